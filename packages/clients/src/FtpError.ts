@@ -1,0 +1,481 @@
+/**
+ * Every error that an FTP session, transfer or listing can give, besides those of its sockets.
+ *
+ * There is one tag for each thing a caller does differently about. An error that comes of a reply carries the command
+ * (secrets redacted), the code and the lines, and says whether trying again can help. All of them are
+ * `Schema.TaggedError`s, so they cross RPC and cluster boundaries.
+ *
+ * No error is told from another by the text of a reply: codes, the command, and what the session knows decide. Where
+ * FTP itself does not say which it was, the tag's documentation says so.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * RFC 959, section 4.2.1: a transient refusal (4yz) invites another try, a permanent one (5yz) does not.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Severity = "transient" | "permanent"
+
+/**
+ * Whether a refusal's code is transient or permanent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const severity = (code: number): Severity => code >= 400 && code < 500 ? "transient" : "permanent"
+
+const server = Schema.optional(Schema.String)
+
+const replied = {
+  /** The server's host and port. */
+  server,
+  /** The command that was refused, without its secrets. */
+  command: Schema.String,
+  code: Schema.Number,
+  /** The reply's lines, without the code. */
+  lines: Schema.Array(Schema.String)
+}
+
+const shown = 300
+
+const said = (reply: { readonly code: number; readonly lines: ReadonlyArray<string> }): string => {
+  const text = `${reply.code} ${reply.lines.join(" / ")}`.trim()
+  return text.length > shown ? `${text.slice(0, shown)}…` : text
+}
+
+const at = (host: string | undefined): string => host === undefined ? "FTP" : `FTP ${host}`
+
+/**
+ * The server refused a command, for a reason that has no tag of its own.
+ *
+ * `severity` and `code` say what to do: a transient refusal (450 a busy file, 451 a local fault) may pass; a permanent
+ * one (501 a bad argument, 550 or 553 no permission) will not without a change.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class FtpReplyError
+  extends Schema.TaggedError<FtpReplyError>("@copas/clients/FtpError/FtpReplyError")("FtpReplyError", replied)
+{
+  get severity(): Severity {
+    return severity(this.code)
+  }
+  override get message(): string {
+    const advice = this.severity === "transient" ? "trying again later may help" : "the same command will fail again"
+    return `${at(this.server)}: \`${this.command}\` was refused: ${said(this)}; ${advice}`
+  }
+}
+
+/**
+ * The server wants a log-in, another one, or one over TLS: the user, password or account was refused (430, 530, 532),
+ * or a command was sent to a session that is not logged in.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class LoginRefused
+  extends Schema.TaggedError<LoginRefused>("@copas/clients/FtpError/LoginRefused")("LoginRefused", {
+    ...replied,
+    /** Who tried to log in. */
+    user: Schema.optional(Schema.String),
+    /** Whether the control connection was under TLS. Many servers refuse everyone who is not, with the same 530. */
+    secure: Schema.Boolean
+  })
+{
+  get severity(): Severity {
+    return severity(this.code)
+  }
+  override get message(): string {
+    const who = this.user === undefined ? "the log-in" : `the log-in of ${JSON.stringify(this.user)}`
+    const advice = this.code === 332 || this.code === 532
+      ? "give an account (ACCT)"
+      : this.secure
+      ? "check user and password"
+      : "check user and password; the session is not under TLS, which many servers insist on"
+    return `${at(this.server)}: ${who} was refused: ${said(this)}; ${advice}`
+  }
+}
+
+/**
+ * There is no such file or directory, or this login may not see it.
+ *
+ * FTP answers both with one code (550), so the two cannot be told apart. The tag is given for commands that only look
+ * (RETR, SIZE, MDTM, MLST, CWD, listings, RNFR), and for others once a look has shown that nothing is there: a refused
+ * DELE, STOR or MKD alone is an `FtpReplyError`. Some servers answer 550 to SIZE and RETR of a directory, too.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotFound extends Schema.TaggedError<NotFound>("@copas/clients/FtpError/NotFound")("NotFound", {
+  ...replied,
+  /** The path as it was asked for. */
+  path: Schema.String
+}) {
+  override get message(): string {
+    return `${at(this.server)}: ${
+      JSON.stringify(this.path)
+    } does not exist, or this login may not see it: \`${this.command}\` gave ${
+      said(this)
+    }; check the path and the working directory`
+  }
+}
+
+/**
+ * What was to be made is there already: 521 to MKD, or a refusal after which a look has found it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AlreadyExists
+  extends Schema.TaggedError<AlreadyExists>("@copas/clients/FtpError/AlreadyExists")("AlreadyExists", {
+    ...replied,
+    path: Schema.String
+  })
+{
+  override get message(): string {
+    return `${at(this.server)}: ${JSON.stringify(this.path)} exists already: \`${this.command}\` gave ${said(this)}`
+  }
+}
+
+/**
+ * The server does not know the command, or not with this parameter (500, 502, 504; 522 to EPSV and EPRT). Another
+ * command may do: EPSV then PASV, MLSD then LIST.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotSupported
+  extends Schema.TaggedError<NotSupported>("@copas/clients/FtpError/NotSupported")("NotSupported", replied)
+{
+  override get message(): string {
+    return `${at(this.server)} does not support \`${this.command}\`: ${said(this)}`
+  }
+}
+
+/**
+ * The server has no room: 452 (now), 552 (this login's quota).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StorageExceeded
+  extends Schema.TaggedError<StorageExceeded>("@copas/clients/FtpError/StorageExceeded")("StorageExceeded", {
+    ...replied,
+    path: Schema.optional(Schema.String)
+  })
+{
+  get severity(): Severity {
+    return severity(this.code)
+  }
+  override get message(): string {
+    return `${at(this.server)}: no room for \`${this.command}\`: ${said(this)}; delete files or ask for a larger quota`
+  }
+}
+
+/**
+ * The server is closing the control connection (421): too many connections, a shutdown, an idle session. The session is
+ * gone; a new one may work later.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ServiceUnavailable
+  extends Schema.TaggedError<ServiceUnavailable>("@copas/clients/FtpError/ServiceUnavailable")("ServiceUnavailable", {
+    ...replied
+  })
+{
+  override get message(): string {
+    return `${at(this.server)} closed the session at \`${this.command}\`: ${
+      said(this)
+    }; connect again later, or with fewer connections`
+  }
+}
+
+const DataMode = Schema.Literal("EPSV", "PASV", "EPRT", "PORT")
+
+/**
+ * How a data connection is arranged.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DataMode = typeof DataMode.Type
+
+/**
+ * No data connection came about: every way that was tried was refused or led nowhere. No byte of the file has moved.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DataConnectionFailed
+  extends Schema.TaggedError<DataConnectionFailed>("@copas/clients/FtpError/DataConnectionFailed")(
+    "DataConnectionFailed",
+    {
+      server,
+      /** The command that wanted the connection, without its secrets. */
+      command: Schema.String,
+      /** Every way that was tried, in order, and why each failed. */
+      attempts: Schema.Array(Schema.Struct({ mode: DataMode, why: Schema.String })),
+      cause: Schema.optional(Schema.Defect)
+    }
+  )
+{
+  override get message(): string {
+    const tried = this.attempts.map((attempt) => `${attempt.mode}: ${attempt.why}`).join("; ")
+    return `${at(this.server)}: no data connection for \`${this.command}\` (${tried}); check the firewalls between, ` +
+      "and the server's passive ports, or use the other of passive and active mode"
+  }
+}
+
+/**
+ * The server insists that a data connection resumes the control connection's TLS session, and this one did not (522 of
+ * vsftpd's `require_ssl_reuse`, 425 of ProFTPD).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TlsResumptionRequired
+  extends Schema.TaggedError<TlsResumptionRequired>("@copas/clients/FtpError/TlsResumptionRequired")(
+    "TlsResumptionRequired",
+    replied
+  )
+{
+  override get message(): string {
+    return `${at(this.server)}: the data connection for \`${this.command}\` did not resume the control connection's ` +
+      `TLS session, and the server insists on it: ${said(this)}; connect anew, or have the server not require it`
+  }
+}
+
+/**
+ * A transfer ended short: fewer bytes moved than the file has. What has moved is good, so it can be resumed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TransferIncomplete
+  extends Schema.TaggedError<TransferIncomplete>("@copas/clients/FtpError/TransferIncomplete")("TransferIncomplete", {
+    server,
+    direction: Schema.Literal("download", "upload"),
+    path: Schema.String,
+    /** How many bytes there should be. */
+    expected: Schema.Number,
+    /** How many there are, those of an earlier part included. */
+    moved: Schema.Number,
+    cause: Schema.optional(Schema.Defect)
+  })
+{
+  override get message(): string {
+    return `${at(this.server)}: the ${this.direction} of ${
+      JSON.stringify(this.path)
+    } ended after ${this.moved} of ${this.expected} bytes; resume it from there`
+  }
+}
+
+/**
+ * Whether the server carried it out is not known: the connection was lost, or the answer did not come, after the
+ * command had gone out. Look (SIZE, MLST, a listing) before trying again.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OutcomeUnknown
+  extends Schema.TaggedError<OutcomeUnknown>("@copas/clients/FtpError/OutcomeUnknown")("OutcomeUnknown", {
+    server,
+    /** What was being done, without secrets. */
+    command: Schema.String,
+    path: Schema.optional(Schema.String),
+    /** The last that was known of it, in words. */
+    lastKnown: Schema.String,
+    /** How many bytes had moved. */
+    moved: Schema.optional(Schema.Number),
+    cause: Schema.optional(Schema.Defect)
+  })
+{
+  override get message(): string {
+    const moved = this.moved === undefined ? "" : `, ${this.moved} bytes moved`
+    return `${
+      at(this.server)
+    }: whether \`${this.command}\` was carried out is not known (last known: ${this.lastKnown}${moved}); look before trying again`
+  }
+}
+
+const unsafe = {
+  Empty: "it is empty",
+  DotName: "it names this or the parent directory",
+  Separator: "it has a path separator in it",
+  ControlCharacter: "it has a control character in it",
+  Drive: "it begins with a drive letter",
+  DeviceName: "it is the name of a device on Windows",
+  AlternateStream: "its colon names a stream of another file on Windows",
+  TrailingDotOrSpace: "Windows would drop its last dot or blank, so it would name another file",
+  Undecodable: "it has bytes that the session's encoding does not know, so two such names could become one"
+}
+
+/**
+ * Why a server's file name cannot be a local one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type UnsafeReason = keyof typeof unsafe
+
+const UnsafeReason = Schema.Literal(...(Object.keys(unsafe) as [UnsafeReason, ...Array<UnsafeReason>]))
+
+/**
+ * The server sent a file name that must not be joined to a local path (CVE-2026-27699). Nothing was written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnsafeFileName
+  extends Schema.TaggedError<UnsafeFileName>("@copas/clients/FtpError/UnsafeFileName")("UnsafeFileName", {
+    server,
+    /** The name as the session's encoding reads it. */
+    name: Schema.String,
+    /** The name as it came. */
+    rawName: Schema.Uint8ArrayFromBase64,
+    reason: UnsafeReason
+  })
+{
+  override get message(): string {
+    return `${at(this.server)}: the server's file name ${JSON.stringify(this.name)} is not used as a local one: ${
+      unsafe[this.reason]
+    }; choose a local name for it yourself, or leave it out`
+  }
+}
+
+/**
+ * What was given cannot be sent: it would become another command, or is not what the place asks for. Nothing was sent.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidArgument
+  extends Schema.TaggedError<InvalidArgument>("@copas/clients/FtpError/InvalidArgument")("InvalidArgument", {
+    /** What it was for: a command's verb, `URL`, `encoding`. */
+    what: Schema.String,
+    /** What was given, made printable, without secrets. */
+    argument: Schema.String,
+    reason: Schema.String
+  })
+{
+  override get message(): string {
+    return `FTP: ${this.what} cannot take ${JSON.stringify(this.argument)}: ${this.reason}`
+  }
+}
+
+/**
+ * The server said something that is not FTP, or not an answer to what was asked. The session is given up.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ProtocolViolation
+  extends Schema.TaggedError<ProtocolViolation>("@copas/clients/FtpError/ProtocolViolation")("ProtocolViolation", {
+    server,
+    /** What is wrong. */
+    what: Schema.String,
+    /** The beginning of what came, made printable. */
+    received: Schema.String
+  })
+{
+  override get message(): string {
+    return `${at(this.server)}: ${this.what}: ${
+      JSON.stringify(this.received)
+    }; is it an FTP server, and is TLS set as it wants?`
+  }
+}
+
+/**
+ * A reply on the control connection does not end within its bound. The session is given up.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ReplyTooLong
+  extends Schema.TaggedError<ReplyTooLong>("@copas/clients/FtpError/ReplyTooLong")("ReplyTooLong", {
+    server,
+    /** The bound, in bytes. */
+    limit: Schema.Number
+  })
+{
+  override get message(): string {
+    return `${at(this.server)}: a reply does not end within ${this.limit} bytes; the session is given up`
+  }
+}
+
+/**
+ * A listing, or one line of it, is longer than its bound.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ListingTooLong
+  extends Schema.TaggedError<ListingTooLong>("@copas/clients/FtpError/ListingTooLong")("ListingTooLong", {
+    server,
+    what: Schema.Literal("listing", "line"),
+    /** The bound, in bytes. */
+    limit: Schema.Number
+  })
+{
+  override get message(): string {
+    return `${at(this.server)}: a ${this.what} does not end within ${this.limit} bytes; raise the bound, or list less`
+  }
+}
+
+/**
+ * Every error of this module.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type FtpError =
+  | FtpReplyError
+  | LoginRefused
+  | NotFound
+  | AlreadyExists
+  | NotSupported
+  | StorageExceeded
+  | ServiceUnavailable
+  | DataConnectionFailed
+  | TlsResumptionRequired
+  | TransferIncomplete
+  | OutcomeUnknown
+  | UnsafeFileName
+  | InvalidArgument
+  | ProtocolViolation
+  | ReplyTooLong
+  | ListingTooLong
+
+/**
+ * Whether the same thing can succeed when it is tried again, without a change and without looking first. An
+ * `OutcomeUnknown` is not: it may have been carried out.
+ *
+ * @since 0.1.0
+ * @category guards
+ * @example
+ * ```ts
+ * import { FtpError } from "@copas/clients"
+ *
+ * const busy = new FtpError.FtpReplyError({ command: "RETR a", code: 450, lines: ["Busy"] })
+ * console.log(FtpError.canRetry(busy)) // true
+ * ```
+ */
+export const canRetry = (error: FtpError): boolean => {
+  switch (error._tag) {
+    case "ServiceUnavailable":
+    case "DataConnectionFailed":
+    case "TransferIncomplete":
+      return true
+    case "FtpReplyError":
+    case "LoginRefused":
+    case "StorageExceeded":
+      return error.severity === "transient"
+    default:
+      return false
+  }
+}

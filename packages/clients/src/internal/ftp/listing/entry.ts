@@ -1,0 +1,117 @@
+/**
+ * What a listing is made of.
+ */
+import * as Bytes from "../bytes.js"
+import type * as Codec from "../codec.js"
+import type * as Time from "../time.js"
+
+export type EntryType = "file" | "directory" | "link" | "other" | "unknown"
+
+export type Format = "mlsx" | "unix" | "netware" | "dos" | "eplf" | "names"
+
+export interface Entry {
+  readonly _tag: "Entry"
+  /** The name in the session's encoding. It is the server's word: see `SafeName` before using it as a local one. */
+  readonly name: string
+  /** The name as it came. It may be given back wherever a path is asked for. */
+  readonly rawName: Uint8Array
+  /** `other` is a device, a socket, a pipe; `unknown` is not told, or not understood. */
+  readonly type: EntryType
+  /** The listed directory itself and its parent stand in many listings. */
+  readonly role: "child" | "self" | "parent"
+  readonly size?: number
+  readonly modifiedAt?: Time.Timestamp
+  readonly createdAt?: Time.Timestamp
+  /** The twelve bits of a Unix mode. */
+  readonly permissions?: number
+  readonly owner?: string
+  readonly group?: string
+  readonly linkTarget?: string
+  readonly rawLinkTarget?: Uint8Array
+  /** Two entries with the same value are the same file (RFC 3659, section 7.5.2). */
+  readonly unique?: string
+  /** Every fact as it came, names in small letters. For listings without facts, what has no field of its own. */
+  readonly facts: ReadonlyMap<string, string>
+  readonly format: Format
+  /** The whole line. */
+  readonly raw: Uint8Array
+}
+
+/** A line that is not an entry in the listing's format, or is one that cannot be taken at its word. */
+export interface Unparsed {
+  readonly _tag: "Unparsed"
+  readonly reason: "Unrecognised" | "NoName" | "SizeTooLarge"
+  readonly text: string
+  readonly raw: Uint8Array
+}
+
+export type Line = Entry | Unparsed
+
+export interface Context {
+  readonly codec: Codec.Codec
+  /** When the listing was asked for, in milliseconds. Times without a year are placed before it. */
+  readonly now: number
+  /** How far the server's clock is ahead of UTC, for formats in local time. */
+  readonly utcOffsetMinutes: number
+  /** The directory as it was asked for. NLST of some servers puts it in front of each name. */
+  readonly directory?: Uint8Array
+}
+
+/** The line as one character a byte. */
+export interface Source {
+  readonly raw: Uint8Array
+  readonly binary: string
+}
+
+/** A parser of one format gives undefined for a line that is not of it. */
+export type LineParser = (source: Source, context: Context) => Line | undefined
+
+export const decode = (binary: string, codec: Codec.Codec): string => codec.decode(Bytes.fromBinary(binary))
+
+export const unparsed = (source: Source, reason: Unparsed["reason"], context: Context): Unparsed => ({
+  _tag: "Unparsed",
+  reason,
+  text: context.codec.decode(source.raw),
+  raw: source.raw
+})
+
+export const noFacts: ReadonlyMap<string, string> = new Map()
+
+export const roleOf = (binaryName: string): Entry["role"] =>
+  binaryName === "." ? "self" : binaryName === ".." ? "parent" : "child"
+
+type Optional = { -readonly [K in keyof Entry]?: Entry[K] | undefined }
+
+/** An entry without the fields that are undefined. */
+export const make = (
+  source: Source,
+  context: Context,
+  format: Format,
+  binaryName: string,
+  type: EntryType,
+  rest: Omit<Optional, "_tag" | "name" | "rawName" | "raw" | "format" | "type"> & {
+    readonly binaryLinkTarget?: string | undefined
+  }
+): Line => {
+  if (binaryName === "") return unparsed(source, "NoName", context)
+  const rawName = Bytes.fromBinary(binaryName)
+  const { binaryLinkTarget, ...optional } = rest
+  const entry: Optional = {
+    _tag: "Entry",
+    name: context.codec.decode(rawName),
+    rawName,
+    type,
+    role: roleOf(binaryName),
+    facts: noFacts,
+    format,
+    raw: source.raw
+  }
+  for (const [key, value] of Object.entries(optional)) {
+    if (value !== undefined) Object.assign(entry, { [key]: value })
+  }
+  if (binaryLinkTarget !== undefined) {
+    entry.rawLinkTarget = Bytes.fromBinary(binaryLinkTarget)
+    entry.linkTarget = context.codec.decode(entry.rawLinkTarget)
+  }
+  return entry as Entry
+}

@@ -1,0 +1,100 @@
+/**
+ * Which error a refusal is: one table over the code, the command, and what the session knows. Never the text.
+ */
+import * as FtpError from "../../FtpError.js"
+import * as Bytes from "./bytes.js"
+import * as Command from "./command.js"
+import type * as Reply from "./reply.js"
+
+export interface Context {
+  readonly server?: string
+  readonly command: Command.Command
+  /** The path that the command is about. */
+  readonly path?: Command.Path
+  readonly user?: string
+  /** The control connection is under TLS. */
+  readonly secure?: boolean
+  /** What the data connection was: in clear, under a TLS session of its own, or under the control connection's. */
+  readonly dataTls?: "none" | "fresh" | "resumed"
+  readonly dataMode?: FtpError.DataMode
+  /** What a look after the refusal has found. 550 alone says neither "no such file" nor "no permission". */
+  readonly found?: "exists" | "absent"
+}
+
+export type Refusal =
+  | FtpError.FtpReplyError
+  | FtpError.LoginRefused
+  | FtpError.NotFound
+  | FtpError.AlreadyExists
+  | FtpError.NotSupported
+  | FtpError.StorageExceeded
+  | FtpError.ServiceUnavailable
+  | FtpError.DataConnectionFailed
+  | FtpError.TlsResumptionRequired
+
+const logIn = new Set(["USER", "PASS", "ACCT"])
+const lists = new Set(["LIST", "NLST", "MLSD"])
+const looks = new Set([...lists, "RETR", "SIZE", "MDTM", "MLST", "CWD", "XCWD", "STAT", "RNFR"])
+const makes = new Set(["MKD", "XMKD"])
+// RFC 959, section 5.1: every server has these, so their 500 is a fault and not an answer.
+const minimal = new Set(["USER", "QUIT", "PORT", "TYPE", "MODE", "STRU", "RETR", "STOR", "NOOP"])
+
+const pathOf = (context: Context): string => {
+  const path = context.path ?? context.command.args.at(-1)
+  return typeof path === "string" ? Bytes.show(path) : path instanceof Uint8Array ? Bytes.showBytes(path) : "."
+}
+
+export const fromReply = (reply: Reply.Reply, context: Context): Refusal => {
+  const { command, dataTls = "none", found } = context
+  const { code } = reply
+  const said = {
+    ...(context.server === undefined ? {} : { server: context.server }),
+    command: Command.printable(command),
+    code,
+    lines: reply.lines
+  }
+  const verb = command.verb
+  if (code === 421) return new FtpError.ServiceUnavailable(said)
+  if (logIn.has(verb) || code === 530 || code === 532) {
+    return new FtpError.LoginRefused({
+      ...said,
+      ...(context.user === undefined ? {} : { user: context.user }),
+      secure: context.secure ?? false
+    })
+  }
+  if (found === "absent") return new FtpError.NotFound({ ...said, path: pathOf(context) })
+  if (makes.has(verb) && (code === 521 || found === "exists")) {
+    return new FtpError.AlreadyExists({ ...said, path: pathOf(context) })
+  }
+  switch (code) {
+    case 425:
+    case 522:
+      // RFC 2428, section 2: the network protocol, not TLS.
+      if (code === 522 && (verb === "EPSV" || verb === "EPRT")) return new FtpError.NotSupported(said)
+      if (dataTls === "fresh") return new FtpError.TlsResumptionRequired(said)
+      if (code === 522 && dataTls === "none") return new FtpError.FtpReplyError(said)
+      return new FtpError.DataConnectionFailed({
+        ...(context.server === undefined ? {} : { server: context.server }),
+        command: said.command,
+        attempts: [{ mode: context.dataMode ?? "PASV", why: Bytes.show(`${code} ${reply.lines.join(" / ")}`) }]
+      })
+    case 452:
+    case 552:
+      return new FtpError.StorageExceeded(
+        context.path === undefined ? said : { ...said, path: pathOf(context) }
+      )
+    case 500:
+      return minimal.has(verb) ? new FtpError.FtpReplyError(said) : new FtpError.NotSupported(said)
+    case 502:
+    case 504:
+      return new FtpError.NotSupported(said)
+    case 450:
+    case 550:
+      // 450 to a listing is "no such files" (ProFTPD, wu-ftpd); to others it is a busy file.
+      return found === undefined && (code === 550 ? looks : lists).has(verb)
+        ? new FtpError.NotFound({ ...said, path: pathOf(context) })
+        : new FtpError.FtpReplyError(said)
+    default:
+      return new FtpError.FtpReplyError(said)
+  }
+}

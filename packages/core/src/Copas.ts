@@ -1,0 +1,476 @@
+/**
+ * The dispatcher: runs programs of many threads, serves connections, and ends when nothing is left to do.
+ *
+ * A thread is an Effect fiber on the dispatcher's own run queue. `Copas.layer` is scoped: releasing it interrupts every
+ * thread and closes every server. A failing thread or handler never ends the dispatcher or another thread: its cause
+ * goes to an error handler.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Deadlines from "./internal/deadlines.js"
+import { Dispatcher } from "./internal/dispatcher.js"
+import * as Lifecycle from "./internal/lifecycle.js"
+import type { NetListener } from "./internal/listener.js"
+import * as Options from "./internal/options.js"
+import { DispatcherServer } from "./internal/server.js"
+import * as StatusReport from "./internal/statusReport.js"
+import * as TimeoutOptions from "./internal/timeoutOptions.js"
+import * as Net from "./Net.js"
+import type { Socket, Timeouts } from "./Socket.js"
+import type { BindError, InvalidOption, UnsupportedOption } from "./SocketError.js"
+import type { ErrorHandler, State, Thread } from "./Thread.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerOptions {
+  /** Names the server; its sockets are `name:client_N`, its threads `name:handler_N`. Default the listener's address. */
+  readonly name?: string | undefined
+  /** For the accepted sockets; what is not named is inherited from the listener. */
+  readonly timeouts?: Timeouts | undefined
+  /** How many connections may be open at once; more wait in the listener's backlog. Default: no limit of its own. */
+  readonly maxConnections?: number | undefined
+  /** Default true: the socket is closed when its handler ends. With false it is the caller's to close. */
+  readonly autoClose?: boolean | undefined
+  /** Gets the failures of this server's handlers in place of the dispatcher's handler. */
+  readonly onError?: ErrorHandler | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerStats extends Net.ListenerStats {
+  /** Connections that were ever handed to the handler. */
+  readonly connections: number
+  /** Connections that are open now, those included that still flush. */
+  readonly active: number
+  readonly handlerFailures: number
+}
+
+/**
+ * A server that the dispatcher runs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Server {
+  readonly name: string
+  readonly listener: Net.Listener
+  readonly stats: Effect.Effect<ServerStats>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ThreadOptions {
+  readonly name?: string | undefined
+  readonly onError?: ErrorHandler | undefined
+}
+
+/**
+ * How long the dispatcher's steps took, in milliseconds. A step runs all threads that are ready.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StepDurations {
+  /** Steps since the status before. */
+  readonly steps: number
+  readonly totalMillis: number
+  readonly minMillis: number
+  readonly maxMillis: number
+  readonly averageMillis: number
+  /** Since the statistics were switched on. */
+  readonly minEverMillis: number
+  readonly maxEverMillis: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Status {
+  readonly running: boolean
+  readonly exiting: boolean
+  /** How many threads are in each state. */
+  readonly threads: Readonly<Record<State, number>>
+  readonly servers: number
+  /** Every open stream socket of the network, clients' included. */
+  readonly sockets: number
+  /** Time-outs and sleeps that are set. */
+  readonly timers: number
+  /** Steps since the dispatcher began. */
+  readonly steps: number
+  /** While statistics are on and a step was made. */
+  readonly durations: Option.Option<StepDurations>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TraceEvent {
+  readonly event: "threadAdded" | "threadEnded" | "serverAdded" | "serverRemoved" | "exiting"
+  readonly name: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  readonly run: <A, E, R>(program: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Scope.Scope>>
+  readonly step: (timeout?: Duration.DurationInput) => Effect.Effect<boolean>
+  readonly finished: Effect.Effect<boolean>
+  readonly running: Effect.Effect<boolean>
+  readonly addServer: <E, R>(
+    listener: Net.Listener,
+    handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
+    options?: ServerOptions
+  ) => Effect.Effect<Server, InvalidOption, Exclude<R, Scope.Scope>>
+  readonly removeServer: (server: Server, options?: { readonly keepOpen?: boolean | undefined }) => Effect.Effect<void>
+  readonly addThread: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: ThreadOptions
+  ) => Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope>>
+  readonly exit: Effect.Effect<void>
+  readonly exiting: Effect.Effect<boolean>
+  readonly waitForExit: Effect.Effect<void>
+  readonly drain: (within: Duration.DurationInput) => Effect.Effect<boolean>
+  readonly cancelAll: Effect.Effect<void>
+  readonly setErrorHandler: (handler: ErrorHandler) => Effect.Effect<void>
+  readonly errorHandler: Effect.Effect<ErrorHandler>
+  readonly status: Effect.Effect<Status>
+  readonly setStatistics: (on: boolean) => Effect.Effect<void>
+  readonly trace: (tracer: ((event: TraceEvent) => void) | undefined) => Effect.Effect<void>
+}
+
+/**
+ * The dispatcher.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class Copas extends Context.Tag("@copas/core/Copas")<Copas, Service>() {}
+
+/**
+ * What happens to a failure that nobody takes: it is logged, with the names of its thread and socket.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const logError: ErrorHandler = (cause, { socket, thread }) =>
+  Effect.annotateLogs(
+    Effect.logError(`${thread.name} failed`, cause),
+    Option.isSome(socket)
+      ? { "copas.thread": thread.name, "copas.socket": socket.value.name }
+      : { "copas.thread": thread.name }
+  )
+
+/**
+ * A failure as text: who failed, on which socket, and the cause with its stack. What Copas calls `gettraceback`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const traceback: (
+  cause: Cause.Cause<unknown>,
+  context: { readonly thread: Thread; readonly socket: Option.Option<Socket> }
+) => string = (cause, { socket, thread }) => {
+  const where = Option.isSome(socket) ? ` on ${socket.value.name}` : ""
+  return `${thread.name}${where}: ${Cause.pretty(cause, { renderErrorCause: true })}`
+}
+
+const make: Effect.Effect<Service, never, Net.Net | Scope.Scope> = Effect.gen(function*() {
+  const net = yield* Net.Net
+  const clock = yield* Effect.clock
+  const dispatcher = yield* Effect.acquireRelease(
+    Effect.sync(() => new Dispatcher(logError)),
+    (dispatcher) => dispatcher.cancelAll
+  )
+  const deadlines = Deadlines.forClock(clock)
+
+  const addServer: Service["addServer"] = (listener, handler, options = {}) =>
+    Effect.gen(function*() {
+      const runtime = yield* Effect.runtime<any>()
+      const own = listener as NetListener
+      const name = options.name ?? own.shownAddress
+      const timeouts = yield* TimeoutOptions.change(own.settings.timeouts, options.timeouts)
+      const maxConnections = options.maxConnections === undefined
+        ? Infinity
+        : yield* Options.count("maxConnections", options.maxConnections, 1)
+      const server = new DispatcherServer(dispatcher, runtime, own, handler, {
+        name,
+        settings: { ...own.settings, label: `${name}:client_`, timeouts },
+        maxConnections,
+        autoClose: options.autoClose ?? true,
+        onError: options.onError
+      })
+      server.start()
+      return server
+    })
+
+  const addThread = <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: ThreadOptions = {}
+  ): Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope>> =>
+    Effect.map(Effect.runtime<Exclude<R, Scope.Scope>>(), (runtime) =>
+      dispatcher.spawn(runtime, effect, {
+        label: options.name ?? "",
+        ordinal: 0,
+        socket: undefined,
+        onError: options.onError,
+        isWatched: false,
+        onEnd: undefined
+      }))
+
+  return Copas.of({
+    run: (program) => Lifecycle.run(dispatcher, program),
+    step: (timeout) => Lifecycle.step(dispatcher, timeout),
+    finished: Effect.sync(() => dispatcher.isFinished),
+    running: Effect.sync(() => dispatcher.running > 0),
+    addServer,
+    removeServer: (server, options) => (server as DispatcherServer).remove(options?.keepOpen ?? false),
+    addThread,
+    exit: Lifecycle.exit(dispatcher),
+    exiting: Effect.sync(() => dispatcher.isExiting),
+    waitForExit: Lifecycle.waitForExit(dispatcher),
+    drain: (within) => Lifecycle.drain(dispatcher, within),
+    cancelAll: dispatcher.cancelAll,
+    setErrorHandler: (handler) =>
+      Effect.sync(() => {
+        dispatcher.errorHandler = handler
+      }),
+    errorHandler: Effect.sync(() => dispatcher.errorHandler),
+    status: Effect.map(net.sockets, (sockets) => StatusReport.make(dispatcher, sockets, deadlines)),
+    setStatistics: (on) => Effect.sync(() => dispatcher.scheduler.measure(on)),
+    trace: (tracer) =>
+      Effect.sync(() => {
+        dispatcher.tracer = tracer
+      })
+  })
+})
+
+/**
+ * The dispatcher on the network that is provided. Releasing it interrupts every thread, waits for their finalizers, and
+ * closes every server.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Copas, never, Net.Net> = Layer.scoped(Copas, make)
+
+/**
+ * Runs `program` as a thread, and gives its value when nothing is left to do: no server, no thread but such as wait to
+ * be woken, no connection that still flushes. Threads that wait for the exit get their turn first.
+ *
+ * The scope of `program` lasts until then. When `program` fails, all else is interrupted, and the failure is this
+ * effect's. *Interruption* interrupts every thread, closes every server, and waits for them.
+ *
+ * @since 0.1.0
+ * @category running
+ * @example
+ * ```ts
+ * import { Copas, Net, type Socket } from "@copas/core"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const shout = (socket: Socket.Socket) =>
+ *   Effect.flatMap(socket.receiveLine(), (line) => socket.send(`${line.toUpperCase()}\n`))
+ *
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Net.listen({ host: "127.0.0.1", port: 2000 })
+ *   const server = yield* Copas.addServer(listener, shout)
+ *   const socket = yield* Net.connect({ host: "127.0.0.1", port: 2000 })
+ *   yield* socket.send("hello\n")
+ *   const answer = yield* socket.receiveLine()
+ *   yield* Copas.removeServer(server)
+ *   return answer
+ * })
+ *
+ * const layer = Layer.provideMerge(Copas.layer, NetMemory.layer)
+ * Effect.runPromise(Copas.run(program).pipe(Effect.provide(layer))).then(console.log) // HELLO
+ * ```
+ */
+export const run = <A, E, R>(
+  program: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, Exclude<R, Scope.Scope> | Copas> => Effect.flatMap(Copas, (copas) => copas.run(program))
+
+/**
+ * Waits until the dispatcher has done something, at most `timeout` (default: as long as it takes); true when it did.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const step = (timeout?: Duration.DurationInput): Effect.Effect<boolean, never, Copas> =>
+  Effect.flatMap(Copas, (copas) => copas.step(timeout))
+
+/**
+ * True when nothing is left to do.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const finished: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copas, (copas) => copas.finished)
+
+/**
+ * True while a `Copas.run` is under way.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const running: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copas, (copas) => copas.running)
+
+/**
+ * Serves the connections of `listener`, each in a thread of its own with its own scope. The socket is closed when the
+ * handler ends: flushed after success, or when the peer hung up between two messages; cut after a failure.
+ *
+ * @since 0.1.0
+ * @category servers
+ */
+export const addServer = <E, R>(
+  listener: Net.Listener,
+  handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
+  options?: ServerOptions
+): Effect.Effect<Server, InvalidOption, Exclude<R, Scope.Scope> | Copas> =>
+  Effect.flatMap(Copas, (copas) => copas.addServer(listener, handler, options))
+
+/**
+ * Stops accepting; handlers that run go on. The listener is closed; with `keepOpen` it stays, and can be added again.
+ *
+ * @since 0.1.0
+ * @category servers
+ */
+export const removeServer = (
+  server: Server,
+  options?: { readonly keepOpen?: boolean | undefined }
+): Effect.Effect<void, never, Copas> => Effect.flatMap(Copas, (copas) => copas.removeServer(server, options))
+
+/**
+ * `Net.listen` and `addServer` as a layer, for programs that are composed so.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const serve = <E, R>(
+  handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
+  options: Net.ListenOptions & ServerOptions
+): Layer.Layer<
+  never,
+  BindError | InvalidOption | UnsupportedOption,
+  Copas | Net.Net | Exclude<R, Scope.Scope>
+> =>
+  Layer.scopedDiscard(Effect.gen(function*() {
+    const listener = yield* Net.listen(options)
+    yield* Effect.acquireRelease(addServer(listener, handler, options), (server) => removeServer(server))
+  }))
+
+/**
+ * Adds a thread: scheduled, not started at once. It has a scope of its own, and does not end with the one that added it.
+ *
+ * @since 0.1.0
+ * @category threads
+ */
+export const addThread = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  options?: ThreadOptions
+): Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope> | Copas> =>
+  Effect.flatMap(Copas, (copas) => copas.addThread(effect, options))
+
+/**
+ * Says that it is time to end: `exiting` turns true, who waits in `waitForExit` goes on, and servers stop accepting.
+ * Handlers that run go on. (Copas leaves the servers to the program; then nothing ends while one is there.)
+ *
+ * @since 0.1.0
+ * @category ending
+ */
+export const exit: Effect.Effect<void, never, Copas> = Effect.flatMap(Copas, (copas) => copas.exit)
+
+/**
+ * @since 0.1.0
+ * @category ending
+ */
+export const exiting: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copas, (copas) => copas.exiting)
+
+/**
+ * Waits for the exit: `Copas.exit`, or that nothing else is left to do. The thread does not keep the dispatcher going.
+ *
+ * @since 0.1.0
+ * @category ending
+ */
+export const waitForExit: Effect.Effect<void, never, Copas> = Effect.flatMap(Copas, (copas) => copas.waitForExit)
+
+/**
+ * Ends in order: `exit`, then waits until nothing is left to do, at most `within`; what is left then is interrupted.
+ * True when everything ended by itself.
+ *
+ * @since 0.1.0
+ * @category ending
+ */
+export const drain = (within: Duration.DurationInput): Effect.Effect<boolean, never, Copas> =>
+  Effect.flatMap(Copas, (copas) => copas.drain(within))
+
+/**
+ * Interrupts every other thread, closes every server and every socket that a handler left open, and waits for them.
+ *
+ * @since 0.1.0
+ * @category ending
+ */
+export const cancelAll: Effect.Effect<void, never, Copas> = Effect.flatMap(Copas, (copas) => copas.cancelAll)
+
+/**
+ * Sets what gets the failures of threads that have no handler of their own. The default is `logError`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const setErrorHandler = (handler: ErrorHandler): Effect.Effect<void, never, Copas> =>
+  Effect.flatMap(Copas, (copas) => copas.setErrorHandler(handler))
+
+/**
+ * The handler that `setErrorHandler` set.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const errorHandler: Effect.Effect<ErrorHandler, never, Copas> = Effect.flatMap(
+  Copas,
+  (copas) => copas.errorHandler
+)
+
+/**
+ * What the dispatcher is doing.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const status: Effect.Effect<Status, never, Copas> = Effect.flatMap(Copas, (copas) => copas.status)
+
+/**
+ * Switches the measuring of steps on or off.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const setStatistics = (on: boolean): Effect.Effect<void, never, Copas> =>
+  Effect.flatMap(Copas, (copas) => copas.setStatistics(on))
+
+/**
+ * Shows what the dispatcher does to `tracer`, until told `undefined`. `socket.trace` and `Net.trace` show sockets.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const trace = (
+  tracer: ((event: TraceEvent) => void) | undefined
+): Effect.Effect<void, never, Copas> => Effect.flatMap(Copas, (copas) => copas.trace(tracer))

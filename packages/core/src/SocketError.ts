@@ -1,0 +1,422 @@
+/**
+ * Every error that a socket, a listener or a name look-up can give.
+ *
+ * There is one tag for each thing a caller does differently about. Each error says what was tried, on which address,
+ * and what to do. All of them are `Schema.TaggedError`s, so they cross RPC and cluster boundaries; the platform's own
+ * error is kept as `cause`.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+const Operation = Schema.Literal("receive", "send", "shutdown", "close", "upgrade", "configure")
+
+/**
+ * What a socket was doing when it failed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Operation = typeof Operation.Type
+
+/**
+ * Why a connection could not be made.
+ *
+ * `AddressNotAvailable`, `AddressInUse` and `AccessDenied` speak of the local end, the others of the remote one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const ConnectReason = Schema.Literal(
+  "Refused",
+  "TimedOut",
+  "Unreachable",
+  "HostNotFound",
+  "LookupFailed",
+  "Reset",
+  "AddressInUse",
+  "AddressNotAvailable",
+  "AccessDenied",
+  "TooManyOpenFiles",
+  "OutOfMemory",
+  "Unknown"
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ConnectReason = typeof ConnectReason.Type
+
+const connectAdvice: Record<ConnectReason, string> = {
+  Refused: "nothing listens there; check the port, or start the server",
+  TimedOut: "no answer came in time; check the address and any firewall, or raise the connect time-out",
+  Unreachable: "there is no route to it from here; check the network and the address family",
+  HostNotFound: "no such name; check the spelling or the name server",
+  LookupFailed: "the name server did not answer usefully; try again later",
+  Reset: "the peer cut the connection while it was being made; try again",
+  AddressInUse: "the local address is taken; choose another local port",
+  AddressNotAvailable: "the local address is not one of this machine's, or its ports are used up",
+  AccessDenied: "the system forbids it; check permissions and firewall rules",
+  TooManyOpenFiles: "this process is out of descriptors; close some, or raise `ulimit -n`",
+  OutOfMemory: "the system is out of memory for sockets; try again later",
+  Unknown: "see the cause"
+}
+
+/**
+ * A connection could not be made: `Net.connect` failed before there was a socket.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConnectError extends Schema.TaggedError<ConnectError>("@copas/core/SocketError/ConnectError")(
+  "ConnectError",
+  {
+    reason: ConnectReason,
+    /** The host and port, or the path, as the caller gave it. */
+    target: Schema.String,
+    /** Every address that was tried, in order, with the reason each failed. */
+    attempts: Schema.Array(Schema.Struct({ address: Schema.String, reason: ConnectReason })),
+    cause: Schema.optional(Schema.Defect)
+  }
+) {
+  override get message(): string {
+    const tried = this.attempts.length > 1
+      ? ` (tried ${this.attempts.map((attempt) => `${attempt.address}: ${attempt.reason}`).join(", ")})`
+      : ""
+    return `Could not connect to ${this.target}: ${this.reason}: ${connectAdvice[this.reason]}${tried}`
+  }
+}
+
+/**
+ * Why an address could not be listened on or bound.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const BindReason = Schema.Literal(
+  "AddressInUse",
+  "AccessDenied",
+  "AddressNotAvailable",
+  "HostNotFound",
+  "TooManyOpenFiles",
+  "OutOfMemory",
+  "Unknown"
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type BindReason = typeof BindReason.Type
+
+const bindAdvice: Record<BindReason, string> = {
+  AddressInUse: "another socket listens there; stop it, or use another port (0 lets the system choose)",
+  AccessDenied: "the system forbids it; ports below 1024 want privileges, a path wants a writable folder",
+  AddressNotAvailable: "the address is not one of this machine's",
+  HostNotFound: "no such name; give an address of this machine",
+  TooManyOpenFiles: "this process is out of descriptors; close some, or raise `ulimit -n`",
+  OutOfMemory: "the system is out of memory for sockets; try again later",
+  Unknown: "see the cause"
+}
+
+/**
+ * An address could not be bound.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BindError extends Schema.TaggedError<BindError>("@copas/core/SocketError/BindError")("BindError", {
+  reason: BindReason,
+  /** The host and port, or the path, as the caller gave it. */
+  target: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    return `Could not listen on ${this.target}: ${this.reason}: ${bindAdvice[this.reason]}`
+  }
+}
+
+/**
+ * A listener could not take over a connection that had come in. The listener itself goes on: accepting again is right.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AcceptError extends Schema.TaggedError<AcceptError>("@copas/core/SocketError/AcceptError")("AcceptError", {
+  reason: Schema.Literal("TooManyOpenFiles", "OutOfMemory", "Aborted", "Unknown"),
+  /** The listener's address. */
+  address: Schema.String,
+  /** How many connections failed so since the error before. */
+  count: Schema.Number,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    const advice = this.reason === "TooManyOpenFiles"
+      ? "this process is out of descriptors; close some, or raise `ulimit -n`"
+      : this.reason === "OutOfMemory"
+      ? "the system is out of memory for sockets"
+      : this.reason === "Aborted"
+      ? "the peer gave up before it was served"
+      : "see the cause"
+    return `Could not accept ${this.count} connection(s) on ${this.address}: ${this.reason}: ${advice}`
+  }
+}
+
+/**
+ * The listener was closed, so nothing more can be accepted on it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ListenerClosed
+  extends Schema.TaggedError<ListenerClosed>("@copas/core/SocketError/ListenerClosed")("ListenerClosed", {
+    /** The listener's address. */
+    address: Schema.String
+  })
+{
+  override get message(): string {
+    return `The listener on ${this.address} is closed; bind a new one with Net.listen`
+  }
+}
+
+/**
+ * No byte moved for as long as the socket's time-out for the operation allows. The socket is still open.
+ *
+ * After a `receive` what had arrived is in `partial`, and is still in the socket for the next read. After a `send` the
+ * rest of the call's bytes stays queued, so a protocol is rarely in a known state: most callers close the socket.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SocketTimeout
+  extends Schema.TaggedError<SocketTimeout>("@copas/core/SocketError/SocketTimeout")("SocketTimeout", {
+    operation: Operation,
+    /** The socket's name. */
+    socket: Schema.String,
+    /** The time-out that ran out, in milliseconds. */
+    afterMillis: Schema.Number,
+    /** What had arrived of what was asked for. It is still there for the next read. */
+    partial: Schema.Uint8ArrayFromBase64,
+    /** How many bytes of this `send` the system had taken. */
+    bytesSent: Schema.Number
+  })
+{
+  override get message(): string {
+    const progress = this.operation === "send"
+      ? `${this.bytesSent} bytes of it were sent`
+      : `${this.partial.length} bytes had come, and are kept for the next read`
+    return `${this.socket}: ${this.operation} timed out: no byte moved for ${this.afterMillis} ms; ${progress}`
+  }
+}
+
+/**
+ * The connection is at its end: the peer finished sending (`by: "peer"`), or the socket was closed on this side
+ * (`by: "here"`).
+ *
+ * With an empty `partial` and `by: "peer"` it is the normal end of a conversation. What had arrived of an unfinished
+ * line or record is in `partial`, and can still be read with `receive`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SocketClosed
+  extends Schema.TaggedError<SocketClosed>("@copas/core/SocketError/SocketClosed")("SocketClosed", {
+    operation: Operation,
+    /** The socket's name. */
+    socket: Schema.String,
+    by: Schema.Literal("peer", "here"),
+    /** What had arrived of what was asked for. */
+    partial: Schema.Uint8ArrayFromBase64,
+    /** How many bytes of this `send` the system had taken. */
+    bytesSent: Schema.Number
+  })
+{
+  override get message(): string {
+    if (this.by === "here") return `${this.socket}: ${this.operation} on a socket that was closed here`
+    return this.partial.length === 0
+      ? `${this.socket}: the peer closed the connection`
+      : `${this.socket}: the peer closed the connection after ${this.partial.length} bytes of an unfinished message`
+  }
+}
+
+/**
+ * Why a connection broke.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const BrokenReason = Schema.Literal(
+  "Reset",
+  "BrokenPipe",
+  "TimedOut",
+  "Unreachable",
+  "OutOfMemory",
+  "Unknown"
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type BrokenReason = typeof BrokenReason.Type
+
+/**
+ * The connection broke: the peer reset it, or the network or the system gave it up. What had been sent may not have
+ * arrived.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SocketBroken
+  extends Schema.TaggedError<SocketBroken>("@copas/core/SocketError/SocketBroken")("SocketBroken", {
+    operation: Operation,
+    /** The socket's name. */
+    socket: Schema.String,
+    reason: BrokenReason,
+    /** What had arrived of what was asked for. */
+    partial: Schema.Uint8ArrayFromBase64,
+    /** How many bytes of this `send` the system had taken. */
+    bytesSent: Schema.Number,
+    cause: Schema.optional(Schema.Defect)
+  })
+{
+  override get message(): string {
+    return `${this.socket}: the connection broke during ${this.operation}: ${this.reason}; connect anew`
+  }
+}
+
+/**
+ * A line, or a record read with `receiveUntil`, was longer than its bound. Its bytes are still in the socket.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class LineTooLong
+  extends Schema.TaggedError<LineTooLong>("@copas/core/SocketError/LineTooLong")("LineTooLong", {
+    /** The socket's name. */
+    socket: Schema.String,
+    /** The bound, in bytes, without the delimiter. */
+    limit: Schema.Number
+  })
+{
+  override get message(): string {
+    return `${this.socket}: no end of line within ${this.limit} bytes; raise \`maxLength\`, or drop the peer`
+  }
+}
+
+/**
+ * There was more than the call allows: `receiveAll` met its bound, or a datagram is larger than can be sent. What had
+ * arrived is still in the socket.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MessageTooLong
+  extends Schema.TaggedError<MessageTooLong>("@copas/core/SocketError/MessageTooLong")("MessageTooLong", {
+    operation: Operation,
+    /** The socket's name. */
+    socket: Schema.String,
+    /** The bound, in bytes. */
+    limit: Schema.Number
+  })
+{
+  override get message(): string {
+    return `${this.socket}: more than ${this.limit} bytes to ${this.operation}; raise the bound, or take it in pieces`
+  }
+}
+
+/**
+ * The platform cannot set or read a socket option. It is never silently dropped.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnsupportedOption
+  extends Schema.TaggedError<UnsupportedOption>("@copas/core/SocketError/UnsupportedOption")("UnsupportedOption", {
+    option: Schema.String,
+    platform: Schema.String,
+    why: Schema.String
+  })
+{
+  override get message(): string {
+    return `${this.platform} cannot do the option \`${this.option}\`: ${this.why}`
+  }
+}
+
+/**
+ * An option has a value that makes no sense: a port out of range, a negative time-out, a bound of zero.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidOption
+  extends Schema.TaggedError<InvalidOption>("@copas/core/SocketError/InvalidOption")("InvalidOption", {
+    option: Schema.String,
+    /** The value that was given, as text. */
+    value: Schema.String,
+    /** What would be right. */
+    expected: Schema.String
+  })
+{
+  override get message(): string {
+    return `\`${this.option}\` is ${this.value}, but must be ${this.expected}`
+  }
+}
+
+/**
+ * What reading can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type ReceiveError = SocketClosed | SocketTimeout | SocketBroken
+
+/**
+ * What sending can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type SendError = SocketClosed | SocketTimeout | SocketBroken
+
+/**
+ * Every error of this module.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type SocketError =
+  | ConnectError
+  | BindError
+  | AcceptError
+  | ListenerClosed
+  | SocketTimeout
+  | SocketClosed
+  | SocketBroken
+  | LineTooLong
+  | MessageTooLong
+  | UnsupportedOption
+  | InvalidOption
+
+/**
+ * True for the end of a conversation that is nobody's fault: the peer finished, and no message was cut.
+ *
+ * @since 0.1.0
+ * @category guards
+ * @example
+ * ```ts
+ * import { SocketError } from "@copas/core"
+ *
+ * const end = new SocketError.SocketClosed({
+ *   operation: "receive",
+ *   socket: "echo:client_1",
+ *   by: "peer",
+ *   partial: new Uint8Array(0),
+ *   bytesSent: 0
+ * })
+ * console.log(SocketError.isEndOfConversation(end)) // true
+ * ```
+ */
+export const isEndOfConversation = (error: unknown): error is SocketClosed =>
+  error instanceof SocketClosed && error.by === "peer" && error.operation === "receive" && error.partial.length === 0

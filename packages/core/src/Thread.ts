@@ -1,0 +1,130 @@
+/**
+ * A thread of the dispatcher: a named fiber that one can look at, wake up and interrupt.
+ *
+ * `Copas.addThread` makes one, and each connection of a server runs in one. Plain fibers that a thread forks belong to
+ * it: within them `Thread.current` is the thread.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import { forClock } from "./internal/deadlines.js"
+import { CurrentThread, type DispatcherThread } from "./internal/dispatcherThread.js"
+import { Sleeper } from "./internal/sleeper.js"
+import type { Socket } from "./Socket.js"
+
+/**
+ * What a thread is doing.
+ *
+ * - `ready`: it runs, or is about to
+ * - `reading`, `writing`: it waits for a socket
+ * - `sleeping`: in `pause`
+ * - `inactive`: in `pauseForever` or `Copas.waitForExit`; it does not keep the dispatcher going
+ * - `waiting`: for anything else
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type State = "ready" | "reading" | "writing" | "sleeping" | "inactive" | "waiting"
+
+/**
+ * Gets the failure of a thread. What it fails with itself is logged, and ends nothing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ErrorHandler = (
+  cause: Cause.Cause<unknown>,
+  context: {
+    readonly thread: Thread
+    /** The connection that the thread serves, for a server's handler thread. */
+    readonly socket: Option.Option<Socket>
+  }
+) => Effect.Effect<void>
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Thread<out A = unknown, out E = unknown> {
+  readonly id: number
+  readonly name: string
+  readonly setName: (name: string) => Effect.Effect<void>
+  /** How it ended, its finalizers included. Waits until it has. */
+  readonly await: Effect.Effect<Exit.Exit<A, E>>
+  /** The value, or the failure, of the thread. */
+  readonly join: Effect.Effect<A, E>
+  /** Interrupts it, also while it sleeps, and waits until it has ended. */
+  readonly interrupt: Effect.Effect<void>
+  /** Ends its `pause` or `pauseForever`; false when it was in none. */
+  readonly wakeup: Effect.Effect<boolean>
+  /** Gets the failure of this thread in place of the dispatcher's handler. */
+  readonly setErrorHandler: (handler: ErrorHandler | undefined) => Effect.Effect<void>
+}
+
+/**
+ * The thread in which this runs, if any.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const current: Effect.Effect<Option.Option<Thread>> = Effect.withFiberRuntime((fiber) =>
+  Effect.succeed(Option.fromNullable(currentOf(fiber)))
+)
+
+const currentOf = (fiber: Fiber.RuntimeFiber<any, any>): DispatcherThread | undefined =>
+  Context.get(fiber.currentContext as Context.Context<CurrentThread>, CurrentThread)
+
+const sleep = (millis: number): Effect.Effect<Duration.Duration> =>
+  Effect.withFiberRuntime((fiber) => {
+    const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
+    return Effect.async<Duration.Duration>((resume) => {
+      const sleeper = new Sleeper(deadlines, currentOf(fiber), (slept) => resume(Effect.succeed(Duration.millis(slept))))
+      sleeper.begin(millis)
+      return Effect.sync(() => sleeper.end())
+    })
+  })
+
+/**
+ * Sleeps for `duration`, or until `wakeup`; gives the time slept. A pause of zero lets the other threads run once.
+ *
+ * Follows Effect's `Clock`, on the dispatcher's shared timer. *Interruption* ends it at once.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const pause = (duration: Duration.DurationInput): Effect.Effect<Duration.Duration> => {
+  const millis = Duration.toMillis(duration)
+  return millis > 0 ? sleep(millis) : Effect.as(Effect.yieldNow(), Duration.zero)
+}
+
+/**
+ * Sleeps until `wakeup`; gives the time slept. A thread that sleeps so does not keep `Copas.run` going: when nothing
+ * else is left to do, it is interrupted.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const pauseForever: Effect.Effect<Duration.Duration> = sleep(Infinity)
+
+/**
+ * Wakes a thread from its `pause` or `pauseForever`; false when it was in none.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const wakeup = (thread: Thread): Effect.Effect<boolean> => thread.wakeup
+
+/**
+ * Interrupts a thread, also while it sleeps, and waits until it has ended.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const interrupt = (thread: Thread): Effect.Effect<void> => thread.interrupt

@@ -1,0 +1,189 @@
+/**
+ * The contract between this library and a platform: what a platform must do so that everything else works on it.
+ *
+ * A transport moves bytes and says what happened; it has no buffers beyond the system's, no time-outs and no errors of
+ * its own making. Buffering, patterns, deadlines, accounting and typed errors are written once, above it. Everything here
+ * is synchronous and called from the platform's event loop: this is the hot path.
+ *
+ * Users do not need this module; those who bring the library to another platform do. The contract suite in
+ * `@copas/core/testing` tells whether they did it right.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type { Family, NetAddress } from "./NetAddress.js"
+import type { InvalidOption, UnsupportedOption } from "./SocketError.js"
+import type { SocketOptions } from "./Net.js"
+
+/**
+ * A failure as the platform saw it. The layer above turns it into the typed error of what was being done.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Failure {
+  readonly reason:
+    | "Refused"
+    | "TimedOut"
+    | "Unreachable"
+    | "HostNotFound"
+    | "LookupFailed"
+    | "Reset"
+    | "BrokenPipe"
+    | "Aborted"
+    | "AddressInUse"
+    | "AddressNotAvailable"
+    | "AccessDenied"
+    | "TooManyOpenFiles"
+    | "OutOfMemory"
+    | "Unknown"
+  readonly cause: unknown
+}
+
+/**
+ * What a transport tells the socket above it. `connected` comes first and once (at once for an accepted one), `closed`
+ * comes last and once, and nothing comes after it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Events {
+  readonly connected: () => void
+  /** Bytes came. The chunk belongs to the receiver from now on. */
+  readonly deliver: (chunk: Uint8Array) => void
+  /** The peer finished sending; our own direction stays open. */
+  readonly ended: () => void
+  /** The system took the whole write that was under way. */
+  readonly written: () => void
+  /** The connection, or the attempt to make it, failed; `closed` follows. */
+  readonly failed: (failure: Failure) => void
+  /** The descriptor is released. */
+  readonly closed: () => void
+}
+
+/**
+ * One stream connection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Transport {
+  readonly localAddress: NetAddress
+  readonly remoteAddress: NetAddress
+  /** From now on events go to `events`; reading starts. Called once, before anything else. */
+  readonly open: (events: Events) => void
+  /** Stop reading soon. At most one more buffer of the system may be delivered. */
+  readonly pause: () => void
+  readonly resume: () => void
+  /**
+   * Hands over `chunks`, in order, as one write; `written` follows when the system took all of it. Never called while
+   * another write is under way. Returns the number of bytes.
+   */
+  readonly write: (chunks: ReadonlyArray<Uint8Array | string>) => number
+  /** Finish sending (FIN). Called once, when no write is under way. Reading goes on. */
+  readonly end: () => void
+  /** Release the descriptor now; what is unsent is dropped. `closed` follows. Harmless when called again. */
+  readonly destroy: () => void
+  /** Like `destroy`, but the peer is told by a reset (RST) where the platform can. */
+  readonly reset: () => void
+  /** Sets an option of a live socket, or says why not. */
+  readonly setOption: <K extends keyof SocketOptions>(
+    name: K,
+    value: NonNullable<SocketOptions[K]>
+  ) => UnsupportedOption | InvalidOption | undefined
+  /** The option's value as the platform knows it. */
+  readonly getOption: <K extends keyof SocketOptions>(name: K) => SocketOptions[K] | UnsupportedOption
+}
+
+/**
+ * What a listening transport tells the listener above it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ListenEvents {
+  readonly listening: () => void
+  /** A connection came in, already established. */
+  readonly accepted: (transport: Transport) => void
+  /** Before `listening`: binding failed. After it: a connection could not be accepted, and listening goes on. */
+  readonly failed: (failure: Failure) => void
+  /** The descriptor is released. */
+  readonly closed: () => void
+}
+
+/**
+ * One listening socket.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ListenTransport {
+  /** Known once `listening` was said. */
+  readonly localAddress: NetAddress
+  /** Stop listening and release the descriptor; `closed` follows. Connections it accepted are not touched. */
+  readonly close: () => void
+}
+
+/**
+ * Where to connect to: one numeric address, or a path.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConnectTarget {
+  readonly address: NetAddress
+  readonly localAddress: string | undefined
+  readonly localPort: number | undefined
+  readonly options: SocketOptions
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ListenTarget {
+  readonly address: NetAddress
+  readonly backlog: number
+  readonly ipv6Only: boolean
+  readonly reuseAddress: boolean
+  readonly reusePort: boolean
+  /** For every socket that is accepted. */
+  readonly options: SocketOptions
+}
+
+/**
+ * One numeric address that a name stands for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HostAddress {
+  readonly host: string
+  readonly family: Family
+}
+
+/**
+ * What a platform brings: how to make transports, how to look names up, and when a turn of its event loop ends.
+ *
+ * `connect` and `listen` start at once and return at once; how it went comes as an event. So the caller always holds
+ * what there is to release, and an interruption leaks nothing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Platform {
+  /** The name that `UnsupportedOption` shows. */
+  readonly name: string
+  /** Runs `task` when all that is ready to run in this turn of the event loop has run. Sends of a turn are joined so. */
+  readonly endOfTurn: (task: () => void) => void
+  readonly connect: (target: ConnectTarget) => Transport
+  readonly listen: (target: ListenTarget, events: ListenEvents) => ListenTransport
+  /** The addresses of a name, in the order of preference. */
+  readonly lookup: (host: string, family: Family | undefined) => Effect.Effect<ReadonlyArray<HostAddress>, Failure>
+  /** Says why the platform cannot do an option of a socket yet to be made, `undefined` when it can. */
+  readonly unsupported: (options: SocketOptions, listen: ListenTarget | undefined) => UnsupportedOption | undefined
+  /** How many bytes `text` takes in UTF-8. */
+  readonly byteLength: (text: string) => number
+  /** Decodes a part of a chunk; a platform may have a faster one than `TextDecoder`. Invalid bytes become U+FFFD. */
+  readonly decode: (chunk: Uint8Array, start: number, end: number, encoding: "utf-8" | "latin1") => string
+}

@@ -1,0 +1,237 @@
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import * as RuntimeFlags from "effect/RuntimeFlags"
+import * as Scope from "effect/Scope"
+import type { TraceEvent } from "../Copas.js"
+import type { ErrorHandler } from "../Thread.js"
+import { CurrentThread, DispatcherThread } from "./dispatcherThread.js"
+import { DispatcherScheduler } from "./scheduler.js"
+import type { DispatcherServer } from "./server.js"
+import { isNormalEnd, type StreamSocket } from "./streamSocket.js"
+import { ThreadScope } from "./threadScope.js"
+
+/** What a thread is made from. */
+export interface Spawn {
+  readonly label: string
+  readonly ordinal: number
+  readonly socket: StreamSocket | undefined
+  readonly onError: ErrorHandler | undefined
+  /** The error handler is not told: somebody else takes the failure. */
+  readonly isWatched: boolean
+  /** Called when the thread has ended, its finalizers included. */
+  readonly onEnd: ((thread: DispatcherThread, exit: Exit.Exit<unknown, unknown>) => void) | undefined
+}
+
+/**
+ * The dispatcher's state: its run queue, threads and servers, and what is left to do.
+ */
+export class Dispatcher {
+  readonly scheduler = new DispatcherScheduler()
+  readonly threads = new Set<DispatcherThread>()
+  readonly servers = new Set<DispatcherServer>()
+  /** Sockets that handlers left open, `autoClose: false`; nobody else may remember them. */
+  readonly leftOpen = new Set<StreamSocket>()
+  errorHandler: ErrorHandler
+  tracer: ((event: TraceEvent) => void) | undefined = undefined
+  isExiting = false
+  running = 0
+  private lastThread = 0
+  private inactive = 0
+  /** Handlers at work on an error, and connections that still flush: something is left to do. */
+  private errands = 0
+  private finishListeners: Array<() => void> = []
+  private exitListeners: Array<() => void> = []
+
+  constructor(errorHandler: ErrorHandler) {
+    this.errorHandler = errorHandler
+  }
+
+  // ---- threads
+
+  /** Starts a thread: scheduled, not run at once. */
+  spawn<A, E, R>(
+    runtime: Runtime.Runtime<R>,
+    effect: Effect.Effect<A, E, any>,
+    options: Spawn
+  ): DispatcherThread {
+    const scope = new ThreadScope()
+    this.lastThread += 1
+    const thread = new DispatcherThread(
+      this,
+      this.lastThread,
+      options.label,
+      options.ordinal,
+      scope,
+      options.socket,
+      options.onError
+    )
+    const services = new Map<string, any>(runtime.context.unsafeMap)
+    services.set(Scope.Scope.key, scope)
+    services.set(CurrentThread.key, thread)
+    const own = Runtime.make({
+      context: Context.unsafeMake<never>(services),
+      // Who adds a thread where it cannot be interrupted itself does not mean the thread.
+      runtimeFlags: RuntimeFlags.enable(runtime.runtimeFlags, RuntimeFlags.Interruption),
+      fiberRefs: runtime.fiberRefs
+    })
+    this.threads.add(thread)
+    this.traced("threadAdded", thread.name)
+    const fiber = Runtime.runFork(own, effect as Effect.Effect<A, E>, this.forkOptions(runtime))
+    thread.fiber = fiber
+    fiber.addObserver((exit) => this.fiberEnded(own, thread, exit, options))
+    return thread
+  }
+
+  private readonly onOwnScheduler: Runtime.RunForkOptions = { immediate: false }
+  private readonly onForeignScheduler: Runtime.RunForkOptions = { immediate: false, scheduler: this.scheduler }
+
+  private forkOptions<R>(runtime: Runtime.Runtime<R>): Runtime.RunForkOptions {
+    const scheduler = FiberRefs.get(runtime.fiberRefs, FiberRef.currentScheduler)
+    return Option.isSome(scheduler) && scheduler.value === this.scheduler
+      ? this.onOwnScheduler
+      : this.onForeignScheduler
+  }
+
+  private fiberEnded(
+    runtime: Runtime.Runtime<never>,
+    thread: DispatcherThread,
+    exit: Exit.Exit<unknown, unknown>,
+    options: Spawn
+  ): void {
+    const closing = thread.scope?.closing(exit)
+    if (closing === undefined) {
+      this.threadEnded(runtime, thread, exit, options)
+      return
+    }
+    Runtime.runFork(runtime, closing, this.forkOptions(runtime)).addObserver((closed) => {
+      this.threadEnded(runtime, thread, Exit.isSuccess(closed) ? exit : Exit.zipRight(exit, closed), options)
+    })
+  }
+
+  private threadEnded(
+    runtime: Runtime.Runtime<never>,
+    thread: DispatcherThread,
+    exit: Exit.Exit<unknown, unknown>,
+    options: Spawn
+  ): void {
+    this.threads.delete(thread)
+    this.traced("threadEnded", thread.name)
+    options.onEnd?.(thread, exit)
+    thread.ended(exit)
+    if (
+      Exit.isFailure(exit) && !options.isWatched && !Cause.isInterruptedOnly(exit.cause) &&
+      !(thread.socket !== undefined && isNormalEnd(exit))
+    ) {
+      this.report(runtime, thread, exit.cause)
+    }
+    this.checkFinished()
+  }
+
+  private report(runtime: Runtime.Runtime<never>, thread: DispatcherThread, cause: Cause.Cause<unknown>): void {
+    const handler = thread.onError ?? this.errorHandler
+    const handled = Effect.catchAllCause(
+      Effect.suspend(() => handler(cause, { thread, socket: Option.fromNullable(thread.socket) })),
+      (failure) => Effect.logError(`the error handler of ${thread.name} failed`, failure)
+    )
+    this.errands += 1
+    Runtime.runFork(runtime, handled, this.forkOptions(runtime)).addObserver(() => this.errandDone())
+  }
+
+  errandBegun(): void {
+    this.errands += 1
+  }
+
+  errandDone(): void {
+    this.errands -= 1
+    this.checkFinished()
+  }
+
+  inactiveChanged(by: number): void {
+    this.inactive += by
+    if (by > 0) this.checkFinished()
+  }
+
+  // ---- the end
+
+  /** Nothing is left to do: no server, and no thread but such as wait to be woken. */
+  get isFinished(): boolean {
+    return this.servers.size === 0 && this.errands === 0 && this.threads.size === this.inactive
+  }
+
+  /** When nothing is left to do those that wait for the exit get their turn; when they are done too, all is. */
+  checkFinished(): void {
+    if (this.running === 0 || !this.isFinished) return
+    if (this.exit()) return
+    for (const listener of this.finishListeners.splice(0)) listener()
+  }
+
+  /** Waits until nothing is left to do. */
+  get finish(): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      const listener = (): void => resume(Effect.void)
+      this.finishListeners.push(listener)
+      this.checkFinished()
+      return Effect.sync(() => {
+        const index = this.finishListeners.indexOf(listener)
+        if (index !== -1) this.finishListeners.splice(index, 1)
+      })
+    })
+  }
+
+  /** Tells those who wait for the exit; true when there were any. */
+  exit(): boolean {
+    this.isExiting = true
+    const listeners = this.exitListeners.splice(0)
+    for (const listener of listeners) listener()
+    return listeners.length > 0
+  }
+
+  onExit(listener: () => void): () => void {
+    if (this.isExiting) {
+      listener()
+      return () => {}
+    }
+    this.exitListeners.push(listener)
+    return () => {
+      const index = this.exitListeners.indexOf(listener)
+      if (index !== -1) this.exitListeners.splice(index, 1)
+    }
+  }
+
+  /** Interrupts every thread, closes every server and every socket that was left open. */
+  get cancelAll(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const self = this.currentThreads()
+      return Effect.zipRight(
+        Effect.forEach(Array.from(this.servers), (server) => server.remove(false), { discard: true }),
+        Effect.withFiberRuntime<void>((fiber) => {
+          const mine = Context.get(fiber.currentContext as Context.Context<CurrentThread>, CurrentThread)
+          const others = self.filter((thread) => thread !== mine)
+          for (const thread of others) thread.cut()
+          return Effect.zipRight(
+            Effect.forEach(others, (thread) => thread.await, { discard: true }),
+            Effect.forEach(Array.from(this.leftOpen), (socket) => socket.abort, { discard: true })
+          )
+        })
+      )
+    })
+  }
+
+  private currentThreads(): ReadonlyArray<DispatcherThread> {
+    return Array.from(this.threads)
+  }
+
+  traced(event: TraceEvent["event"], name: string): void {
+    this.tracer?.({ event, name })
+  }
+}
+
+/** Where a fiber of the dispatcher is: used by who looks at the threads from outside. */
+export type AnyFiber = Fiber.RuntimeFiber<any, any>

@@ -1,0 +1,147 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import type { ErrorHandler, Thread } from "../Thread.js"
+import type { Dispatcher } from "./dispatcher.js"
+import type { Sleeper } from "./sleeper.js"
+import type { StreamSocket } from "./streamSocket.js"
+import type { ThreadScope } from "./threadScope.js"
+
+/**
+ * The thread that a fiber belongs to. Fibers inherit it with their context.
+ */
+export class CurrentThread extends Context.Reference<CurrentThread>()("@copas/core/Thread/CurrentThread", {
+  defaultValue: (): DispatcherThread | undefined => undefined
+}) {}
+
+export class DispatcherThread implements Thread<any, any> {
+  readonly id: number
+  readonly dispatcher: Dispatcher
+  readonly scope: ThreadScope | undefined
+  /** The connection that it serves. */
+  readonly socket: StreamSocket | undefined
+  private label: string
+  /** Joined to the label when somebody asks: `server:handler_` and 7. */
+  private ordinal: number
+  fiber: Fiber.RuntimeFiber<any, any> | undefined = undefined
+  onError: ErrorHandler | undefined
+  exit: Exit.Exit<any, any> | undefined = undefined
+  private endListeners: Array<() => void> | undefined = undefined
+  private sleepers: Array<Sleeper> | undefined = undefined
+
+  constructor(
+    dispatcher: Dispatcher,
+    id: number,
+    label: string,
+    ordinal: number,
+    scope: ThreadScope | undefined,
+    socket: StreamSocket | undefined,
+    onError: ErrorHandler | undefined
+  ) {
+    this.dispatcher = dispatcher
+    this.id = id
+    this.label = label
+    this.ordinal = ordinal
+    this.scope = scope
+    this.socket = socket
+    this.onError = onError
+  }
+
+  get name(): string {
+    return this.ordinal === 0 ? this.label || `thread_${this.id}` : this.label + this.ordinal
+  }
+
+  setName(name: string): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.label = name
+      this.ordinal = 0
+    })
+  }
+
+  setErrorHandler(handler: ErrorHandler | undefined): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.onError = handler
+    })
+  }
+
+  // ---- the end
+
+  get await(): Effect.Effect<Exit.Exit<any, any>> {
+    return Effect.async((resume) => {
+      if (this.exit !== undefined) {
+        resume(Effect.succeed(this.exit))
+        return
+      }
+      const listener = (): void => resume(Effect.succeed(this.exit!))
+      const listeners = this.endListeners ??= []
+      listeners.push(listener)
+      return Effect.sync(() => {
+        const index = listeners.indexOf(listener)
+        if (index !== -1) listeners.splice(index, 1)
+      })
+    })
+  }
+
+  get join(): Effect.Effect<any, any> {
+    return Effect.flatten(this.await)
+  }
+
+  get interrupt(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.cut()
+      return Effect.asVoid(this.await)
+    })
+  }
+
+  /** Interrupts without waiting. */
+  cut(): void {
+    if (this.exit === undefined) this.fiber?.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  ended(exit: Exit.Exit<any, any>): void {
+    this.exit = exit
+    const listeners = this.endListeners
+    this.endListeners = undefined
+    listeners?.forEach((listener) => listener())
+  }
+
+  // ---- sleeping
+
+  sleeps(sleeper: Sleeper): void {
+    const wasInactive = this.isInactive
+    ;(this.sleepers ??= []).push(sleeper)
+    this.activityChanged(wasInactive)
+  }
+
+  wakes(sleeper: Sleeper): void {
+    const index = this.sleepers?.indexOf(sleeper) ?? -1
+    if (index === -1) return
+    const wasInactive = this.isInactive
+    this.sleepers!.splice(index, 1)
+    this.activityChanged(wasInactive)
+  }
+
+  private activityChanged(wasInactive: boolean): void {
+    if (this.isInactive !== wasInactive) this.dispatcher.inactiveChanged(wasInactive ? -1 : 1)
+  }
+
+  get isSleeping(): boolean {
+    return this.sleepers !== undefined && this.sleepers.length > 0
+  }
+
+  /** In `pauseForever`: nothing but a `wakeup` or an interruption will make it go on. */
+  get isInactive(): boolean {
+    return this.isSleeping && this.sleepers!.every((sleeper) => sleeper.isForever)
+  }
+
+  get wakeup(): Effect.Effect<boolean> {
+    return Effect.sync(() => {
+      const sleepers = this.sleepers ?? []
+      if (sleepers.length === 0) return false
+      for (const sleeper of Array.from(sleepers)) sleeper.expire()
+      return true
+    })
+  }
+}

@@ -1,0 +1,32 @@
+import type { TraceEvent } from "../Socket.js"
+import type { Platform } from "../Transport.js"
+import type { NetListener } from "./listener.js"
+import type { Outbound } from "./outbound.js"
+import type { StreamSocket } from "./streamSocket.js"
+
+/**
+ * What the sockets of one network share: the platform below, the registry of what is open, the sends of this turn.
+ */
+export class Hub {
+  readonly platform: Platform
+  readonly sockets = new Set<StreamSocket>()
+  readonly listeners = new Set<NetListener>()
+  /** Shows the events of every socket; a socket's own tracer comes on top. */
+  tracer: ((event: TraceEvent) => void) | undefined = undefined
+  private dirty: Array<Outbound> = []
+
+  constructor(platform: Platform) {
+    this.platform = platform
+  }
+
+  /** Has `outbound` write what it queued when this turn of the event loop ends, joined with what comes until then. */
+  flushSoon(outbound: Outbound): void {
+    if (this.dirty.push(outbound) === 1) this.platform.endOfTurn(this.flushDirty)
+  }
+
+  private readonly flushDirty = (): void => {
+    const dirty = this.dirty
+    this.dirty = []
+    for (const outbound of dirty) outbound.flush()
+  }
+}

@@ -1,0 +1,161 @@
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import type { CommonOptions, ConnectOptions, Listener, ListenOptions, SocketOptions } from "../Net.js"
+import * as NetAddress from "../NetAddress.js"
+import type { Socket } from "../Socket.js"
+import type { InvalidOption, UnsupportedOption } from "../SocketError.js"
+import { BindError, BindReason, ConnectError, ConnectReason } from "../SocketError.js"
+import type { Failure, ListenTarget, Transport } from "../Transport.js"
+import { forClock } from "./deadlines.js"
+import type { Hub } from "./hub.js"
+import { NetListener } from "./listener.js"
+import * as Options from "./options.js"
+import { type Attempt, race } from "./racing.js"
+import { type Settings, StreamSocket } from "./streamSocket.js"
+import * as TimeoutOptions from "./timeoutOptions.js"
+
+const settingsOf = (options: CommonOptions): Effect.Effect<Settings, InvalidOption> =>
+  Effect.gen(function*() {
+    const clock = yield* Effect.clock
+    return {
+      label: options.name ?? "",
+      timeouts: yield* TimeoutOptions.change(TimeoutOptions.none, options.timeouts),
+      linger: yield* TimeoutOptions.millis("linger", options.linger ?? "2 seconds"),
+      highWaterMark: yield* Options.count("highWaterMark", options.highWaterMark ?? 128 * 1024, 1),
+      sendHighWaterMark: yield* Options.count("sendHighWaterMark", options.sendHighWaterMark ?? 256 * 1024, 0),
+      deadlines: forClock(clock)
+    }
+  })
+
+const connectReasons: ReadonlySet<string> = new Set(ConnectReason.literals)
+const toConnectReason = (failure: Failure): ConnectReason =>
+  connectReasons.has(failure.reason) ? failure.reason as ConnectReason : "Unknown"
+
+const bindReasons: ReadonlySet<string> = new Set(BindReason.literals)
+const toBindReason = (failure: Failure): BindReason =>
+  bindReasons.has(failure.reason) ? failure.reason as BindReason : "Unknown"
+
+const supported = (
+  hub: Hub,
+  options: SocketOptions,
+  target: ListenTarget | undefined
+): Effect.Effect<void, UnsupportedOption> => {
+  const refusal = hub.platform.unsupported(options, target)
+  return refusal === undefined ? Effect.void : Effect.fail(refusal)
+}
+
+/** The addresses to try, families alternating (RFC 8305, section 4). */
+const addressesOf = (
+  hub: Hub,
+  host: string,
+  port: number,
+  family: NetAddress.Family | undefined
+): Effect.Effect<ReadonlyArray<NetAddress.NetAddress>, Failure> => {
+  const numeric = NetAddress.familyOf(host)
+  if (numeric !== undefined) {
+    return family === undefined || family === numeric
+      ? Effect.succeed([NetAddress.inet(host, port)])
+      : Effect.fail({ reason: "HostNotFound", cause: new Error(`${host} is not an ${family} address`) })
+  }
+  return Effect.map(hub.platform.lookup(host, family), (found) => {
+    const preferred = found.filter((address) => address.family === found[0]?.family)
+    const other = found.filter((address) => address.family !== found[0]?.family)
+    return preferred
+      .flatMap((address, index) => other[index] === undefined ? [address] : [address, other[index]])
+      .concat(other.slice(preferred.length))
+      .map((address) => NetAddress.inet(address.host, port))
+  })
+}
+
+export const connect = (
+  hub: Hub,
+  options: ConnectOptions
+): Effect.Effect<Socket, ConnectError | InvalidOption | UnsupportedOption, Scope.Scope> =>
+  Effect.gen(function*() {
+    const settings = yield* settingsOf(options)
+    const where = yield* Options.connectTarget(options)
+    yield* supported(hub, options, undefined)
+    const attempts: Array<Attempt> = []
+    const failure = (reason: ConnectReason, cause: unknown): ConnectError =>
+      new ConnectError({
+        reason,
+        target: where.shown,
+        attempts: attempts.map(({ address, failure }) => ({
+          address: NetAddress.format(address),
+          reason: failure === undefined ? "TimedOut" : toConnectReason(failure)
+        })),
+        ...(cause === undefined ? {} : { cause })
+      })
+    const winner = Effect.gen(function*() {
+      const addresses = where.path === undefined
+        ? yield* addressesOf(hub, where.host, where.port, where.family)
+        : [NetAddress.unix(where.path)]
+      return yield* race(attempts, addresses, settings.deadlines, (address) => {
+        const transport = hub.platform.connect({
+          address,
+          localAddress: where.localAddress,
+          localPort: where.localPort,
+          options
+        })
+        return new StreamSocket(hub, transport, settings, 0)
+      })
+    }).pipe(
+      Effect.mapError((error: Failure) => failure(toConnectReason(error), error.cause))
+    )
+    const timeout = settings.timeouts.connect
+    const bounded = timeout === Infinity
+      ? winner
+      : Effect.timeoutFail(winner, { duration: timeout, onTimeout: () => failure("TimedOut", undefined) })
+    // Whatever the race left behind is cut, whether it was won, lost, timed out or interrupted: only the winner stays.
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.exit(restore(bounded)), (exit) => {
+        const chosen = Exit.isSuccess(exit) ? exit.value : undefined
+        return Effect.zipRight(
+          Effect.forEach(attempts, ({ socket }) => socket === chosen ? Effect.void : socket.abort, { discard: true }),
+          chosen === undefined
+            ? exit
+            : Effect.as(Effect.addFinalizer((end) => chosen.releaseWith(end)), chosen)
+        )
+      })
+    )
+  })
+
+export const adopt = (
+  hub: Hub,
+  makeTransport: () => Transport,
+  options: CommonOptions
+): Effect.Effect<Socket, InvalidOption | UnsupportedOption, Scope.Scope> =>
+  Effect.gen(function*() {
+    const settings = yield* settingsOf(options)
+    yield* supported(hub, options, undefined)
+    return yield* Effect.acquireRelease(
+      Effect.sync(() => new StreamSocket(hub, makeTransport(), settings, 0)),
+      (socket, exit) => socket.releaseWith(exit)
+    )
+  })
+
+export const listen = (
+  hub: Hub,
+  options: ListenOptions
+): Effect.Effect<Listener, BindError | InvalidOption | UnsupportedOption, Scope.Scope> =>
+  Effect.gen(function*() {
+    const settings = yield* settingsOf(options)
+    const where = yield* Options.listenTarget(options)
+    const failure = (error: Failure): BindError =>
+      new BindError({ reason: toBindReason(error), target: where.shown, cause: error.cause })
+    const addresses = where.path === undefined
+      ? yield* Effect.mapError(addressesOf(hub, where.host, where.port, where.family), failure)
+      : [NetAddress.unix(where.path)]
+    const target: ListenTarget = { ...where.listening, address: addresses[0]!, options }
+    yield* supported(hub, options, target)
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const listener = new NetListener(hub, target, settings)
+        return Effect.matchCauseEffect(Effect.mapError(restore(listener.bound), failure), {
+          onFailure: (cause) => Effect.zipRight(listener.shut, Effect.failCause(cause)),
+          onSuccess: () => Effect.as(Effect.addFinalizer(() => listener.shut), listener)
+        })
+      })
+    )
+  })

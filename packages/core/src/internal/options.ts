@@ -1,0 +1,95 @@
+import * as Effect from "effect/Effect"
+import type { ConnectOptions, ListenOptions } from "../Net.js"
+import { type Family, familyOf, formatHostPort } from "../NetAddress.js"
+import { InvalidOption } from "../SocketError.js"
+import type { ListenTarget } from "../Transport.js"
+
+const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
+  Effect.fail(new InvalidOption({ option, value: typeof value === "string" ? JSON.stringify(value) : String(value), expected }))
+
+export const count = (option: string, value: number, least: number): Effect.Effect<number, InvalidOption> =>
+  Number.isSafeInteger(value) && value >= least
+    ? Effect.succeed(value)
+    : refuse(option, value, `a whole number, at least ${least}`)
+
+const port = (option: string, value: number, least: number): Effect.Effect<number, InvalidOption> =>
+  Number.isInteger(value) && value >= least && value <= 65535
+    ? Effect.succeed(value)
+    : refuse(option, value, `a whole number from ${least} to 65535`)
+
+const text = (option: string, value: string, what: string): Effect.Effect<string, InvalidOption> =>
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  value === "" || /[\u0000-\u0020\u007f]/.test(value) && option !== "path" || value.includes("\u0000")
+    ? refuse(option, value, what)
+    : Effect.succeed(value)
+
+const hostOf = (value: string): Effect.Effect<string, InvalidOption> =>
+  // A URL writes IPv6 in brackets (RFC 3986, section 3.2.2); take it as it comes.
+  text("host", value.startsWith("[") && value.endsWith("]") ? value.slice(1, -1) : value, "a host name or an address")
+
+interface Where {
+  /** As errors show it. */
+  readonly shown: string
+  readonly path: string | undefined
+  readonly host: string
+  readonly port: number
+  readonly family: Family | undefined
+}
+
+const familyOption = (value: Family | undefined): Effect.Effect<Family | undefined, InvalidOption> =>
+  value === undefined || value === "IPv4" || value === "IPv6"
+    ? Effect.succeed(value)
+    : refuse("family", value, `"IPv4" or "IPv6"`)
+
+const whereOf = (
+  options: ConnectOptions | ListenOptions,
+  defaultHost: string,
+  leastPort: number
+): Effect.Effect<Where, InvalidOption> =>
+  Effect.gen(function*() {
+    if (options.path !== undefined) {
+      const path = yield* text("path", options.path, "a path without NUL")
+      return { shown: path, path, host: "", port: 0, family: undefined }
+    }
+    const host = yield* hostOf(options.host ?? defaultHost)
+    const number = yield* port("port", options.port, leastPort)
+    const family = yield* familyOption(options.family)
+    return { shown: formatHostPort(host, number), path: undefined, host, port: number, family }
+  })
+
+export interface ConnectWhere extends Where {
+  readonly localAddress: string | undefined
+  readonly localPort: number | undefined
+}
+
+export const connectTarget = (options: ConnectOptions): Effect.Effect<ConnectWhere, InvalidOption> =>
+  Effect.gen(function*() {
+    const where = yield* whereOf(options, "localhost", 1)
+    if (options.path !== undefined) return { ...where, localAddress: undefined, localPort: undefined }
+    const { localAddress, localPort } = options
+    if (localAddress !== undefined && familyOf(localAddress) === undefined) {
+      return yield* refuse("localAddress", localAddress, "a numeric address of this machine")
+    }
+    if (localPort !== undefined) yield* port("localPort", localPort, 0)
+    return { ...where, localAddress, localPort }
+  })
+
+export interface ListenWhere extends Where {
+  readonly listening: Omit<ListenTarget, "address" | "options">
+}
+
+export const listenTarget = (options: ListenOptions): Effect.Effect<ListenWhere, InvalidOption> =>
+  Effect.gen(function*() {
+    const where = yield* whereOf(options, "127.0.0.1", 0)
+    const backlog = yield* count("backlog", options.backlog ?? 511, 1)
+    const inet = options.path === undefined ? options : undefined
+    return {
+      ...where,
+      listening: {
+        backlog,
+        ipv6Only: inet?.ipv6Only ?? false,
+        reuseAddress: inet?.reuseAddress ?? true,
+        reusePort: inet?.reusePort ?? false
+      }
+    }
+  })

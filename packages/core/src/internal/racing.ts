@@ -1,0 +1,72 @@
+import * as Effect from "effect/Effect"
+import type { NetAddress } from "../NetAddress.js"
+import type { Failure } from "../Transport.js"
+import { Deadline, type Deadlines } from "./deadlines.js"
+import type { StreamSocket } from "./streamSocket.js"
+
+/** One attempt of a race; without a failure it is still under way, or it won. */
+export interface Attempt {
+  readonly address: NetAddress
+  readonly socket: StreamSocket
+  failure: Failure | undefined
+}
+
+/** RFC 8305, section 5: the recommended Connection Attempt Delay. */
+const attemptDelay = 250
+
+class NextAttempt extends Deadline {
+  readonly expire: () => void
+  constructor(expire: () => void) {
+    super()
+    this.expire = expire
+  }
+}
+
+/**
+ * Connects to the first of `addresses` that answers: the next attempt starts when one fails, or some time after it
+ * (Happy Eyeballs). Each attempt is entered in `attempts` when it starts: the caller owns them all, and cuts those that
+ * did not win.
+ */
+export const race = (
+  attempts: Array<Attempt>,
+  addresses: ReadonlyArray<NetAddress>,
+  deadlines: Deadlines,
+  open: (address: NetAddress) => StreamSocket
+): Effect.Effect<StreamSocket, Failure> =>
+  Effect.async<StreamSocket, Failure>((resume) => {
+    let failed = 0
+    const next = new NextAttempt(() => start())
+    const start = (): void => {
+      const address = addresses[attempts.length]
+      if (address === undefined) return
+      const socket = open(address)
+      const attempt: Attempt = { address, socket, failure: undefined }
+      attempts.push(attempt)
+      const settle = (): void => {
+        if (socket.failure === undefined) {
+          deadlines.cancel(next)
+          resume(Effect.succeed(socket))
+          return
+        }
+        attempt.failure = socket.failure
+        failed += 1
+        if (failed === addresses.length) {
+          deadlines.cancel(next)
+          resume(Effect.fail(attempts[0]!.failure ?? socket.failure))
+        } else {
+          start()
+        }
+      }
+      if (socket.isConnected || socket.failure !== undefined) settle()
+      else socket.onConnect(settle)
+      if (attempts.length < addresses.length && !socket.isConnected) {
+        deadlines.schedule(next, deadlines.now() + attemptDelay)
+      }
+    }
+    if (addresses.length === 0) {
+      resume(Effect.fail({ reason: "HostNotFound", cause: new Error("the name has no address") }))
+      return
+    }
+    start()
+    return Effect.sync(() => deadlines.cancel(next))
+  })

@@ -1,0 +1,138 @@
+import * as Scheduler from "effect/Scheduler"
+import type { RuntimeFiber } from "effect/Fiber"
+
+type AnyFiber = RuntimeFiber<unknown, unknown>
+
+declare const setImmediate: ((task: () => void) => unknown) | undefined
+
+/** How many steps may follow each other before the event loop's turn comes: the others' input and output. */
+const stepsBeforeTurn = 64
+
+const afterTurn = typeof setImmediate === "function"
+  ? setImmediate
+  : (task: () => void): unknown => setTimeout(task, 0)
+
+const settled = Promise.resolve()
+
+/**
+ * @internal
+ */
+export interface StepStatistics {
+  readonly steps: number
+  readonly totalMillis: number
+  readonly minMillis: number
+  readonly maxMillis: number
+}
+
+/**
+ * The run queue of the dispatcher: one for all its threads, first in first out. A step runs all that is ready when it
+ * begins; what becomes ready meanwhile is for the next one, so a thread that yields goes behind the others.
+ *
+ * Effect's own scheduler keeps a queue a fiber, and asks two fiber references before each operation.
+ */
+export class DispatcherScheduler implements Scheduler.Scheduler {
+  private tasks: Array<() => void> = []
+  private fibers: Array<AnyFiber | undefined> = []
+  /** Tasks of another priority than 0, which hardly any program has. */
+  private readonly others = new Scheduler.PriorityBuckets<() => void>()
+  private isScheduled = false
+  private inARow = 0
+  /** A step is under way. */
+  isStepping = false
+  /** Steps ever. */
+  steps = 0
+  private measuring = false
+  private measured = { steps: 0, total: 0, min: Infinity, max: 0 }
+  ever = { min: Infinity, max: 0 }
+  private listeners: Array<() => void> = []
+
+  shouldYield(fiber: AnyFiber): number | false {
+    // Almost always the answer; the fiber references are asked when it is near.
+    return fiber.currentOpCount < 1024 ? false : Scheduler.defaultScheduler.shouldYield(fiber)
+  }
+
+  scheduleTask(task: () => void, priority: number, fiber?: AnyFiber): void {
+    if (priority === 0) {
+      this.tasks.push(task)
+      this.fibers.push(fiber)
+    } else {
+      this.others.scheduleTask(task, priority)
+    }
+    if (this.isScheduled) return
+    this.isScheduled = true
+    // Within a turn of the event loop: by a promise, the cheapest way.
+    void settled.then(this.step)
+  }
+
+  /** The threads' fibers that are ready to run. */
+  get ready(): ReadonlySet<AnyFiber | undefined> {
+    return new Set(this.fibers)
+  }
+
+  get isIdle(): boolean {
+    return !this.isScheduled
+  }
+
+  /** Calls back once after the next step. */
+  afterStep(listener: () => void): () => void {
+    this.listeners.push(listener)
+    return () => {
+      const index = this.listeners.indexOf(listener)
+      if (index !== -1) this.listeners.splice(index, 1)
+    }
+  }
+
+  measure(on: boolean): void {
+    this.measuring = on
+    this.takeStatistics()
+    if (on) this.ever = { min: Infinity, max: 0 }
+  }
+
+  /** The steps since it was asked last. */
+  takeStatistics(): StepStatistics | undefined {
+    const { max, min, steps, total } = this.measured
+    this.measured = { steps: 0, total: 0, min: Infinity, max: 0 }
+    if (!this.measuring || steps === 0) return undefined
+    return { steps, totalMillis: total, minMillis: min, maxMillis: max }
+  }
+
+  private readonly step = (): void => {
+    const begin = this.measuring ? performance.now() : 0
+    this.isStepping = true
+    const { tasks } = this
+    const buckets = this.others.buckets
+    this.tasks = []
+    this.fibers = []
+    this.others.buckets = []
+    // Lower numbers first, as Effect's own scheduler has it.
+    for (const [priority, bucket] of buckets) if (priority < 0) for (const task of bucket) task()
+    for (let index = 0; index < tasks.length; index += 1) tasks[index]!()
+    for (const [priority, bucket] of buckets) if (priority > 0) for (const task of bucket) task()
+    this.isStepping = false
+    this.steps += 1
+    if (this.measuring) this.count(performance.now() - begin)
+    if (this.listeners.length > 0) for (const listener of this.listeners.splice(0)) listener()
+    if (this.tasks.length === 0 && this.others.buckets.length === 0) {
+      this.isScheduled = false
+      this.inARow = 0
+      return
+    }
+    this.inARow += 1
+    if (this.inARow < stepsBeforeTurn) {
+      queueMicrotask(this.step)
+      return
+    }
+    this.inARow = 0
+    afterTurn(this.step)
+  }
+
+  private count(millis: number): void {
+    const { ever, measured } = this
+    measured.steps += 1
+    measured.total += millis
+    measured.min = Math.min(measured.min, millis)
+    measured.max = Math.max(measured.max, millis)
+    ever.min = Math.min(ever.min, millis)
+    ever.max = Math.max(ever.max, millis)
+  }
+}

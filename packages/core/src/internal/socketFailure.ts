@@ -1,0 +1,70 @@
+import * as Effect from "effect/Effect"
+import type { Operation } from "../SocketError.js"
+import { BrokenReason, SocketBroken, SocketClosed, SocketTimeout } from "../SocketError.js"
+import type { Failure } from "../Transport.js"
+
+export const noBytes = new Uint8Array(0)
+
+interface Named {
+  readonly name: string
+}
+
+/**
+ * The end of a stream happens once a connection, so its error is made without a schema validation (its fields are ours)
+ * and without a stack trace (it would show the event loop).
+ */
+const withoutTrace = <A>(make: () => A): A => {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  const error = make()
+  Error.stackTraceLimit = limit
+  return error
+}
+
+const unchecked = { disableValidation: true }
+
+const brokenReasons: ReadonlySet<string> = new Set(BrokenReason.literals)
+
+export const closed = (
+  socket: Named,
+  operation: Operation,
+  by: "peer" | "here",
+  partial: Uint8Array,
+  bytesSent = 0
+): Effect.Effect<never, SocketClosed> =>
+  Effect.fail(
+    withoutTrace(() => new SocketClosed({ operation, socket: socket.name, by, partial, bytesSent }, unchecked))
+  )
+
+export const timeout = (
+  socket: Named,
+  operation: Operation,
+  afterMillis: number,
+  partial: Uint8Array,
+  bytesSent: number
+): Effect.Effect<never, SocketTimeout> =>
+  Effect.fail(
+    withoutTrace(() =>
+      new SocketTimeout({ operation, socket: socket.name, afterMillis, partial, bytesSent }, unchecked)
+    )
+  )
+
+export const broken = (
+  socket: Named,
+  operation: Operation,
+  failure: Failure,
+  partial: Uint8Array,
+  bytesSent = 0
+): Effect.Effect<never, SocketBroken> =>
+  Effect.fail(
+    withoutTrace(() =>
+      new SocketBroken({
+        operation,
+        socket: socket.name,
+        reason: brokenReasons.has(failure.reason) ? failure.reason as BrokenReason : "Unknown",
+        partial,
+        bytesSent,
+        cause: failure.cause
+      }, unchecked)
+    )
+  )

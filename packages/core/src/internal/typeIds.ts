@@ -1,0 +1,3 @@
+/** The type ids that the implementation needs too: here, so that it does not import the public modules back. */
+export const ListenerTypeId: unique symbol = Symbol.for("@copas/core/Net/Listener")
+export const SocketTypeId: unique symbol = Symbol.for("@copas/core/Socket")

@@ -1,0 +1,149 @@
+/**
+ * The network on Node: `node:net` behind the contracts of `@copas/core`.
+ *
+ * @since 0.1.0
+ */
+import * as Net from "@copas/core/Net"
+import type { Family, NetAddress } from "@copas/core/NetAddress"
+import { inet } from "@copas/core/NetAddress"
+import { UnsupportedOption } from "@copas/core/SocketError"
+import type {
+  ConnectTarget,
+  Failure,
+  HostAddress,
+  ListenEvents,
+  ListenTarget,
+  ListenTransport,
+  Platform
+} from "@copas/core/Transport"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Dns from "node:dns"
+import * as NodeNet from "node:net"
+import { toFailure } from "./internal/errno.js"
+import { NodeTransport, platformName, unsupported } from "./NodeSocket.js"
+
+// Effect threads run in microtasks, and Node runs its ticks again when those are done: so a tick asked for by a thread
+// comes when every thread that was ready has run.
+const endOfTurn = (task: () => void): void => process.nextTick(task)
+
+const connect = ({ address, localAddress, localPort, options }: ConnectTarget): NodeTransport => {
+  const socket = new NodeNet.Socket({ allowHalfOpen: true })
+  const transport = new NodeTransport(socket, address._tag === "UnixAddress" ? address.path : undefined, options)
+  if (address._tag === "UnixAddress") socket.connect({ path: address.path })
+  else {
+    socket.connect({
+      host: address.host,
+      port: address.port,
+      ...(localAddress === undefined ? {} : { localAddress }),
+      ...(localPort === undefined ? {} : { localPort })
+    })
+  }
+  return transport
+}
+
+class NodeListenTransport implements ListenTransport {
+  private readonly server: NodeNet.Server
+  private readonly events: ListenEvents
+  private address: NetAddress
+  private isClosed = false
+
+  constructor(target: ListenTarget, events: ListenEvents) {
+    const { address, backlog, ipv6Only, options } = target
+    this.events = events
+    this.address = address
+    const path = address._tag === "UnixAddress" ? address.path : undefined
+    this.server = NodeNet.createServer({
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      noDelay: path === undefined && options.noDelay !== false
+    })
+    this.server.on("connection", (socket) => {
+      const transport = new NodeTransport(socket, path, options)
+      if (options.keepAlive !== undefined) transport.setOption("keepAlive", options.keepAlive)
+      events.accepted(transport)
+    })
+    this.server.on("listening", () => {
+      const bound = this.server.address()
+      if (bound !== null && typeof bound === "object") this.address = inet(bound.address, bound.port)
+      events.listening()
+    })
+    this.server.on("error", (error) => events.failed(toFailure(error)))
+    this.server.on("close", () => this.sayClosed())
+    this.server.listen(
+      address._tag === "UnixAddress"
+        ? { path: address.path, backlog }
+        : { host: address.host, port: address.port, backlog, ipv6Only }
+    )
+  }
+
+  get localAddress(): NetAddress {
+    return this.address
+  }
+
+  close(): void {
+    if (!this.server.listening) {
+      // Binding failed: Node has no handle to close, and says nothing.
+      process.nextTick(() => this.sayClosed())
+      return
+    }
+    // Node's own "close" event waits for every connection that was ever accepted. The handle is gone after the closing
+    // phase of this turn of the loop.
+    this.server.close()
+    setImmediate(() => setImmediate(() => this.sayClosed()))
+  }
+
+  private sayClosed(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.events.closed()
+  }
+}
+
+const lookup = (
+  host: string,
+  family: Family | undefined
+): Effect.Effect<ReadonlyArray<HostAddress>, Failure> =>
+  Effect.async((resume) => {
+    Dns.lookup(
+      host,
+      { all: true, family: family === undefined ? 0 : family === "IPv4" ? 4 : 6, verbatim: true },
+      (error, addresses) =>
+        resume(
+          error === null
+            ? Effect.succeed(addresses.map(({ address, family }) => ({
+              host: address,
+              family: family === 4 ? "IPv4" as const : "IPv6" as const
+            })))
+            : Effect.fail(toFailure(error))
+        )
+    )
+  })
+
+const platform: Platform = {
+  name: platformName,
+  endOfTurn,
+  connect,
+  listen: (target, events) => new NodeListenTransport(target, events),
+  lookup,
+  unsupported: (options, listen) =>
+    unsupported(options) ??
+      (listen?.reusePort === true
+        ? new UnsupportedOption({ option: "reusePort", platform: platformName, why: "node:net has it from Node 23.1 on" })
+        : listen?.reuseAddress === false
+        ? new UnsupportedOption({ option: "reuseAddress", platform: platformName, why: "libuv always sets it" })
+        : undefined),
+  byteLength: (text) => Buffer.byteLength(text),
+  decode: (chunk, start, end, encoding) => {
+    const bytes = chunk instanceof Buffer ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    return bytes.toString(encoding, start, end)
+  }
+}
+
+/**
+ * TCP and Unix-domain sockets on Node.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Net.Net> = Layer.sync(Net.Net, () => Net.make(platform))

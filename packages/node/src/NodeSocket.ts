@@ -1,0 +1,266 @@
+/**
+ * Stream sockets on `node:net`: the transport, and taking over a socket that Node has already.
+ *
+ * @since 0.1.0
+ */
+import type { CommonOptions, SocketOptions } from "@copas/core/Net"
+import { Net } from "@copas/core/Net"
+import type { NetAddress } from "@copas/core/NetAddress"
+import { inet, unix } from "@copas/core/NetAddress"
+import type * as CopasSocket from "@copas/core/Socket"
+import { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
+import type { Events, Transport } from "@copas/core/Transport"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as NodeNet from "node:net"
+import { toFailure } from "./internal/errno.js"
+
+const transportKey: unique symbol = Symbol("@copas/node/transport")
+
+interface OwnedSocket extends NodeNet.Socket {
+  [transportKey]: NodeTransport
+}
+
+// Shared by all sockets, with the socket as `this`: ten thousand idle connections keep no closures.
+function onConnect(this: OwnedSocket): void {
+  this[transportKey].onConnect()
+}
+function onData(this: OwnedSocket, chunk: Uint8Array): void {
+  this[transportKey].events?.deliver(chunk)
+}
+function onEnd(this: OwnedSocket): void {
+  this[transportKey].events?.ended()
+}
+function onError(this: OwnedSocket, error: Error): void {
+  this[transportKey].onError(error)
+}
+function onClose(this: OwnedSocket): void {
+  this[transportKey].onClose()
+}
+
+const neverKnown: NetAddress = inet("0.0.0.0", 0)
+
+/** The platform's name in errors. */
+export const platformName = `Node ${process.version}`
+
+/**
+ * A `node:net` socket behind the contract. The socket must have been made with `allowHalfOpen`.
+ *
+ * @internal
+ */
+export class NodeTransport implements Transport {
+  readonly socket: NodeNet.Socket
+  events: Events | undefined = undefined
+  private readonly path: string | undefined
+  private local: NetAddress | undefined = undefined
+  private remote: NetAddress | undefined = undefined
+  private early: Error | undefined = undefined
+  private isClosed = false
+  private options: SocketOptions
+
+  constructor(socket: NodeNet.Socket, path: string | undefined, options: SocketOptions) {
+    this.socket = socket
+    this.path = path
+    this.options = options
+    ;(socket as OwnedSocket)[transportKey] = this
+    socket.on("error", onError)
+    socket.on("close", onClose)
+  }
+
+  open(events: Events): void {
+    this.events = events
+    const { socket } = this
+    if (this.early !== undefined) events.failed(toFailure(this.early))
+    if (this.isClosed) {
+      process.nextTick(() => events.closed())
+      return
+    }
+    socket.on("data", onData)
+    socket.on("end", onEnd)
+    if (socket.connecting) socket.on("connect", onConnect)
+    else events.connected()
+    // What came before has waited, paused.
+    if (socket.isPaused()) socket.resume()
+  }
+
+  onConnect(): void {
+    this.socket.removeListener("connect", onConnect)
+    this.applyOptions()
+    this.events?.connected()
+  }
+
+  onError(error: Error): void {
+    if (this.events === undefined) this.early = error
+    else this.events.failed(toFailure(error))
+  }
+
+  onClose(): void {
+    this.isClosed = true
+    this.events?.closed()
+  }
+
+  get localAddress(): NetAddress {
+    if (this.path !== undefined) return unix("")
+    if (this.local === undefined) {
+      const { localAddress, localPort } = this.socket
+      if (localAddress === undefined) return neverKnown
+      this.local = inet(localAddress, localPort ?? 0)
+    }
+    return this.local
+  }
+
+  get remoteAddress(): NetAddress {
+    if (this.path !== undefined) return unix(this.path)
+    if (this.remote === undefined) {
+      const { remoteAddress, remotePort } = this.socket
+      if (remoteAddress === undefined) return neverKnown
+      this.remote = inet(remoteAddress, remotePort ?? 0)
+    }
+    return this.remote
+  }
+
+  pause(): void {
+    this.socket.pause()
+  }
+
+  resume(): void {
+    this.socket.resume()
+  }
+
+  write(chunks: ReadonlyArray<Uint8Array | string>): number {
+    const { socket } = this
+    const first = chunks[0]!
+    if (chunks.length === 1) {
+      socket.write(first, this.onWritten)
+      return typeof first === "string" ? Buffer.byteLength(first) : first.length
+    }
+    const joined = joinText(chunks)
+    if (joined !== undefined) {
+      socket.write(joined, this.onWritten)
+      return Buffer.byteLength(joined)
+    }
+    let bytes = 0
+    socket.cork()
+    for (let index = 0; index < chunks.length; index += 1) {
+      const chunk = chunks[index]!
+      bytes += typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length
+      if (index === chunks.length - 1) socket.write(chunk, this.onWritten)
+      else socket.write(chunk)
+    }
+    socket.uncork()
+    return bytes
+  }
+
+  private onWrittenMemo: ((error?: Error | null) => void) | undefined = undefined
+  private get onWritten(): (error?: Error | null) => void {
+    return this.onWrittenMemo ??= (error) => {
+      // A failed write is told by the error event, which comes once for the socket.
+      if (!error) this.events?.written()
+    }
+  }
+
+  end(): void {
+    this.socket.end()
+  }
+
+  destroy(): void {
+    this.socket.destroy()
+  }
+
+  reset(): void {
+    if (this.path === undefined && !this.socket.destroyed) this.socket.resetAndDestroy()
+    else this.socket.destroy()
+  }
+
+  // ---- options
+
+  /** Sets what can only be set on a connected socket. */
+  private applyOptions(): void {
+    const { keepAlive, noDelay } = this.options
+    if (this.path === undefined && noDelay !== false) this.socket.setNoDelay(true)
+    if (keepAlive !== undefined) this.setOption("keepAlive", keepAlive)
+  }
+
+  setOption<K extends keyof SocketOptions>(
+    name: K,
+    value: NonNullable<SocketOptions[K]>
+  ): UnsupportedOption | InvalidOption | undefined {
+    const { socket } = this
+    const given: unknown = value
+    switch (name) {
+      case "noDelay": {
+        if (this.path !== undefined) return unsupportedOption(name, "a Unix-domain socket has no packets to delay")
+        socket.setNoDelay(given === true)
+        break
+      }
+      case "keepAlive": {
+        if (typeof given === "boolean") {
+          socket.setKeepAlive(given)
+          break
+        }
+        const idle = Duration.toMillis(Duration.decode(given as Duration.DurationInput))
+        if (!(idle >= 1000) || !Number.isFinite(idle)) {
+          return new InvalidOption({ option: name, value: String(given), expected: "at least one second, and finite" })
+        }
+        socket.setKeepAlive(true, idle)
+        break
+      }
+      default:
+        return unsupportedOption(name, unsupportedWhy)
+    }
+    this.options = { ...this.options, [name]: value }
+    return undefined
+  }
+
+  getOption<K extends keyof SocketOptions>(name: K): SocketOptions[K] | UnsupportedOption {
+    if (name === "noDelay") return (this.options.noDelay ?? this.path === undefined) as SocketOptions[K]
+    if (name === "keepAlive") return (this.options.keepAlive ?? false) as SocketOptions[K]
+    return unsupportedOption(name, unsupportedWhy)
+  }
+}
+
+const unsupportedWhy = "node:net has no call for it; set it for the whole system, or leave it out"
+
+const unsupportedOption = (option: string, why: string): UnsupportedOption =>
+  new UnsupportedOption({ option, platform: platformName, why })
+
+/** The options that `node:net` cannot set. */
+export const unsupported = (options: SocketOptions): UnsupportedOption | undefined => {
+  for (const name of ["keepAliveInterval", "keepAliveCount", "sendBufferSize", "receiveBufferSize"] as const) {
+    if (options[name] !== undefined) return unsupportedOption(name, unsupportedWhy)
+  }
+  return undefined
+}
+
+/** One text when all chunks are text: the system call is what costs, and one text is one call. */
+const joinText = (chunks: ReadonlyArray<Uint8Array | string>): string | undefined => {
+  let joined = ""
+  for (const chunk of chunks) {
+    if (typeof chunk !== "string") return undefined
+    joined += chunk
+  }
+  return joined
+}
+
+/**
+ * Takes a connected `node:net` socket over: from now on it is this library's, and the scope closes it.
+ *
+ * The socket should have been made with `allowHalfOpen: true`; without it Node ends the sending side as soon as the
+ * peer finishes, so replies to a peer that half-closes can be lost. Bytes that Node had buffered are delivered first.
+ * Nobody else may read from or write to it afterwards.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromNodeSocket = (
+  socket: NodeNet.Socket,
+  options?: CommonOptions
+): Effect.Effect<CopasSocket.Socket, InvalidOption | UnsupportedOption, Net | Scope.Scope> =>
+  Effect.flatMap(Net, (net) =>
+    net.adopt(() => {
+      socket.removeAllListeners("data")
+      socket.removeAllListeners("end")
+      socket.allowHalfOpen = true
+      return new NodeTransport(socket, undefined, options ?? {})
+    }, options))

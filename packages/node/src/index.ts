@@ -1,0 +1,6 @@
+/**
+ * @since 0.1.0
+ */
+export * as NodeCopas from "./NodeCopas.js"
+export * as NodeNet from "./NodeNet.js"
+export * as NodeSocket from "./NodeSocket.js"

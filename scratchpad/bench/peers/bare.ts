@@ -1,0 +1,7 @@
+import { nodePeer } from "./node-peer.js"
+
+export const bare = nodePeer({
+  name: "bare",
+  title: "bare node:net",
+  programs: { echo: "bare", lines: "bare", storm: "bare" }
+})

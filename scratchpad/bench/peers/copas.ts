@@ -1,0 +1,7 @@
+import { nodePeer } from "./node-peer.js"
+
+export const copas = nodePeer({
+  name: "copas",
+  title: "**Copas for Effect**",
+  programs: { echo: "copas", lines: "copas", storm: "copas" }
+})

@@ -1,0 +1,10 @@
+import type { Peer } from "../model.js"
+import { bare } from "./bare.js"
+import { copas } from "./copas.js"
+import { effect } from "./effect.js"
+import { epoll } from "./epoll.js"
+import { go } from "./go.js"
+import { lua } from "./lua.js"
+
+/** In the order of the rows. */
+export const peers: ReadonlyArray<Peer> = [bare, copas, effect, lua, go, epoll]

@@ -1,0 +1,96 @@
+import { spawn, spawnSync } from "node:child_process"
+import * as os from "node:os"
+import * as readline from "node:readline"
+import type { Command } from "./model.js"
+
+export const serverCore = 0
+export const loadCore = 1
+
+/** Whether server and load can have a core each. */
+export const pinned = os.availableParallelism() > 1 && spawnSync("taskset", ["--version"]).status === 0
+
+/** 10,000 connections want more descriptors than the usual limit; beyond the hard one only root gets. */
+const wanted = 20_000
+
+/** A shell that raises its limit, then becomes the command: the process id stays the child's own. */
+export const onCore = (core: number, command: Command): Command => [
+  "sh",
+  "-c",
+  `ulimit -n ${wanted} 2>/dev/null || ulimit -n "$(ulimit -Hn)"; exec "$@"`,
+  "sh",
+  ...(pinned ? ["taskset", "-c", String(core)] : []),
+  ...command
+]
+
+/** A peer's program, under way: it speaks in lines. */
+export interface Program {
+  readonly pid: number
+  /** The next line it prints. Fails when it ends first, or says nothing for too long. */
+  readonly line: () => Promise<string>
+  readonly tell: (line: string) => void
+  /** Why it ended before it was told to. */
+  readonly ended: () => string | undefined
+  readonly stop: () => Promise<void>
+}
+
+const patience = 120_000
+
+export const start = (core: number, command: Command): Program => {
+  const [file, ...args] = onCore(core, command)
+  const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"] })
+  const pid = child.pid
+  if (pid === undefined) throw new Error(`could not start ${command.join(" ")}`)
+  const printed: Array<string> = []
+  let waiting: (() => void) | undefined
+  let ended: string | undefined
+  let stopping = false
+  let errors = ""
+  child.stderr.on("data", (chunk: Buffer) => {
+    errors = (errors + chunk.toString()).slice(-2000)
+  })
+  child.stdin.on("error", () => {})
+  readline.createInterface({ input: child.stdout }).on("line", (line) => {
+    printed.push(line)
+    waiting?.()
+  })
+  const gone = new Promise<void>((resolve) => {
+    child.on("close", (code, signal) => {
+      if (!stopping) ended = `the program ended (${signal ?? code})${errors === "" ? "" : `: ${errors.trim()}`}`
+      waiting?.()
+      resolve()
+    })
+  })
+  const line = async (): Promise<string> => {
+    if (printed.length === 0 && ended === undefined) {
+      let timer: NodeJS.Timeout | undefined
+      await new Promise<void>((resolve) => {
+        waiting = resolve
+        timer = setTimeout(resolve, patience)
+      })
+      waiting = undefined
+      clearTimeout(timer)
+    }
+    const next = printed.shift()
+    if (next === undefined) throw new Error(ended ?? "the program said nothing for too long")
+    return next
+  }
+  return {
+    pid,
+    line,
+    tell: (text) => child.stdin.write(`${text}\n`),
+    ended: () => ended,
+    stop: () => {
+      stopping = true
+      child.kill("SIGKILL")
+      return gone
+    }
+  }
+}
+
+/** Waits for the line that says that a program is ready, and what follows the word. */
+export const ready = async (program: Program): Promise<number> => {
+  const line = await program.line()
+  const found = /^READY (\d+)$/.exec(line)
+  if (found === null) throw new Error(`expected READY, got: ${line}`)
+  return Number(found[1])
+}

@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import { descriptorLimit, readCpu, residentMemory, usedBetween } from "./cpu.js"
+import type { LoadContext, Outcome, Peer, ServerWorkload, ThreadWorkload, Workload } from "./model.js"
+import type { Options } from "./options.js"
+import { loadCore, type Program, ready, serverCore, start } from "./program.js"
+
+/** Runs a workload against a peer once. What goes wrong is in the outcome: one bad run does not end the bench. */
+export const run = async (
+  workload: Workload,
+  peer: Peer,
+  options: Options,
+  directory: string
+): Promise<Outcome> => {
+  let program: Program | undefined
+  try {
+    program = start(serverCore, peer.command(directory, workload.mode))
+    const port = await ready(program)
+    const outcome = workload.kind === "server"
+      ? await drive(workload, program, port, options, directory)
+      : await rounds(workload, program, options)
+    const ended = program.ended()
+    return ended === undefined ? outcome : { ...outcome, broken: ended }
+  } catch (error) {
+    return { figure: Number.NaN, columns: {}, remarks: [], broken: error instanceof Error ? error.message : `${error}` }
+  } finally {
+    await program?.stop()
+  }
+}
+
+/** Descriptors that a process needs besides its connections. */
+const spare = 100
+
+const drive = async (
+  workload: ServerWorkload,
+  server: Program,
+  port: number,
+  options: Options,
+  directory: string
+): Promise<Outcome> => {
+  const limit = descriptorLimit(server.pid)
+  if (limit < workload.connections + spare) {
+    throw new Error(`${workload.connections} connections want more than ${limit} descriptors: raise ulimit -n`)
+  }
+  const context: LoadContext = {
+    host: "127.0.0.1",
+    port,
+    pid: server.pid,
+    seconds: options.seconds,
+    warmup: options.warmup,
+    quick: options.quick
+  }
+  const load = start(loadCore, [process.execPath, `${directory}/load.js`, workload.name, JSON.stringify(context)])
+  try {
+    return JSON.parse(await load.line(), (_, value) => value === null ? Number.NaN : value) as Outcome
+  } finally {
+    await load.stop()
+  }
+}
+
+/** Programs that measure threads do one round of many for each line they are told. */
+const rounds = async (workload: ThreadWorkload, program: Program, options: Options): Promise<Outcome> => {
+  const round = async (): Promise<number> => {
+    program.tell("go")
+    const line = await program.line()
+    const found = /^DONE (\d+)$/.exec(line)
+    if (found === null) throw new Error(`expected DONE, got: ${line}`)
+    return Number(found[1])
+  }
+  const during = async (seconds: number): Promise<number> => {
+    const end = performance.now() + seconds * 1000
+    let done = 0
+    do {
+      done += await round()
+    } while (!workload.once && performance.now() < end)
+    return done
+  }
+  await during(options.warmup)
+  // What the warm-up left to the collector and the compiler is not the measured rounds' to pay.
+  await sleep(200)
+  const memory = residentMemory(program.pid)
+  const from = readCpu([program.pid])
+  const done = await during(options.seconds)
+  const used = usedBetween(from, readCpu([program.pid]))
+  return {
+    figure: used.each[0]! / 1000 / done,
+    columns: { "RSS kB": (residentMemory(program.pid) - memory) / 1024 / done },
+    remarks: used.remarks
+  }
+}

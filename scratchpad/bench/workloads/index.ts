@@ -1,0 +1,23 @@
+import type { Workload } from "../model.js"
+import { bulk } from "./bulk.js"
+import { burst } from "./burst.js"
+import { idle } from "./idle.js"
+import { lines } from "./lines.js"
+import { pingPongs } from "./ping-pong.js"
+import { pipelined } from "./pipelined.js"
+import { slow } from "./slow.js"
+import { storms } from "./storm.js"
+import { threadWorkloads } from "./threads.js"
+
+/** In the order of the tables. */
+export const workloads: ReadonlyArray<Workload> = [
+  ...pingPongs,
+  lines,
+  pipelined,
+  bulk,
+  ...storms,
+  idle,
+  burst,
+  slow,
+  ...threadWorkloads
+]

@@ -1,0 +1,28 @@
+import { configDefaults, defineConfig } from "vitest/config"
+
+// Tests run from the sources: the condition below resolves @copas/* to packages/*/src.
+const conditions = ["copas-source"]
+
+export default defineConfig({
+  resolve: { conditions: [...conditions, "module", "node", "development|production"] },
+  ssr: {
+    resolve: { conditions: [...conditions, "module", "node", "development|production"], externalConditions: ["node"] }
+  },
+  test: {
+    include: ["packages/*/test/**/*.test.ts"],
+    exclude: [...configDefaults.exclude, "packages/*/test/servers/**"],
+    environment: "node",
+    pool: "forks",
+    retry: 0,
+    sequence: { concurrent: false },
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    server: { deps: { inline: [/^@copas\//, /\/packages\/(core|node|clients)\//] } },
+    coverage: {
+      provider: "v8",
+      include: ["packages/*/src/**/*.ts"],
+      reporter: ["text-summary", "html", "json-summary"],
+      reportsDirectory: "coverage"
+    }
+  }
+})
