@@ -65,6 +65,7 @@ const compare = async (workload: Workload, options: Options, absent: Map<Peer, s
 }
 
 const bench = async (options: Options): Promise<void> => {
+  if (process.platform !== "linux") throw new Error("the bench reads CPU time and memory from /proc: it needs Linux")
   const absent = await prepare(options.peers)
   console.log(
     [

@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from "node:child_process"
 import * as os from "node:os"
 import * as readline from "node:readline"
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Command } from "./model.js"
 
 export const serverCore = 0
@@ -27,6 +28,8 @@ export interface Program {
   readonly pid: number
   /** The next line it prints. Fails when it ends first, or says nothing for too long. */
   readonly line: () => Promise<string>
+  /** What it has printed and nobody took. */
+  readonly rest: () => ReadonlyArray<string>
   readonly tell: (line: string) => void
   /** Why it ended before it was told to. */
   readonly ended: () => string | undefined
@@ -77,6 +80,7 @@ export const start = (core: number, command: Command): Program => {
   return {
     pid,
     line,
+    rest: () => printed.splice(0),
     tell: (text) => child.stdin.write(`${text}\n`),
     ended: () => ended,
     stop: () => {
@@ -87,10 +91,11 @@ export const start = (core: number, command: Command): Program => {
   }
 }
 
-/** Waits for the line that says that a program is ready, and what follows the word. */
-export const ready = async (program: Program): Promise<number> => {
+/** Waits for the line of a word and a number, and gives the number. */
+export const expectLine = async (program: Program, word: "READY" | "DONE"): Promise<number> => {
   const line = await program.line()
-  const found = /^READY (\d+)$/.exec(line)
-  if (found === null) throw new Error(`expected READY, got: ${line}`)
-  return Number(found[1])
+  if (line.startsWith(`${word} `)) return Number(line.slice(word.length + 1))
+  // Something failed and says so; the next lines say what.
+  await sleep(200)
+  throw new Error([`expected ${word}, got: ${line}`, ...program.rest().slice(0, 10)].join(" / "))
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { descriptorLimit, readCpu, residentMemory, usedBetween } from "./cpu.js"
 import type { LoadContext, Outcome, Peer, ServerWorkload, ThreadWorkload, Workload } from "./model.js"
 import type { Options } from "./options.js"
-import { loadCore, type Program, ready, serverCore, start } from "./program.js"
+import { expectLine, loadCore, type Program, serverCore, start } from "./program.js"
 
 /** Runs a workload against a peer once. What goes wrong is in the outcome: one bad run does not end the bench. */
 export const run = async (
@@ -14,7 +14,7 @@ export const run = async (
   let program: Program | undefined
   try {
     program = start(serverCore, peer.command(directory, workload.mode))
-    const port = await ready(program)
+    const port = await expectLine(program, "READY")
     const outcome = workload.kind === "server"
       ? await drive(workload, program, port, options, directory)
       : await rounds(workload, program, options)
@@ -59,12 +59,9 @@ const drive = async (
 
 /** Programs that measure threads do one round of many for each line they are told. */
 const rounds = async (workload: ThreadWorkload, program: Program, options: Options): Promise<Outcome> => {
-  const round = async (): Promise<number> => {
+  const round = (): Promise<number> => {
     program.tell("go")
-    const line = await program.line()
-    const found = /^DONE (\d+)$/.exec(line)
-    if (found === null) throw new Error(`expected DONE, got: ${line}`)
-    return Number(found[1])
+    return expectLine(program, "DONE")
   }
   const during = async (seconds: number): Promise<number> => {
     const end = performance.now() + seconds * 1000

@@ -12,7 +12,7 @@ export interface Row {
 const judged = "copas"
 
 const shown = (value: number, digits: number): string =>
-  Number.isNaN(value) ? "–" : value.toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, " ")
+  Number.isFinite(value) ? value.toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, " ") : "–"
 
 /** Ratios are taken within a repeat, where both ran minutes apart at most, and only then is their median. */
 const ratioOf = (row: Row, baseline: Row | undefined): number =>
@@ -28,8 +28,8 @@ const figureOf = (row: Row): number =>
 const verdict = (goal: Goal, value: number): string => {
   if (Number.isNaN(value)) return "–"
   const reaches = (bound: number) => goal.by === "ratio" ? value >= bound : value <= bound
-  if (goal.stretch !== undefined && reaches(goal.stretch)) return "stretch"
-  return reaches(goal.target) ? "target" : "**below target**"
+  if (goal.stretch !== undefined && reaches(goal.stretch)) return "meets the stretch"
+  return reaches(goal.target) ? "meets the target" : "**below target**"
 }
 
 const aim = (workload: Workload): string => {

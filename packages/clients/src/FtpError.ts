@@ -297,9 +297,8 @@ export class OutcomeUnknown
 {
   override get message(): string {
     const moved = this.moved === undefined ? "" : `, ${this.moved} bytes moved`
-    return `${
-      at(this.server)
-    }: whether \`${this.command}\` was carried out is not known (last known: ${this.lastKnown}${moved}); look before trying again`
+    return `${at(this.server)}: whether \`${this.command}\` was carried out is not known (last known: ` +
+      `${this.lastKnown}${moved}); look before trying again`
   }
 }
 

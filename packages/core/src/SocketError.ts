@@ -9,7 +9,7 @@
  */
 import * as Schema from "effect/Schema"
 
-const Operation = Schema.Literal("receive", "send", "shutdown", "close", "upgrade", "configure")
+const Operation = Schema.Literal("receive", "send", "shutdown", "close", "upgrade", "configure", "connect", "join")
 
 /**
  * What a socket was doing when it failed.
@@ -37,6 +37,7 @@ export const ConnectReason = Schema.Literal(
   "AddressInUse",
   "AddressNotAvailable",
   "AccessDenied",
+  "PathTooLong",
   "TooManyOpenFiles",
   "OutOfMemory",
   "Unknown"
@@ -58,6 +59,7 @@ const connectAdvice: Record<ConnectReason, string> = {
   AddressInUse: "the local address is taken; choose another local port",
   AddressNotAvailable: "the local address is not one of this machine's, or its ports are used up",
   AccessDenied: "the system forbids it; check permissions and firewall rules",
+  PathTooLong: "the system allows about a hundred bytes for a socket's path; use a shorter one",
   TooManyOpenFiles: "this process is out of descriptors; close some, or raise `ulimit -n`",
   OutOfMemory: "the system is out of memory for sockets; try again later",
   Unknown: "see the cause"
@@ -99,6 +101,7 @@ export const BindReason = Schema.Literal(
   "AccessDenied",
   "AddressNotAvailable",
   "HostNotFound",
+  "PathTooLong",
   "TooManyOpenFiles",
   "OutOfMemory",
   "Unknown"
@@ -115,6 +118,7 @@ const bindAdvice: Record<BindReason, string> = {
   AccessDenied: "the system forbids it; ports below 1024 want privileges, a path wants a writable folder",
   AddressNotAvailable: "the address is not one of this machine's",
   HostNotFound: "no such name; give an address of this machine",
+  PathTooLong: "the system allows about a hundred bytes for a socket's path; use a shorter one",
   TooManyOpenFiles: "this process is out of descriptors; close some, or raise `ulimit -n`",
   OutOfMemory: "the system is out of memory for sockets; try again later",
   Unknown: "see the cause"
@@ -327,6 +331,142 @@ export class MessageTooLong
 }
 
 /**
+ * Why a datagram was not sent or did not arrive, as far as the system can tell.
+ *
+ * - `Refused`: nobody receives at the peer's port, as the peer's machine reported (ICMP); of a connected socket only
+ * - `NotConnected`: `send` without a peer; `sendTo` says where
+ * - `AlreadyConnected`: `sendTo` while there is a peer; `disconnect` first, or use `send`
+ * - `AccessDenied`: among others, a broadcast while the option `broadcast` is off
+ * - `AddressInUse`, `AddressNotAvailable`: of `join`, the group was joined already, or there is no such interface
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const DatagramReason = Schema.Literal(
+  "Refused",
+  "Unreachable",
+  "HostNotFound",
+  "LookupFailed",
+  "NotConnected",
+  "AlreadyConnected",
+  "AccessDenied",
+  "AddressInUse",
+  "AddressNotAvailable",
+  "OutOfMemory",
+  "Unknown"
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type DatagramReason = typeof DatagramReason.Type
+
+const datagramAdvice: Record<DatagramReason, string> = {
+  Refused: "nobody receives there; check the port, or start the peer",
+  Unreachable: "there is no route to it from here; check the network, the address family and the socket's own address",
+  HostNotFound: "no such name; check the spelling or the name server",
+  LookupFailed: "the name server did not answer usefully; try again later",
+  NotConnected: "the socket has no peer; use `sendTo`, or `connect` first",
+  AlreadyConnected: "the socket has a peer; use `send`, or `disconnect` first",
+  AccessDenied: "the system forbids it; a broadcast wants the option `broadcast`, else check the firewall rules",
+  AddressInUse: "the socket is a member of the group already",
+  AddressNotAvailable: "there is no such address or interface on this machine",
+  OutOfMemory: "the system has no room for it; send slower, or try again later",
+  Unknown: "see the cause"
+}
+
+/**
+ * A datagram could not be sent, or the system reported that an earlier one did not arrive. The socket is as usable as
+ * before: datagrams stand alone, so a refusal of one breaks nothing.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DatagramError
+  extends Schema.TaggedError<DatagramError>("@copas/core/SocketError/DatagramError")("DatagramError", {
+    reason: DatagramReason,
+    operation: Operation,
+    /** The socket's name. */
+    socket: Schema.String,
+    /** Where the datagram was to go, or the group that was to be joined. */
+    target: Schema.String,
+    cause: Schema.optional(Schema.Defect)
+  })
+{
+  override get message(): string {
+    const where = this.target === "" ? "" : ` (${this.target})`
+    return `${this.socket}: ${this.operation}${where} failed: ${this.reason}: ${datagramAdvice[this.reason]}`
+  }
+}
+
+/**
+ * Why a look-up failed.
+ *
+ * - `NotFound`: there is no such name (NXDOMAIN, RFC 1035, section 4.1.1)
+ * - `NoData`: the name is there, but has no record of the type (RFC 2308, section 2.2)
+ * - `Refused`: the server answered, and will not serve us; `Unreachable`: no server could be asked
+ * - `BadName`: no server was asked, for the name cannot be one
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const DnsReason = Schema.Literal(
+  "NotFound",
+  "NoData",
+  "ServerFailure",
+  "TimedOut",
+  "Refused",
+  "Unreachable",
+  "NotImplemented",
+  "BadQuery",
+  "BadResponse",
+  "BadName",
+  "OutOfMemory",
+  "Unknown"
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type DnsReason = typeof DnsReason.Type
+
+const dnsAdvice: Record<DnsReason, string> = {
+  NotFound: "no such name; check the spelling",
+  NoData: "the name has no record of this type; ask for another",
+  ServerFailure: "the name server could not find out; try again later",
+  TimedOut: "no name server answered in time; try again later, or ask another",
+  Refused: "the name server will not answer us; ask another",
+  Unreachable: "no name server could be asked; check the network and which servers are configured",
+  NotImplemented: "the name server does not know this kind of question; ask another",
+  BadQuery: "the name server did not understand the question; ask another",
+  BadResponse: "the name server's answer makes no sense; ask another",
+  BadName: "this cannot be a name or an address; labels have 1 to 63 bytes, the whole at most 253",
+  OutOfMemory: "the system is out of memory; try again later",
+  Unknown: "see the cause"
+}
+
+/**
+ * A name, an address or a record could not be looked up.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DnsError extends Schema.TaggedError<DnsError>("@copas/core/SocketError/DnsError")("DnsError", {
+  reason: DnsReason,
+  /** What was asked about: a name, or an address. */
+  name: Schema.String,
+  /** What was asked for: `"address"`, `"name"`, or a record type such as `"MX"`. */
+  query: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    return `Could not look up the ${this.query} of ${this.name}: ${this.reason}: ${dnsAdvice[this.reason]}`
+  }
+}
+
+/**
  * The platform cannot set or read a socket option. It is never silently dropped.
  *
  * @since 0.1.0
@@ -381,6 +521,22 @@ export type ReceiveError = SocketClosed | SocketTimeout | SocketBroken
 export type SendError = SocketClosed | SocketTimeout | SocketBroken
 
 /**
+ * What receiving a datagram can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type DatagramReceiveError = SocketClosed | SocketTimeout | DatagramError
+
+/**
+ * What sending a datagram can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type DatagramSendError = SocketClosed | SocketTimeout | DatagramError | MessageTooLong | InvalidOption
+
+/**
  * Every error of this module.
  *
  * @since 0.1.0
@@ -396,6 +552,8 @@ export type SocketError =
   | SocketBroken
   | LineTooLong
   | MessageTooLong
+  | DatagramError
+  | DnsError
   | UnsupportedOption
   | InvalidOption
 

@@ -25,7 +25,8 @@ import type { Socket } from "./Socket.js"
  * - `ready`: it runs, or is about to
  * - `reading`, `writing`: it waits for a socket
  * - `sleeping`: in `pause`
- * - `inactive`: in `pauseForever` or `Copas.waitForExit`; it does not keep the dispatcher going
+ * - `inactive`: in `pauseForever` or `Copas.waitForExit`, or it waits without a limit for a lock, a semaphore, a queue or
+ *   a future; it does not keep the dispatcher going
  * - `waiting`: for anything else
  *
  * @since 0.1.0

@@ -3,5 +3,13 @@ import { nodePeer } from "./node-peer.js"
 export const copas = nodePeer({
   name: "copas",
   title: "**Copas for Effect**",
-  programs: { echo: "copas", lines: "copas", storm: "copas" }
+  programs: {
+    echo: "copas",
+    lines: "copas",
+    storm: "copas",
+    "thread-start": "copas-threads",
+    "thread-join": "copas-threads",
+    sleepers: "copas-threads",
+    timeout: "copas-threads"
+  }
 })

@@ -1,3 +1,4 @@
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
@@ -58,4 +59,4 @@ const programs: Readonly<Record<string, Effect.Effect<number, unknown>>> = {
 
 const program = programs[process.argv[2] ?? ""]
 if (program === undefined) throw new Error("no such mode")
-Effect.runFork(rounds(Effect.orDie(program)))
+NodeRuntime.runMain(rounds(program))

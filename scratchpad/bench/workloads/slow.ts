@@ -6,7 +6,7 @@ import type { LoadContext, Outcome, ServerWorkload } from "../model.js"
 const mebibyte = 1 << 20
 const offered = 256 * mebibyte
 
-/** Sends and never reads, until all is sent or nothing has moved for two seconds. The bytes that the server took. */
+/** Sends and never reads, until all is sent or nothing has moved for two seconds. The bytes that left it. */
 const flood = async (context: LoadContext, watch: () => void): Promise<number> => {
   const socket = net.connect({ host: context.host, port: context.port })
   socket.pause()
@@ -18,13 +18,21 @@ const flood = async (context: LoadContext, watch: () => void): Promise<number> =
     fault ??= new Error("the server closed the connection")
   })
   const data = Buffer.alloc(1 << 16, "slow")
-  for (let sent = 0; sent < offered; sent += data.length) socket.write(data)
+  let sent = 0
+  const send = () => {
+    while (sent < offered) {
+      sent += data.length
+      if (!socket.write(data)) return
+    }
+  }
+  socket.on("drain", send)
+  send()
   let taken = 0
   for (let since = performance.now(); performance.now() - since < 2000;) {
     await sleep(20)
     watch()
     if (fault !== undefined) throw fault
-    const now = offered - socket.writableLength
+    const now = sent - socket.writableLength
     if (now !== taken) since = performance.now()
     taken = now
   }

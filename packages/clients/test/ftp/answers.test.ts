@@ -101,13 +101,16 @@ describe("addresses of data connections", () => {
   })
 
   it("C34 no reply makes a parser throw, and a port is always one", () => {
-    FC.assert(FC.property(any, (given) => {
-      const passive = Address.parsePasv(given)
-      if (Either.isRight(passive)) expect(passive.right.port).toBeGreaterThan(0)
-      const extended = Address.parseEpsv(given)
-      if (Either.isRight(extended)) expect(extended.right).toBeLessThan(65_536)
-      Address.parseProtocols(given)
-    }), { numRuns: 500 })
+    FC.assert(
+      FC.property(any, (given) => {
+        const passive = Address.parsePasv(given)
+        if (Either.isRight(passive)) expect(passive.right.port).toBeGreaterThan(0)
+        const extended = Address.parseEpsv(given)
+        if (Either.isRight(extended)) expect(extended.right).toBeLessThan(65_536)
+        Address.parseProtocols(given)
+      }),
+      { numRuns: 500 }
+    )
   })
 })
 
@@ -168,6 +171,7 @@ describe("what single replies say", () => {
     ["213 191240102030405", "2024-01-02T03:04:05.000Z", "second"],
     ["213 19120102030405", "1912-01-02T03:04:05.000Z", "second"],
     ["213 00500102030405", "0050-01-02T03:04:05.000Z", "second"],
+    ["213 00000229030405", "0000-02-29T03:04:05.000Z", "second"],
     ["213 19981231235960", "1999-01-01T00:00:00.000Z", "second"],
     ["213 Modify=20240229101112; a b", "2024-02-29T10:11:12.000Z", "second"],
     ["213 20230229101112", undefined, ""],
@@ -181,7 +185,11 @@ describe("what single replies say", () => {
   })
 
   it("C34 a time that is written for MFMT is read back, to the millisecond", () => {
-    const date = FC.date({ min: new Date("0001-01-01"), max: new Date("9999-12-31T23:59:59.999Z"), noInvalidDate: true })
+    const date = FC.date({
+      min: new Date("0000-01-01"),
+      max: new Date("9999-12-31T23:59:59.999Z"),
+      noInvalidDate: true
+    })
     FC.assert(FC.property(date, (given) => {
       const text = Either.getOrThrow(Time.format(given))
       expect(text).toMatch(/^\d{14}(?:\.\d{3})?$/)
@@ -207,17 +215,57 @@ describe("what single replies say", () => {
     expect(name("150 FILE: ftp.0001")).toBe("ftp.0001")
     expect(name("226 Transfer complete (unique file name:pub/a.1).")).toBe("pub/a.1")
     expect(name("226 Transfer complete")).toBeUndefined()
+    expect(name("226 Done (unique file name: a (1))")).toBe("a (1)")
+  })
+
+  it("C34 a reply of hostile text is read in time that grows with it", () => {
+    const started = performance.now()
+    for (
+      const part of [
+        "1",
+        "a",
+        "\"",
+        "\"\"",
+        "1,",
+        "|",
+        "||",
+        "(",
+        "FILE: ",
+        "unique file name:",
+        " ",
+        "1 bytes",
+        ".",
+        "-"
+      ]
+    ) {
+      for (const code of [150, 213, 227, 257]) {
+        const given = Reply.make().push(bytes(`${code} ${part.repeat(60_000 / part.length)}x\r\n`)).replies[0]!
+        Address.parsePasv(given)
+        Address.parseEpsv(given)
+        Address.parseProtocols(given)
+        Answers.parsePathname(given, Codec.utf8)
+        Answers.parseSize(given)
+        Answers.parseModified(given)
+        Answers.transferSizeHint(given)
+        Answers.uniqueName(given, Codec.utf8)
+        Features.parse(given)
+      }
+    }
+    expect(performance.now() - started).toBeLessThan(10_000)
   })
 
   it("C34 no reply makes a parser throw", () => {
-    FC.assert(FC.property(any, (given) => {
-      Answers.parsePathname(given, Codec.utf8)
-      const size = Answers.parseSize(given)
-      if (Either.isRight(size)) expect(Number.isSafeInteger(size.right)).toBe(true)
-      Answers.parseModified(given)
-      Answers.transferSizeHint(given)
-      Answers.uniqueName(given, Codec.utf8)
-    }), { numRuns: 500 })
+    FC.assert(
+      FC.property(any, (given) => {
+        Answers.parsePathname(given, Codec.utf8)
+        const size = Answers.parseSize(given)
+        if (Either.isRight(size)) expect(Number.isSafeInteger(size.right)).toBe(true)
+        Answers.parseModified(given)
+        Answers.transferSizeHint(given)
+        Answers.uniqueName(given, Codec.utf8)
+      }),
+      { numRuns: 500 }
+    )
   })
 })
 

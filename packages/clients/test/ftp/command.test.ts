@@ -99,13 +99,16 @@ describe("commands", () => {
 
   it("C34 whatever is given, either one line goes out or nothing", () => {
     const argument = FC.oneof(FC.string({ unit: "binary" }), spicyBytes("ab \r\n\0\xff", 40))
-    FC.assert(FC.property(FC.string({ maxLength: 8 }), FC.array(argument, { maxLength: 3 }), (verb, args) => {
-      const encoded = Command.encode(Command.make(verb, ...args), Codec.utf8)
-      if (Either.isLeft(encoded)) return
-      const line = encoded.right.subarray(0, -2)
-      expect([...encoded.right.subarray(-2)]).toEqual([13, 10])
-      expect(line.every((byte) => byte >= 32 && byte !== 127)).toBe(true)
-    }), { numRuns: 500 })
+    FC.assert(
+      FC.property(FC.string({ maxLength: 8 }), FC.array(argument, { maxLength: 3 }), (verb, args) => {
+        const encoded = Command.encode(Command.make(verb, ...args), Codec.utf8)
+        if (Either.isLeft(encoded)) return
+        const line = encoded.right.subarray(0, -2)
+        expect([...encoded.right.subarray(-2)]).toEqual([13, 10])
+        expect(line.every((byte) => byte >= 32 && byte !== 127)).toBe(true)
+      }),
+      { numRuns: 500 }
+    )
   })
 })
 
@@ -118,7 +121,9 @@ describe("encodings", () => {
       }))
       FC.assert(FC.property(FC.uint8Array(), (raw) => {
         expect(typeof codec.decode(raw)).toBe("string")
-        expect(Codec.isExact(codec, raw, codec.decode(raw))).toBe(codec !== Codec.utf8 || !codec.decode(raw).includes("\uFFFD"))
+        expect(Codec.isExact(codec, raw, codec.decode(raw))).toBe(
+          codec !== Codec.utf8 || !codec.decode(raw).includes("\uFFFD")
+        )
       }))
     }
     expect(Option.map(koi8.encode("Файл"), (encoded) => [...encoded])).toEqual(Option.some([0xe6, 0xc1, 0xca, 0xcc]))

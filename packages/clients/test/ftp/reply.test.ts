@@ -75,7 +75,15 @@ describe("replies", () => {
     expect(replies(raw)[0]!.rawLines).toEqual([binary("\"/\xe4\"")])
   })
 
-  it.each(["SSH-2.0-OpenSSH_9.6\r\n", "HTTP/1.1 400 Bad\r\n", "22 x\r\n", "099 x\r\n", "700 x\r\n", "2200 x\r\n", "200:x\r\n"])(
+  it.each([
+    "SSH-2.0-OpenSSH_9.6\r\n",
+    "HTTP/1.1 400 Bad\r\n",
+    "22 x\r\n",
+    "099 x\r\n",
+    "700 x\r\n",
+    "2200 x\r\n",
+    "200:x\r\n"
+  ])(
     "C34 a line that begins no reply is a ProtocolViolation: %j",
     (text) => {
       const pushed = Reply.make({ server: "h:21" }).push(bytes(`220 ok\r\n${text}200 later\r\n`))
@@ -116,23 +124,29 @@ describe("replies", () => {
   ).map((parts) => binary(parts.join("")))
 
   it("C34 how the bytes are cut makes no difference to the replies or to the error", () => {
-    FC.assert(FC.property(wire, places, FC.constantFrom(40, 200, 65_536), (whole, at, limit) => {
-      expect(feed(cut(whole, at), { limit })).toEqual(feed([whole], { limit }))
-      expect(feed([...whole].map((byte) => Uint8Array.of(byte)), { limit })).toEqual(feed([whole], { limit }))
-    }), { numRuns: 300 })
+    FC.assert(
+      FC.property(wire, places, FC.constantFrom(40, 200, 65_536), (whole, at, limit) => {
+        expect(feed(cut(whole, at), { limit })).toEqual(feed([whole], { limit }))
+        expect(feed([...whole].map((byte) => Uint8Array.of(byte)), { limit })).toEqual(feed([whole], { limit }))
+      }),
+      { numRuns: 300 }
+    )
   })
 
   it("C34 no bytes make the parser throw or hold more than its bound", () => {
-    FC.assert(FC.property(spicyBytes("0122345- \r\n\xff\xfa\xf0\xfb\0", 400), (whole) => {
-      const parser = Reply.make({ limit: 64 })
-      for (const chunk of cut(whole, [7, 50, 51, 200])) {
-        for (const reply of parser.push(chunk).replies) {
-          expect(reply.code).toBeGreaterThanOrEqual(100)
-          expect(reply.lines.join("").length).toBeLessThanOrEqual(64)
+    FC.assert(
+      FC.property(spicyBytes("0122345- \r\n\xff\xfa\xf0\xfb\0", 400), (whole) => {
+        const parser = Reply.make({ limit: 64 })
+        for (const chunk of cut(whole, [7, 50, 51, 200])) {
+          for (const reply of parser.push(chunk).replies) {
+            expect(reply.code).toBeGreaterThanOrEqual(100)
+            expect(reply.lines.join("").length).toBeLessThanOrEqual(64)
+          }
+          expect(parser.pending()).toBeLessThanOrEqual(65)
         }
-        expect(parser.pending()).toBeLessThanOrEqual(65)
-      }
-    }), { numRuns: 500 })
+      }),
+      { numRuns: 500 }
+    )
   })
 
   it("C34 what a server writes by RFC 959 is what the client reads", () => {

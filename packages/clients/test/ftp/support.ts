@@ -27,5 +27,7 @@ export const spicyBytes = (alphabet: string, maxLength = 300): FC.Arbitrary<Uint
   ).map((array) => Uint8Array.from(array))
 
 export const plain = (value: unknown): unknown =>
-  JSON.parse(JSON.stringify(value, (_key, inner: unknown) =>
-    inner instanceof Uint8Array ? [...inner] : inner instanceof Map ? [...inner] : inner))
+  JSON.parse(
+    JSON.stringify(value, (_key, inner: unknown) =>
+      inner instanceof Uint8Array ? [...inner] : inner instanceof Map ? [...inner] : inner)
+  )

@@ -121,12 +121,14 @@ export class Dispatcher {
     exit: Exit.Exit<unknown, unknown>,
     options: Spawn
   ): void {
+    // Should its fiber have ended in a line, it is inactive no more, as it is no thread any more.
+    thread.waitBegins(false)
     this.threads.delete(thread)
     this.traced("threadEnded", thread.name)
     options.onEnd?.(thread, exit)
     thread.ended(exit)
     if (
-      Exit.isFailure(exit) && !options.isWatched && !Cause.isInterruptedOnly(exit.cause) &&
+      Exit.isFailure(exit) && !options.isWatched && thread.watcher === undefined && !Cause.isInterruptedOnly(exit.cause) &&
       !(thread.socket !== undefined && isNormalEnd(exit))
     ) {
       this.report(runtime, thread, exit.cause)

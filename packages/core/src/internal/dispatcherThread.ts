@@ -28,6 +28,9 @@ export class DispatcherThread implements Thread<any, any> {
   fiber: Fiber.RuntimeFiber<any, any> | undefined = undefined
   onError: ErrorHandler | undefined
   exit: Exit.Exit<any, any> | undefined = undefined
+  /** Takes the end of the thread, its failure included, in place of the error handler. */
+  watcher: ((exit: Exit.Exit<any, any>) => void) | undefined = undefined
+  private waitsForever = false
   private endListeners: Array<() => void> | undefined = undefined
   private sleepers: Array<Sleeper> | undefined = undefined
 
@@ -97,11 +100,13 @@ export class DispatcherThread implements Thread<any, any> {
 
   /** Interrupts without waiting. */
   cut(): void {
+    this.waitBegins(false)
     if (this.exit === undefined) this.fiber?.unsafeInterruptAsFork(FiberId.none)
   }
 
   ended(exit: Exit.Exit<any, any>): void {
     this.exit = exit
+    this.watcher?.(exit)
     const listeners = this.endListeners
     this.endListeners = undefined
     listeners?.forEach((listener) => listener())
@@ -123,6 +128,14 @@ export class DispatcherThread implements Thread<any, any> {
     this.activityChanged(wasInactive)
   }
 
+  /** Its own fiber begins, or ends, to wait in a line without a limit: that does not keep the dispatcher going either. */
+  waitBegins(forever: boolean): void {
+    if (this.waitsForever === forever) return
+    const wasInactive = this.isInactive
+    this.waitsForever = forever
+    this.activityChanged(wasInactive)
+  }
+
   private activityChanged(wasInactive: boolean): void {
     if (this.isInactive !== wasInactive) this.dispatcher.inactiveChanged(wasInactive ? -1 : 1)
   }
@@ -131,9 +144,9 @@ export class DispatcherThread implements Thread<any, any> {
     return this.sleepers !== undefined && this.sleepers.length > 0
   }
 
-  /** In `pauseForever`: nothing but a `wakeup` or an interruption will make it go on. */
+  /** In `pauseForever`, or in a line without a limit: nothing but another thread or an interruption makes it go on. */
   get isInactive(): boolean {
-    return this.isSleeping && this.sleepers!.every((sleeper) => sleeper.isForever)
+    return (this.waitsForever || this.isSleeping) && (this.sleepers?.every((sleeper) => sleeper.isForever) ?? true)
   }
 
   get wakeup(): Effect.Effect<boolean> {

@@ -3,6 +3,7 @@ import type { Platform } from "../Transport.js"
 import type { NetListener } from "./listener.js"
 import type { Outbound } from "./outbound.js"
 import type { StreamSocket } from "./streamSocket.js"
+import { atEndOfTurn } from "./turn.js"
 
 /**
  * What the sockets of one network share: the platform below, the registry of what is open, the sends of this turn.
@@ -21,7 +22,7 @@ export class Hub {
 
   /** Has `outbound` write what it queued when this turn of the event loop ends, joined with what comes until then. */
   flushSoon(outbound: Outbound): void {
-    if (this.dirty.push(outbound) === 1) this.platform.endOfTurn(this.flushDirty)
+    if (this.dirty.push(outbound) === 1) atEndOfTurn(this.flushDirty, this.platform.endOfTurn)
   }
 
   private readonly flushDirty = (): void => {

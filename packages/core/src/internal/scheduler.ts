@@ -1,5 +1,6 @@
-import * as Scheduler from "effect/Scheduler"
 import type { RuntimeFiber } from "effect/Fiber"
+import * as Scheduler from "effect/Scheduler"
+import { enterTurn, leaveTurn } from "./turn.js"
 
 type AnyFiber = RuntimeFiber<unknown, unknown>
 
@@ -36,7 +37,6 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
   /** Tasks of another priority than 0, which hardly any program has. */
   private readonly others = new Scheduler.PriorityBuckets<() => void>()
   private isScheduled = false
-  private inARow = 0
   /** A step is under way. */
   isStepping = false
   /** Steps ever. */
@@ -97,33 +97,41 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
   }
 
   private readonly step = (): void => {
+    const before = enterTurn()
+    let inARow = 0
+    do {
+      this.runReady()
+      inARow += 1
+    } while (this.hasReady && inARow < stepsBeforeTurn)
+    leaveTurn(before)
+    if (this.hasReady) afterTurn(this.step)
+    else this.isScheduled = false
+  }
+
+  private get hasReady(): boolean {
+    return this.tasks.length > 0 || this.others.buckets.length > 0
+  }
+
+  private runReady(): void {
     const begin = this.measuring ? performance.now() : 0
-    this.isStepping = true
     const { tasks } = this
-    const buckets = this.others.buckets
+    const { buckets } = this.others
     this.tasks = []
     this.fibers = []
-    this.others.buckets = []
-    // Lower numbers first, as Effect's own scheduler has it.
-    for (const [priority, bucket] of buckets) if (priority < 0) for (const task of bucket) task()
-    for (let index = 0; index < tasks.length; index += 1) tasks[index]!()
-    for (const [priority, bucket] of buckets) if (priority > 0) for (const task of bucket) task()
+    this.isStepping = true
+    if (buckets.length === 0) {
+      for (let index = 0; index < tasks.length; index += 1) tasks[index]!()
+    } else {
+      this.others.buckets = []
+      // Lower numbers first, as Effect's own scheduler has it.
+      for (const [priority, bucket] of buckets) if (priority < 0) for (const task of bucket) task()
+      for (const task of tasks) task()
+      for (const [priority, bucket] of buckets) if (priority > 0) for (const task of bucket) task()
+    }
     this.isStepping = false
     this.steps += 1
     if (this.measuring) this.count(performance.now() - begin)
     if (this.listeners.length > 0) for (const listener of this.listeners.splice(0)) listener()
-    if (this.tasks.length === 0 && this.others.buckets.length === 0) {
-      this.isScheduled = false
-      this.inARow = 0
-      return
-    }
-    this.inARow += 1
-    if (this.inARow < stepsBeforeTurn) {
-      queueMicrotask(this.step)
-      return
-    }
-    this.inARow = 0
-    afterTurn(this.step)
   }
 
   private count(millis: number): void {

@@ -38,7 +38,7 @@ export const parsePasv = (reply: Reply.Reply): Either.Either<Passive, FtpError.P
 
 // <d>[net-prt]<d>[net-addr]<d>port<d>. RFC 2428 wants the first two empty; IBM i uses `!` for the delimiter. A digit
 // as delimiter is allowed there, but no one has seen it, and it would make any long number match.
-const extended = /([!-/:-~])[12]?\1[0-9A-Fa-f:.]*?\1(\d{1,5})\1/
+const extended = /([!-/:-~])[12]?\1[0-9A-Fa-f:.]{0,45}?\1(\d{1,5})\1/
 
 /**
  * 229. Only the port counts: the host is the control connection's.

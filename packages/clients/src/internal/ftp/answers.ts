@@ -72,7 +72,8 @@ export const parseCount = (digits: string): number | undefined => {
  */
 export const parseSize = (reply: Reply.Reply): Either.Either<number, FtpError.ProtocolViolation> => {
   const text = Reply.text(reply)
-  const digits = (/^\s*(\d+)(?!\S)/.exec(text) ?? /^\s*(\d+)[\s,]/.exec(text) ?? /(\d+)\s*$/.exec(text))?.[1]
+  const digits = (/^\s*(\d+)(?!\S)/.exec(text) ?? /^\s*(\d+)[\s,]/.exec(text) ?? /(?<!\d)(\d{1,40})\s*$/.exec(text))
+    ?.[1]
   if (digits === undefined) return Either.left(violation("the reply to SIZE has no number in it", reply))
   const size = parseCount(digits)
   return size === undefined
@@ -105,8 +106,9 @@ export const transferSizeHint = (reply: Reply.Reply): Option.Option<number> => {
 export const uniqueName = (reply: Reply.Reply, codec: Codec.Codec): Option.Option<Pathname> => {
   for (const raw of reply.rawLines) {
     const binary = Bytes.toBinary(raw)
-    const found = (/\bFILE: ?(.+)$/i.exec(binary) ?? /\bunique file name: ?(.+)\)/i.exec(binary))?.[1]
-    if (found === undefined) continue
+    const found = /\bFILE: ?(.+)$/i.exec(binary)?.[1] ??
+      /\bunique file name: ?(.+)$/i.exec(binary)?.[1]?.replace(/\)\.?$/, "")
+    if (found === undefined || found === "") continue
     const rawPath = Bytes.fromBinary(found)
     return Option.some({ path: codec.decode(rawPath), rawPath })
   }

@@ -1,7 +1,7 @@
 /**
  * TYPE A: lines end in CR LF on the wire and in LF here. RFC 959, section 3.1.1.1.
  *
- * Each transducer keeps what a chunk's border may have cut. Chunks without anything to change are passed on as they are.
+ * Each transducer keeps what a chunk's border may have cut. A chunk with nothing to change is passed on as it is.
  */
 export interface Transducer {
   readonly push: (chunk: Uint8Array) => Uint8Array

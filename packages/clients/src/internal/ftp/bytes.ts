@@ -2,21 +2,21 @@
  * Bytes as text and back.
  *
  * Grammars run over "binary" strings: one character for each byte (0 to 255). So a regular expression works on bytes of
- * an unknown encoding, positions in the string are positions in the bytes, and nothing is lost on the way back. The
- * platform's "latin1" decoder will not do: it is windows-1252, which maps 0x80 to 0x9F elsewhere.
+ * an unknown encoding, positions in the string are positions in the bytes, and nothing is lost on the way back.
  */
-
-const step = 8192
 
 export const empty: Uint8Array = new Uint8Array(0)
 
-export const toBinary = (bytes: Uint8Array, start = 0, end = bytes.length): string => {
-  if (end - start <= step) return String.fromCharCode(...bytes.subarray(start, end))
-  let text = ""
-  for (let position = start; position < end; position += step) {
-    text += String.fromCharCode(...bytes.subarray(position, Math.min(position + step, end)))
-  }
-  return text
+const decoder = new TextDecoder("latin1")
+const remapped = /[^\0-\xff]/
+
+export const toBinary = (bytes: Uint8Array): string => {
+  // By far the fastest, but the platform's "latin1" is windows-1252, which has other characters for 0x80 to 0x9F.
+  const text = decoder.decode(bytes)
+  if (!remapped.test(text)) return text
+  let exact = ""
+  for (const byte of bytes) exact += String.fromCharCode(byte)
+  return exact
 }
 
 export const fromBinary = (text: string): Uint8Array => {
@@ -44,9 +44,6 @@ export const equals = (a: Uint8Array, b: Uint8Array): boolean => {
   }
   return true
 }
-
-export const startsWith = (bytes: Uint8Array, prefix: Uint8Array): boolean =>
-  bytes.length >= prefix.length && equals(bytes.subarray(0, prefix.length), prefix)
 
 const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 

@@ -47,7 +47,10 @@ export const singleByte = (label: string): Either.Either<Codec, FtpError.Invalid
   const decoder = Either.try(() => new TextDecoder(label, { ignoreBOM: true }))
   if (Either.isLeft(decoder)) return refuse("this platform does not know it")
   const table = Array.from(decoder.right.decode(Uint8Array.from({ length: 256 }, (_, byte) => byte)))
-  if (table.length !== 256 || table.slice(0, 128).some((character, byte) => character.charCodeAt(0) !== byte)) {
+  // Of a longer encoding no byte past ASCII means anything alone, or two of them mean one character.
+  const isTable = table.length === 256 && table.slice(128).some((character) => character !== "\uFFFD") &&
+    table.slice(0, 128).every((character, byte) => character.charCodeAt(0) === byte)
+  if (!isTable) {
     return refuse("it is not an encoding of one byte a character; give a codec of your own")
   }
   const bytes = new Map<string, number>()

@@ -11,7 +11,7 @@ export interface Fact {
 }
 
 export interface Features {
-  /** Every feature in capitals, with its parameters as they came. A name may have several lines (AUTH TLS, AUTH SSL). */
+  /** Every feature in capitals, with its parameters as they came. A name may have several lines (AUTH). */
   readonly all: ReadonlyMap<string, ReadonlyArray<string>>
   /** MLST and MLSD are there (RFC 3659, section 7.8: the one name stands for both). */
   readonly mlst: boolean

@@ -28,7 +28,7 @@ export interface Options {
 const control = /\p{Cc}/u
 const separator = /[/\\]/
 // Windows drops dots and blanks at the end of a name, so these are `.` or `..` there, or nothing.
-const onlyDots = /^[. ]*\.[. ]*$/
+const onlyDots = /^[. ]+$/
 const drive = /^[A-Za-z]:/
 const device = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$|clock\$)[ ]*(?:[.:]|$)/i
 const trailing = /[. ]$/
@@ -39,7 +39,7 @@ const reasonFor = (raw: Uint8Array, name: string, options: Options): FtpError.Un
   if (!Codec.isExact(options.codec ?? Codec.utf8, raw, name)) return "Undecodable"
   if (separator.test(name)) return "Separator"
   if (control.test(name)) return "ControlCharacter"
-  if (onlyDots.test(name) || name.trim() === "") return "DotName"
+  if (onlyDots.test(name)) return "DotName"
   if (drive.test(name)) return "Drive"
   if (device.test(name)) return "DeviceName"
   if (options.system !== "windows") return undefined

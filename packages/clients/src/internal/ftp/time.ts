@@ -25,6 +25,8 @@ export interface Calendar {
   readonly millisecond?: number
 }
 
+const dayMillis = 86_400_000
+
 const days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
@@ -37,11 +39,11 @@ export const daysIn = (year: number, month: number): number => month === 2 && is
 export const toDate = (calendar: Calendar, utcOffsetMinutes = 0): Date | undefined => {
   const { day, hour = 0, millisecond = 0, minute = 0, month, second = 0, year } = calendar
   if (month < 1 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 60) return undefined
-  // `Date.UTC` takes the years 0 to 99 for 1900 to 1999.
-  const date = new Date(0)
-  date.setUTCFullYear(year, month - 1, day)
-  date.setUTCHours(hour, minute - utcOffsetMinutes, second, millisecond)
-  return date
+  // `Date.UTC` takes the years 0 to 99 for 1900 to 1999. The calendar repeats every 400 years.
+  const isEarly = year < 100
+  const shifted = isEarly ? year + 400 : year
+  const time = Date.UTC(shifted, month - 1, day, hour, minute - utcOffsetMinutes, second, millisecond)
+  return new Date(isEarly ? time - 146_097 * dayMillis : time)
 }
 
 const timeVal = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d+))?/
@@ -86,8 +88,6 @@ export const format = (date: Date): Either.Either<string, FtpError.InvalidArgume
   const millisecond = date.getUTCMilliseconds()
   return Either.right(millisecond === 0 ? seconds : `${seconds}.${pad(millisecond, 3)}`)
 }
-
-const dayMillis = 86_400_000
 
 /**
  * The year of a date that was printed without one. `ls` does so for the last half year, so it is the last such date

@@ -43,7 +43,7 @@ const decodePart = (text: string): Either.Either<Uint8Array, string> => {
       bytes.push(source[index]!)
       continue
     }
-    const hex = Bytes.toBinary(source, index + 1, Math.min(index + 3, source.length))
+    const hex = Bytes.toBinary(source.subarray(index + 1, index + 3))
     if (!/^[0-9A-Fa-f]{2}$/.test(hex)) return Either.left("a % in it is not followed by two hex digits; write %25")
     bytes.push(Number.parseInt(hex, 16))
     index += 2
@@ -73,7 +73,11 @@ const decodeHost = (text: string): Either.Either<string, string> => {
 }
 
 // Up to the last @ of all: a password with a bare / in it is no password to the grammar, but it is one to its owner.
-const hidden = (text: string): string => Bytes.show(text.replace(/(\/\/[^:@]*):[^]*@/, "$1:****@"))
+const hidden = (text: string): string => {
+  const at = text.lastIndexOf("@")
+  const colon = text.indexOf(":", text.indexOf("//") + 2)
+  return Bytes.show(colon < 0 || colon > at ? text : `${text.slice(0, colon)}:****${text.slice(at)}`)
+}
 
 /**
  * The URL, or why it is not one. A literal `?` is part of the path: FTP knows no query.
@@ -91,7 +95,7 @@ export const parse = (text: string): Either.Either<FtpUrl, FtpError.InvalidArgum
 
   const at = authority.lastIndexOf("@")
   const login = at < 0 ? undefined : authority.slice(0, at)
-  const hostPort = /^(.*?)(?::(\d*))?$/.exec(authority.slice(at + 1))!
+  const hostPort = /^([^]*?)(?::(\d*))?$/.exec(authority.slice(at + 1))!
   const host = decodeHost(hostPort[1]!)
   if (Either.isLeft(host)) return refuse(host.left)
   const port = hostPort[2] ? Number(hostPort[2]) : undefined

@@ -5,8 +5,10 @@ import * as Answers from "../answers.js"
 import * as Time from "../time.js"
 import * as Entry from "./entry.js"
 
-const line =
-  /^[ \t]*(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})[ \t]+(\d{1,2}):(\d\d)(?::(\d\d))?[ \t]?([AaPp])?[Mm]?[ \t]+(?:<(DIR|JUNCTION|SYMLINKD?|LINK)>|(\d[\d,.']*))(?=[ \t])/
+const date = "(\\d{1,4})([-/.])(\\d{1,2})\\2(\\d{1,4})"
+const time = "(\\d{1,2}):(\\d\\d)(?::(\\d\\d))?[ \\t]?([AaPp])?[Mm]?"
+const tagOrSize = "(?:<(DIR|JUNCTION|SYMLINKD?|LINK)>|(\\d[\\d,.']*))"
+const line = new RegExp(`^[ \\t]*${date}[ \\t]+${time}[ \\t]+${tagOrSize}(?=[ \\t])`)
 
 // IIS prints two digits, four when asked to, and three have been seen: years since 1900.
 const fullYear = (text: string): number => {
@@ -52,11 +54,11 @@ export const parse: Entry.LineParser = (source, context) => {
   const calendar = calendarOf(first, second, third)
   const clock = hourOf(hour, half)
   if (calendar === undefined || Number.isNaN(clock)) return undefined
-  const date = Time.toDate(
+  const moment = Time.toDate(
     { ...calendar, hour: clock, minute: Number(minute), second: Number(seconds ?? 0) },
     context.utcOffsetMinutes
   )
-  if (date === undefined) return undefined
+  if (moment === undefined) return undefined
 
   const size = digits === undefined ? undefined : Answers.parseCount(digits.replaceAll(/[,.']/g, ""))
   if (digits !== undefined && size === undefined) return Entry.unparsed(source, "SizeTooLarge", context)
@@ -64,17 +66,17 @@ export const parse: Entry.LineParser = (source, context) => {
   const name = nameAfter(binary, all.length, tag)
   const isLink = tag !== undefined && tag !== "DIR"
   // `dir` prints the target in brackets behind the name.
-  const target = isLink ? /^(.+) \[(.*)\]$/.exec(name) : null
+  const bracket = isLink && name.endsWith("]") ? name.lastIndexOf(" [") : -1
   return Entry.make(
     source,
     context,
     "dos",
-    target === null ? name : target[1]!,
+    bracket < 0 ? name : name.slice(0, bracket),
     tag === undefined ? "file" : isLink ? "link" : "directory",
     {
       size,
-      modifiedAt: { date, precision: seconds === undefined ? "minute" : "second", zone: "server" },
-      binaryLinkTarget: target === null ? undefined : target[2],
+      modifiedAt: { date: moment, precision: seconds === undefined ? "minute" : "second", zone: "server" },
+      binaryLinkTarget: bracket < 0 ? undefined : name.slice(bracket + 2, -1),
       facts: isLink ? new Map([["dos.tag", tag]]) : undefined
     }
   )

@@ -47,8 +47,9 @@ export interface Parser {
 const detectable: ReadonlyArray<Entry.LineParser> = [Unix.parse, Dos.parse, Mlsx.parseDetected, Eplf.parse]
 
 // `total 12`, in any language. It opens what `ls -l` prints of a directory.
-const total =
-  /^(?:total[a-z]*|totaal|insgesamt|gesamt|celkem|razem|summa|toplam|[^\s\d]*[\x80-\xff][^\s\d]*):? ?\d+(?:[.,]\d+)?[KMGT]?$/i
+const totalWord = "total[a-z]*|totaal|insgesamt|gesamt|celkem|razem|summa|toplam|[^\\s\\d]*[\\x80-\\xff][^\\s\\d]*"
+const total = new RegExp(`^(?:${totalWord}):? ?\\d+(?:[.,]\\d+)?[KMGT]?$`, "i")
+const longestTotal = 80
 const totalAgain = /^total \d+$/
 
 const LF = 10
@@ -58,8 +59,7 @@ export const make = (options: Options): Parser => {
   const context: Entry.Context = {
     codec: options.codec ?? Codec.utf8,
     now: options.now,
-    utcOffsetMinutes: options.utcOffsetMinutes ?? 0,
-    ...(options.directory === undefined ? {} : { directory: options.directory })
+    utcOffsetMinutes: options.utcOffsetMinutes ?? 0
   }
   const limit = options.limit ?? defaultLimit
   const lineLimit = options.lineLimit ?? defaultLineLimit
@@ -68,7 +68,7 @@ export const make = (options: Options): Parser => {
   let parser: Entry.LineParser | undefined = options.command === "MLSD"
     ? Mlsx.parse
     : options.command === "NLST"
-    ? Names.parse
+    ? Names.make(options.directory)
     : undefined
   let isFirst = true
   let held: Array<Uint8Array> = []
@@ -92,12 +92,15 @@ export const make = (options: Options): Parser => {
     let end = bytes.length
     while (end > 0 && bytes[end - 1] === CR) end--
     if (end === 0) return
-    const raw = bytes.slice(0, end)
+    // A copy: the chunk may be the transport's own buffer. `slice` would not make one of a Node `Buffer`.
+    const raw = new Uint8Array(bytes.subarray(0, end))
     const source = { raw, binary: Bytes.toBinary(raw) }
     const isList = options.command === "LIST"
     const line = understand(source)
     if (line !== undefined) lines.push(line)
-    else if (!(isList && ((isFirst && total.test(source.binary)) || totalAgain.test(source.binary)))) {
+    else if (
+      !(isList && ((isFirst && end <= longestTotal && total.test(source.binary)) || totalAgain.test(source.binary)))
+    ) {
       lines.push(Entry.unparsed(source, "Unrecognised", context))
     }
     isFirst = false
@@ -138,8 +141,7 @@ export const make = (options: Options): Parser => {
         measure(piece.length)
         if (error !== undefined) break
         if (end < 0) {
-          // The chunk may be the transport's own buffer.
-          if (piece.length > 0) held.push(piece.slice())
+          if (piece.length > 0) held.push(new Uint8Array(piece))
           break
         }
         flush(piece)

@@ -5,17 +5,16 @@ import * as Bytes from "../bytes.js"
 import * as Entry from "./entry.js"
 
 /**
- * Only the directory that was asked for is taken off. Any other path stays in the name, where `SafeName` refuses it:
- * to cut `../../x` down to `x` would be to believe the server.
+ * A parser for the answer about a directory. Only the directory that was asked for is taken off. Any other path stays
+ * in the name, where `SafeName` refuses it: to cut `../../x` down to `x` would be to believe the server.
  */
-const withoutDirectory = (binary: string, directory: Uint8Array | undefined): string => {
-  const asked = directory === undefined ? "" : Bytes.toBinary(directory).replace(/\/+$/, "")
-  const isRoot = asked === "" && directory !== undefined && directory.length > 0
-  for (const prefix of isRoot ? ["/"] : asked === "" ? ["./"] : [`${asked}/`, `./${asked}/`, "./"]) {
-    if (binary.startsWith(prefix) && binary.length > prefix.length) return binary.slice(prefix.length)
+export const make = (directory: Uint8Array | undefined): Entry.LineParser => {
+  const asked = directory === undefined ? "" : Bytes.toBinary(directory)
+  const plain = asked.replace(/\/+$/, "")
+  const prefixes = plain !== "" ? [`${plain}/`, `./${plain}/`, "./"] : asked !== "" ? ["/"] : ["./"]
+  return (source, context) => {
+    const { binary } = source
+    const prefix = prefixes.find((each) => binary.startsWith(each) && binary.length > each.length) ?? ""
+    return Entry.make(source, context, "names", binary.slice(prefix.length), "unknown", {})
   }
-  return binary
 }
-
-export const parse: Entry.LineParser = (source, context) =>
-  Entry.make(source, context, "names", withoutDirectory(source.binary, context.directory), "unknown", {})

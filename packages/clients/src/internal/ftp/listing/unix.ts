@@ -8,7 +8,7 @@ import * as Answers from "../answers.js"
 import * as Entry from "./entry.js"
 import * as UnixTime from "./unixTime.js"
 
-const mode = /^[ \t]*([-dlbcpsfeDSPCMmnVw?])([-rwxsStTlL]{9})([+.@*!]?)(?=[ \t\d])/
+const mode = /^[ \t]*([-dlbcpsfeDSPCMmnVw?])((?:[-r][-w][-xsStTlL]){3})([+.@*!]?)(?=[ \t\d])/
 const netware = /^[ \t]*([-d])[ \t]*\[([-A-Z]{6,10})\][ \t]+/
 
 const types: Readonly<Record<string, Entry.EntryType>> = {

@@ -44,13 +44,16 @@ const europeanDate = /^(\d{1,2})([-/.])(\d{1,2})\2(\d{4})$/
 const monthDay = /^(\d{1,2})-(\d{1,2})$/
 const zone = /^[+-]\d{4}$/
 
+// In bytes, of which a character may have four.
+const longestMonth = 96
+
 const month = (text: string, context: Entry.Context): number | undefined => {
   const numbered = numberedMonth.exec(text)
   if (numbered !== null) {
     const value = Number(numbered[1])
     return value >= 1 && value <= 12 ? value : undefined
   }
-  if (/^\d/.test(text)) return undefined
+  if (text.length > longestMonth || /^\d/.test(text)) return undefined
   return Months.lookup(Entry.decode(text, context.codec)) ?? Months.lookup(text)
 }
 

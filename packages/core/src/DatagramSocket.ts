@@ -1,0 +1,267 @@
+/**
+ * The datagram socket: whole messages to and from many peers, or one, without a connection (UDP, RFC 768).
+ *
+ * A socket comes from `Udp.bind` or `Udp.connect`; its scope closes it. What arrives waits in a bounded queue until it is
+ * read; what finds the queue full is dropped and counted, as the system does with its own. Each datagram is read whole,
+ * or not at all.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+import { DatagramSocketTypeId } from "./internal/typeIds.js"
+import type { Family, InetAddress } from "./NetAddress.js"
+import type { Timeouts, TraceEvent } from "./Socket.js"
+import type {
+  ConnectError,
+  DatagramError,
+  DatagramReceiveError,
+  DatagramSendError,
+  InvalidOption,
+  SocketClosed,
+  UnsupportedOption
+} from "./SocketError.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export { DatagramSocketTypeId as TypeId }
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof DatagramSocketTypeId
+
+/**
+ * A message and who sent it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Datagram {
+  /** May be empty: a datagram of no bytes is one. The bytes are the reader's: nothing else writes into them. */
+  readonly data: Uint8Array
+  readonly from: InetAddress
+}
+
+/**
+ * Where a datagram is to go: what `Datagram.from` gives, or a host (a name is looked up first, each time) and a port.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Destination {
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * Options of the socket itself, for `bind`, `connect` and `socket.setOption`. One that the platform cannot set fails
+ * with `UnsupportedOption`; none is dropped silently.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DatagramOptions {
+  /** Allow sending to broadcast addresses (SO_BROADCAST). Default false. */
+  readonly broadcast?: boolean | undefined
+  /** How many routers a datagram may pass, 1 to 255 (IP_TTL, IPV6_UNICAST_HOPS). */
+  readonly ttl?: number | undefined
+  /** The same for multicast, 0 to 255; 0 stays on this machine (IP_MULTICAST_TTL). Default 1. */
+  readonly multicastTtl?: number | undefined
+  /** Hear one's own multicast, on this machine (IP_MULTICAST_LOOP). Default true. */
+  readonly multicastLoop?: boolean | undefined
+  /** Send multicast from this interface: its IPv4 address, or for IPv6 `::%` and its name (IP_MULTICAST_IF). */
+  readonly multicastInterface?: string | undefined
+  /** The system's own buffers, in bytes (SO_SNDBUF, SO_RCVBUF). Linux shows twice of what was set: see socket(7). */
+  readonly sendBufferSize?: number | undefined
+  readonly receiveBufferSize?: number | undefined
+  /** Send only to what is on the same link (SO_DONTROUTE). */
+  readonly dontRoute?: boolean | undefined
+  /** Use this interface only (SO_BINDTODEVICE). */
+  readonly bindToDevice?: string | undefined
+}
+
+/**
+ * What `bind` and `connect` have in common.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CommonOptions extends DatagramOptions {
+  /** `receive` and `send` count from when the call began to wait; `connect` is for looking up the peer's name. */
+  readonly timeouts?: Timeouts | undefined
+  readonly name?: string | undefined
+  /** So many datagrams may wait unread; the next are dropped. Default 1024. */
+  readonly maxQueued?: number | undefined
+  /** So many bytes may wait unread. Default 1 MiB. */
+  readonly maxQueuedBytes?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type BindOptions = CommonOptions & (
+  | {
+    /**
+     * A name or a numeric address of this machine, or the address of a multicast group. Default every address of it:
+     * `"0.0.0.0"`, or `"::"` when `family` is IPv6.
+     */
+    readonly host?: string | undefined
+    /** Default 0: the system chooses; `socket.localAddress` tells. */
+    readonly port?: number | undefined
+    readonly family?: Family | undefined
+    /** Let others bind the same address too: who listens to a multicast group wants it (SO_REUSEADDR). Default false. */
+    readonly reuseAddress?: boolean | undefined
+    /** Share the port with other processes, the datagrams spread over them (SO_REUSEPORT). Default false. */
+    readonly reusePort?: boolean | undefined
+    /** On `::`, leave IPv4 alone (IPV6_V6ONLY). Default false. */
+    readonly ipv6Only?: boolean | undefined
+    readonly path?: undefined
+  }
+  | {
+    /** A Unix-domain datagram socket. No platform has them so far: `UnsupportedOption`. */
+    readonly path: string
+    readonly host?: undefined
+    readonly port?: undefined
+  }
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ConnectOptions = CommonOptions & {
+  /** The peer: a name or a numeric address. Default `"localhost"`. */
+  readonly host?: string | undefined
+  readonly port: number
+  readonly family?: Family | undefined
+  /** Send from this address of this machine. */
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface MembershipOptions {
+  /** Where to listen: the IPv4 address of an interface, or for IPv6 `::%` and its name. Default: the system chooses. */
+  readonly interface?: string | undefined
+  /** Take only what this host sends to the group (source-specific multicast, RFC 4607). IPv4 and IPv6. */
+  readonly source?: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats {
+  readonly datagramsReceived: number
+  readonly datagramsSent: number
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  /** Came while the queue was full, or, once connected, from somebody else. Not in `datagramsReceived`. */
+  readonly dropped: number
+  /** Wait unread. */
+  readonly queued: number
+  readonly queuedBytes: number
+  /** Milliseconds since the socket was made. */
+  readonly ageMillis: number
+}
+
+/**
+ * A bound datagram socket.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DatagramSocket {
+  readonly [DatagramSocketTypeId]: TypeId
+
+  /** A number that no other socket of this process has. */
+  readonly id: number
+
+  /** The name in logs, spans and `Copas.status`; its local address unless one was given. */
+  readonly name: string
+  readonly setName: (name: string) => Effect.Effect<void>
+
+  /** With the port that the system chose. */
+  readonly localAddress: InetAddress
+  /** The peer, while there is one. */
+  readonly remoteAddress: InetAddress | undefined
+
+  /**
+   * The next datagram's bytes. Of several readers each gets its own. On a connected socket an ICMP refusal of what was
+   * sent fails it, once (`DatagramError`, `Refused`), and the next call waits again. *Interruption* loses no datagram.
+   */
+  readonly receive: Effect.Effect<Uint8Array, DatagramReceiveError>
+
+  /** The next datagram, with its sender. Otherwise as `receive`. */
+  readonly receiveFrom: Effect.Effect<Datagram, DatagramReceiveError>
+
+  /**
+   * Sends one datagram to the peer of a connected socket; text as UTF-8. Done when the system took it: whether it
+   * arrives nobody knows. A refusal of an earlier datagram that no `receive` was told of fails it, and nothing is sent.
+   * More than fits one datagram is `MessageTooLong`. *Interruption* does not take the datagram back.
+   */
+  readonly send: (data: string | Uint8Array) => Effect.Effect<void, DatagramSendError>
+
+  /** Sends one datagram to anybody. Otherwise as `send`. */
+  readonly sendTo: (data: string | Uint8Array, to: Destination) => Effect.Effect<void, DatagramSendError>
+
+  /**
+   * Makes `to` the peer: `send` goes there, only what it sends is received (what others sent and was not read yet is
+   * dropped), and refusals are told. A peer that there was is replaced.
+   */
+  readonly connect: (to: Destination) => Effect.Effect<void, ConnectError | InvalidOption | SocketClosed>
+
+  /** There is no peer any more; harmless without one. */
+  readonly disconnect: Effect.Effect<void, DatagramError | SocketClosed>
+
+  /**
+   * Becomes a member of a multicast group, until the scope ends. Joining the same group twice at a time on one socket
+   * and interface is refused by the system (`AddressInUse`). RFC 1112, RFC 3376, RFC 3810.
+   */
+  readonly join: (
+    group: string,
+    options?: MembershipOptions
+  ) => Effect.Effect<void, DatagramError | InvalidOption | UnsupportedOption | SocketClosed, Scope.Scope>
+
+  /**
+   * Closes before the scope does: pending reads and writes of other fibers fail with `SocketClosed` at once; what was
+   * not read is dropped. A second call fails with `SocketClosed`.
+   */
+  readonly close: Effect.Effect<void, SocketClosed>
+
+  readonly timeouts: Timeouts
+  /** Changes the time-outs that are named, one by one; `null` unsets one. Calls that wait already follow at once. */
+  readonly setTimeouts: (
+    timeouts: { readonly [K in keyof Timeouts]?: Duration.DurationInput | null | undefined }
+  ) => Effect.Effect<void, InvalidOption>
+
+  readonly setOption: <K extends keyof DatagramOptions>(
+    name: K,
+    value: NonNullable<DatagramOptions[K]>
+  ) => Effect.Effect<void, UnsupportedOption | InvalidOption | SocketClosed>
+  /** As the platform knows it; `undefined` when nobody set it and the system cannot be asked. */
+  readonly getOption: <K extends keyof DatagramOptions>(
+    name: K
+  ) => Effect.Effect<DatagramOptions[K], UnsupportedOption | SocketClosed>
+
+  readonly stats: Effect.Effect<Stats>
+
+  /** Shows every event of this socket to `tracer`, until told `undefined`. */
+  readonly trace: (tracer: ((event: TraceEvent) => void) | undefined) => Effect.Effect<void>
+}
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isDatagramSocket = (u: unknown): u is DatagramSocket => Predicate.hasProperty(u, DatagramSocketTypeId)

@@ -1,0 +1,208 @@
+/** What the cases of the contract suites share: assertions without a test runner, and pairs of connected sockets. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Net from "../../Net.js"
+import type { Socket } from "../../Socket.js"
+import type * as SocketError from "../../SocketError.js"
+
+/**
+ * One sentence of the contract, and the program that holds a platform to it. It dies when the sentence is not true.
+ */
+export interface Case {
+  /** Begins with the row of the feature table. */
+  readonly title: string
+  /** Runs under `TestClock`: the time-outs that it waits for come when it says so. */
+  readonly effect: Effect.Effect<void, unknown, Net.Net | Scope.Scope>
+}
+
+export const test = (title: string, effect: Effect.Effect<unknown, unknown, Net.Net | Scope.Scope>): Case => ({
+  title,
+  effect: Effect.asVoid(effect)
+})
+
+// ---- assertions
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+
+/** The UTF-8 bytes of a text. */
+export const utf8 = (text: string): Uint8Array => encoder.encode(text)
+
+/** Bytes as text, for comparing. */
+export const textOf = (bytes: Uint8Array): string => decoder.decode(bytes)
+
+const show = (value: unknown): string => {
+  if (value instanceof Uint8Array) {
+    return value.length > 80 ? `${value.length} bytes` : `bytes ${JSON.stringify(textOf(value))}`
+  }
+  if (typeof value === "string") return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`
+  if (typeof value === "object" && value !== null && !(value instanceof Error)) {
+    return `{ ${Object.entries(value).map(([key, one]) => `${key}: ${show(one)}`).join(", ")} }`
+  }
+  return String(value)
+}
+
+const isSame = (left: unknown, right: unknown): boolean => {
+  if (Object.is(left, right)) return true
+  if (left instanceof Uint8Array && right instanceof Uint8Array) {
+    return left.length === right.length && left.every((byte, index) => byte === right[index])
+  }
+  if (Array.isArray(left) && Array.isArray(right)) {
+    return left.length === right.length && left.every((one, index) => isSame(one, right[index]))
+  }
+  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false
+  const keys = Object.keys(left)
+  return keys.length === Object.keys(right).length &&
+    keys.every((key) =>
+      isSame((left as Record<string, unknown>)[key], (right as Record<string, unknown>)[key])
+    )
+}
+
+/** Throws unless both are structurally the same. */
+export const same = (actual: unknown, expected: unknown, what = "the value"): void => {
+  if (!isSame(actual, expected)) throw new Error(`${what} is ${show(actual)}, but should be ${show(expected)}`)
+}
+
+/** Throws unless `condition` holds. */
+export const holds = (condition: boolean, what: string): void => {
+  if (!condition) throw new Error(`it should hold that ${what}`)
+}
+
+/** Throws unless `text` has every one of `parts`. */
+export const mentions = (text: string, ...parts: ReadonlyArray<string>): void => {
+  for (const part of parts) {
+    if (!text.includes(part)) throw new Error(`${JSON.stringify(text)} should mention ${JSON.stringify(part)}`)
+  }
+}
+
+/** The error with which `effect` fails, which must have `tag`. */
+export const failure = <A, E extends { readonly _tag: string }, R, Tag extends E["_tag"]>(
+  effect: Effect.Effect<A, E, R>,
+  tag: Tag
+): Effect.Effect<Extract<E, { readonly _tag: Tag }>, never, R> =>
+  Effect.flatMap(Effect.exit(effect), (exit) => failureOf(exit, tag))
+
+/** The error of `exit`, which must have `tag`. */
+export const failureOf = <A, E extends { readonly _tag: string }, Tag extends E["_tag"]>(
+  exit: Exit.Exit<A, E>,
+  tag: Tag
+): Effect.Effect<Extract<E, { readonly _tag: Tag }>> =>
+  Effect.sync(() => {
+    if (Exit.isSuccess(exit)) throw new Error(`it gave ${show(exit.value)}, but should fail with ${tag}`)
+    const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+    if (error === undefined || error._tag !== tag) {
+      throw new Error(`it should fail with ${tag}, but ended so: ${Cause.pretty(exit.cause)}`)
+    }
+    return error as Extract<E, { readonly _tag: Tag }>
+  })
+
+/** The defect with which `effect` dies. */
+export const defect = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<unknown, never, R> =>
+  Effect.map(Effect.exit(effect), (exit) => {
+    if (Exit.isSuccess(exit)) throw new Error(`it gave ${show(exit.value)}, but should die`)
+    const found = Cause.dieOption(exit.cause)
+    if (Option.isNone(found)) throw new Error(`it should die, but ended so: ${Cause.pretty(exit.cause)}`)
+    return found.value
+  })
+
+// ---- waiting
+
+/** Lets the event loop go round once: input and output get their turn. */
+export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
+  const timer = setTimeout(() => resume(Effect.void), 0)
+  return Effect.sync(() => clearTimeout(timer))
+})
+
+/** Waits until `condition` holds. It costs no time of the clock. */
+export const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
+  Effect.flatMap(condition, (isTrue) => isTrue ? Effect.void : Effect.zipRight(turn, until(condition)))
+
+/** Waits until `socket` got so many bytes since it was made. */
+export const received = (socket: Socket, bytes: number): Effect.Effect<void> =>
+  until(Effect.map(socket.stats, ({ bytesReceived }) => bytesReceived >= bytes))
+
+/** Waits until the fiber is suspended or done, so that what it does from then on is somebody else's doing. */
+export const settled = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> =>
+  until(Effect.map(fiber.status, (status) => status._tag !== "Running"))
+
+/** Waits until the fiber is done, and says how it ended. */
+export const outcome = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
+  Effect.async<Exit.Exit<A, E>>((resume) => fiber.addObserver((exit) => resume(Effect.succeed(exit))))
+
+// ---- sockets
+
+/** The port of a listener. */
+export const portOf = (listener: Net.Listener): number => {
+  const { address } = listener
+  if (address._tag !== "InetAddress") throw new Error("the listener has no port")
+  return address.port
+}
+
+/** A listener on the loopback, on a port that the system chooses. */
+export const listening = (
+  options: Net.CommonOptions & { readonly backlog?: number | undefined } = {}
+): Effect.Effect<
+  Net.Listener,
+  SocketError.BindError | SocketError.InvalidOption | SocketError.UnsupportedOption,
+  Net.Net | Scope.Scope
+> => Net.listen({ host: "127.0.0.1", port: 0, linger: 0, ...options })
+
+export interface Pair {
+  readonly listener: Net.Listener
+  readonly client: Socket
+  readonly server: Socket
+}
+
+/** What `connected` can fail with. */
+export type PairError =
+  | SocketError.ConnectError
+  | SocketError.BindError
+  | SocketError.AcceptError
+  | SocketError.ListenerClosed
+  | SocketError.InvalidOption
+  | SocketError.UnsupportedOption
+
+/**
+ * Two ends of a connection. They do not linger unless told: both end with the same scope, and one would wait for the
+ * other.
+ */
+export const connected = (
+  options: { readonly client?: Net.CommonOptions; readonly server?: Net.CommonOptions } = {}
+): Effect.Effect<Pair, PairError, Net.Net | Scope.Scope> =>
+  Effect.gen(function*() {
+    const listener = yield* listening(options.server)
+    const client = yield* Net.connect({
+      host: "127.0.0.1",
+      port: portOf(listener),
+      linger: 0,
+      ...options.client
+    })
+    const server = yield* listener.accept
+    return { listener, client, server }
+  })
+
+/** Sends each of `chunks` when `to` has the ones before: so they come one by one. */
+export const sendApart = (
+  from: Socket,
+  to: Socket,
+  chunks: Iterable<string | Uint8Array>
+): Effect.Effect<void, SocketError.SendError> =>
+  Effect.gen(function*() {
+    let { bytesReceived: bytes } = yield* to.stats
+    for (const chunk of chunks) {
+      yield* from.send(chunk)
+      bytes += typeof chunk === "string" ? utf8(chunk).length : chunk.length
+      yield* received(to, bytes)
+    }
+  })
+
+/** `bytes` as chunks of one byte. */
+export const byteByByte = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => Array.from(bytes, (byte) => Uint8Array.of(byte))
+
+/** So many bytes, no two neighbours alike. */
+export const pattern = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 8)) & 255)

@@ -1,0 +1,39 @@
+/**
+ * The contract of the stream socket, as cases for any test runner.
+ *
+ * Who brings a platform runs every case with its layer, each in a scope of its own and under Effect's `TestClock`:
+ *
+ * ```ts
+ * for (const { title, effect } of SocketContract.cases) {
+ *   it.scoped(title, () => Effect.provide(effect, MyNet.layer))
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Net } from "../Net.js"
+import * as Reading from "./contract/reading.js"
+
+/**
+ * One sentence of the contract, and the program that holds a platform to it: it dies when the sentence is not true.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Case {
+  /** Begins with the id of the feature. */
+  readonly title: string
+  readonly effect: Effect.Effect<void, unknown, Net | Scope.Scope>
+}
+
+/**
+ * What every network does alike. The platform must have a loopback, `127.0.0.1`.
+ *
+ * @since 0.1.0
+ * @category cases
+ */
+export const cases: ReadonlyArray<Case> = [
+  ...Reading.cases
+]

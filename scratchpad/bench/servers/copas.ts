@@ -1,0 +1,31 @@
+import { Copas, Net, type Socket } from "@copas/core"
+import { NodeCopas } from "@copas/node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+
+// This library, written as its README has it.
+
+const echo = (socket: Socket.Socket) =>
+  socket.receive().pipe(
+    Effect.flatMap((chunk) => socket.send(chunk)),
+    Effect.forever
+  )
+
+const lines = (socket: Socket.Socket) =>
+  socket.receiveLine().pipe(
+    Effect.flatMap((line) => socket.send(`${line}\n`)),
+    Effect.forever
+  )
+
+const storm = (socket: Socket.Socket) => Effect.flatMap(socket.receiveLine(), (line) => socket.send(`${line}\n`))
+
+const mode = process.argv[2]
+const handler = mode === "lines" ? lines : mode === "storm" ? storm : echo
+
+const program = Effect.gen(function*() {
+  const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, backlog: 4096 })
+  yield* Copas.addServer(listener, handler, { name: mode, onError: () => Effect.void })
+  if (listener.address._tag === "InetAddress") console.log(`READY ${listener.address.port}`)
+})
+
+Copas.run(program).pipe(Effect.provide(NodeCopas.layer), NodeRuntime.runMain)
