@@ -7,20 +7,28 @@
  *
  * @since 0.1.0
  */
+import * as Channel from "effect/Channel"
+import * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as MergeDecision from "effect/MergeDecision"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
 import { SocketTypeId } from "./internal/typeIds.js"
 import type { SocketOptions } from "./Net.js"
 import type { NetAddress } from "./NetAddress.js"
-import type {
-  InvalidOption,
-  LineTooLong,
-  MessageTooLong,
-  ReceiveError,
-  SendError,
-  SocketClosed,
-  UnsupportedOption
+import {
+  type InvalidOption,
+  isEndOfConversation,
+  type LineTooLong,
+  type MessageTooLong,
+  type ReceiveError,
+  type SendError,
+  type SocketClosed,
+  type UnsupportedOption
 } from "./SocketError.js"
 
 /**
@@ -189,3 +197,146 @@ export interface Socket {
  * @category guards
  */
 export const isSocket = (u: unknown): u is Socket => Predicate.hasProperty(u, SocketTypeId)
+
+/**
+ * Runs `f` for each line, one after the other, until the peer finishes after a whole line.
+ *
+ * This is the fast way to write a line server: it does not yield between lines that have arrived already, so their
+ * answers go out together; a busy socket still lets the other threads run. An unfinished last line fails with
+ * `SocketClosed`. *Interruption* loses no byte that `f` was not given.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { Socket } from "@copas/core"
+ *
+ * const shout = (socket: Socket.Socket) =>
+ *   Socket.forEachLine(socket, (line) => socket.send(`${line.toUpperCase()}\n`))
+ * ```
+ */
+export const forEachLine = <E, R>(
+  self: Socket,
+  f: (line: string) => Effect.Effect<unknown, E, R>,
+  options?: LineOptions
+): Effect.Effect<void, E | ReceiveError | LineTooLong, R> =>
+  untilEnd(Effect.flatMap(self.receiveLine(options), f))
+
+/**
+ * Runs `f` for whatever arrives, one chunk after the other, until the peer finishes. *Interruption* loses no byte that
+ * `f` was not given.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const forEachChunk = <E, R>(
+  self: Socket,
+  f: (chunk: Uint8Array) => Effect.Effect<unknown, E, R>
+): Effect.Effect<void, E | ReceiveError, R> => untilEnd(Effect.flatMap(self.receive(), f))
+
+/** Like `Effect.forever`, which yields at each round: a read yields by itself when it is time. */
+const untilEnd = <E, R>(round: Effect.Effect<unknown, E, R>): Effect.Effect<void, E, R> => {
+  const loop: Effect.Effect<void, E, R> = Effect.flatMap(round, () => loop)
+  return Effect.catchAll(loop, (error) => isEndOfConversation(error) ? Effect.void : Effect.fail(error))
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface StreamOptions {
+  /** Ends after so many bytes; what follows stays in the socket. An earlier end fails with `SocketClosed`. */
+  readonly length?: number | undefined
+}
+
+/**
+ * What arrives, as a stream of chunks, until the peer finishes, or until `length` bytes came. Pulled: nothing is read
+ * faster than the stream is run. What LuaSocket calls `socket.source`.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const stream = (self: Socket, options?: StreamOptions): Stream.Stream<Uint8Array, ReceiveError> => {
+  if (options?.length !== undefined) return streamLength(self, options.length)
+  const pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<ReceiveError>> = Effect.mapBoth(self.receive(), {
+    onFailure: (error) => isEndOfConversation(error) ? Option.none() : Option.some(error),
+    onSuccess: (chunk) => Chunk.of(chunk)
+  })
+  return Stream.repeatEffectChunkOption(pull)
+}
+
+const streamLength = (self: Socket, length: number): Stream.Stream<Uint8Array, ReceiveError> =>
+  Stream.unfoldEffect(length, (left) =>
+    left <= 0
+      ? Effect.succeedNone
+      : Effect.map(self.receive({ maxBytes: left }), (chunk) => Option.some([chunk, left - chunk.length] as const)))
+
+/**
+ * Lines as a stream, until the peer finishes after a whole line.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const lines = (self: Socket, options?: LineOptions): Stream.Stream<string, ReceiveError | LineTooLong> =>
+  Stream.repeatEffectOption(Effect.mapError(
+    self.receiveLine(options),
+    (error) => isEndOfConversation(error) ? Option.none() : Option.some(error)
+  ))
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SinkOptions {
+  /** Half-close when the stream is at its end. Default false: the socket goes on. */
+  readonly endOnDone?: boolean | undefined
+}
+
+/**
+ * Sends what a stream gives; done when the system has taken all of it. What LuaSocket calls `socket.sink`.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const sink = (
+  self: Socket,
+  options?: SinkOptions
+): Sink.Sink<void, string | Uint8Array, never, SendError> =>
+  Sink.zipLeft(
+    Sink.forEach((data: string | Uint8Array) => self.send(data)),
+    Sink.fromEffect(options?.endOnDone === true ? self.shutdown("send") : self.flush)
+  )
+
+/**
+ * The socket as a channel: what is written into it is sent, and its end half-closes; what arrives comes out. For
+ * protocols that are written as channels (`Ndjson`, `MsgPack`).
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const channel = <IE = never>(
+  self: Socket
+): Channel.Channel<
+  Chunk.Chunk<Uint8Array>,
+  Chunk.Chunk<string | Uint8Array>,
+  ReceiveError | SendError | IE,
+  IE,
+  void,
+  unknown
+> => {
+  const send = (chunk: Chunk.Chunk<string | Uint8Array>): Effect.Effect<void, SendError> =>
+    Effect.forEach(chunk, (data) => self.send(data), { discard: true })
+  const write: Channel.Channel<never, Chunk.Chunk<string | Uint8Array>, SendError | IE, IE, void, unknown> = Channel
+    .readWithCause({
+      onInput: (chunk: Chunk.Chunk<string | Uint8Array>) => Channel.flatMap(Channel.fromEffect(send(chunk)), () => write),
+      onFailure: (cause) => Channel.failCause(cause),
+      onDone: () => Channel.fromEffect(self.shutdown("send"))
+    })
+  const read = Channel.asVoid(Stream.toChannel(stream(self)))
+  return Channel.mergeWith(write, {
+    other: read,
+    // The end of what is written does not end what arrives; a failure ends both.
+    onSelfDone: (exit) => Exit.isSuccess(exit) ? MergeDecision.Await((other) => other) : MergeDecision.Done(exit),
+    onOtherDone: (exit) => MergeDecision.Done(exit)
+  })
+}

@@ -576,5 +576,5 @@ export type SocketError =
  * console.log(SocketError.isEndOfConversation(end)) // true
  * ```
  */
-export const isEndOfConversation = (error: unknown): error is SocketClosed =>
+export const isEndOfConversation = (error: unknown): boolean =>
   error instanceof SocketClosed && error.by === "peer" && error.operation === "receive" && error.partial.length === 0

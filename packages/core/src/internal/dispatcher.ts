@@ -17,6 +17,13 @@ import type { DispatcherServer } from "./server.js"
 import { isNormalEnd, type StreamSocket } from "./streamSocket.js"
 import { ThreadScope } from "./threadScope.js"
 
+/**
+ * Who adds a thread where it cannot be interrupted itself does not mean the thread. Effect's own metrics of fibers cost
+ * a thread a tenth of its start; the dispatcher counts its threads itself.
+ */
+const threadFlags = (flags: RuntimeFlags.RuntimeFlags): RuntimeFlags.RuntimeFlags =>
+  RuntimeFlags.disable(RuntimeFlags.enable(flags, RuntimeFlags.Interruption), RuntimeFlags.RuntimeMetrics)
+
 /** What a thread is made from. */
 export interface Spawn {
   readonly label: string
@@ -77,8 +84,7 @@ export class Dispatcher {
     services.set(CurrentThread.key, thread)
     const own = Runtime.make({
       context: Context.unsafeMake<never>(services),
-      // Who adds a thread where it cannot be interrupted itself does not mean the thread.
-      runtimeFlags: RuntimeFlags.enable(runtime.runtimeFlags, RuntimeFlags.Interruption),
+      runtimeFlags: threadFlags(runtime.runtimeFlags),
       fiberRefs: runtime.fiberRefs
     })
     this.threads.add(thread)
@@ -128,7 +134,8 @@ export class Dispatcher {
     options.onEnd?.(thread, exit)
     thread.ended(exit)
     if (
-      Exit.isFailure(exit) && !options.isWatched && thread.watcher === undefined && !Cause.isInterruptedOnly(exit.cause) &&
+      Exit.isFailure(exit) && !options.isWatched && thread.watcher === undefined &&
+      !Cause.isInterruptedOnly(exit.cause) &&
       !(thread.socket !== undefined && isNormalEnd(exit))
     ) {
       this.report(runtime, thread, exit.cause)

@@ -8,6 +8,7 @@ import { Deadline } from "./deadlines.js"
 import { ReceiveBuffer } from "./receiveBuffer.js"
 import * as SocketFailure from "./socketFailure.js"
 import type { StreamSocket } from "./streamSocket.js"
+import { Turns } from "./turns.js"
 
 type AnyFiber = Fiber.RuntimeFiber<any, any>
 
@@ -62,7 +63,7 @@ export class Inbound {
   private deadline: ReceiveDeadline | undefined = undefined
   private movedAt = 0
   /** Stands once two fibers have read at the same time: from then on reads take turns. */
-  private turns: Effect.Semaphore | undefined = undefined
+  private turns: Turns | undefined = undefined
   /** The read that was under way when `turns` came, until it is over. */
   private first: FirstTurn | undefined = undefined
 
@@ -105,16 +106,23 @@ export class Inbound {
   /** `wanted` is how many bytes must fit, should that be more than the high-water mark. */
   read<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
     return Effect.withFiberRuntime((fiber) => {
-      if (this.turns !== undefined) return this.takeTurn(this.retry(take, wanted))
+      if (this.turns !== undefined) return this.takeTurn(this.turns, this.fresh(take, wanted))
       const { reader } = this
       if (reader !== undefined && reader !== fiber && reader.unsafePoll() === null) {
-        return this.shareTurns(reader, this.retry(take, wanted))
+        return this.shareTurns(reader, this.fresh(take, wanted))
       }
       if (fiber.currentOpCount > opsBeforeYield) {
         return Effect.flatMap(Effect.yieldNow(), () => this.read(take, wanted))
       }
       return this.attempt(fiber, take, wanted)
     })
+  }
+
+  private fresh<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
+    const read = this.retry(take, wanted)
+    return Effect.withFiberRuntime((fiber) =>
+      fiber.currentOpCount > opsBeforeYield ? Effect.zipRight(Effect.yieldNow(), read) : read
+    )
   }
 
   private retry<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
@@ -133,6 +141,7 @@ export class Inbound {
     }
     const taken = take(this)
     if (taken !== undefined) {
+      this.wanted = 0
       if (this.paused) this.relax()
       return taken
     }
@@ -161,7 +170,6 @@ export class Inbound {
     const { size } = this.buffer
     if (size >= this.socket.highWaterMark && size >= this.wanted) return
     this.paused = false
-    this.wanted = 0
     this.socket.transport.resume()
   }
 
@@ -219,8 +227,8 @@ export class Inbound {
 
   // ---- several readers
 
-  private takeTurn<A, E>(read: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return this.turns!.withPermits(1)(
+  private takeTurn<A, E>(turns: Turns, read: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return turns.within(
       Effect.suspend(() => this.first === undefined ? read : Effect.zipRight(this.settleFirst(this.first), read))
     )
   }
@@ -230,9 +238,9 @@ export class Inbound {
    * they came.
    */
   private shareTurns<A, E>(reader: AnyFiber, read: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    this.turns = Effect.unsafeMakeSemaphore(1)
+    this.turns = new Turns()
     this.first = { reader, over: Deferred.unsafeMake(FiberId.none), answered: false }
-    return this.takeTurn(read)
+    return this.takeTurn(this.turns, read)
   }
 
   /**

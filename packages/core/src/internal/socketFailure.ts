@@ -13,7 +13,7 @@ interface Named {
  * The end of a stream happens once a connection, so its error is made without a schema validation (its fields are ours)
  * and without a stack trace (it would show the event loop).
  */
-const withoutTrace = <A>(make: () => A): A => {
+export const withoutTrace = <A>(make: () => A): A => {
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 0
   const error = make()
@@ -21,7 +21,7 @@ const withoutTrace = <A>(make: () => A): A => {
   return error
 }
 
-const unchecked = { disableValidation: true }
+export const unchecked = { disableValidation: true }
 
 const brokenReasons: ReadonlySet<string> = new Set(BrokenReason.literals)
 

@@ -15,6 +15,7 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Net } from "../Net.js"
 import * as Reading from "./contract/reading.js"
+import * as Waiting from "./contract/waiting.js"
 
 /**
  * One sentence of the contract, and the program that holds a platform to it: it dies when the sentence is not true.
@@ -35,5 +36,6 @@ export interface Case {
  * @category cases
  */
 export const cases: ReadonlyArray<Case> = [
-  ...Reading.cases
+  ...Reading.cases,
+  ...Waiting.cases
 ]

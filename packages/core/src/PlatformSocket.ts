@@ -1,0 +1,176 @@
+/**
+ * Sockets of this library where `@effect/platform` wants its own: any socket as its `Socket`, a listener as its
+ * `SocketServer`. So Effect's RPC, and all that runs over those, runs over Copas.
+ *
+ * @since 0.1.0
+ */
+import * as PlatformSocket from "@effect/platform/Socket"
+import * as PlatformSocketServer from "@effect/platform/SocketServer"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Copas from "./Copas.js"
+import * as Net from "./Net.js"
+import type * as NetAddress from "./NetAddress.js"
+import { forEachChunk, type Socket } from "./Socket.js"
+import {
+  type BindError,
+  type ConnectError,
+  type InvalidOption,
+  type ReceiveError,
+  type SendError,
+  SocketClosed,
+  type UnsupportedOption
+} from "./SocketError.js"
+
+const toReadError = (error: ReceiveError): PlatformSocket.SocketError =>
+  error instanceof SocketClosed
+    // 1006: closed without a close frame, which is what TCP has; 1000: it was closed on this side.
+    ? new PlatformSocket.SocketCloseError({ reason: "Close", code: error.by === "here" ? 1000 : 1006 })
+    : new PlatformSocket.SocketGenericError({ reason: "Read", cause: error })
+
+const toWriteError = (error: SendError): PlatformSocket.SocketError =>
+  new PlatformSocket.SocketGenericError({ reason: "Write", cause: error })
+
+const isReceiveError = (error: unknown): error is ReceiveError =>
+  typeof error === "object" && error !== null && "_tag" in error &&
+  (error._tag === "SocketClosed" || error._tag === "SocketTimeout" || error._tag === "SocketBroken")
+
+const noop: Effect.Effect<void> = Effect.void
+
+/**
+ * `@effect/platform`'s socket, opened anew by each `run`. `open` is scoped: the end of `run` closes what it opened.
+ *
+ * The handler's effects run one after the other in the reading fiber, so a slow handler slows the peer down; Effect's
+ * own socket forks one for each chunk and reads on.
+ */
+const fromOpen = <E>(
+  open: Effect.Effect<Socket, E, Scope.Scope>
+): PlatformSocket.Socket => {
+  let current: Socket | undefined = undefined
+  let waiting: Array<(socket: Socket) => void> = []
+  const opened: Effect.Effect<Socket> = Effect.async((resume) => {
+    if (current !== undefined) {
+      resume(Effect.succeed(current))
+      return
+    }
+    const waiter = (socket: Socket): void => resume(Effect.succeed(socket))
+    waiting.push(waiter)
+    return Effect.sync(() => {
+      waiting = waiting.filter((other) => other !== waiter)
+    })
+  })
+
+  const run = <A, E1, R>(
+    handler: (chunk: Uint8Array) => Effect.Effect<A, E1, R> | void,
+    options?: { readonly onOpen?: Effect.Effect<void> | undefined }
+  ): Effect.Effect<void, PlatformSocket.SocketError | E1, R> =>
+    Effect.scoped(Effect.gen(function*() {
+      const socket = yield* Effect.mapError(
+        open,
+        (cause) => new PlatformSocket.SocketGenericError({ reason: "Open", cause })
+      )
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          current = socket
+          for (const waiter of waiting.splice(0)) waiter(socket)
+        }),
+        () =>
+          Effect.sync(() => {
+            current = undefined
+          })
+      )
+      if (options?.onOpen !== undefined) yield* options.onOpen
+      yield* Effect.catchIf(
+        forEachChunk(socket, (chunk) => handler(chunk) ?? noop),
+        isReceiveError,
+        (error) => Effect.fail(toReadError(error))
+      )
+    }))
+
+  return {
+    [PlatformSocket.TypeId]: PlatformSocket.TypeId,
+    run,
+    runRaw: run,
+    writer: Effect.succeed((chunk) =>
+      Effect.flatMap(opened, (socket) =>
+        PlatformSocket.isCloseEvent(chunk)
+          ? Effect.ignore(socket.shutdown("send"))
+          : Effect.mapError(socket.send(chunk), toWriteError))
+    )
+  }
+}
+
+/**
+ * A connected socket as `@effect/platform`'s. `run` reads until the peer finishes; the socket stays its scope's.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const fromSocket = (socket: Socket): PlatformSocket.Socket => fromOpen(Effect.succeed(socket))
+
+/**
+ * A client's socket as `@effect/platform`'s, connected anew by each `run`, as RPC clients want it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeConnect = (
+  options: Net.ConnectOptions
+): Effect.Effect<PlatformSocket.Socket, never, Net.Net> =>
+  Effect.map(Net.Net, (net) => fromOpen<ConnectError | InvalidOption | UnsupportedOption>(net.connect(options)))
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConnect = (
+  options: Net.ConnectOptions
+): Layer.Layer<PlatformSocket.Socket, never, Net.Net> => Layer.effect(PlatformSocket.Socket, makeConnect(options))
+
+const toPlatformAddress = (address: NetAddress.NetAddress): PlatformSocketServer.Address =>
+  address._tag === "UnixAddress"
+    ? { _tag: "UnixAddress", path: address.path }
+    : { _tag: "TcpAddress", hostname: address.host, port: address.port }
+
+/**
+ * A Copas server as `@effect/platform`'s `SocketServer`: each connection is a thread of the dispatcher, named and
+ * counted like any other. `run` serves until it is interrupted.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeServer = (
+  options: Net.ListenOptions & Copas.ServerOptions
+): Effect.Effect<
+  PlatformSocketServer.SocketServer["Type"],
+  BindError | InvalidOption | UnsupportedOption,
+  Copas.Copas | Net.Net | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const copas = yield* Copas.Copas
+    const listener = yield* Net.listen(options)
+    return {
+      address: toPlatformAddress(listener.address),
+      run: <R, E, A>(handler: (socket: PlatformSocket.Socket) => Effect.Effect<A, E, R>) =>
+        Effect.acquireUseRelease(
+          copas.addServer(listener, (socket) => handler(fromSocket(socket)) as Effect.Effect<A, E, R>, options),
+          () => Effect.never,
+          (server) => copas.removeServer(server, { keepOpen: true })
+        ).pipe(
+          Effect.mapError((cause) => new PlatformSocketServer.SocketServerError({ reason: "Open", cause }))
+        ) as Effect.Effect<never, PlatformSocketServer.SocketServerError, R>
+    }
+  })
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerServer = (
+  options: Net.ListenOptions & Copas.ServerOptions
+): Layer.Layer<
+  PlatformSocketServer.SocketServer,
+  BindError | InvalidOption | UnsupportedOption,
+  Copas.Copas | Net.Net
+> => Layer.scoped(PlatformSocketServer.SocketServer, makeServer(options))
