@@ -47,6 +47,9 @@ export const readCpu = (pids: ReadonlyArray<number>): Reading => ({
   at: Number(process.hrtime.bigint())
 })
 
+/** The remark on a run that others disturbed; such a run is worth making again. */
+export const disturbed = "other processes kept the machine busy"
+
 /** What each used between two readings, and a remark when others used much: noise that no ratio cures. */
 export const usedBetween = (
   from: Reading,
@@ -55,7 +58,7 @@ export const usedBetween = (
   const each = to.each.map((value, i) => value - from.each[i]!)
   const others = to.machine - from.machine - each.reduce((sum, value) => sum + value, 0)
   // Of one core. The machine's count goes by ticks: the rest of a quiet machine is within a few per cent of nothing.
-  return { each, remarks: others / (to.at - from.at) > 0.2 ? ["other processes kept the machine busy"] : [] }
+  return { each, remarks: others / (to.at - from.at) > 0.2 ? [disturbed] : [] }
 }
 
 /** Resident memory in bytes. `smaps_rollup` counts pages exactly; the counters of `status` lag behind by some. */

@@ -14,7 +14,7 @@ const judged = "copas"
 const shown = (value: number, digits: number): string =>
   Number.isFinite(value) ? value.toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, " ") : "–"
 
-/** Ratios are taken within a repeat, where both ran minutes apart at most, and only then is their median. */
+/** Ratios are taken within a repeat, where both ran within minutes; the median comes after. */
 const ratioOf = (row: Row, baseline: Row | undefined): number =>
   median(
     row.outcomes.map((outcome, repeat) =>

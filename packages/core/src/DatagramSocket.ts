@@ -106,31 +106,33 @@ export interface CommonOptions extends DatagramOptions {
  * @since 0.1.0
  * @category models
  */
-export type BindOptions = CommonOptions & (
-  | {
-    /**
-     * A name or a numeric address of this machine, or the address of a multicast group. Default every address of it:
-     * `"0.0.0.0"`, or `"::"` when `family` is IPv6.
-     */
-    readonly host?: string | undefined
-    /** Default 0: the system chooses; `socket.localAddress` tells. */
-    readonly port?: number | undefined
-    readonly family?: Family | undefined
-    /** Let others bind the same address too: who listens to a multicast group wants it (SO_REUSEADDR). Default false. */
-    readonly reuseAddress?: boolean | undefined
-    /** Share the port with other processes, the datagrams spread over them (SO_REUSEPORT). Default false. */
-    readonly reusePort?: boolean | undefined
-    /** On `::`, leave IPv4 alone (IPV6_V6ONLY). Default false. */
-    readonly ipv6Only?: boolean | undefined
-    readonly path?: undefined
-  }
-  | {
-    /** A Unix-domain datagram socket. No platform has them so far: `UnsupportedOption`. */
-    readonly path: string
-    readonly host?: undefined
-    readonly port?: undefined
-  }
-)
+export type BindOptions =
+  & CommonOptions
+  & (
+    | {
+      /**
+       * A name or a numeric address of this machine, or the address of a multicast group. Default every address of it:
+       * `"0.0.0.0"`, or `"::"` when `family` is IPv6.
+       */
+      readonly host?: string | undefined
+      /** Default 0: the system chooses; `socket.localAddress` tells. */
+      readonly port?: number | undefined
+      readonly family?: Family | undefined
+      /** Let others bind the same address too: who listens to a multicast group wants it (SO_REUSEADDR). Default false. */
+      readonly reuseAddress?: boolean | undefined
+      /** Share the port with other processes, the datagrams spread over them (SO_REUSEPORT). Default false. */
+      readonly reusePort?: boolean | undefined
+      /** On `::`, leave IPv4 alone (IPV6_V6ONLY). Default false. */
+      readonly ipv6Only?: boolean | undefined
+      readonly path?: undefined
+    }
+    | {
+      /** A Unix-domain datagram socket. No platform has them so far: `UnsupportedOption`. */
+      readonly path: string
+      readonly host?: undefined
+      readonly port?: undefined
+    }
+  )
 
 /**
  * @since 0.1.0

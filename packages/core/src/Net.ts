@@ -9,6 +9,8 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type * as DatagramSocket from "./DatagramSocket.js"
+import * as DatagramOpening from "./internal/datagramOpening.js"
 import { Hub } from "./internal/hub.js"
 import * as Opening from "./internal/opening.js"
 import { ListenerTypeId } from "./internal/typeIds.js"
@@ -20,6 +22,7 @@ import type {
   ConnectError,
   InvalidOption,
   ListenerClosed,
+  SocketClosed,
   UnsupportedOption
 } from "./SocketError.js"
 import type { Platform, Transport } from "./Transport.js"
@@ -168,6 +171,20 @@ export interface Service {
   readonly listen: (
     options: ListenOptions
   ) => Effect.Effect<Listener, BindError | InvalidOption | UnsupportedOption, Scope.Scope>
+  /** What `Udp.bind` does. */
+  readonly bindUdp: (
+    options: DatagramSocket.BindOptions
+  ) => Effect.Effect<DatagramSocket.DatagramSocket, BindError | InvalidOption | UnsupportedOption, Scope.Scope>
+  /** What `Udp.connect` does. */
+  readonly connectUdp: (
+    options: DatagramSocket.ConnectOptions
+  ) => Effect.Effect<
+    DatagramSocket.DatagramSocket,
+    BindError | ConnectError | InvalidOption | UnsupportedOption | SocketClosed,
+    Scope.Scope
+  >
+  /** Every datagram socket that is open now. */
+  readonly datagramSockets: Effect.Effect<ReadonlyArray<DatagramSocket.DatagramSocket>>
   /** Every stream socket that is open now. */
   readonly sockets: Effect.Effect<ReadonlyArray<Socket>>
   /** Shows the events of every socket to `tracer`, until told `undefined`. */
@@ -201,6 +218,9 @@ export const make = (platform: Platform): Service => {
   return {
     connect: (options) => Opening.connect(hub, options),
     listen: (options) => Opening.listen(hub, options),
+    bindUdp: (options) => DatagramOpening.bind(hub, options),
+    connectUdp: (options) => DatagramOpening.connect(hub, options),
+    datagramSockets: Effect.sync(() => Array.from(hub.datagramSockets)),
     sockets: Effect.sync(() => Array.from(hub.sockets)),
     trace: (tracer) =>
       Effect.sync(() => {

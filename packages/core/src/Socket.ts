@@ -186,6 +186,9 @@ export interface Socket {
     name: K
   ) => Effect.Effect<SocketOptions[K], UnsupportedOption | SocketClosed>
 
+  /** What is known about the secure connection, where TLS stands on this socket. */
+  readonly tls: Option.Option<TlsConnection>
+
   readonly stats: Effect.Effect<Stats>
 
   /** Shows every event of this socket to `tracer`, until told `undefined`. */

@@ -148,7 +148,8 @@ export class BindError extends Schema.TaggedError<BindError>("@copas/core/Socket
  * @category errors
  */
 export class AcceptError extends Schema.TaggedError<AcceptError>("@copas/core/SocketError/AcceptError")("AcceptError", {
-  reason: Schema.Literal("TooManyOpenFiles", "OutOfMemory", "Aborted", "Unknown"),
+  /** `Handshake`: TLS failed with that peer; the cause is the `TlsError` of the last one. */
+  reason: Schema.Literal("TooManyOpenFiles", "OutOfMemory", "Aborted", "Handshake", "Unknown"),
   /** The listener's address. */
   address: Schema.String,
   /** How many connections failed so since the error before. */
@@ -256,6 +257,8 @@ export const BrokenReason = Schema.Literal(
   "TimedOut",
   "Unreachable",
   "OutOfMemory",
+  "Truncated",
+  "Tls",
   "Unknown"
 )
 

@@ -11,9 +11,12 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import type { DatagramPlatform } from "./DatagramTransport.js"
 import type { Family, NetAddress } from "./NetAddress.js"
 import type { InvalidOption, UnsupportedOption } from "./SocketError.js"
 import type { SocketOptions } from "./Net.js"
+import type { TlsConnection } from "./Tls.js"
+import type { TlsPlatform } from "./TlsTransport.js"
 
 /**
  * A failure as the platform saw it. The layer above turns it into the typed error of what was being done.
@@ -36,6 +39,10 @@ export interface Failure {
     | "AccessDenied"
     | "TooManyOpenFiles"
     | "OutOfMemory"
+    | "PathTooLong"
+    | "MessageTooLong"
+    | "Truncated"
+    | "Tls"
     | "Unknown"
   readonly cause: unknown
 }
@@ -70,6 +77,8 @@ export interface Events {
 export interface Transport {
   readonly localAddress: NetAddress
   readonly remoteAddress: NetAddress
+  /** What stands on it, where it is a secure connection. */
+  readonly tls?: TlsConnection | undefined
   /** From now on events go to `events`; reading starts. Called once, before anything else. */
   readonly open: (events: Events) => void
   /** Stop reading soon. At most one more buffer of the system may be delivered. */
@@ -77,9 +86,9 @@ export interface Transport {
   readonly resume: () => void
   /**
    * Hands over `chunks`, in order, as one write; `written` follows when the system took all of it. Never called while
-   * another write is under way. Returns the number of bytes.
+   * another write is under way.
    */
-  readonly write: (chunks: ReadonlyArray<Uint8Array | string>) => number
+  readonly write: (chunks: ReadonlyArray<Uint8Array | string>) => void
   /** Finish sending (FIN). Called once, when no write is under way. Reading goes on. */
   readonly end: () => void
   /** Release the descriptor now; what is unsent is dropped. `closed` follows. Harmless when called again. */
@@ -178,6 +187,10 @@ export interface Platform {
   readonly endOfTurn: (task: () => void) => void
   readonly connect: (target: ConnectTarget) => Transport
   readonly listen: (target: ListenTarget, events: ListenEvents) => ListenTransport
+  /** Where the platform has TLS. */
+  readonly tls?: TlsPlatform | undefined
+  /** Datagram sockets, where the platform has them. */
+  readonly datagrams?: DatagramPlatform | undefined
   /** The addresses of a name, in the order of preference. */
   readonly lookup: (host: string, family: Family | undefined) => Effect.Effect<ReadonlyArray<HostAddress>, Failure>
   /** Says why the platform cannot do an option of a socket yet to be made, `undefined` when it can. */

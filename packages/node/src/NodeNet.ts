@@ -29,7 +29,8 @@ const endOfTurn = (task: () => void): void => process.nextTick(task)
 
 const connect = ({ address, localAddress, localPort, options }: ConnectTarget): NodeTransport => {
   const socket = new NodeNet.Socket({ allowHalfOpen: true })
-  const transport = new NodeTransport(socket, address._tag === "UnixAddress" ? address.path : undefined, options)
+  const path = address._tag === "UnixAddress" ? address.path : undefined
+  const transport = new NodeTransport(socket, path, options, address)
   if (address._tag === "UnixAddress") socket.connect({ path: address.path })
   else {
     socket.connect({
@@ -46,6 +47,8 @@ class NodeListenTransport implements ListenTransport {
   private readonly server: NodeNet.Server
   private readonly events: ListenEvents
   private address: NetAddress
+  private hasFailed = false
+  private isClosing = false
   private isClosed = false
 
   constructor(target: ListenTarget, events: ListenEvents) {
@@ -64,11 +67,19 @@ class NodeListenTransport implements ListenTransport {
       events.accepted(transport)
     })
     this.server.on("listening", () => {
+      if (this.isClosing) {
+        this.closeHandle()
+        return
+      }
       const bound = this.server.address()
       if (bound !== null && typeof bound === "object") this.address = inet(bound.address, bound.port)
       events.listening()
     })
-    this.server.on("error", (error) => events.failed(toFailure(error)))
+    this.server.on("error", (error) => {
+      if (!this.server.listening) this.hasFailed = true
+      if (this.isClosing) this.sayClosed()
+      else events.failed(toFailure(error))
+    })
     this.server.on("close", () => this.sayClosed())
     this.server.listen(
       address._tag === "UnixAddress"
@@ -82,11 +93,14 @@ class NodeListenTransport implements ListenTransport {
   }
 
   close(): void {
-    if (!this.server.listening) {
-      // Binding failed: Node has no handle to close, and says nothing.
-      process.nextTick(() => this.sayClosed())
-      return
-    }
+    if (this.isClosing) return
+    this.isClosing = true
+    if (this.server.listening) this.closeHandle()
+    // Binding failed: Node has no handle to close, and says nothing. While it binds, it can only be closed afterwards.
+    else if (this.hasFailed) process.nextTick(() => this.sayClosed())
+  }
+
+  private closeHandle(): void {
     // Node's own "close" event waits for every connection that was ever accepted. The handle is gone after the closing
     // phase of this turn of the loop.
     this.server.close()

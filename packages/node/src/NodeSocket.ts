@@ -59,10 +59,12 @@ export class NodeTransport implements Transport {
   private isClosed = false
   private options: SocketOptions
 
-  constructor(socket: NodeNet.Socket, path: string | undefined, options: SocketOptions) {
+  /** `remote` is where it connects to; an accepted socket is asked. */
+  constructor(socket: NodeNet.Socket, path: string | undefined, options: SocketOptions, remote?: NetAddress) {
     this.socket = socket
     this.path = path
     this.options = options
+    this.remote = remote
     ;(socket as OwnedSocket)[transportKey] = this
     socket.on("error", onError)
     socket.on("close", onClose)
@@ -128,28 +130,20 @@ export class NodeTransport implements Transport {
     this.socket.resume()
   }
 
-  write(chunks: ReadonlyArray<Uint8Array | string>): number {
+  write(chunks: ReadonlyArray<Uint8Array | string>): void {
     const { socket } = this
-    const first = chunks[0]!
-    if (chunks.length === 1) {
-      socket.write(first, this.onWritten)
-      return typeof first === "string" ? Buffer.byteLength(first) : first.length
-    }
-    const joined = joinText(chunks)
+    const joined = chunks.length === 1 ? chunks[0]! : joinText(chunks)
     if (joined !== undefined) {
       socket.write(joined, this.onWritten)
-      return Buffer.byteLength(joined)
+      return
     }
-    let bytes = 0
     socket.cork()
     for (let index = 0; index < chunks.length; index += 1) {
       const chunk = chunks[index]!
-      bytes += typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length
       if (index === chunks.length - 1) socket.write(chunk, this.onWritten)
       else socket.write(chunk)
     }
     socket.uncork()
-    return bytes
   }
 
   private onWrittenMemo: ((error?: Error | null) => void) | undefined = undefined
@@ -165,12 +159,17 @@ export class NodeTransport implements Transport {
   }
 
   destroy(): void {
+    // Node forgets it with the handle, and who logs the end wants to say whose.
+    void this.remoteAddress
     this.socket.destroy()
   }
 
   reset(): void {
-    if (this.path === undefined && !this.socket.destroyed) this.socket.resetAndDestroy()
-    else this.socket.destroy()
+    const { socket } = this
+    void this.remoteAddress
+    // While it connects there is no peer to tell, and Node would wait for the connection, which may never come.
+    if (this.path === undefined && !socket.destroyed && !socket.connecting) socket.resetAndDestroy()
+    else socket.destroy()
   }
 
   // ---- options

@@ -1,21 +1,13 @@
-import { Copas, Net, type Socket } from "@copas/core"
+import { Copas, Net, Socket } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 
 // This library, written as its README has it.
 
-const echo = (socket: Socket.Socket) =>
-  socket.receive().pipe(
-    Effect.flatMap((chunk) => socket.send(chunk)),
-    Effect.forever
-  )
+const echo = (socket: Socket.Socket) => Socket.forEachChunk(socket, (chunk) => socket.send(chunk))
 
-const lines = (socket: Socket.Socket) =>
-  socket.receiveLine().pipe(
-    Effect.flatMap((line) => socket.send(`${line}\n`)),
-    Effect.forever
-  )
+const lines = (socket: Socket.Socket) => Socket.forEachLine(socket, (line) => socket.send(`${line}\n`))
 
 const storm = (socket: Socket.Socket) => Effect.flatMap(socket.receiveLine(), (line) => socket.send(`${line}\n`))
 

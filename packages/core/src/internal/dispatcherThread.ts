@@ -87,6 +87,11 @@ export class DispatcherThread implements Thread<any, any> {
     })
   }
 
+  /** Calls back when it has ended, its finalizers included. Only while it has not. */
+  onEnd(listener: () => void): void {
+    ;(this.endListeners ??= []).push(listener)
+  }
+
   get join(): Effect.Effect<any, any> {
     return Effect.flatten(this.await)
   }

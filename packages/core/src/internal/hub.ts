@@ -1,5 +1,7 @@
 import type { TraceEvent } from "../Socket.js"
+import type { ClientContext } from "../Tls.js"
 import type { Platform } from "../Transport.js"
+import type { DatagramEndpoint } from "./datagramEndpoint.js"
 import type { NetListener } from "./listener.js"
 import type { Outbound } from "./outbound.js"
 import type { StreamSocket } from "./streamSocket.js"
@@ -11,9 +13,12 @@ import { atEndOfTurn } from "./turn.js"
 export class Hub {
   readonly platform: Platform
   readonly sockets = new Set<StreamSocket>()
+  readonly datagramSockets = new Set<DatagramEndpoint>()
   readonly listeners = new Set<NetListener>()
   /** Shows the events of every socket; a socket's own tracer comes on top. */
   tracer: ((event: TraceEvent) => void) | undefined = undefined
+  /** The context of `tls: true`, once somebody asked for it. */
+  defaultClient: ClientContext | undefined = undefined
   private dirty: Array<Outbound> = []
 
   constructor(platform: Platform) {

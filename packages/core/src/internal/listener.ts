@@ -76,8 +76,8 @@ export class NetListener implements Listener, ListenEvents {
       transport.destroy()
       return
     }
-    this.pending.push(transport)
-    this.wakeAll()
+    if (this.handshakes === undefined) this.secured(transport)
+    else this.handshakes.begin(transport)
   }
 
   failed(failure: Failure): void {

@@ -12,7 +12,7 @@ export const count = (option: string, value: number, least: number): Effect.Effe
     ? Effect.succeed(value)
     : refuse(option, value, `a whole number, at least ${least}`)
 
-const port = (option: string, value: number, least: number): Effect.Effect<number, InvalidOption> =>
+export const port = (option: string, value: number, least: number): Effect.Effect<number, InvalidOption> =>
   Number.isInteger(value) && value >= least && value <= 65535
     ? Effect.succeed(value)
     : refuse(option, value, `a whole number from ${least} to 65535`)
@@ -23,7 +23,7 @@ const text = (option: string, value: string, what: string): Effect.Effect<string
     ? refuse(option, value, what)
     : Effect.succeed(value)
 
-const hostOf = (value: string): Effect.Effect<string, InvalidOption> =>
+export const hostOf = (value: string): Effect.Effect<string, InvalidOption> =>
   // A URL writes IPv6 in brackets (RFC 3986, section 3.2.2); take it as it comes.
   text("host", value.startsWith("[") && value.endsWith("]") ? value.slice(1, -1) : value, "a host name or an address")
 
@@ -36,7 +36,7 @@ interface Where {
   readonly family: Family | undefined
 }
 
-const familyOption = (value: Family | undefined): Effect.Effect<Family | undefined, InvalidOption> =>
+export const familyOption = (value: Family | undefined): Effect.Effect<Family | undefined, InvalidOption> =>
   value === undefined || value === "IPv4" || value === "IPv6"
     ? Effect.succeed(value)
     : refuse("family", value, `"IPv4" or "IPv6"`)
@@ -57,6 +57,11 @@ const whereOf = (
     return { shown: formatHostPort(host, number), path: undefined, host, port: number, family }
   })
 
+export const localAddress = (value: string | undefined): Effect.Effect<string | undefined, InvalidOption> =>
+  value === undefined || familyOf(value) !== undefined
+    ? Effect.succeed(value)
+    : refuse("localAddress", value, "a numeric address of this machine")
+
 export interface ConnectWhere extends Where {
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
@@ -66,12 +71,9 @@ export const connectTarget = (options: ConnectOptions): Effect.Effect<ConnectWhe
   Effect.gen(function*() {
     const where = yield* whereOf(options, "localhost", 1)
     if (options.path !== undefined) return { ...where, localAddress: undefined, localPort: undefined }
-    const { localAddress, localPort } = options
-    if (localAddress !== undefined && familyOf(localAddress) === undefined) {
-      return yield* refuse("localAddress", localAddress, "a numeric address of this machine")
-    }
+    const { localPort } = options
     if (localPort !== undefined) yield* port("localPort", localPort, 0)
-    return { ...where, localAddress, localPort }
+    return { ...where, localAddress: yield* localAddress(options.localAddress), localPort }
   })
 
 export interface ListenWhere extends Where {

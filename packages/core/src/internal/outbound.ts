@@ -7,8 +7,11 @@ import type { StreamSocket } from "./streamSocket.js"
 
 /** A longer text is encoded at once, so that a slow peer's progress can be told in bytes. */
 const longText = 65536
-/** The most bytes of one write: what a time-out can tell apart. */
-const largestWrite = 1024 * 1024
+/**
+ * The most bytes of one write. A write counts as moved when the system took all of it: so this is what a slow peer has to
+ * take within the send time-out, or within the linger time.
+ */
+const largestWrite = 128 * 1024
 
 const encoder = new TextEncoder()
 
@@ -53,6 +56,8 @@ export class Outbound {
   private inFlight = 0
   private flushing = false
   private waiters: Array<Waiter> = []
+  /** The calls that wait for room, in the order in which they came. */
+  private readonly line: Array<object> = []
   private deadline: SendDeadline | undefined = undefined
   private movedAt = 0
   /** FIN follows when everything is out. */
@@ -77,9 +82,36 @@ export class Outbound {
   send(data: string | Uint8Array): Effect.Effect<void, SendError> {
     return Effect.suspend(() => {
       // Before: who gives up here has sent nothing, and a peer that does not read gets at most one call's bytes more.
-      if (this.hasRoom()) return this.accept(data)
-      return this.wait("send", this.queued, this.queued, () => this.hasRoom(), () => this.accept(data))
+      if (this.hasRoom() && this.line.length === 0) return this.accept(data)
+      return this.inLine(data)
     })
+  }
+
+  /** Waits until there is room and nobody is before it. */
+  private inLine(data: string | Uint8Array): Effect.Effect<void, SendError> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const ticket = {}
+        this.line.push(ticket)
+        const mayGo = (): boolean => this.line[0] === ticket && this.hasRoom()
+        const go = (): Effect.Effect<void, SendError> => {
+          const accepted = this.accept(data)
+          this.leaveLine(ticket)
+          return accepted
+        }
+        return Effect.ensuring(
+          restore(this.wait("send", this.queued, this.queued, mayGo, go)),
+          Effect.sync(() => this.leaveLine(ticket))
+        )
+      })
+    )
+  }
+
+  private leaveLine(ticket: object): void {
+    const index = this.line.indexOf(ticket)
+    if (index === -1) return
+    this.line.splice(index, 1)
+    if (index === 0 && this.line.length > 0 && this.hasRoom()) this.wakeAll()
   }
 
   private hasRoom(): boolean {
@@ -182,14 +214,20 @@ export class Outbound {
       }
       return
     }
-    this.inFlight = this.socket.transport.write(this.nextWrite())
+    const chunks = this.nextWrite()
     this.socket.traced("sent", this.inFlight)
+    this.socket.transport.write(chunks)
   }
 
+  /**
+   * The chunks of the next write; `inFlight` is their length. It is counted here, as `queued` is: the platform may join
+   * texts, and two halves of a surrogate pair are fewer bytes together than apart.
+   */
   private nextWrite(): ReadonlyArray<Uint8Array | string> {
     const { queue } = this
     if (this.pending <= largestWrite) {
       this.queue = []
+      this.inFlight = this.pending
       return queue
     }
     const chunks: Array<Uint8Array | string> = []
@@ -197,19 +235,22 @@ export class Outbound {
     let taken = 0
     for (const chunk of queue) {
       const length = typeof chunk === "string" ? this.socket.hub.platform.byteLength(chunk) : chunk.length
-      if (length <= room) {
+      if (length <= room || (typeof chunk === "string" && taken === 0)) {
         chunks.push(chunk)
         room -= length
         taken += 1
+        if (room <= 0) break
         continue
       }
-      if (typeof chunk !== "string" && room > 0) {
+      if (typeof chunk !== "string") {
         chunks.push(chunk.subarray(0, room))
         queue[taken] = chunk.subarray(room)
+        room = 0
       }
       break
     }
     queue.splice(0, taken)
+    this.inFlight = largestWrite - room
     return chunks
   }
 

@@ -35,23 +35,30 @@ export const race = (
 ): Effect.Effect<StreamSocket, Failure> =>
   Effect.async<StreamSocket, Failure>((resume) => {
     let failed = 0
+    // Decided or given up: no attempt may start any more, nobody would cut it.
+    let isOver = false
+    const over = (): void => {
+      isOver = true
+      deadlines.cancel(next)
+    }
     const next = new NextAttempt(() => start())
     const start = (): void => {
       const address = addresses[attempts.length]
-      if (address === undefined) return
+      if (isOver || address === undefined) return
       const socket = open(address)
       const attempt: Attempt = { address, socket, failure: undefined }
       attempts.push(attempt)
       const settle = (): void => {
+        if (isOver) return
         if (socket.failure === undefined) {
-          deadlines.cancel(next)
+          over()
           resume(Effect.succeed(socket))
           return
         }
         attempt.failure = socket.failure
         failed += 1
         if (failed === addresses.length) {
-          deadlines.cancel(next)
+          over()
           resume(Effect.fail(attempts[0]!.failure ?? socket.failure))
         } else {
           start()
@@ -59,7 +66,7 @@ export const race = (
       }
       if (socket.isConnected || socket.failure !== undefined) settle()
       else socket.onConnect(settle)
-      if (attempts.length < addresses.length && !socket.isConnected) {
+      if (!isOver && attempts.length < addresses.length) {
         deadlines.schedule(next, deadlines.now() + attemptDelay)
       }
     }
@@ -68,5 +75,5 @@ export const race = (
       return
     }
     start()
-    return Effect.sync(() => deadlines.cancel(next))
+    return Effect.sync(over)
   })

@@ -1,6 +1,14 @@
 import * as Effect from "effect/Effect"
 import type { Operation } from "../SocketError.js"
-import { BrokenReason, SocketBroken, SocketClosed, SocketTimeout } from "../SocketError.js"
+import {
+  BrokenReason,
+  DatagramError,
+  DatagramReason,
+  MessageTooLong,
+  SocketBroken,
+  SocketClosed,
+  SocketTimeout
+} from "../SocketError.js"
 import type { Failure } from "../Transport.js"
 
 export const noBytes = new Uint8Array(0)
@@ -68,3 +76,31 @@ export const broken = (
       }, unchecked)
     )
   )
+
+const datagramReasons: ReadonlySet<string> = new Set(DatagramReason.literals)
+
+/** A flood can cause as many of these as of datagrams. */
+export const datagram = (
+  socket: Named,
+  operation: Operation,
+  failure: { readonly reason: string; readonly cause: unknown },
+  target: string
+): Effect.Effect<never, DatagramError> =>
+  Effect.fail(
+    withoutTrace(() =>
+      new DatagramError({
+        operation,
+        socket: socket.name,
+        target,
+        reason: datagramReasons.has(failure.reason) ? failure.reason as DatagramReason : "Unknown",
+        ...(failure.cause === undefined ? {} : { cause: failure.cause })
+      }, unchecked)
+    )
+  )
+
+export const messageTooLong = (
+  socket: Named,
+  operation: Operation,
+  limit: number
+): Effect.Effect<never, MessageTooLong> =>
+  Effect.fail(withoutTrace(() => new MessageTooLong({ operation, socket: socket.name, limit }, unchecked)))

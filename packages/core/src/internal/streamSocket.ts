@@ -1,6 +1,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type { SocketOptions } from "../Net.js"
 import type { NetAddress } from "../NetAddress.js"
 import * as NetAddressModule from "../NetAddress.js"
@@ -15,6 +16,7 @@ import {
   type SocketClosed,
   UnsupportedOption
 } from "../SocketError.js"
+import type { TlsConnection } from "../Tls.js"
 import type { Events, Failure, Transport } from "../Transport.js"
 import { Deadline, type Deadlines } from "./deadlines.js"
 import type { Hub } from "./hub.js"
@@ -22,6 +24,7 @@ import { Inbound } from "./inbound.js"
 import { Outbound } from "./outbound.js"
 import * as Patterns from "./patterns.js"
 import * as SocketFailure from "./socketFailure.js"
+import { nextSocketId } from "./socketId.js"
 import * as TimeoutOptions from "./timeoutOptions.js"
 import { SocketTypeId } from "./typeIds.js"
 
@@ -47,8 +50,6 @@ class LingerDeadline extends Deadline {
   }
 }
 
-let lastId = 0
-
 /**
  * A stream socket over a transport: the two halves, and the end.
  *
@@ -58,7 +59,10 @@ export class StreamSocket implements Socket, Events {
   readonly [SocketTypeId]: typeof SocketTypeId = SocketTypeId
   readonly id: number
   readonly hub: Hub
-  readonly transport: Transport
+  /** Another one from the start of a TLS handshake on: it stands over the first. */
+  transport: Transport
+  /** The host as the caller of `connect` gave it. */
+  host: string | undefined = undefined
   readonly inbound: Inbound
   readonly outbound: Outbound
   private readonly settings: Settings
@@ -81,8 +85,7 @@ export class StreamSocket implements Socket, Events {
   private connectListener: (() => void) | undefined = undefined
 
   constructor(hub: Hub, transport: Transport, settings: Settings, ordinal: number) {
-    lastId += 1
-    this.id = lastId
+    this.id = nextSocketId()
     this.hub = hub
     this.transport = transport
     this.settings = settings
@@ -93,6 +96,8 @@ export class StreamSocket implements Socket, Events {
     this.outbound = new Outbound(this)
     hub.sockets.add(this)
     transport.open(this)
+    // A platform may know the address only for as long as the connection is there, and the name is made of it.
+    if (settings.label === "" && this.isConnected) void transport.remoteAddress
   }
 
   get deadlines(): Deadlines {
@@ -128,6 +133,10 @@ export class StreamSocket implements Socket, Events {
 
   get remoteAddress(): NetAddress {
     return this.transport.remoteAddress
+  }
+
+  get tls(): Option.Option<TlsConnection> {
+    return Option.fromNullable(this.transport.tls)
   }
 
   // ---- reading
@@ -231,8 +240,8 @@ export class StreamSocket implements Socket, Events {
     const shown: TraceEvent = bytes === undefined
       ? { socket: this.name, event }
       : { socket: this.name, event, bytes }
-    this.tracer?.(shown)
-    this.hub.tracer?.(shown)
+    if (this.tracer !== undefined) show(this.tracer, shown)
+    if (this.hub.tracer !== undefined) show(this.hub.tracer, shown)
   }
 
   // ---- what the transport says
@@ -270,8 +279,11 @@ export class StreamSocket implements Socket, Events {
   closed(): void {
     if (this.isClosed) return
     this.isClosed = true
-    // A transport that closes by itself, without failing or ending first, has cut the connection.
-    if (!this.isReleased) this.failed({ reason: "Reset", cause: undefined })
+    // A transport that closes by itself has cut the connection, unless both directions had come to their end.
+    if (!this.isReleased && !(this.inbound.ended && this.outbound.ended)) {
+      this.failed({ reason: "Reset", cause: undefined })
+    }
+    this.isReleased = true
     this.traced("closed")
     this.inbound.disarm()
     this.outbound.disarm()
@@ -348,6 +360,7 @@ export class StreamSocket implements Socket, Events {
     }
     this.inbound.discard()
     this.outbound.end()
+    if (this.inbound.ended && this.outbound.ended) this.release()
     if (!this.isReleased) this.scheduleLinger()
   }
 
@@ -377,6 +390,15 @@ export class StreamSocket implements Socket, Events {
     if (this.isReleased) return
     this.isReleased = true
     this.transport.destroy()
+  }
+}
+
+/** What a tracer throws is its own affair: it must not get between the platform and the socket. */
+const show = (tracer: (event: TraceEvent) => void, event: TraceEvent): void => {
+  try {
+    tracer(event)
+  } catch {
+    // There is nobody to tell.
   }
 }
 

@@ -2,3 +2,5 @@
 export const ListenerTypeId: unique symbol = Symbol.for("@copas/core/Net/Listener")
 export const SocketTypeId: unique symbol = Symbol.for("@copas/core/Socket")
 export const DatagramSocketTypeId: unique symbol = Symbol.for("@copas/core/DatagramSocket")
+export const CertificateTypeId: unique symbol = Symbol.for("@copas/core/Certificate")
+export const TlsContextTypeId: unique symbol = Symbol.for("@copas/core/Tls/Context")

@@ -14,8 +14,10 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Net } from "../Net.js"
+import * as Closing from "./contract/closing.js"
 import * as Reading from "./contract/reading.js"
 import * as Waiting from "./contract/waiting.js"
+import * as Writing from "./contract/writing.js"
 
 /**
  * One sentence of the contract, and the program that holds a platform to it: it dies when the sentence is not true.
@@ -37,5 +39,7 @@ export interface Case {
  */
 export const cases: ReadonlyArray<Case> = [
   ...Reading.cases,
-  ...Waiting.cases
+  ...Waiting.cases,
+  ...Writing.cases,
+  ...Closing.cases
 ]

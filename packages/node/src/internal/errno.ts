@@ -7,6 +7,9 @@ const reasons: Readonly<Record<string, Failure["reason"]>> = {
   ENOENT: "Refused",
   ENOTSOCK: "Refused",
   ETIMEDOUT: "TimedOut",
+  // What is sent is longer than the system takes in one datagram.
+  EMSGSIZE: "MessageTooLong",
+  ENAMETOOLONG: "PathTooLong",
   EHOSTUNREACH: "Unreachable",
   ENETUNREACH: "Unreachable",
   EHOSTDOWN: "Unreachable",
@@ -21,6 +24,9 @@ const reasons: Readonly<Record<string, Failure["reason"]>> = {
   EADDRNOTAVAIL: "AddressNotAvailable",
   // An address of a family that this machine has not.
   EAFNOSUPPORT: "AddressNotAvailable",
+  ENODEV: "AddressNotAvailable",
+  ENXIO: "AddressNotAvailable",
+  ECANCELED: "Aborted",
   EACCES: "AccessDenied",
   EPERM: "AccessDenied",
   EMFILE: "TooManyOpenFiles",

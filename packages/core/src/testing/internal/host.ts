@@ -74,10 +74,6 @@ export class Ports<B extends Binding> {
     const family = bound.filter((binding) => binding.host === (isIpv6 ? "::" : "0.0.0.0"))
     return family.length > 0 || isIpv6 ? family : bound.filter(({ host, ipv6Only }) => host === "::" && !ipv6Only)
   }
-
-  clear(): void {
-    this.byPort.clear()
-  }
 }
 
 /**
@@ -95,6 +91,7 @@ export class MemoryHost {
   readonly endpoints = new Set<MemoryTransport>()
   /** Local ports of connections that were made from here, and how many each has. */
   readonly outgoing = new Map<number, number>()
+  readonly bound = new Set<MemoryListener>()
   isUp = true
 
   constructor(network: Network, name: string, addresses: ReadonlyArray<string>) {
@@ -146,10 +143,14 @@ export class MemoryHost {
     })
   }
 
+  ephemeralPort(): number | undefined {
+    return this.listeners.ephemeral((port) => this.outgoing.has(port))
+  }
+
   /** Takes a local port for a connection that is made from here. */
   takePort(wanted: number | undefined, remote: NetAddress, local: string): number | undefined {
     if (wanted === undefined || wanted === 0) {
-      const port = this.listeners.ephemeral((port) => this.outgoing.has(port))
+      const port = this.ephemeralPort()
       if (port !== undefined) this.outgoing.set(port, 1)
       return port
     }
@@ -163,7 +164,14 @@ export class MemoryHost {
     return wanted
   }
 
-  givePort(port: number): void {
+  /** A connection's descriptor is released. */
+  forget(endpoint: MemoryTransport): void {
+    if (!this.endpoints.delete(endpoint)) return
+    const { localAddress } = endpoint
+    if (endpoint.role === "client" && localAddress._tag === "InetAddress") this.givePort(localAddress.port)
+  }
+
+  private givePort(port: number): void {
     const count = this.outgoing.get(port)
     if (count === undefined) return
     if (count === 1) this.outgoing.delete(port)

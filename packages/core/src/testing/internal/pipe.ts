@@ -24,37 +24,55 @@ export class Pipe extends Deadline {
   private lastAt = 0
   private isRunSoon = false
   /** Nothing arrives any more, whatever the link does. */
-  isDead = false
+  private isDead = false
+  private hasLost = false
 
-  constructor(network: Network, link: Link) {
+  /** Within the machine, where no link counts. */
+  private readonly isLocal: boolean
+
+  constructor(network: Network, link: Link, isLocal: boolean) {
     super()
     this.network = network
     this.link = link
+    this.isLocal = isLocal
+  }
+
+  get isCut(): boolean {
+    return this.link.isCut && !(this.isLocal && this.link.from.isUp)
   }
 
   /** `arrive` runs when a packet with so many bytes of data has come through, after all that were sent before. */
   transmit(bytes: number, arrive: () => void): void {
-    if (this.isDead) return
+    if (this.isDead) {
+      this.hasLost = true
+      return
+    }
     const size = bytes + header
-    const isHeld = this.link.isCut
+    const isHeld = this.isCut
     this.packets.push({ at: isHeld ? Infinity : this.arrival(size), size, arrive })
     if (isHeld) this.network.held.add(this)
     this.arm()
   }
 
+  /** True while something that was sent does not come through. */
+  get isStuck(): boolean {
+    return this.isDead ? this.hasLost : this.network.held.has(this)
+  }
+
   /** A packet that is not sent again when it is lost. */
   transmitOnce(arrive: () => void): void {
-    if (!this.link.isCut) this.transmit(0, arrive)
+    if (!this.isDead && !this.isCut) this.transmit(0, arrive)
   }
 
   private arrival(size: number): number {
+    if (this.isLocal) return this.network.now()
     this.lastAt = Math.max(this.lastAt, this.link.arrivalOfSegment(size))
     return this.lastAt
   }
 
   /** The link was cut or healed. */
   linkChanged(): void {
-    if (this.link.isCut) return
+    if (this.isCut) return
     this.network.held.delete(this)
     for (let index = this.first; index < this.packets.length; index += 1) {
       const packet = this.packets[index]!
@@ -74,6 +92,12 @@ export class Pipe extends Deadline {
 
   kill(): void {
     this.isDead = true
+    this.hasLost = this.first < this.packets.length
+    this.clear()
+  }
+
+  /** What is under way is lost. */
+  clear(): void {
     this.packets = []
     this.first = 0
     this.network.held.delete(this)
@@ -105,7 +129,6 @@ export class Pipe extends Deadline {
       if (packet === undefined || packet.at > now) break
       this.first += 1
       packet.arrive()
-      if (this.isDead) return
     }
     if (this.first === this.packets.length) {
       this.packets = []

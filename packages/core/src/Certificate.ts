@@ -1,0 +1,170 @@
+/**
+ * X.509 certificates: what one says, and whom it comes from (RFC 5280).
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import { CertificateTypeId } from "./internal/typeIds.js"
+import { Net } from "./Net.js"
+import type { UnsupportedOption } from "./SocketError.js"
+import type { TlsError } from "./TlsError.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export { CertificateTypeId as TypeId }
+
+/**
+ * One attribute of a distinguished name. RFC 5280, section 4.1.2.4.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NameAttribute {
+  /** The dotted object identifier. */
+  readonly oid: string
+  /** The usual short name, `CN` or `O` for example; the identifier where it has none. */
+  readonly name: string
+  /** The value. Characters that cannot be shown are kept: do not take it for a line of text. */
+  readonly value: string
+}
+
+/**
+ * A distinguished name, its attributes in the order of the certificate.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DistinguishedName = ReadonlyArray<NameAttribute>
+
+/**
+ * One subject alternative name. RFC 5280, section 4.2.1.6.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AlternativeName {
+  readonly kind: "dns" | "ip" | "email" | "uri" | "directory" | "registeredId" | "other"
+  readonly value: string
+}
+
+/**
+ * An extension as it stands. RFC 5280, section 4.2.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Extension {
+  readonly oid: string
+  /** The usual name, `keyUsage` for example; the identifier where it has none. */
+  readonly name: string
+  readonly critical: boolean
+  /** The DER encoding of its value. */
+  readonly value: Uint8Array
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PublicKey {
+  /** The algorithm: `rsa`, `ec`, `ed25519` …, or its identifier. */
+  readonly algorithm: string
+  /** The size in bits: of the modulus, or of the curve's field; 0 where it is not known. */
+  readonly bits: number
+  /** The curve's name, for `ec`. */
+  readonly curve: Option.Option<string>
+  /** SubjectPublicKeyInfo in DER. */
+  readonly der: Uint8Array
+  readonly pem: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type DigestAlgorithm = "sha1" | "sha256" | "sha384" | "sha512"
+
+/**
+ * A certificate. Everything is worked out when it is asked for, once.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Certificate {
+  readonly [CertificateTypeId]: typeof CertificateTypeId
+  readonly subject: DistinguishedName
+  readonly issuer: DistinguishedName
+  /** The serial number in hexadecimal, upper case, without leading zeros. */
+  readonly serial: string
+  readonly validFrom: Date
+  readonly validTo: Date
+  /** True when `at` (milliseconds since 1970, or a Date; default now) lies in the validity, both ends included. */
+  readonly validAt: (at?: Date | number) => boolean
+  readonly alternativeNames: ReadonlyArray<AlternativeName>
+  /** The digest of the whole certificate, in lower case hexadecimal without colons. Default SHA-256. */
+  readonly digest: (algorithm?: DigestAlgorithm) => string
+  readonly der: Uint8Array
+  readonly pem: string
+  readonly publicKey: PublicKey
+  readonly extensions: ReadonlyArray<Extension>
+  /** The name of the signature's algorithm, `ecdsa-with-SHA256` for example. */
+  readonly signatureAlgorithm: string
+  /** True when this is the certificate of an authority (basicConstraints). */
+  readonly isAuthority: boolean
+  /** True when `host`, a name or a numeric address, is one of those it is for (RFC 6125). */
+  readonly isFor: (host: string) => boolean
+  /** True when the private key of this certificate signed `other`, and `other` names it as its issuer. */
+  readonly issued: (other: Certificate) => boolean
+  /** For a log: who, by whom, until when. */
+  readonly toString: () => string
+}
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isCertificate = (u: unknown): u is Certificate => Predicate.hasProperty(u, CertificateTypeId)
+
+/**
+ * Reads one certificate, in PEM (the first of a bundle) or in DER. What is malformed, or larger than 256 KiB, fails with
+ * `BadMaterial`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const parse = (
+  source: string | Uint8Array
+): Effect.Effect<Certificate, TlsError | UnsupportedOption, Net> =>
+  Effect.flatMap(Net, (net) => Effect.flatMap(net.tls, (tls) => Effect.map(tls.certificates(source, 1), (all) => all[0]!)))
+
+/**
+ * Reads every certificate of a PEM bundle, at most 1024.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const parseAll = (
+  source: string | Uint8Array
+): Effect.Effect<ReadonlyArray<Certificate>, TlsError | UnsupportedOption, Net> =>
+  Effect.flatMap(Net, (net) => Effect.flatMap(net.tls, (tls) => tls.certificates(source, 1024)))
+
+/**
+ * A distinguished name on one line, most specific attribute last as in the certificate; special characters are escaped
+ * (RFC 4514, section 2.4).
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const formatName = (name: DistinguishedName): string =>
+  name.map((attribute) => `${attribute.name}=${escapeValue(attribute.value)}`).join(", ")
+
+const escapeValue = (value: string): string =>
+  Array.from(value, (character) => {
+    const code = character.charCodeAt(0)
+    if (code < 0x20 || code === 0x7f) return `\\${code.toString(16).padStart(2, "0")}`
+    return `,+"\\<>;=`.includes(character) ? `\\${character}` : character
+  }).join("")

@@ -1,0 +1,195 @@
+/**
+ * A future: a thread whose result many can wait for, look at, or cancel.
+ *
+ * Use Effect's own `Effect.fork` and `Fiber.join` where the work belongs to the fiber that starts it, and ends with it;
+ * `Effect.cached` where the work begins when it is first asked for; `Deferred` where no single effect makes the result.
+ * A future runs in a thread of the dispatcher: it outlives who began it, and is seen in `Copas.status`.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
+import * as RuntimeFlags from "effect/RuntimeFlags"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Copas from "./Copas.js"
+import type { DispatcherThread } from "./internal/dispatcherThread.js"
+import { unchecked, withoutTrace } from "./internal/socketFailure.js"
+import { type Request, WaitLine } from "./internal/waitLine.js"
+import type { Thread } from "./Thread.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("@copas/core/Future")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * The future was cancelled, or its thread was interrupted: there will be no result.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class FutureCancelled
+  extends Schema.TaggedError<FutureCancelled>("@copas/core/Future/FutureCancelled")("FutureCancelled", {
+    /** The name of the future's thread. */
+    future: Schema.String
+  })
+{
+  override get message(): string {
+    return `${this.future} was cancelled before it had a result; begin it anew with Future.add if one is wanted`
+  }
+}
+
+/**
+ * How far a future is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Status<A, E> =
+  | { readonly _tag: "Pending" }
+  | { readonly _tag: "Success"; readonly value: A }
+  | { readonly _tag: "Error"; readonly cause: Cause.Cause<E | FutureCancelled> }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Names the thread. */
+  readonly name?: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Future<out A, out E = never> {
+  readonly [TypeId]: TypeId
+
+  /** The thread that makes the result. */
+  readonly thread: Thread<A, E>
+
+  /**
+   * The result: waits until it is there, as often as one asks. Who waits in `get` does not keep the dispatcher going; the
+   * future's own thread does.
+   *
+   * *Interruption* ends the wait; the future goes on.
+   */
+  readonly get: Effect.Effect<A, E | FutureCancelled>
+
+  /** The result as an `Exit`; never fails. */
+  readonly await: Effect.Effect<Exit.Exit<A, E | FutureCancelled>>
+
+  /** How far it is, at once. */
+  readonly try: Effect.Effect<Status<A, E>>
+
+  /**
+   * Gives up: who waits gets `FutureCancelled` now, and the thread is interrupted. False when the result was there before.
+   * Does not wait for the thread's finalizers; `thread.await` does.
+   */
+  readonly cancel: Effect.Effect<boolean>
+}
+
+class FutureImpl<A, E> implements Future<A, E> {
+  readonly [TypeId]: TypeId = TypeId
+  readonly thread: Thread<A, E>
+  private exit: Exit.Exit<A, E | FutureCancelled> | undefined = undefined
+  /** Opens, for all that wait, when the result is there. */
+  private readonly line = new WaitLine(0)
+
+  constructor(thread: Thread<A, E>) {
+    this.thread = thread
+    ;(thread as DispatcherThread).watcher = (exit) => this.settle(exit)
+  }
+
+  /** The first result stays. */
+  private settle(exit: Exit.Exit<A, E>): void {
+    if (this.exit !== undefined) return
+    this.exit = Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause) ? Exit.fail(this.cancelled()) : exit
+    this.line.give(Infinity)
+  }
+
+  private cancelled(): FutureCancelled {
+    return withoutTrace(() => new FutureCancelled({ future: this.thread.name }, unchecked))
+  }
+
+  get get(): Effect.Effect<A, E | FutureCancelled> {
+    return Effect.flatten(this.await)
+  }
+
+  get await(): Effect.Effect<Exit.Exit<A, E | FutureCancelled>> {
+    const succeed = (): Effect.Effect<Exit.Exit<A, E | FutureCancelled>> => Exit.succeed(this.exit!)
+    const request: Request<Exit.Exit<A, E | FutureCancelled>, never> = {
+      taken: succeed,
+      timedOut: () => Effect.never,
+      destroyed: () => Effect.never
+    }
+    return Effect.withFiberRuntime((fiber, { runtimeFlags }) =>
+      this.exit !== undefined
+        ? succeed()
+        : this.line.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, Infinity, request)
+    )
+  }
+
+  get try(): Effect.Effect<Status<A, E>> {
+    return Effect.sync(() => {
+      if (this.exit === undefined) return { _tag: "Pending" }
+      return Exit.isSuccess(this.exit)
+        ? { _tag: "Success", value: this.exit.value }
+        : { _tag: "Error", cause: this.exit.cause }
+    })
+  }
+
+  get cancel(): Effect.Effect<boolean> {
+    return Effect.sync(() => {
+      if (this.exit !== undefined) return false
+      this.exit = Exit.fail(this.cancelled())
+      this.line.give(Infinity)
+      ;(this.thread as DispatcherThread).cut()
+      return true
+    })
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isFuture = (u: unknown): u is Future<unknown, unknown> => Predicate.hasProperty(u, TypeId)
+
+/**
+ * Begins a future: a thread that runs `effect`. Its failure is the future's, and no error handler is told.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Copas, Future, Thread } from "@copas/core"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const answer = yield* Future.add(Effect.as(Thread.pause("10 millis"), 42))
+ *   console.log((yield* answer.try)._tag) // Pending
+ *   return yield* Effect.all([answer.get, answer.get])
+ * })
+ *
+ * const layer = Layer.provideMerge(Copas.layer, NetMemory.layer)
+ * Effect.runPromise(Copas.run(program).pipe(Effect.provide(layer))).then(console.log) // [ 42, 42 ]
+ * ```
+ */
+export const add = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  options?: Options
+): Effect.Effect<Future<A, E>, never, Copas.Copas | Exclude<R, Scope.Scope>> =>
+  Effect.map(Copas.addThread(effect, options), (thread) => new FutureImpl(thread))

@@ -1,0 +1,381 @@
+/**
+ * A counting semaphore: permits that are taken and given, first in first out, with a bound on every wait.
+ *
+ * Permits need not come back from who took them: one thread may give what others take, so it counts things as well as it
+ * limits work. `permits` and `withPermits` tie what was taken to a scope.
+ *
+ * Use Effect's own `Effect.makeSemaphore` to limit how many run at a time, where waits need no bound and nobody has to
+ * `destroy` it; a waiter there that asks for little may overtake one that asks for much. For a yes or no that many wait
+ * for, use `Effect.makeLatch` or `Deferred`.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
+import * as Predicate from "effect/Predicate"
+import * as RuntimeFlags from "effect/RuntimeFlags"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { unchecked, withoutTrace } from "./internal/socketFailure.js"
+import * as TimeoutOptions from "./internal/timeoutOptions.js"
+import { type AnyFiber, opsBeforeYield, type Request, WaitLine } from "./internal/waitLine.js"
+import { InvalidOption } from "./SocketError.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("@copas/core/Semaphore")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * The permits were not to be had within the time.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SemaphoreTimeout
+  extends Schema.TaggedError<SemaphoreTimeout>("@copas/core/Semaphore/SemaphoreTimeout")("SemaphoreTimeout", {
+    semaphore: Schema.String,
+    requested: Schema.Number,
+    /** The time that was allowed, in milliseconds. */
+    afterMillis: Schema.Number
+  })
+{
+  override get message(): string {
+    return `${this.semaphore}: ${this.requested} permit(s) were not to be had within ${this.afterMillis} ms; ` +
+      `give some back, or allow more time`
+  }
+}
+
+/**
+ * The semaphore was destroyed, before or while it was asked.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SemaphoreDestroyed
+  extends Schema.TaggedError<SemaphoreDestroyed>("@copas/core/Semaphore/SemaphoreDestroyed")("SemaphoreDestroyed", {
+    semaphore: Schema.String
+  })
+{
+  override get message(): string {
+    return `${this.semaphore} is destroyed; what it counted is over`
+  }
+}
+
+/**
+ * More permits than the semaphore can hold: asked for, so that it could never be done; or given, and then it is full.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TooManyPermits
+  extends Schema.TaggedError<TooManyPermits>("@copas/core/Semaphore/TooManyPermits")("TooManyPermits", {
+    semaphore: Schema.String,
+    operation: Schema.Literal("take", "give"),
+    permits: Schema.Number,
+    max: Schema.Number
+  })
+{
+  override get message(): string {
+    return this.operation === "take"
+      ? `${this.semaphore} holds ${this.max} permits, so ${this.permits} cannot be taken at once; take fewer`
+      : `${this.semaphore} holds ${this.max} permits; not all of the ${this.permits} given fit, and it is full now`
+  }
+}
+
+/**
+ * What taking can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type TakeError = SemaphoreTimeout | SemaphoreDestroyed | TooManyPermits | InvalidOption
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** The most permits that it holds; those that are taken do not count. `Infinity` for no bound. */
+  readonly max: number
+  /** The permits at the beginning. Default 0. */
+  readonly start?: number | undefined
+  /** How long `take` waits unless told otherwise. Default 10 seconds; `Duration.infinity` for no limit. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** Shown in errors. */
+  readonly name?: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TakeOptions {
+  /** In place of the semaphore's own time-out. Zero: at once, or not at all. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Semaphore {
+  readonly [TypeId]: TypeId
+  readonly name: string
+  readonly max: number
+
+  /**
+   * Takes permits (default 1), for good; waits until all of them are there, and nobody is before it in the line.
+   *
+   * *Interruption* while it waits leaves the line, and takes nothing.
+   */
+  readonly take: (permits?: number, options?: TakeOptions) => Effect.Effect<void, TakeError>
+
+  /**
+   * Gives permits (default 1), and wakes those in the line that they suffice for. What does not fit below `max` is
+   * dropped, and told by `TooManyPermits`; the rest was given all the same.
+   */
+  readonly give: (permits?: number) => Effect.Effect<void, SemaphoreDestroyed | TooManyPermits | InvalidOption>
+
+  /** Takes permits until the scope ends. *Interruption* as with `take`. */
+  readonly permits: (permits?: number, options?: TakeOptions) => Effect.Effect<void, TakeError, Scope.Scope>
+
+  /** Takes permits, runs the effect, and gives them back. */
+  readonly withPermits: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    permits?: number,
+    options?: TakeOptions
+  ) => Effect.Effect<A, E | TakeError, R>
+
+  /** The permits that are there. */
+  readonly getCount: Effect.Effect<number, SemaphoreDestroyed>
+
+  /**
+   * What those in the line ask for, less what is there: giving as much releases them all and leaves no permit. Zero when
+   * nobody waits.
+   */
+  readonly getWait: Effect.Effect<number, SemaphoreDestroyed>
+
+  /** Releases every waiter with `SemaphoreDestroyed`, as it does everyone who comes later. False when it was so before. */
+  readonly destroy: Effect.Effect<boolean>
+}
+
+let lastNumber = 0
+
+class SemaphoreImpl implements Semaphore {
+  readonly [TypeId]: TypeId = TypeId
+  readonly name: string
+  readonly max: number
+  private readonly timeoutMillis: number
+  private readonly line: WaitLine
+
+  constructor(name: string, max: number, start: number, timeoutMillis: number) {
+    this.name = name
+    this.max = max
+    this.timeoutMillis = timeoutMillis
+    this.line = new WaitLine(start)
+  }
+
+  private wait(fiber: AnyFiber, isInterruptible: boolean, permits: number, options: TakeOptions | undefined) {
+    if (!Number.isSafeInteger(permits) || permits < 0) return invalidPermits(permits)
+    if (permits > this.max && !this.line.isDestroyed) {
+      return Effect.fail(
+        withoutTrace(() =>
+          new TooManyPermits({ semaphore: this.name, operation: "take", permits, max: this.max }, unchecked)
+        )
+      )
+    }
+    const millis = options?.timeout === undefined ? this.timeoutMillis : Duration.toMillis(options.timeout)
+    const request: Request<void, SemaphoreTimeout | SemaphoreDestroyed> = {
+      taken: () => Exit.void,
+      timedOut: () =>
+        Effect.fail(
+          withoutTrace(() =>
+            new SemaphoreTimeout({ semaphore: this.name, requested: permits, afterMillis: millis }, unchecked)
+          )
+        ),
+      destroyed: () => this.destroyed()
+    }
+    return this.line.take(fiber, isInterruptible, permits, millis, request)
+  }
+
+  private destroyed(): Effect.Effect<never, SemaphoreDestroyed> {
+    return Effect.fail(withoutTrace(() => new SemaphoreDestroyed({ semaphore: this.name }, unchecked)))
+  }
+
+  private ifAlive<A, E>(effect: () => Effect.Effect<A, E>): Effect.Effect<A, E | SemaphoreDestroyed> {
+    return Effect.suspend((): Effect.Effect<A, E | SemaphoreDestroyed> =>
+      this.line.isDestroyed ? this.destroyed() : effect()
+    )
+  }
+
+  take(permits = 1, options?: TakeOptions): Effect.Effect<void, TakeError> {
+    return Effect.withFiberRuntime<void, TakeError>((fiber, { runtimeFlags }) =>
+      fiber.currentOpCount > opsBeforeYield
+        ? Effect.flatMap(Effect.yieldNow(), () => this.take(permits, options))
+        : this.wait(fiber, RuntimeFlags.interruptible(runtimeFlags), permits, options)
+    )
+  }
+
+  /** As much as fits; true when all did. */
+  private put(permits: number): boolean {
+    const room = this.max === Infinity ? Infinity : this.max - this.line.available
+    this.line.give(Math.min(permits, room))
+    return permits <= room
+  }
+
+  give(permits = 1): Effect.Effect<void, SemaphoreDestroyed | TooManyPermits | InvalidOption> {
+    return this.ifAlive<void, TooManyPermits | InvalidOption>(() => {
+      if (!(permits === Infinity || (Number.isSafeInteger(permits) && permits >= 0))) return invalidPermits(permits)
+      return this.put(permits) ? Exit.void : Effect.fail(
+        new TooManyPermits({ semaphore: this.name, operation: "give", permits, max: this.max }, unchecked)
+      )
+    })
+  }
+
+  /** For where it cannot be interrupted: only the wait can be, by `restore`. */
+  private hold<A, E, R>(
+    restore: <B, E2, R2>(effect: Effect.Effect<B, E2, R2>) => Effect.Effect<B, E2, R2>,
+    permits: number,
+    options: TakeOptions | undefined,
+    then: () => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | TakeError, R> {
+    return Effect.suspend((): Effect.Effect<A, E | TakeError, R> => {
+      const isValid = Number.isSafeInteger(permits) && permits >= 0
+      if (isValid && !this.line.isDestroyed && this.line.tryTake(permits)) return then()
+      return Effect.flatMap(restore(this.take(permits, options)), then)
+    })
+  }
+
+  permits(permits = 1, options?: TakeOptions): Effect.Effect<void, TakeError, Scope.Scope> {
+    return Effect.uninterruptibleMask((restore) =>
+      this.hold(restore, permits, options, () => Effect.addFinalizer(() => Effect.sync(() => this.put(permits))))
+    )
+  }
+
+  withPermits<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    permits = 1,
+    options?: TakeOptions
+  ): Effect.Effect<A, E | TakeError, R> {
+    return Effect.uninterruptibleMask((restore) =>
+      this.hold(restore, permits, options, () =>
+        Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
+          this.put(permits)
+          return exit
+        }))
+    )
+  }
+
+  get getCount(): Effect.Effect<number, SemaphoreDestroyed> {
+    return this.ifAlive(() => Exit.succeed(this.line.available))
+  }
+
+  get getWait(): Effect.Effect<number, SemaphoreDestroyed> {
+    return this.ifAlive(() => Exit.succeed(Math.max(0, this.line.asked - this.line.available)))
+  }
+
+  get destroy(): Effect.Effect<boolean> {
+    return Effect.sync(() => {
+      if (this.line.isDestroyed) return false
+      this.line.destroy()
+      return true
+    })
+  }
+}
+
+const invalidPermits = (permits: number): Effect.Effect<never, InvalidOption> =>
+  Effect.fail(new InvalidOption({ option: "permits", value: String(permits), expected: "a whole number, at least 0" }))
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isSemaphore = (u: unknown): u is Semaphore => Predicate.hasProperty(u, TypeId)
+
+const countOption = (
+  option: string,
+  value: number,
+  least: number,
+  most: number
+): Effect.Effect<number, InvalidOption> =>
+  value === Infinity && most === Infinity || Number.isSafeInteger(value) && value >= least && value <= most
+    ? Effect.succeed(value)
+    : Effect.fail(
+      new InvalidOption({
+        option,
+        value: String(value),
+        expected: most === Infinity
+          ? `a whole number, at least ${least}, or Infinity`
+          : `a whole number from ${least} to ${most}`
+      })
+    )
+
+/**
+ * Makes a semaphore that holds at most `max` permits, and `start` (default none) at the beginning.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Semaphore } from "@copas/core"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const ready = yield* Semaphore.make({ max: 10 })
+ *   const consumer = yield* Effect.fork(Effect.as(ready.take(3), "three are there"))
+ *   yield* ready.give()
+ *   yield* ready.give(2)
+ *   return yield* consumer
+ * })
+ *
+ * Effect.runPromise(program).then(console.log) // three are there
+ * ```
+ */
+export const make = (options: Options): Effect.Effect<Semaphore, InvalidOption> =>
+  Effect.gen(function*() {
+    const max = yield* countOption("max", options.max, 1, Infinity)
+    const start = yield* countOption("start", options.start ?? 0, 0, max)
+    const timeoutMillis = yield* TimeoutOptions.millis("timeout", options.timeout ?? "10 seconds")
+    lastNumber += 1
+    return new SemaphoreImpl(options.name ?? `semaphore_${lastNumber}`, max, start, timeoutMillis)
+  })
+
+/**
+ * Takes permits, runs the effect, and gives them back, whatever ends it.
+ *
+ * *Interruption* while it waits leaves the line, and takes nothing.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withPermits: {
+  (
+    semaphore: Semaphore,
+    permits?: number,
+    options?: TakeOptions
+  ): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | TakeError, R>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    semaphore: Semaphore,
+    permits?: number,
+    options?: TakeOptions
+  ): Effect.Effect<A, E | TakeError, R>
+} = dual(
+  (args) => Effect.isEffect(args[0]),
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    semaphore: Semaphore,
+    permits?: number,
+    options?: TakeOptions
+  ): Effect.Effect<A, E | TakeError, R> => semaphore.withPermits(effect, permits, options)
+)

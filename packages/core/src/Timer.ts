@@ -1,0 +1,224 @@
+/**
+ * A timer: calls back after a delay, once or again and again, in a thread of its own.
+ *
+ * It keeps its name, its delay and its callback when it has run or was cancelled, so that it can be armed again, also
+ * from its own callback.
+ *
+ * Use Effect's own `Effect.delay`, `Effect.repeat` and `Effect.schedule` with a `Schedule` where the work belongs to the
+ * fiber that starts it; a `Schedule` also has back-off, jitter and cron. Use this one for what is to be armed and cancelled
+ * from elsewhere, is seen as a thread in `Copas.status`, and keeps the dispatcher going.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import * as Copas from "./Copas.js"
+import { reported } from "./internal/reporting.js"
+import * as TimeoutOptions from "./internal/timeoutOptions.js"
+import { partyOf } from "./internal/waitLine.js"
+import type { InvalidOption } from "./SocketError.js"
+import * as Thread from "./Thread.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("@copas/core/Timer")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ArmOptions {
+  /** The delay before the first call, in place of the timer's delay. Zero: at once, that is on the thread's first turn. */
+  readonly initialDelay?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<P, E, R> extends ArmOptions {
+  /** Names the timer and its thread. Default `copas_timer_N`. */
+  readonly name?: string | undefined
+  /** From arming to the call; for a recurring timer also from the end of a call to the next one. */
+  readonly delay: Duration.DurationInput
+  /** Default false: one call for each arming. */
+  readonly recurring?: boolean | undefined
+  /** Handed to the callback. */
+  readonly params?: P | undefined
+  /** Each call has a scope of its own. */
+  readonly callback: (timer: Timer, params: P) => Effect.Effect<unknown, E, R>
+  /** Gets the failures of the callback in place of the dispatcher's handler. */
+  readonly onError?: Thread.ErrorHandler | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Timer {
+  readonly [TypeId]: TypeId
+  readonly name: string
+
+  /** Arms the timer when it is not: it ran, or was cancelled. False when it is armed. */
+  readonly arm: (options?: ArmOptions) => Effect.Effect<boolean, InvalidOption>
+
+  /**
+   * Disarms the timer; false when it was not armed. A call that is under way is interrupted, and this waits until it has
+   * ended; from the callback itself the call goes on, and is the last one.
+   */
+  readonly cancel: Effect.Effect<boolean>
+
+  /** True from arming until the timer was cancelled or, unless it recurs, until its callback begins. */
+  readonly isArmed: Effect.Effect<boolean>
+}
+
+let lastNumber = 0
+
+class TimerImpl<P, E, R> implements Timer {
+  readonly [TypeId]: TypeId = TypeId
+  readonly name: string
+  private readonly options: Options<P, E, R>
+  private readonly runtime: Runtime.Runtime<Copas.Copas | Exclude<R, Scope.Scope>>
+  private readonly delay: number
+  /** The thread of the arming that stands. */
+  private thread: Thread.Thread | undefined = undefined
+
+  constructor(
+    name: string,
+    options: Options<P, E, R>,
+    runtime: Runtime.Runtime<Copas.Copas | Exclude<R, Scope.Scope>>,
+    delay: number
+  ) {
+    this.name = name
+    this.options = options
+    this.runtime = runtime
+    this.delay = delay
+  }
+
+  arm(options?: ArmOptions): Effect.Effect<boolean, InvalidOption> {
+    return Effect.flatMap(initialDelayOf(options, this.delay), (initialDelay) =>
+      Effect.suspend(() => {
+        if (this.thread !== undefined) return Effect.succeed(false)
+        const thread: Thread.Thread<void> = Runtime.runSync(
+          this.runtime,
+          Copas.addThread(
+            Effect.suspend((): Effect.Effect<void, never, Exclude<R, Scope.Scope>> => this.wait(thread, initialDelay)),
+            {
+              name: this.name,
+              onError: this.options.onError
+            }
+          )
+        )
+        this.thread = thread
+        return Effect.succeed(true)
+      }))
+  }
+
+  private wait(
+    thread: Thread.Thread,
+    millis: number
+  ): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
+    return Effect.flatMap(Thread.pause(millis), () => this.expire(thread))
+  }
+
+  private expire(thread: Thread.Thread): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
+    const recurring = this.options.recurring ?? false
+    // So that the callback may arm it.
+    if (!recurring && this.thread === thread) this.thread = undefined
+    const call = Effect.scoped(Effect.suspend(() => this.options.callback(this, this.options.params as P)))
+    return Effect.flatMap(reported(call), () => this.thread === thread ? this.wait(thread, this.delay) : Effect.void)
+  }
+
+  get cancel(): Effect.Effect<boolean> {
+    return Effect.withFiberRuntime((fiber) => {
+      const { thread } = this
+      if (thread === undefined) return Effect.succeed(false)
+      this.thread = undefined
+      return partyOf(fiber) === thread ? Effect.succeed(true) : Effect.as(thread.interrupt, true)
+    })
+  }
+
+  get isArmed(): Effect.Effect<boolean> {
+    return Effect.sync(() => this.thread !== undefined)
+  }
+}
+
+const initialDelayOf = (options: ArmOptions | undefined, delay: number): Effect.Effect<number, InvalidOption> =>
+  options?.initialDelay === undefined
+    ? Effect.succeed(delay)
+    : TimeoutOptions.millis("initialDelay", options.initialDelay)
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isTimer = (u: unknown): u is Timer => Predicate.hasProperty(u, TypeId)
+
+/**
+ * Makes a timer and arms it. An error in the callback goes to the error handler and ends no timer.
+ *
+ * The timer's thread is the dispatcher's: it outlives the fiber and the scope that made it, until it has run or is
+ * cancelled; `scoped` ties it to a scope. While it is armed it keeps the dispatcher going. Delays follow Effect's `Clock`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Copas, Timer } from "@copas/core"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   let ticks = 0
+ *   yield* Timer.make({
+ *     name: "ticker",
+ *     delay: "10 millis",
+ *     initialDelay: 0,
+ *     recurring: true,
+ *     params: "tick",
+ *     callback: (timer, word) =>
+ *       Effect.gen(function*() {
+ *         ticks += 1
+ *         console.log(word, ticks)
+ *         if (ticks === 3) yield* timer.cancel
+ *       })
+ *   })
+ * })
+ *
+ * const layer = Layer.provideMerge(Copas.layer, NetMemory.layer)
+ * Effect.runPromise(Copas.run(program).pipe(Effect.provide(layer))) // tick 1, tick 2, tick 3
+ * ```
+ */
+export const make = <P = undefined, E = never, R = never>(
+  options: Options<P, E, R>
+): Effect.Effect<Timer, InvalidOption, Copas.Copas | Exclude<R, Scope.Scope>> =>
+  Effect.gen(function*() {
+    const delay = yield* TimeoutOptions.millis("delay", options.delay)
+    const runtime = yield* Effect.runtime<Copas.Copas | Exclude<R, Scope.Scope>>()
+    lastNumber += 1
+    const timer = new TimerImpl(options.name ?? `copas_timer_${lastNumber}`, options, runtime, delay)
+    yield* timer.arm({ initialDelay: options.initialDelay })
+    return timer
+  })
+
+/**
+ * Like `make`; the timer is cancelled when the scope ends.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const scoped = <P = undefined, E = never, R = never>(
+  options: Options<P, E, R>
+): Effect.Effect<Timer, InvalidOption, Copas.Copas | Scope.Scope | Exclude<R, Scope.Scope>> =>
+  Effect.acquireRelease(make(options), (timer) => timer.cancel)

@@ -1,0 +1,163 @@
+/**
+ * What a TLS context is made of, for `Tls.client` and `Tls.server`.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type { ServerContext } from "./Tls.js"
+
+/**
+ * A certificate, a key, a list of them: PEM text, the bytes of a PEM or DER file, or where such a file is. A
+ * `directory` counts as all its files that end in `.pem`, `.crt`, `.cer` or in a hash with a number (`capath`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Material =
+  | string
+  | Uint8Array
+  | Redacted.Redacted<string>
+  | Redacted.Redacted<Uint8Array>
+  | { readonly path: string }
+  | { readonly directory: string }
+
+/**
+ * Who one is: a certificate with those of its issuers behind it (leaf first), and its private key.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Identity {
+  readonly certificate: Material
+  readonly key: Material
+  /** For an encrypted key. */
+  readonly passphrase?: string | Redacted.Redacted<string> | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Version = "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3"
+
+/**
+ * What clients and servers have in common.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CommonContextOptions {
+  /** Several for several kinds of keys: the one that suits the peer is shown. */
+  readonly identity?: Identity | ReadonlyArray<Identity> | undefined
+  /** The authorities that certificates of peers must hang from. Default those that come with the platform. */
+  readonly ca?: Material | ReadonlyArray<Material> | undefined
+  /** Revocation lists, one for each authority of a chain. With any given, a chain without one fails. */
+  readonly crl?: Material | ReadonlyArray<Material> | undefined
+  /** Default `"TLSv1.2"`. */
+  readonly minVersion?: Version | undefined
+  /** Default `"TLSv1.3"`. */
+  readonly maxVersion?: Version | undefined
+  /** OpenSSL's cipher list; names that begin with `TLS_` are of TLS 1.3. */
+  readonly ciphers?: string | undefined
+  /** The groups for the key exchange, in order, with colons between: `"X25519:P-256"`. */
+  readonly curves?: string | undefined
+  /** With colons between: `"ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256"`. */
+  readonly signatureAlgorithms?: string | undefined
+  /** The most intermediate certificates between a peer's certificate and its authority. Default 100. */
+  readonly maxDepth?: number | undefined
+  /** The longest that a handshake may take. Default 10 seconds. */
+  readonly handshakeTimeout?: Duration.DurationInput | undefined
+  /**
+   * Tell a connection that was cut from one that was finished: an end without the peer's close_notify makes reading
+   * fail with `SocketBroken`, reason `"Truncated"` (RFC 8446, section 6.1). Default false: many peers send none, and
+   * most protocols mark their own ends. It costs some speed.
+   */
+  readonly requireCloseNotify?: boolean | undefined
+}
+
+/**
+ * What a client shows for a pre-shared key. RFC 4279.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PresharedKey {
+  readonly identity: string
+  readonly key: Uint8Array | Redacted.Redacted<Uint8Array>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientOptions extends CommonContextOptions {
+  /**
+   * What is required of the server's certificate: `"full"` (the default) a chain to a trusted authority, and the name
+   * that was connected to; `"chain"` the chain alone; `"none"` nothing at all, so anybody can be in between.
+   */
+  readonly verify?: "full" | "chain" | "none" | undefined
+  /** The application protocols to offer, best first. RFC 7301. */
+  readonly alpn?: ReadonlyArray<string> | undefined
+  /**
+   * How many servers' sessions are kept, to be offered again: a resumed handshake is shorter. Default 256, 0 keeps
+   * none.
+   */
+  readonly sessions?: number | undefined
+  /** A key, or what finds one by the server's hint; `None` goes on without. Needs `PSK` ciphers up to TLS 1.2. */
+  readonly psk?: PresharedKey | ((hint: Option.Option<string>) => Option.Option<PresharedKey>) | undefined
+}
+
+/**
+ * What a client offered, for a server that chooses the application protocol.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AlpnOffer {
+  readonly serverName: Option.Option<string>
+  readonly protocols: ReadonlyArray<string>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TicketOptions {
+  /** 48 secret bytes, for several processes that shall resume each other's sessions. Default random ones. */
+  readonly keys?: Redacted.Redacted<Uint8Array> | undefined
+  /** How long a session can be resumed. Default 5 minutes. */
+  readonly lifetime?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerOptions extends CommonContextOptions {
+  /**
+   * Certificates of clients. `"none"` (the default) asks for none, `"request"` takes clients with a valid one or
+   * without any, `"require"` only those with a valid one. With `verify: "none"` any certificate will do;
+   * `socket.tls` tells whether it would have been valid.
+   */
+  readonly clientCertificates?: "none" | "request" | "require" | undefined
+  readonly verify?: "chain" | "none" | undefined
+  /**
+   * The application protocols in the order of preference, or a choice; `None` refuses the connection, and so does a
+   * list of which the client offers nothing. A client that offers none at all is taken. RFC 7301.
+   */
+  readonly alpn?: ReadonlyArray<string> | ((offer: AlpnOffer) => Option.Option<string>) | undefined
+  /** Contexts by the name that the client asks for (SNI, RFC 6066); `*.` stands for one label. An exact name wins. */
+  readonly serverNames?: { readonly [name: string]: ServerContext } | undefined
+  /** A name that is not in `serverNames`, or none at all: take this context (the default), or refuse. */
+  readonly unknownServerName?: "default" | "refuse" | undefined
+  /** Parameters for DHE in PEM, or `"auto"`. Default none: key exchange by elliptic curves only. */
+  readonly dhparam?: Material | "auto" | undefined
+  /** Session tickets, so that clients can resume. RFC 5077, RFC 8446 section 4.6.1. Default on. */
+  readonly tickets?: TicketOptions | false | undefined
+  /** Finds the key of an identity; `None` refuses. */
+  readonly psk?: ((identity: string) => Option.Option<Uint8Array | Redacted.Redacted<Uint8Array>>) | undefined
+  /** Shown to clients up to TLS 1.2, so that they find their key. */
+  readonly pskHint?: string | undefined
+}

@@ -1,0 +1,398 @@
+/**
+ * A queue of work: items of any kind, first in first out, and the worker threads that handle them.
+ *
+ * It has an end: `stop` takes no more items, `finish` waits until what is there is handled, `destroy` gives up at once.
+ * It is unbounded: pushing never waits. Where a peer decides how much is pushed, bound it yourself, or use
+ * `Queue.bounded`.
+ *
+ * Use Effect's own `Queue` for backpressure (`bounded`), for dropping or sliding queues, `takeAll`, or to feed a `Stream`;
+ * use this one for workers, for an orderly end, for pops with a bounded wait, and where speed counts.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as RuntimeFlags from "effect/RuntimeFlags"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Copas from "./Copas.js"
+import type { DispatcherThread } from "./internal/dispatcherThread.js"
+import { Fifo } from "./internal/fifo.js"
+import { reported } from "./internal/reporting.js"
+import { unchecked, withoutTrace } from "./internal/socketFailure.js"
+import * as TimeoutOptions from "./internal/timeoutOptions.js"
+import { opsBeforeYield, type Request, WaitLine } from "./internal/waitLine.js"
+import type { InvalidOption } from "./SocketError.js"
+import type { ErrorHandler, Thread } from "./Thread.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: unique symbol = Symbol.for("@copas/core/WorkQueue")
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * Nothing came within the time (`pop`), or the work was not done within it (`finish`).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class QueueTimeout
+  extends Schema.TaggedError<QueueTimeout>("@copas/core/WorkQueue/QueueTimeout")("QueueTimeout", {
+    queue: Schema.String,
+    operation: Schema.Literal("pop", "finish"),
+    /** The time that was allowed, in milliseconds. */
+    afterMillis: Schema.Number,
+    /** How many items were in the queue then. */
+    size: Schema.Number,
+    /** How many workers had not ended then. */
+    workers: Schema.Number
+  })
+{
+  override get message(): string {
+    return this.operation === "pop"
+      ? `${this.queue}: no item came within ${this.afterMillis} ms`
+      : `${this.queue}: not done within ${this.afterMillis} ms, ${this.size} item(s) and ${this.workers} worker(s) ` +
+        `were left; add workers, or allow more time`
+  }
+}
+
+/**
+ * The queue was told to stop: it takes no more items, though it still hands out those that it has.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class QueueStopped
+  extends Schema.TaggedError<QueueStopped>("@copas/core/WorkQueue/QueueStopped")("QueueStopped", {
+    queue: Schema.String
+  })
+{
+  override get message(): string {
+    return `${this.queue} is stopping and takes no more items; push before \`stop\`, or make a new queue`
+  }
+}
+
+/**
+ * The queue is at its end: it was destroyed, or was stopped and has run empty.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class QueueDestroyed
+  extends Schema.TaggedError<QueueDestroyed>("@copas/core/WorkQueue/QueueDestroyed")("QueueDestroyed", {
+    queue: Schema.String,
+    /** How many items were given up when it was destroyed. */
+    abandoned: Schema.Number
+  })
+{
+  override get message(): string {
+    return this.abandoned === 0
+      ? `${this.queue} is at its end; make a new queue`
+      : `${this.queue} was destroyed, and ${this.abandoned} item(s) were given up`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Names the queue; its workers are `name:worker_N`. Default `copas_queue_N`. */
+  readonly name?: string | undefined
+  /** How long `pop` and `finish` wait unless told otherwise. Default 10 seconds; `Duration.infinity` for no limit. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PopOptions {
+  /** In place of the queue's own time-out. Zero: at once, or not at all; `poll` costs less then. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface FinishOptions {
+  /** In place of the queue's own time-out. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** Default true: when the time runs out the queue is destroyed, and gives up what is left. */
+  readonly destroyOnTimeout?: boolean | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface WorkerOptions {
+  /** Gets the failures of this worker in place of the dispatcher's handler. */
+  readonly onError?: ErrorHandler | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface WorkQueue<in out A> {
+  readonly [TypeId]: TypeId
+  readonly name: string
+
+  /** Puts an item, which may be `undefined`, at the end. Never waits. */
+  readonly push: (item: A) => Effect.Effect<void, QueueStopped | QueueDestroyed>
+
+  /**
+   * Takes the first item; waits for one, behind those that wait already.
+   *
+   * *Interruption* leaves the line, and loses no item.
+   */
+  readonly pop: (options?: PopOptions) => Effect.Effect<A, QueueTimeout | QueueDestroyed>
+
+  /** The first item, if there is one that nobody else waits for. *Interruption* loses no item. */
+  readonly poll: Effect.Effect<Option.Option<A>, QueueDestroyed>
+
+  /**
+   * Adds a thread that handles items one by one, until the queue is at its end. Add several to handle as many at a time.
+   *
+   * Each item is handled in a scope of its own. A failure goes to the error handler, and the worker takes the next item.
+   * A worker that waits for items does not keep the dispatcher going.
+   */
+  readonly addWorker: <E, R>(
+    worker: (item: A) => Effect.Effect<unknown, E, R>,
+    options?: WorkerOptions
+  ) => Effect.Effect<Thread<void>, QueueDestroyed, Copas.Copas | Exclude<R, Scope.Scope>>
+
+  /** How many items wait in the queue; those that workers are at do not count. */
+  readonly getSize: Effect.Effect<number, QueueDestroyed>
+
+  /** The workers that `addWorker` added and that have not ended. */
+  readonly getWorkers: Effect.Effect<ReadonlyArray<Thread<void>>, QueueDestroyed>
+
+  /** Takes no more items. When the last one is taken the queue is at its end. Returns at once; see `finish`. */
+  readonly stop: Effect.Effect<void, QueueDestroyed>
+
+  /**
+   * Stops, and waits until every item was taken and every worker has ended. Fails with `QueueTimeout` when that takes too
+   * long, and then destroys the queue; with `QueueDestroyed` when it was at its end before, or somebody destroyed it and
+   * gave items up.
+   *
+   * *Interruption* ends the wait; the queue goes on stopping.
+   */
+  readonly finish: (options?: FinishOptions) => Effect.Effect<void, QueueTimeout | QueueDestroyed>
+
+  /**
+   * Ends the queue at once and gives up what is in it. Everyone who waits, or comes later, gets `QueueDestroyed`; workers
+   * end after the item that they are at. False when it was at its end before.
+   */
+  readonly destroy: Effect.Effect<boolean>
+}
+
+let lastNumber = 0
+
+class WorkQueueImpl<A> implements WorkQueue<A> {
+  readonly [TypeId]: TypeId = TypeId
+  readonly name: string
+  private readonly timeoutMillis: number
+  private readonly items = new Fifo<A>()
+  /** Gives out the right to take one item. */
+  private readonly line = new WaitLine(0, true)
+  /** Opens, for all that wait, when the queue is at its end and its workers are too. */
+  private readonly ended = new WaitLine(0)
+  private readonly workers = new Set<Thread<void>>()
+  private lastWorker = 0
+  private isStopping = false
+  private abandoned = 0
+
+  constructor(name: string, timeoutMillis: number) {
+    this.name = name
+    this.timeoutMillis = timeoutMillis
+    this.popDefault = this.popWithin(timeoutMillis)
+  }
+
+  push(item: A): Effect.Effect<void, QueueStopped | QueueDestroyed> {
+    return Effect.suspend((): Effect.Effect<void, QueueStopped | QueueDestroyed> => {
+      if (this.line.isDestroyed) return this.atEnd()
+      if (this.isStopping) return Effect.fail(withoutTrace(() => new QueueStopped({ queue: this.name }, unchecked)))
+      this.items.push(item)
+      this.line.give(1)
+      return Exit.void
+    })
+  }
+
+  private readonly popDefault: Effect.Effect<A, QueueTimeout | QueueDestroyed>
+
+  pop(options?: PopOptions): Effect.Effect<A, QueueTimeout | QueueDestroyed> {
+    return options?.timeout === undefined ? this.popDefault : this.popWithin(Duration.toMillis(options.timeout))
+  }
+
+  private popWithin(millis: number): Effect.Effect<A, QueueTimeout | QueueDestroyed> {
+    const request: Request<A, QueueTimeout | QueueDestroyed> = {
+      taken: () => Exit.succeed(this.takeFirst()),
+      timedOut: () => this.timedOut("pop", millis),
+      destroyed: () => this.atEnd()
+    }
+    const pop: Effect.Effect<A, QueueTimeout | QueueDestroyed> = Effect.withFiberRuntime((fiber, { runtimeFlags }) =>
+      fiber.currentOpCount > opsBeforeYield
+        ? Effect.flatMap(Effect.yieldNow(), () => pop)
+        : this.line.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, millis, request)
+    )
+    return pop
+  }
+
+  get poll(): Effect.Effect<Option.Option<A>, QueueDestroyed> {
+    return Effect.withFiberRuntime((fiber) => {
+      if (fiber.currentOpCount > opsBeforeYield) return Effect.flatMap(Effect.yieldNow(), () => this.poll)
+      if (this.line.isDestroyed) return this.atEnd()
+      return Exit.succeed(this.line.tryTake(1) ? Option.some(this.takeFirst()) : Option.none())
+    })
+  }
+
+  private takeFirst(): A {
+    const item = this.items.shift()
+    if (this.isStopping && this.items.size === 0) this.end()
+    return item
+  }
+
+  addWorker<E, R>(
+    worker: (item: A) => Effect.Effect<unknown, E, R>,
+    options: WorkerOptions = {}
+  ): Effect.Effect<Thread<void>, QueueDestroyed, Copas.Copas | Exclude<R, Scope.Scope>> {
+    const forever = this.popWithin(Infinity)
+    const loop = Effect.forever(
+      Effect.flatMap(forever, (item) => reported(Effect.scoped(Effect.suspend(() => worker(item)))))
+    )
+    return Effect.suspend(() => {
+      if (this.line.isDestroyed) return this.atEnd()
+      this.lastWorker += 1
+      const thread = Copas.addThread(Effect.catchAll(loop, () => Effect.void), {
+        name: `${this.name}:worker_${this.lastWorker}`,
+        onError: options.onError
+      })
+      return Effect.tap(thread, (added) => {
+        this.workers.add(added)
+        ;(added as Thread<any, any> as DispatcherThread).onEnd(() => {
+          this.workers.delete(added)
+          this.checkEnded()
+        })
+      })
+    })
+  }
+
+  get getSize(): Effect.Effect<number, QueueDestroyed> {
+    return Effect.suspend(() => this.line.isDestroyed ? this.atEnd() : Exit.succeed(this.items.size))
+  }
+
+  get getWorkers(): Effect.Effect<ReadonlyArray<Thread<void>>, QueueDestroyed> {
+    return Effect.suspend(() => this.line.isDestroyed ? this.atEnd() : Exit.succeed(Array.from(this.workers)))
+  }
+
+  get stop(): Effect.Effect<void, QueueDestroyed> {
+    return Effect.suspend(() => {
+      if (this.line.isDestroyed) return this.atEnd()
+      this.isStopping = true
+      if (this.items.size === 0) this.end()
+      return Exit.void
+    })
+  }
+
+  finish(options: FinishOptions = {}): Effect.Effect<void, QueueTimeout | QueueDestroyed> {
+    const millis = options.timeout === undefined ? this.timeoutMillis : Duration.toMillis(options.timeout)
+    const request: Request<void, QueueTimeout | QueueDestroyed> = {
+      taken: () => this.abandoned === 0 ? Exit.void : this.atEnd(),
+      timedOut: () => {
+        const timeout = this.timedOut("finish", millis)
+        if (options.destroyOnTimeout ?? true) this.end()
+        return timeout
+      },
+      destroyed: () => this.atEnd()
+    }
+    const wait = Effect.withFiberRuntime<void, QueueTimeout | QueueDestroyed>((fiber, { runtimeFlags }) =>
+      this.ended.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, millis, request)
+    )
+    return Effect.zipRight(this.stop, wait)
+  }
+
+  get destroy(): Effect.Effect<boolean> {
+    return Effect.sync(() => {
+      if (this.line.isDestroyed) return false
+      this.end()
+      return true
+    })
+  }
+
+  // ---- the end
+
+  private end(): void {
+    if (this.line.isDestroyed) return
+    this.isStopping = true
+    this.abandoned = this.items.size
+    this.items.clear()
+    this.line.destroy()
+    this.checkEnded()
+  }
+
+  private checkEnded(): void {
+    if (this.line.isDestroyed && this.workers.size === 0) this.ended.give(Infinity)
+  }
+
+  private atEnd(): Effect.Effect<never, QueueDestroyed> {
+    return Effect.fail(
+      withoutTrace(() => new QueueDestroyed({ queue: this.name, abandoned: this.abandoned }, unchecked))
+    )
+  }
+
+  private timedOut(operation: "pop" | "finish", afterMillis: number): Effect.Effect<never, QueueTimeout> {
+    const fields = { queue: this.name, operation, afterMillis, size: this.items.size, workers: this.workers.size }
+    return Effect.fail(withoutTrace(() => new QueueTimeout(fields, unchecked)))
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isWorkQueue = (u: unknown): u is WorkQueue<unknown> => Predicate.hasProperty(u, TypeId)
+
+/**
+ * Makes a queue. It lasts as long as somebody knows it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Copas, WorkQueue } from "@copas/core"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const queue = yield* WorkQueue.make<number>({ name: "squares" })
+ *   const squares: Array<number> = []
+ *   const worker = (n: number) => Effect.sync(() => squares.push(n * n))
+ *   yield* queue.addWorker(worker)
+ *   yield* queue.addWorker(worker)
+ *   for (const n of [1, 2, 3]) yield* queue.push(n)
+ *   yield* queue.finish()
+ *   return squares
+ * })
+ *
+ * const layer = Layer.provideMerge(Copas.layer, NetMemory.layer)
+ * Effect.runPromise(Copas.run(program).pipe(Effect.provide(layer))).then(console.log) // [ 1, 4, 9 ]
+ * ```
+ */
+export const make = <A>(options: Options = {}): Effect.Effect<WorkQueue<A>, InvalidOption> =>
+  Effect.map(TimeoutOptions.millis("timeout", options.timeout ?? "10 seconds"), (timeoutMillis) => {
+    lastNumber += 1
+    return new WorkQueueImpl<A>(options.name ?? `copas_queue_${lastNumber}`, timeoutMillis)
+  })

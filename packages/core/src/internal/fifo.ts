@@ -1,0 +1,33 @@
+/** First in, first out; taking from the front moves nothing. */
+export class Fifo<A> {
+  private items: Array<A | undefined> = []
+  private head = 0
+
+  get size(): number {
+    return this.items.length - this.head
+  }
+
+  push(item: A): void {
+    this.items.push(item)
+  }
+
+  /** Only where `size` is not zero: an item may be `undefined`. */
+  shift(): A {
+    const item = this.items[this.head] as A
+    this.items[this.head] = undefined
+    this.head += 1
+    if (this.head === this.items.length) {
+      this.items.length = 0
+      this.head = 0
+    } else if (this.head >= 1024 && this.head * 2 >= this.items.length) {
+      this.items = this.items.slice(this.head)
+      this.head = 0
+    }
+    return item
+  }
+
+  clear(): void {
+    this.items = []
+    this.head = 0
+  }
+}

@@ -1,0 +1,28 @@
+import type { Platform } from "../../Transport.js"
+import { UnsupportedOption } from "../../SocketError.js"
+import { connect } from "./connecting.js"
+import type { MemoryHost } from "./host.js"
+import { MemoryListener } from "./listener.js"
+import { platformName } from "./options.js"
+import { byteLength, decode } from "./text.js"
+
+/**
+ * Threads run in microtasks, and those that are ready have theirs queued before this one; the second hop lets them yield
+ * once. A task of the event loop would be later than a thread that `TestClock` wakes expects.
+ */
+const endOfTurn = (task: () => void): void => queueMicrotask(() => queueMicrotask(task))
+
+/** What a host gives to `Net.make`. */
+export const make = (host: MemoryHost): Platform => ({
+  name: platformName,
+  endOfTurn,
+  connect: (target) => connect(host, target),
+  listen: (target, events) => new MemoryListener(host, target, events),
+  lookup: (name, family) => host.lookup(name, family),
+  unsupported: (options, listen) =>
+    listen?.address._tag === "UnixAddress" && listen.reusePort
+      ? new UnsupportedOption({ option: "reusePort", platform: platformName, why: "a path has no ports" })
+      : undefined,
+  byteLength,
+  decode
+})

@@ -1,0 +1,254 @@
+/**
+ * Datagrams on Node: `node:dgram` behind the contract of `@copas/core`.
+ *
+ * @since 0.1.0
+ */
+import type { DatagramOptions, MembershipOptions } from "@copas/core/DatagramSocket"
+import type { DatagramEvents, DatagramPlatform, DatagramTarget, DatagramTransport } from "@copas/core/DatagramTransport"
+import type { InetAddress } from "@copas/core/NetAddress"
+import { inet } from "@copas/core/NetAddress"
+import { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
+import type { Failure } from "@copas/core/Transport"
+import * as Dgram from "node:dgram"
+import { toFailure } from "./internal/errno.js"
+import { platformName } from "./internal/platformName.js"
+
+const transportKey: unique symbol = Symbol("@copas/node/datagramTransport")
+
+interface OwnedSocket extends Dgram.Socket {
+  [transportKey]: NodeDatagramTransport
+}
+
+function onMessage(this: OwnedSocket, data: Uint8Array, from: Dgram.RemoteInfo): void {
+  this[transportKey].events!.deliver(data, from.address, from.port)
+}
+function onListening(this: OwnedSocket): void {
+  this[transportKey].events!.bound()
+}
+function onError(this: OwnedSocket, error: Error): void {
+  this[transportKey].events!.failed(toFailure(error))
+}
+function onClose(this: OwnedSocket): void {
+  this[transportKey].events!.closed()
+}
+
+/**
+ * Node looks every destination up, numeric ones too, a turn later. Ours are numeric: they are answered at once.
+ */
+const numericOnly = (
+  host: string,
+  _: unknown,
+  done: (error: Error | null, address: string, family: number) => void
+): void => done(null, host, host.includes(":") ? 6 : 4)
+
+/** What Node throws is an answer too. */
+const attempt = (action: () => void): Failure | undefined => {
+  try {
+    action()
+    return undefined
+  } catch (error) {
+    return toFailure(error)
+  }
+}
+
+class NodeDatagramTransport implements DatagramTransport {
+  private readonly socket: Dgram.Socket
+  private readonly target: DatagramTarget
+  events: DatagramEvents | undefined = undefined
+  private local: InetAddress
+  private options: DatagramOptions = {}
+  private isClosed = false
+  remoteAddress: InetAddress | undefined = undefined
+
+  constructor(target: DatagramTarget) {
+    this.target = target
+    this.local = target.address
+    this.socket = Dgram.createSocket({
+      type: target.address.family === "IPv6" ? "udp6" : "udp4",
+      ipv6Only: target.ipv6Only,
+      reuseAddr: target.reuseAddress,
+      lookup: numericOnly,
+      ...(target.reusePort ? { reusePort: true } : {})
+    })
+  }
+
+  open(events: DatagramEvents): void {
+    this.events = events
+    const { socket } = this
+    ;(socket as OwnedSocket)[transportKey] = this
+    socket.on("message", onMessage)
+    socket.on("listening", onListening)
+    socket.on("error", onError)
+    socket.on("close", onClose)
+    const { host, port } = this.target.address
+    socket.bind({ address: host, port })
+  }
+
+  /** Connecting may choose another: it is asked anew until there is a port. */
+  get localAddress(): InetAddress {
+    if (!this.isClosed) {
+      attempt(() => {
+        const { address, port } = this.socket.address()
+        this.local = inet(address, port)
+      })
+    }
+    return this.local
+  }
+
+  send(
+    data: Uint8Array | string,
+    to: InetAddress | undefined,
+    done: (failure: Failure | undefined) => void
+  ): void {
+    const sent = (error: Error | null): void => done(error ? toFailure(error) : undefined)
+    try {
+      if (to === undefined) this.socket.send(data, sent)
+      else this.socket.send(data, to.port, to.host, sent)
+    } catch (error) {
+      // Node refuses some things by throwing, and what it is asked on a socket that is closed.
+      process.nextTick(sent, error)
+    }
+  }
+
+  connect(to: InetAddress, done: (failure: Failure | undefined) => void): void {
+    const { socket } = this
+    try {
+      // Node calls back with the error, whatever its types say.
+      socket.connect(to.port, to.host, (error?: Error) => {
+        if (error === undefined) {
+          const { address, port } = socket.remoteAddress()
+          this.remoteAddress = inet(address, port)
+        }
+        done(error === undefined ? undefined : toFailure(error))
+      })
+    } catch (error) {
+      process.nextTick(done, toFailure(error))
+    }
+  }
+
+  disconnect(): Failure | undefined {
+    const failure = attempt(() => this.socket.disconnect())
+    if (failure === undefined) this.remoteAddress = undefined
+    return failure
+  }
+
+  // ---- groups
+
+  join(group: string, { interface: at, source }: MembershipOptions): Failure | undefined {
+    return attempt(() =>
+      source === undefined
+        ? this.socket.addMembership(group, at)
+        : this.socket.addSourceSpecificMembership(source, group, at)
+    )
+  }
+
+  leave(group: string, { interface: at, source }: MembershipOptions): void {
+    // The system has forgotten the memberships of a socket that is closed, or of an interface that is gone.
+    attempt(() =>
+      source === undefined
+        ? this.socket.dropMembership(group, at)
+        : this.socket.dropSourceSpecificMembership(source, group, at)
+    )
+  }
+
+  close(): void {
+    if (this.isClosed) return
+    void this.localAddress
+    this.isClosed = true
+    attempt(() => this.socket.close())
+  }
+
+  // ---- options
+
+  setOption<K extends keyof DatagramOptions>(
+    name: K,
+    value: NonNullable<DatagramOptions[K]>
+  ): UnsupportedOption | InvalidOption | undefined {
+    const refusal = unsupportedOption(name)
+    if (refusal !== undefined) return refusal
+    const failure = attempt(() => this.apply(name, value))
+    if (failure !== undefined) {
+      return new InvalidOption({ option: name, value: String(value), expected: expected(failure) })
+    }
+    this.options = { ...this.options, [name]: value }
+    return undefined
+  }
+
+  private apply(name: keyof DatagramOptions, value: unknown): void {
+    const { socket } = this
+    switch (name) {
+      case "broadcast":
+        return socket.setBroadcast(value as boolean)
+      case "ttl":
+        socket.setTTL(value as number)
+        return
+      case "multicastTtl":
+        socket.setMulticastTTL(value as number)
+        return
+      case "multicastLoop":
+        socket.setMulticastLoopback(value as boolean)
+        return
+      case "multicastInterface":
+        return socket.setMulticastInterface(value as string)
+      case "receiveBufferSize":
+        return socket.setRecvBufferSize(value as number)
+      case "sendBufferSize":
+        return socket.setSendBufferSize(value as number)
+      case "dontRoute":
+      case "bindToDevice":
+        return
+    }
+  }
+
+  getOption<K extends keyof DatagramOptions>(name: K): DatagramOptions[K] | UnsupportedOption {
+    const refusal = unsupportedOption(name)
+    if (refusal !== undefined) return refusal
+    switch (name) {
+      case "receiveBufferSize":
+        return this.socket.getRecvBufferSize() as DatagramOptions[K]
+      case "sendBufferSize":
+        return this.socket.getSendBufferSize() as DatagramOptions[K]
+      case "broadcast":
+        return (this.options.broadcast ?? false) as DatagramOptions[K]
+      case "multicastLoop":
+        return (this.options.multicastLoop ?? true) as DatagramOptions[K]
+      case "multicastTtl":
+        return (this.options.multicastTtl ?? 1) as DatagramOptions[K]
+      default:
+        return this.options[name]
+    }
+  }
+}
+
+const expected = (failure: Failure): string => {
+  const told = failure.cause instanceof Error ? failure.cause.message : failure.reason
+  return `a value that the system takes (it says ${told})`
+}
+
+const unsupportedOption = (option: keyof DatagramOptions): UnsupportedOption | undefined =>
+  option === "dontRoute" || option === "bindToDevice"
+    ? new UnsupportedOption({ option, platform: platformName, why: "node:dgram has no call for it" })
+    : undefined
+
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
+const hasReusePort = process.platform !== "win32" && (major > 23 || major === 23 && minor >= 1 ||
+  major === 22 && minor >= 12)
+
+/**
+ * @internal
+ */
+export const datagrams: DatagramPlatform = {
+  bind: (target) => new NodeDatagramTransport(target),
+  unsupported: (options, target) => {
+    for (const name of ["dontRoute", "bindToDevice"] as const) {
+      if (options[name] !== undefined) return unsupportedOption(name)
+    }
+    return target?.reusePort === true && !hasReusePort
+      ? new UnsupportedOption({
+        option: "reusePort",
+        platform: platformName,
+        why: "node:dgram has it from Node 22.12 and 23.1 on, where the system has it"
+      })
+      : undefined
+  }
+}

@@ -1,0 +1,2 @@
+/** The platform's name in errors. */
+export const platformName = `Node ${process.version}`
