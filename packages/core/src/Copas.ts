@@ -14,6 +14,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { type DatagramSocket, isDatagramSocket, type Stats as DatagramStats } from "./DatagramSocket.js"
+import type { DatagramEndpoint } from "./internal/datagramEndpoint.js"
+import { DispatcherDatagramServer } from "./internal/datagramServer.js"
 import * as Deadlines from "./internal/deadlines.js"
 import { Dispatcher } from "./internal/dispatcher.js"
 import * as Lifecycle from "./internal/lifecycle.js"
@@ -24,7 +27,7 @@ import * as StatusReport from "./internal/statusReport.js"
 import * as TimeoutOptions from "./internal/timeoutOptions.js"
 import * as Net from "./Net.js"
 import type { Socket, Timeouts } from "./Socket.js"
-import type { BindError, InvalidOption, UnsupportedOption } from "./SocketError.js"
+import { type BindError, InvalidOption, type UnsupportedOption } from "./SocketError.js"
 import type { ErrorHandler, State, Thread } from "./Thread.js"
 
 /**
@@ -72,6 +75,33 @@ export interface Server {
  * @since 0.1.0
  * @category models
  */
+export interface DatagramServerOptions {
+  /** Names the server; its thread is `name:handler`. Default the socket's name. */
+  readonly name?: string | undefined
+  /** Set on the socket; what is not named stays as it is. */
+  readonly timeouts?: Timeouts | undefined
+  /** Default false: when the handler ends, the socket stays open until its scope ends. */
+  readonly autoClose?: boolean | undefined
+  /** Gets the handler's failure in place of the dispatcher's handler. */
+  readonly onError?: ErrorHandler | undefined
+}
+
+/**
+ * A handler on a datagram socket that the dispatcher runs. It ends with its handler.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DatagramServer {
+  readonly name: string
+  readonly socket: DatagramSocket
+  readonly stats: Effect.Effect<DatagramStats>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
 export interface ThreadOptions {
   readonly name?: string | undefined
   readonly onError?: ErrorHandler | undefined
@@ -105,7 +135,7 @@ export interface Status {
   /** How many threads are in each state. */
   readonly threads: Readonly<Record<State, number>>
   readonly servers: number
-  /** Every open stream socket of the network, clients' included. */
+  /** Every open socket of the network, clients' included. */
   readonly sockets: number
   /** Time-outs and sleeps that are set. */
   readonly timers: number
@@ -133,12 +163,22 @@ export interface Service {
   readonly step: (timeout?: Duration.DurationInput) => Effect.Effect<boolean>
   readonly finished: Effect.Effect<boolean>
   readonly running: Effect.Effect<boolean>
-  readonly addServer: <E, R>(
-    listener: Net.Listener,
-    handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
-    options?: ServerOptions
-  ) => Effect.Effect<Server, InvalidOption, Exclude<R, Scope.Scope>>
-  readonly removeServer: (server: Server, options?: { readonly keepOpen?: boolean | undefined }) => Effect.Effect<void>
+  readonly addServer: {
+    <E, R>(
+      listener: Net.Listener,
+      handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
+      options?: ServerOptions
+    ): Effect.Effect<Server, InvalidOption, Exclude<R, Scope.Scope>>
+    <E, R>(
+      socket: DatagramSocket,
+      handler: (socket: DatagramSocket) => Effect.Effect<unknown, E, R>,
+      options?: DatagramServerOptions
+    ): Effect.Effect<DatagramServer, InvalidOption, Exclude<R, Scope.Scope>>
+  }
+  readonly removeServer: (
+    server: Server | DatagramServer,
+    options?: { readonly keepOpen?: boolean | undefined }
+  ) => Effect.Effect<void>
   readonly addThread: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: ThreadOptions
@@ -200,10 +240,46 @@ const make: Effect.Effect<Service, never, Net.Net | Scope.Scope> = Effect.gen(fu
   )
   const deadlines = Deadlines.forClock(clock)
 
-  const addServer: Service["addServer"] = (listener, handler, options = {}) =>
+  const addDatagramServer = (
+    socket: DatagramSocket,
+    handler: (socket: DatagramSocket) => Effect.Effect<unknown, unknown, any>,
+    options: DatagramServerOptions
+  ): Effect.Effect<DatagramServer, InvalidOption, any> =>
+    Effect.gen(function*() {
+      const runtime = yield* Effect.runtime<any>()
+      const own = socket as DatagramEndpoint
+      if (own.server !== undefined) {
+        return yield* new InvalidOption({
+          option: "socket",
+          value: own.name,
+          expected: "one that no other server has; remove that server first, with `keepOpen`"
+        })
+      }
+      own.changeTimeouts(yield* TimeoutOptions.change(own.timeouts, options.timeouts))
+      const server = new DispatcherDatagramServer(dispatcher, runtime, own, handler, {
+        name: options.name ?? own.name,
+        autoClose: options.autoClose ?? false,
+        onError: options.onError
+      })
+      server.start()
+      return server
+    })
+
+  const addListenServer = (
+    listener: Net.Listener,
+    handler: (socket: Socket) => Effect.Effect<unknown, unknown, any>,
+    options: ServerOptions
+  ): Effect.Effect<Server, InvalidOption, any> =>
     Effect.gen(function*() {
       const runtime = yield* Effect.runtime<any>()
       const own = listener as NetListener
+      if (own.server !== undefined) {
+        return yield* new InvalidOption({
+          option: "listener",
+          value: own.shownAddress,
+          expected: "one that no other server accepts on; remove that server first, with `keepOpen`"
+        })
+      }
       const name = options.name ?? own.shownAddress
       const timeouts = yield* TimeoutOptions.change(own.settings.timeouts, options.timeouts)
       const maxConnections = options.maxConnections === undefined
@@ -220,6 +296,11 @@ const make: Effect.Effect<Service, never, Net.Net | Scope.Scope> = Effect.gen(fu
       return server
     })
 
+  const addServer = ((listener: Net.Listener | DatagramSocket, handler: any, options: object = {}) =>
+    isDatagramSocket(listener)
+      ? addDatagramServer(listener, handler, options)
+      : addListenServer(listener, handler, options)) as Service["addServer"]
+
   const addThread = <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options: ThreadOptions = {}
@@ -227,8 +308,6 @@ const make: Effect.Effect<Service, never, Net.Net | Scope.Scope> = Effect.gen(fu
     Effect.map(Effect.runtime<Exclude<R, Scope.Scope>>(), (runtime) =>
       dispatcher.spawn(runtime, effect, {
         label: options.name ?? "",
-        ordinal: 0,
-        socket: undefined,
         onError: options.onError,
         isWatched: false,
         onEnd: undefined
@@ -240,7 +319,7 @@ const make: Effect.Effect<Service, never, Net.Net | Scope.Scope> = Effect.gen(fu
     finished: Effect.sync(() => dispatcher.isFinished),
     running: Effect.sync(() => dispatcher.running > 0),
     addServer,
-    removeServer: (server, options) => (server as DispatcherServer).remove(options?.keepOpen ?? false),
+    removeServer: (server, options) => (server as DispatcherServer | DispatcherDatagramServer).remove(options?.keepOpen ?? false),
     addThread,
     exit: Lifecycle.exit(dispatcher),
     exiting: Effect.sync(() => dispatcher.isExiting),
@@ -252,7 +331,11 @@ const make: Effect.Effect<Service, never, Net.Net | Scope.Scope> = Effect.gen(fu
         dispatcher.errorHandler = handler
       }),
     errorHandler: Effect.sync(() => dispatcher.errorHandler),
-    status: Effect.map(net.sockets, (sockets) => StatusReport.make(dispatcher, sockets, deadlines)),
+    status: Effect.zipWith(
+      net.sockets,
+      net.datagramSockets,
+      (sockets, datagramSockets) => StatusReport.make(dispatcher, sockets, datagramSockets, deadlines)
+    ),
     setStatistics: (on) => Effect.sync(() => dispatcher.scheduler.measure(on)),
     trace: (tracer) =>
       Effect.sync(() => {
@@ -335,24 +418,36 @@ export const running: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copa
  * Serves the connections of `listener`, each in a thread of its own with its own scope. The socket is closed when the
  * handler ends: flushed after success, or when the peer hung up between two messages; cut after a failure.
  *
+ * On a datagram socket the handler runs once, in one thread, and gets the socket: it is the server, for as long as it
+ * runs. The socket is not closed when it ends, unless `autoClose` is asked for.
+ *
  * @since 0.1.0
  * @category servers
  */
-export const addServer = <E, R>(
-  listener: Net.Listener,
-  handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
-  options?: ServerOptions
-): Effect.Effect<Server, InvalidOption, Exclude<R, Scope.Scope> | Copas> =>
+export const addServer: {
+  <E, R>(
+    listener: Net.Listener,
+    handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
+    options?: ServerOptions
+  ): Effect.Effect<Server, InvalidOption, Exclude<R, Scope.Scope> | Copas>
+  <E, R>(
+    socket: DatagramSocket,
+    handler: (socket: DatagramSocket) => Effect.Effect<unknown, E, R>,
+    options?: DatagramServerOptions
+  ): Effect.Effect<DatagramServer, InvalidOption, Exclude<R, Scope.Scope> | Copas>
+} = (listener: any, handler: any, options?: object): Effect.Effect<any, InvalidOption, any> =>
   Effect.flatMap(Copas, (copas) => copas.addServer(listener, handler, options))
 
 /**
  * Stops accepting; handlers that run go on. The listener is closed; with `keepOpen` it stays, and can be added again.
+ * Of a datagram server the socket is closed, which is how its handler is told to end; with `keepOpen` the socket stays,
+ * and its handler is interrupted.
  *
  * @since 0.1.0
  * @category servers
  */
 export const removeServer = (
-  server: Server,
+  server: Server | DatagramServer,
   options?: { readonly keepOpen?: boolean | undefined }
 ): Effect.Effect<void, never, Copas> => Effect.flatMap(Copas, (copas) => copas.removeServer(server, options))
 

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as DatagramSocket from "./DatagramSocket.js"
 import * as DatagramOpening from "./internal/datagramOpening.js"
+import { platformOf } from "./internal/handshake.js"
 import { Hub } from "./internal/hub.js"
 import * as Opening from "./internal/opening.js"
 import { ListenerTypeId } from "./internal/typeIds.js"
@@ -25,6 +26,9 @@ import type {
   SocketClosed,
   UnsupportedOption
 } from "./SocketError.js"
+import type { ClientContext, ConnectTlsOptions, ListenTlsOptions, ServerContext } from "./Tls.js"
+import type { TlsError } from "./TlsError.js"
+import type { TlsPlatform } from "./TlsTransport.js"
 import type { Platform, Transport } from "./Transport.js"
 
 /**
@@ -72,7 +76,13 @@ export interface CommonOptions extends SocketOptions {
  * @since 0.1.0
  * @category models
  */
-export type ConnectOptions = CommonOptions & (
+export type ConnectOptions = CommonOptions & {
+  /**
+   * Do a TLS handshake before the socket is handed out. `true` verifies the server by the platform's authorities and the
+   * host's name.
+   */
+  readonly tls?: boolean | ClientContext | ConnectTlsOptions | undefined
+} & (
   | {
     /** A name or a numeric address. Default `"localhost"`. */
     readonly host?: string | undefined
@@ -99,6 +109,11 @@ export type ConnectOptions = CommonOptions & (
 export type ListenOptions = CommonOptions & {
   /** How many connections may wait to be accepted, in the system and again here. Default 511. */
   readonly backlog?: number | undefined
+  /**
+   * Do TLS handshakes with those who connect: only those whose handshake is done are accepted. One that fails is told
+   * as an `AcceptError`, reason `Handshake`.
+   */
+  readonly tls?: ServerContext | ListenTlsOptions | undefined
 } & (
   | {
     /** A name or a numeric address of this machine. Default `"127.0.0.1"`; `"0.0.0.0"` or `"::"` listen to all. */
@@ -138,6 +153,10 @@ export interface ListenerStats {
   /** What the system could not hand over, for want of descriptors for example. */
   readonly failed: number
   readonly pending: number
+  /** TLS handshakes under way. */
+  readonly handshakes: number
+  /** TLS handshakes that failed. */
+  readonly handshakeFailures: number
 }
 
 /**
@@ -167,7 +186,7 @@ export interface Listener {
 export interface Service {
   readonly connect: (
     options: ConnectOptions
-  ) => Effect.Effect<Socket, ConnectError | InvalidOption | UnsupportedOption, Scope.Scope>
+  ) => Effect.Effect<Socket, ConnectError | TlsError | InvalidOption | UnsupportedOption, Scope.Scope>
   readonly listen: (
     options: ListenOptions
   ) => Effect.Effect<Listener, BindError | InvalidOption | UnsupportedOption, Scope.Scope>
@@ -185,6 +204,8 @@ export interface Service {
   >
   /** Every datagram socket that is open now. */
   readonly datagramSockets: Effect.Effect<ReadonlyArray<DatagramSocket.DatagramSocket>>
+  /** What the platform does for TLS. The functions of `Tls` and `Certificate` are what programs use. */
+  readonly tls: Effect.Effect<TlsPlatform, UnsupportedOption>
   /** Every stream socket that is open now. */
   readonly sockets: Effect.Effect<ReadonlyArray<Socket>>
   /** Shows the events of every socket to `tracer`, until told `undefined`. */
@@ -221,6 +242,7 @@ export const make = (platform: Platform): Service => {
     bindUdp: (options) => DatagramOpening.bind(hub, options),
     connectUdp: (options) => DatagramOpening.connect(hub, options),
     datagramSockets: Effect.sync(() => Array.from(hub.datagramSockets)),
+    tls: platformOf(hub),
     sockets: Effect.sync(() => Array.from(hub.sockets)),
     trace: (tracer) =>
       Effect.sync(() => {
@@ -257,7 +279,7 @@ export const make = (platform: Platform): Service => {
  */
 export const connect = (
   options: ConnectOptions
-): Effect.Effect<Socket, ConnectError | InvalidOption | UnsupportedOption, Net | Scope.Scope> =>
+): Effect.Effect<Socket, ConnectError | TlsError | InvalidOption | UnsupportedOption, Net | Scope.Scope> =>
   Effect.flatMap(Net, (net) => net.connect(options))
 
 /**

@@ -17,6 +17,7 @@ import {
   type BindError,
   type ConnectError,
   type InvalidOption,
+  TlsError,
   type ReceiveError,
   type SendError,
   SocketClosed,
@@ -118,7 +119,7 @@ export const fromSocket = (socket: Socket): PlatformSocket.Socket => fromOpen(Ef
 export const makeConnect = (
   options: Net.ConnectOptions
 ): Effect.Effect<PlatformSocket.Socket, never, Net.Net> =>
-  Effect.map(Net.Net, (net) => fromOpen<ConnectError | InvalidOption | UnsupportedOption>(net.connect(options)))
+  Effect.map(Net.Net, (net) => fromOpen<ConnectError | InvalidOption | TlsError | UnsupportedOption>(net.connect(options)))
 
 /**
  * @since 0.1.0

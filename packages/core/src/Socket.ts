@@ -20,6 +20,7 @@ import * as Stream from "effect/Stream"
 import { SocketTypeId } from "./internal/typeIds.js"
 import type { SocketOptions } from "./Net.js"
 import type { NetAddress } from "./NetAddress.js"
+import type { TlsConnection } from "./Tls.js"
 import {
   type InvalidOption,
   isEndOfConversation,
@@ -223,7 +224,7 @@ export const forEachLine = <E, R>(
   f: (line: string) => Effect.Effect<unknown, E, R>,
   options?: LineOptions
 ): Effect.Effect<void, E | ReceiveError | LineTooLong, R> =>
-  untilEnd(Effect.flatMap(self.receiveLine(options), f))
+  untilEnd(self.receiveLine(options), f)
 
 /**
  * Runs `f` for whatever arrives, one chunk after the other, until the peer finishes. *Interruption* loses no byte that
@@ -235,11 +236,16 @@ export const forEachLine = <E, R>(
 export const forEachChunk = <E, R>(
   self: Socket,
   f: (chunk: Uint8Array) => Effect.Effect<unknown, E, R>
-): Effect.Effect<void, E | ReceiveError, R> => untilEnd(Effect.flatMap(self.receive(), f))
+): Effect.Effect<void, E | ReceiveError, R> => untilEnd(self.receive(), f)
 
 /** Like `Effect.forever`, which yields at each round: a read yields by itself when it is time. */
-const untilEnd = <E, R>(round: Effect.Effect<unknown, E, R>): Effect.Effect<void, E, R> => {
-  const loop: Effect.Effect<void, E, R> = Effect.flatMap(round, () => loop)
+const untilEnd = <A, E1, E2, R>(
+  read: Effect.Effect<A, E1>,
+  f: (data: A) => Effect.Effect<unknown, E2, R>
+): Effect.Effect<void, E1 | E2, R> => {
+  const again = (): Effect.Effect<void, E1 | E2, R> => loop
+  const round = (data: A): Effect.Effect<void, E1 | E2, R> => Effect.flatMap(f(data), again)
+  const loop = Effect.flatMap(read, round)
   return Effect.catchAll(loop, (error) => isEndOfConversation(error) ? Effect.void : Effect.fail(error))
 }
 

@@ -8,6 +8,15 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { TlsError } from "./TlsError.js"
+
+export {
+  /**
+   * @since 0.1.0
+   * @category errors
+   */
+  TlsError
+} from "./TlsError.js"
 
 const Operation = Schema.Literal("receive", "send", "shutdown", "close", "upgrade", "configure", "connect", "join")
 
@@ -163,6 +172,8 @@ export class AcceptError extends Schema.TaggedError<AcceptError>("@copas/core/So
       ? "the system is out of memory for sockets"
       : this.reason === "Aborted"
       ? "the peer gave up before it was served"
+      : this.reason === "Handshake"
+      ? `TLS could not be agreed on; ${this.cause instanceof TlsError ? this.cause.message : "see the cause"}`
       : "see the cause"
     return `Could not accept ${this.count} connection(s) on ${this.address}: ${this.reason}: ${advice}`
   }
@@ -559,6 +570,7 @@ export type SocketError =
   | DnsError
   | UnsupportedOption
   | InvalidOption
+  | TlsError
 
 /**
  * True for the end of a conversation that is nobody's fault: the peer finished, and no message was cut.

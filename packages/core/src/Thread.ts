@@ -17,6 +17,7 @@ import * as Option from "effect/Option"
 import { forClock } from "./internal/deadlines.js"
 import { CurrentThread, type DispatcherThread } from "./internal/dispatcherThread.js"
 import { Sleeper } from "./internal/sleeper.js"
+import type { DatagramSocket } from "./DatagramSocket.js"
 import type { Socket } from "./Socket.js"
 
 /**
@@ -44,8 +45,8 @@ export type ErrorHandler = (
   cause: Cause.Cause<unknown>,
   context: {
     readonly thread: Thread
-    /** The connection that the thread serves, for a server's handler thread. */
-    readonly socket: Option.Option<Socket>
+    /** The connection, or the datagram socket, that the thread serves, for a server's handler thread. */
+    readonly socket: Option.Option<Socket | DatagramSocket>
   }
 ) => Effect.Effect<void>
 

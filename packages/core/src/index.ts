@@ -2,6 +2,7 @@
  * @since 0.1.0
  */
 export * as Chunked from "./Chunked.js"
+export * as Certificate from "./Certificate.js"
 export * as Copas from "./Copas.js"
 export * as Future from "./Future.js"
 export * as Lock from "./Lock.js"
@@ -15,6 +16,10 @@ export * as Socket from "./Socket.js"
 export * as SocketError from "./SocketError.js"
 export * as Thread from "./Thread.js"
 export * as Timer from "./Timer.js"
+export * as Tls from "./Tls.js"
+export * as TlsError from "./TlsError.js"
+export * as TlsOptions from "./TlsOptions.js"
+export * as TlsTransport from "./TlsTransport.js"
 export * as Transport from "./Transport.js"
 export * as WorkQueue from "./WorkQueue.js"
 export * as Udp from "./Udp.js"

@@ -23,6 +23,7 @@ function onMessage(this: OwnedSocket, data: Uint8Array, from: Dgram.RemoteInfo):
   this[transportKey].events!.deliver(data, from.address, from.port)
 }
 function onListening(this: OwnedSocket): void {
+  this[transportKey].refresh()
   this[transportKey].events!.bound()
 }
 function onError(this: OwnedSocket, error: Error): void {
@@ -84,15 +85,14 @@ class NodeDatagramTransport implements DatagramTransport {
     socket.bind({ address: host, port })
   }
 
-  /** Connecting may choose another: it is asked anew until there is a port. */
   get localAddress(): InetAddress {
-    if (!this.isClosed) {
-      attempt(() => {
-        const { address, port } = this.socket.address()
-        this.local = inet(address, port)
-      })
-    }
     return this.local
+  }
+
+  /** Asks the system: binding and connecting choose one. */
+  refresh(): void {
+    const { address, port } = this.socket.address()
+    this.local = inet(address, port)
   }
 
   send(
@@ -118,6 +118,7 @@ class NodeDatagramTransport implements DatagramTransport {
         if (error === undefined) {
           const { address, port } = socket.remoteAddress()
           this.remoteAddress = inet(address, port)
+          this.refresh()
         }
         done(error === undefined ? undefined : toFailure(error))
       })
@@ -128,8 +129,9 @@ class NodeDatagramTransport implements DatagramTransport {
 
   disconnect(): Failure | undefined {
     const failure = attempt(() => this.socket.disconnect())
-    if (failure === undefined) this.remoteAddress = undefined
-    return failure
+    if (failure !== undefined) return failure
+    this.remoteAddress = undefined
+    return attempt(() => this.refresh())
   }
 
   // ---- groups
@@ -153,7 +155,6 @@ class NodeDatagramTransport implements DatagramTransport {
 
   close(): void {
     if (this.isClosed) return
-    void this.localAddress
     this.isClosed = true
     attempt(() => this.socket.close())
   }

@@ -21,7 +21,10 @@ import * as Layer from "effect/Layer"
 import * as Dns from "node:dns"
 import * as NodeNet from "node:net"
 import { toFailure } from "./internal/errno.js"
-import { NodeTransport, platformName, unsupported } from "./NodeSocket.js"
+import { platformName } from "./internal/platformName.js"
+import { datagrams } from "./NodeDatagramSocket.js"
+import * as NodeTls from "./internal/tls.js"
+import { NodeTransport, unsupported } from "./NodeSocket.js"
 
 // Effect threads run in microtasks, and Node runs its ticks again when those are done: so a tick asked for by a thread
 // comes when every thread that was ready has run.
@@ -58,7 +61,6 @@ class NodeListenTransport implements ListenTransport {
     const path = address._tag === "UnixAddress" ? address.path : undefined
     this.server = NodeNet.createServer({
       allowHalfOpen: true,
-      pauseOnConnect: true,
       noDelay: path === undefined && options.noDelay !== false
     })
     this.server.on("connection", (socket) => {
@@ -134,11 +136,19 @@ const lookup = (
     )
   })
 
+/** What `toString` of a buffer calls in the end; the way there costs as much as decoding a short line. */
+interface Slices {
+  readonly latin1Slice: (start: number, end: number) => string
+  readonly utf8Slice: (start: number, end: number) => string
+}
+
 const platform: Platform = {
   name: platformName,
   endOfTurn,
   connect,
+  tls: NodeTls.platform,
   listen: (target, events) => new NodeListenTransport(target, events),
+  datagrams,
   lookup,
   unsupported: (options, listen) =>
     unsupported(options) ??
@@ -149,8 +159,8 @@ const platform: Platform = {
         : undefined),
   byteLength: (text) => Buffer.byteLength(text),
   decode: (chunk, start, end, encoding) => {
-    const bytes = chunk instanceof Buffer ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    return bytes.toString(encoding, start, end)
+    const bytes = (chunk instanceof Buffer ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)) as unknown as Slices
+    return encoding === "latin1" ? bytes.latin1Slice(start, end) : bytes.utf8Slice(start, end)
   }
 }
 

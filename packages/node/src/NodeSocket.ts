@@ -9,12 +9,13 @@ import type { NetAddress } from "@copas/core/NetAddress"
 import { inet, unix } from "@copas/core/NetAddress"
 import type * as CopasSocket from "@copas/core/Socket"
 import { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
-import type { Events, Transport } from "@copas/core/Transport"
+import type { Events, Failure, Transport } from "@copas/core/Transport"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as NodeNet from "node:net"
 import { toFailure } from "./internal/errno.js"
+import { platformName } from "./internal/platformName.js"
 
 const transportKey: unique symbol = Symbol("@copas/node/transport")
 
@@ -41,9 +42,6 @@ function onClose(this: OwnedSocket): void {
 
 const neverKnown: NetAddress = inet("0.0.0.0", 0)
 
-/** The platform's name in errors. */
-export const platformName = `Node ${process.version}`
-
 /**
  * A `node:net` socket behind the contract. The socket must have been made with `allowHalfOpen`.
  *
@@ -52,12 +50,13 @@ export const platformName = `Node ${process.version}`
 export class NodeTransport implements Transport {
   readonly socket: NodeNet.Socket
   events: Events | undefined = undefined
-  private readonly path: string | undefined
+  /** @internal */
+  readonly path: string | undefined
   private local: NetAddress | undefined = undefined
   private remote: NetAddress | undefined = undefined
-  private early: Error | undefined = undefined
-  private isClosed = false
-  private options: SocketOptions
+  protected early: Error | undefined = undefined
+  protected isClosed = false
+  protected options: SocketOptions
 
   /** `remote` is where it connects to; an accepted socket is asked. */
   constructor(socket: NodeNet.Socket, path: string | undefined, options: SocketOptions, remote?: NetAddress) {
@@ -73,7 +72,7 @@ export class NodeTransport implements Transport {
   open(events: Events): void {
     this.events = events
     const { socket } = this
-    if (this.early !== undefined) events.failed(toFailure(this.early))
+    if (this.early !== undefined) events.failed(this.toFailure(this.early))
     if (this.isClosed) {
       process.nextTick(() => events.closed())
       return
@@ -81,9 +80,32 @@ export class NodeTransport implements Transport {
     socket.on("data", onData)
     socket.on("end", onEnd)
     if (socket.connecting) socket.on("connect", onConnect)
-    else events.connected()
+    else this.sayConnected()
     // What came before has waited, paused.
     if (socket.isPaused()) socket.resume()
+  }
+
+  protected sayConnected(): void {
+    this.events?.connected()
+  }
+
+  protected toFailure(error: Error): Failure {
+    return toFailure(error)
+  }
+
+  /** Gives the socket away: whoever takes it says everything from now on. What had arrived stays in it. */
+  handOver(): NodeNet.Socket {
+    const { socket } = this
+    this.events = undefined
+    socket.pause()
+    socket.removeListener("data", onData)
+    socket.removeListener("end", onEnd)
+    return socket
+  }
+
+  /** For who stands over this one. */
+  get givenOptions(): SocketOptions {
+    return this.options
   }
 
   onConnect(): void {
@@ -94,7 +116,7 @@ export class NodeTransport implements Transport {
 
   onError(error: Error): void {
     if (this.events === undefined) this.early = error
-    else this.events.failed(toFailure(error))
+    else this.events.failed(this.toFailure(error))
   }
 
   onClose(): void {

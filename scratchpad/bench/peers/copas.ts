@@ -7,6 +7,7 @@ export const copas = nodePeer({
     echo: "copas",
     lines: "copas",
     storm: "copas",
+    udp: "copas-udp",
     "thread-start": "copas-threads",
     "thread-join": "copas-threads",
     sleepers: "copas-threads",

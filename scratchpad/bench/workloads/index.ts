@@ -1,6 +1,7 @@
 import type { Workload } from "../model.js"
 import { bulk } from "./bulk.js"
 import { burst } from "./burst.js"
+import { datagrams } from "./datagrams.js"
 import { idle } from "./idle.js"
 import { lines } from "./lines.js"
 import { pingPongs } from "./ping-pong.js"
@@ -19,5 +20,6 @@ export const workloads: ReadonlyArray<Workload> = [
   idle,
   burst,
   slow,
+  datagrams,
   ...threadWorkloads
 ]

@@ -61,6 +61,8 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
   private bindFailure: Failure | undefined = undefined
   private onSettled: (() => void) | undefined = undefined
   private closeListeners: Array<() => void> = []
+  /** What serves it, if anything. */
+  server: unknown = undefined
   private tracer: ((event: TraceEvent) => void) | undefined = undefined
   readonly receive: Effect.Effect<Uint8Array, DatagramReceiveError>
   readonly receiveFrom: Effect.Effect<Datagram, DatagramReceiveError>

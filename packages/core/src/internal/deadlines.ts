@@ -13,30 +13,43 @@ export abstract class Deadline {
   at = 0
   /** The place in the heap, -1 when not scheduled. */
   index = -1
+  /** Of those that are due at the same time, who was scheduled first comes first. */
+  order = 0
 
   abstract expire(): void
 }
 
 interface Timing {
   readonly now: () => number
-  /** Calls `wake` after some milliseconds; the result takes that back. */
-  readonly sleep: (millis: number, wake: () => void) => () => void
+  /** Calls `wake` when it is `at`, never before; the result takes that back. */
+  readonly wakeAt: (at: number, wake: () => void) => () => void
 }
+
+/** A clock that has this wakes deadlines without a fiber, and at the very time. */
+export const timingKey: unique symbol = Symbol.for("@copas/core/Timing")
+
+export interface TimedClock extends Clock.Clock {
+  readonly [timingKey]: Timing
+}
+
+const isTimed = (clock: Clock.Clock): clock is TimedClock => timingKey in clock
 
 // setTimeout fires at once when the delay does not fit 32 bits.
 const longestTimer = 2 ** 31 - 1
 
 const liveTiming: Timing = {
   now: () => performance.now(),
-  sleep: (millis, wake) => {
-    const timer = setTimeout(wake, Math.min(Math.ceil(millis), longestTimer))
+  wakeAt: (at, wake) => {
+    const timer = setTimeout(wake, Math.min(Math.max(0, Math.ceil(at - performance.now())), longestTimer))
     return () => clearTimeout(timer)
   }
 }
 
 const clockTiming = (clock: Clock.Clock): Timing => ({
   now: () => clock.unsafeCurrentTimeMillis(),
-  sleep: (millis, wake) => {
+  wakeAt: (at, wake) => {
+    // In whole milliseconds: a fraction that is lost in the sum would wake it before the time, again and again.
+    const millis = Math.max(0, Math.ceil(at - clock.unsafeCurrentTimeMillis()))
     const slept = clock.sleep(Duration.millis(millis))
     // A test's clock does not wait for what is due: what is scheduled must not expire before it is set up.
     const fiber = Effect.runFork(
@@ -57,6 +70,7 @@ export class Deadlines {
   private readonly heap: Array<Deadline> = []
   private cancelTimer: (() => void) | undefined = undefined
   private timerAt = Infinity
+  private scheduled = 0
   private readonly timing: Timing
 
   constructor(timing: Timing) {
@@ -73,6 +87,8 @@ export class Deadlines {
   }
 
   schedule(deadline: Deadline, at: number): void {
+    this.scheduled += 1
+    deadline.order = this.scheduled
     if (deadline.index === -1) {
       deadline.at = at
       this.heap.push(deadline)
@@ -96,7 +112,7 @@ export class Deadlines {
   private arm(at: number): void {
     this.disarm()
     this.timerAt = at
-    this.cancelTimer = this.timing.sleep(Math.max(0, at - this.now()), this.onTimer)
+    this.cancelTimer = this.timing.wakeAt(at, this.onTimer)
   }
 
   private disarm(): void {
@@ -132,7 +148,7 @@ export class Deadlines {
     while (index > 0) {
       const parentIndex = (index - 1) >> 1
       const parent = this.heap[parentIndex]!
-      if (parent.at <= deadline.at) break
+      if (!isBefore(deadline, parent)) break
       this.heap[index] = parent
       parent.index = index
       index = parentIndex
@@ -147,9 +163,9 @@ export class Deadlines {
     for (;;) {
       let childIndex = 2 * index + 1
       if (childIndex >= size) break
-      if (childIndex + 1 < size && this.heap[childIndex + 1]!.at < this.heap[childIndex]!.at) childIndex += 1
+      if (childIndex + 1 < size && isBefore(this.heap[childIndex + 1]!, this.heap[childIndex]!)) childIndex += 1
       const child = this.heap[childIndex]!
-      if (child.at >= deadline.at) break
+      if (!isBefore(child, deadline)) break
       this.heap[index] = child
       child.index = index
       index = childIndex
@@ -158,6 +174,8 @@ export class Deadlines {
     deadline.index = index
   }
 }
+
+const isBefore = (a: Deadline, b: Deadline): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
 
 const byClock = new WeakMap<Clock.Clock, Deadlines>()
 const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
@@ -169,7 +187,9 @@ const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
 export const forClock = (clock: Clock.Clock): Deadlines => {
   let deadlines = byClock.get(clock)
   if (deadlines === undefined) {
-    deadlines = new Deadlines(clock === liveClock ? liveTiming : clockTiming(clock))
+    deadlines = new Deadlines(
+      clock === liveClock ? liveTiming : isTimed(clock) ? clock[timingKey] : clockTiming(clock)
+    )
     byClock.set(clock, deadlines)
   }
   return deadlines

@@ -13,7 +13,6 @@ import type { TraceEvent } from "../Copas.js"
 import type { ErrorHandler } from "../Thread.js"
 import { CurrentThread, DispatcherThread } from "./dispatcherThread.js"
 import { DispatcherScheduler } from "./scheduler.js"
-import type { DispatcherServer } from "./server.js"
 import { isNormalEnd, type StreamSocket } from "./streamSocket.js"
 import { ThreadScope } from "./threadScope.js"
 
@@ -27,13 +26,16 @@ const threadFlags = (flags: RuntimeFlags.RuntimeFlags): RuntimeFlags.RuntimeFlag
 /** What a thread is made from. */
 export interface Spawn {
   readonly label: string
-  readonly ordinal: number
-  readonly socket: StreamSocket | undefined
   readonly onError: ErrorHandler | undefined
   /** The error handler is not told: somebody else takes the failure. */
   readonly isWatched: boolean
   /** Called when the thread has ended, its finalizers included. */
   readonly onEnd: ((thread: DispatcherThread, exit: Exit.Exit<unknown, unknown>) => void) | undefined
+}
+
+/** A server, whatever it serves. */
+export interface RunningServer {
+  readonly remove: (keepOpen: boolean) => Effect.Effect<void>
 }
 
 /**
@@ -42,7 +44,7 @@ export interface Spawn {
 export class Dispatcher {
   readonly scheduler = new DispatcherScheduler()
   readonly threads = new Set<DispatcherThread>()
-  readonly servers = new Set<DispatcherServer>()
+  readonly servers = new Set<RunningServer>()
   /** Sockets that handlers left open, `autoClose: false`; nobody else may remember them. */
   readonly leftOpen = new Set<StreamSocket>()
   errorHandler: ErrorHandler
@@ -66,7 +68,9 @@ export class Dispatcher {
   spawn<A, E, R>(
     runtime: Runtime.Runtime<R>,
     effect: Effect.Effect<A, E, any>,
-    options: Spawn
+    options: Spawn,
+    ordinal = 0,
+    socket?: StreamSocket
   ): DispatcherThread {
     const scope = new ThreadScope()
     this.lastThread += 1
@@ -74,9 +78,9 @@ export class Dispatcher {
       this,
       this.lastThread,
       options.label,
-      options.ordinal,
+      ordinal,
       scope,
-      options.socket,
+      socket,
       options.onError
     )
     const services = new Map<string, any>(runtime.context.unsafeMap)
@@ -146,11 +150,16 @@ export class Dispatcher {
   private report(runtime: Runtime.Runtime<never>, thread: DispatcherThread, cause: Cause.Cause<unknown>): void {
     const handler = thread.onError ?? this.errorHandler
     const handled = Effect.catchAllCause(
-      Effect.suspend(() => handler(cause, { thread, socket: Option.fromNullable(thread.socket) })),
+      Effect.suspend(() => handler(cause, { thread, socket: Option.fromNullable(thread.socket ?? thread.datagramSocket) })),
       (failure) => Effect.logError(`the error handler of ${thread.name} failed`, failure)
     )
+    this.errand(runtime, handled)
+  }
+
+  /** Runs something of the dispatcher's own, which is not over before it is done. */
+  errand<R>(runtime: Runtime.Runtime<R>, effect: Effect.Effect<void>): void {
     this.errands += 1
-    Runtime.runFork(runtime, handled, this.forkOptions(runtime)).addObserver(() => this.errandDone())
+    Runtime.runFork(runtime, effect, this.forkOptions(runtime)).addObserver(() => this.errandDone())
   }
 
   errandBegun(): void {

@@ -4,6 +4,7 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type { ErrorHandler, Thread } from "../Thread.js"
+import type { DatagramEndpoint } from "./datagramEndpoint.js"
 import type { Dispatcher } from "./dispatcher.js"
 import type { Sleeper } from "./sleeper.js"
 import type { StreamSocket } from "./streamSocket.js"
@@ -22,6 +23,8 @@ export class DispatcherThread implements Thread<any, any> {
   readonly scope: ThreadScope | undefined
   /** The connection that it serves. */
   readonly socket: StreamSocket | undefined
+  /** The datagram socket that it serves. */
+  datagramSocket: DatagramEndpoint | undefined = undefined
   private label: string
   /** Joined to the label when somebody asks: `server:handler_` and 7. */
   private ordinal: number

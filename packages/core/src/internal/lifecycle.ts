@@ -23,8 +23,6 @@ export const run = <A, E, R>(
         dispatcher.running += 1
         const thread = dispatcher.spawn(runtime, Effect.provideService(program, Scope.Scope, scope), {
           label: "initializer",
-          ordinal: 0,
-          socket: undefined,
           onError: undefined,
           isWatched: true,
           onEnd: (_, exit) => {

@@ -6,7 +6,9 @@ import * as NetAddressModule from "../NetAddress.js"
 import type { Socket } from "../Socket.js"
 import { AcceptError, ListenerClosed } from "../SocketError.js"
 import type { Failure, ListenEvents, ListenTarget, ListenTransport, Transport } from "../Transport.js"
+import type { TlsError } from "../TlsError.js"
 import type { Hub } from "./hub.js"
+import { ListenerHandshakes, type ListenerTls } from "./listenerHandshakes.js"
 import { type Settings, StreamSocket } from "./streamSocket.js"
 import { ListenerTypeId } from "./typeIds.js"
 
@@ -28,7 +30,13 @@ export class NetListener implements Listener, ListenEvents {
   private pending: Array<Transport> = []
   private failure: Failure | undefined = undefined
   private failures = 0
+  private readonly handshakes: ListenerHandshakes | undefined
+  /** Handshakes that failed and nobody was told of yet, and why the last one did. */
+  private untold = 0
+  private untoldError: TlsError | undefined = undefined
   private waiters: Array<() => void> = []
+  /** The server that takes what comes, at once: a fiber that waits to accept would cost each connection a wake. */
+  server: (() => void) | undefined = undefined
   private onSettled: (() => void) | undefined = undefined
   private closeListeners: Array<() => void> = []
   isListening = false
@@ -38,10 +46,11 @@ export class NetListener implements Listener, ListenEvents {
   private refused = 0
   private failed_ = 0
 
-  constructor(hub: Hub, target: ListenTarget, settings: Settings) {
+  constructor(hub: Hub, target: ListenTarget, settings: Settings, tls: ListenerTls | undefined) {
     this.hub = hub
     this.backlog = target.backlog
     this.settings = settings
+    this.handshakes = tls === undefined ? undefined : new ListenerHandshakes(tls, this)
     hub.listeners.add(this)
     this.transport = hub.platform.listen(target, this)
   }
@@ -59,7 +68,9 @@ export class NetListener implements Listener, ListenEvents {
       accepted: this.accepted_,
       refused: this.refused,
       failed: this.failed_,
-      pending: this.pending.length
+      pending: this.pending.length,
+      handshakes: this.handshakes?.size ?? 0,
+      handshakeFailures: this.handshakes?.failures ?? 0
     }))
   }
 
@@ -80,6 +91,18 @@ export class NetListener implements Listener, ListenEvents {
     else this.handshakes.begin(transport)
   }
 
+  /** A connection is ready to be accepted; where there is TLS it stands. */
+  secured(transport: Transport): void {
+    this.pending.push(transport)
+    this.wakeAll()
+  }
+
+  notSecured(error: TlsError): void {
+    this.untold += 1
+    this.untoldError = error
+    this.wakeAll()
+  }
+
   failed(failure: Failure): void {
     this.failure = failure
     if (this.isListening) {
@@ -97,6 +120,7 @@ export class NetListener implements Listener, ListenEvents {
     this.isClosing = true
     this.hub.listeners.delete(this)
     for (const transport of this.pending.splice(0)) transport.destroy()
+    this.handshakes?.close()
     this.wakeAll()
     for (const listener of this.closeListeners.splice(0)) listener()
   }
@@ -129,6 +153,11 @@ export class NetListener implements Listener, ListenEvents {
         cause: failure.cause
       })
     }
+    if (this.untold > 0) {
+      const count = this.untold
+      this.untold = 0
+      return new AcceptError({ reason: "Handshake", address: this.shownAddress, count, cause: this.untoldError })
+    }
     const transport = this.pending.shift()
     if (transport === undefined) return undefined
     this.accepted_ += 1
@@ -138,7 +167,7 @@ export class NetListener implements Listener, ListenEvents {
   /** Waits until there is something to take, or the listener is closed. */
   get ready(): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
-      if (this.pending.length > 0 || this.failures > 0 || this.isClosing) {
+      if (this.pending.length > 0 || this.failures > 0 || this.untold > 0 || this.isClosing) {
         resume(Effect.void)
         return
       }
@@ -165,6 +194,7 @@ export class NetListener implements Listener, ListenEvents {
   }
 
   private wakeAll(): void {
+    this.server?.()
     if (this.waiters.length === 0) return
     for (const waiter of this.waiters.splice(0)) waiter()
   }

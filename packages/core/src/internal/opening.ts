@@ -6,13 +6,19 @@ import * as NetAddress from "../NetAddress.js"
 import type { Socket } from "../Socket.js"
 import type { InvalidOption, UnsupportedOption } from "../SocketError.js"
 import { BindError, BindReason, ConnectError, ConnectReason } from "../SocketError.js"
+import type { ClientContext, ConnectTlsOptions, ListenTlsOptions, ServerContext } from "../Tls.js"
+import { TlsError } from "../TlsError.js"
+import type { TlsPlatform, UpgradeRequest } from "../TlsTransport.js"
 import type { Failure, ListenTarget, Transport } from "../Transport.js"
 import { forClock } from "./deadlines.js"
+import { clientRequest, defaultClient, platformOf, secure, toTlsError } from "./handshake.js"
 import type { Hub } from "./hub.js"
+import type { ListenerTls } from "./listenerHandshakes.js"
 import { NetListener } from "./listener.js"
 import * as Options from "./options.js"
 import { type Attempt, race } from "./racing.js"
 import { type Settings, StreamSocket } from "./streamSocket.js"
+import { TlsContextTypeId } from "./typeIds.js"
 import * as TimeoutOptions from "./timeoutOptions.js"
 
 const settingsOf = (options: CommonOptions): Effect.Effect<Settings, InvalidOption> =>
@@ -68,14 +74,63 @@ const addressesOf = (
   })
 }
 
+interface Securing {
+  readonly platform: TlsPlatform
+  readonly request: Omit<UpgradeRequest, "early">
+  readonly timeout: number
+}
+
+/** What is needed for the handshake is made before anything is opened. */
+const clientTls = (
+  hub: Hub,
+  { tls }: ConnectOptions,
+  where: Options.ConnectWhere
+): Effect.Effect<Securing | undefined, TlsError | InvalidOption | UnsupportedOption> =>
+  Effect.gen(function*() {
+    if (tls === undefined || tls === false) return undefined
+    const platform = yield* platformOf(hub)
+    const options: ConnectTlsOptions = tls === true ? {} : isContext(tls) ? { context: tls } : tls
+    const context = options.context ?? (yield* defaultClient(hub))
+    const host = where.path === undefined ? where.host : undefined
+    const request = yield* clientRequest(context, options, host, where.port)
+    return { platform, request, timeout: context.handshakeTimeoutMillis }
+  })
+
+/** A socket that breaks while TLS begins is a handshake that failed. */
+const secureAs = (
+  socket: StreamSocket,
+  subject: string,
+  { platform, request, timeout }: Securing
+): Effect.Effect<void, TlsError> =>
+  Effect.mapError(
+    secure(socket, platform, request, timeout, subject),
+    (error) => error instanceof TlsError ? error : toTlsError(subject, { reason: "ClosedInHandshake", cause: error })
+  )
+
+const serverTls = (
+  hub: Hub,
+  { tls }: ListenOptions,
+  settings: Settings
+): Effect.Effect<ListenerTls | undefined, InvalidOption | UnsupportedOption> =>
+  Effect.gen(function*() {
+    if (tls === undefined) return undefined
+    const platform = yield* platformOf(hub)
+    const options: ListenTlsOptions = isContext(tls) ? { context: tls } : tls
+    const maxHandshakes = yield* Options.count("tls.maxHandshakes", options.maxHandshakes ?? 4096, 1)
+    return { platform, context: options.context, maxHandshakes, deadlines: settings.deadlines }
+  })
+
+const isContext = <C extends ClientContext | ServerContext>(tls: C | object): tls is C => TlsContextTypeId in tls
+
 export const connect = (
   hub: Hub,
   options: ConnectOptions
-): Effect.Effect<Socket, ConnectError | InvalidOption | UnsupportedOption, Scope.Scope> =>
+): Effect.Effect<Socket, ConnectError | TlsError | InvalidOption | UnsupportedOption, Scope.Scope> =>
   Effect.gen(function*() {
     const settings = yield* settingsOf(options)
     const where = yield* Options.connectTarget(options)
     yield* supported(hub, options, undefined)
+    const securing = yield* clientTls(hub, options, where)
     const attempts: Array<Attempt> = []
     const failure = (reason: ConnectReason, cause: unknown): ConnectError =>
       new ConnectError({
@@ -98,15 +153,24 @@ export const connect = (
           localPort: where.localPort,
           options
         })
-        return new StreamSocket(hub, transport, settings, 0)
+        const socket = new StreamSocket(hub, transport, settings, 0)
+        socket.host = where.path === undefined ? where.host : undefined
+        return socket
       })
     }).pipe(
       Effect.mapError((error: Failure) => failure(toConnectReason(error), error.cause))
     )
     const timeout = settings.timeouts.connect
+    let isConnected = false
+    const ready = securing === undefined ? winner : Effect.tap(winner, (socket) => {
+      isConnected = true
+      return secureAs(socket, where.shown, securing)
+    })
+    const timedOut = (): ConnectError | TlsError =>
+      isConnected ? toTlsError(where.shown, { reason: "HandshakeTimeout" }) : failure("TimedOut", undefined)
     const bounded = timeout === Infinity
-      ? winner
-      : Effect.timeoutFail(winner, { duration: timeout, onTimeout: () => failure("TimedOut", undefined) })
+      ? ready
+      : Effect.timeoutFail(ready, { duration: timeout, onTimeout: timedOut })
     // Whatever the race left behind is cut, whether it was won, lost, timed out or interrupted: only the winner stays.
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.exit(restore(bounded)), (exit) => {
@@ -149,9 +213,10 @@ export const listen = (
       : [NetAddress.unix(where.path)]
     const target: ListenTarget = { ...where.listening, address: addresses[0]!, options }
     yield* supported(hub, options, target)
+    const secured = yield* serverTls(hub, options, settings)
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
-        const listener = new NetListener(hub, target, settings)
+        const listener = new NetListener(hub, target, settings, secured)
         return Effect.matchCauseEffect(Effect.mapError(restore(listener.bound), failure), {
           onFailure: (cause) => Effect.zipRight(listener.shut, Effect.failCause(cause)),
           onSuccess: () => Effect.as(Effect.addFinalizer(() => listener.shut), listener)

@@ -2,7 +2,7 @@
 const smallChunk = 512
 const blockSize = 4096
 /** Up to here a loop finds a byte faster than a call into the engine does. */
-const shortScan = 48
+const shortScan = 128
 
 const noBytes = new Uint8Array(0)
 

@@ -1,17 +1,12 @@
 import type { RuntimeFiber } from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
+import { afterTurn } from "./afterTurn.js"
 import { enterTurn, leaveTurn } from "./turn.js"
 
 type AnyFiber = RuntimeFiber<unknown, unknown>
 
-declare const setImmediate: ((task: () => void) => unknown) | undefined
-
 /** How many steps may follow each other before the event loop's turn comes: the others' input and output. */
 const stepsBeforeTurn = 64
-
-const afterTurn = typeof setImmediate === "function"
-  ? setImmediate
-  : (task: () => void): unknown => setTimeout(task, 0)
 
 const settled = Promise.resolve()
 
@@ -124,14 +119,14 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
     } else {
       this.others.buckets = []
       // Lower numbers first, as Effect's own scheduler has it.
-      for (const [priority, bucket] of buckets) if (priority < 0) for (const task of bucket) task()
+      for (const [priority, bucket] of buckets) if (priority < 0) { for (const task of bucket) task() }
       for (const task of tasks) task()
-      for (const [priority, bucket] of buckets) if (priority > 0) for (const task of bucket) task()
+      for (const [priority, bucket] of buckets) if (priority > 0) { for (const task of bucket) task() }
     }
     this.isStepping = false
     this.steps += 1
     if (this.measuring) this.count(performance.now() - begin)
-    if (this.listeners.length > 0) for (const listener of this.listeners.splice(0)) listener()
+    if (this.listeners.length > 0) { for (const listener of this.listeners.splice(0)) listener() }
   }
 
   private count(millis: number): void {

@@ -1,5 +1,6 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type * as Runtime from "effect/Runtime"
 import type { Server, ServerStats } from "../Copas.js"
 import type { Socket } from "../Socket.js"
@@ -8,7 +9,7 @@ import type { ErrorHandler } from "../Thread.js"
 import type { Dispatcher, Spawn } from "./dispatcher.js"
 import type { DispatcherThread } from "./dispatcherThread.js"
 import type { NetListener } from "./listener.js"
-import type { Settings, StreamSocket } from "./streamSocket.js"
+import { isNormalEnd, type Settings, type StreamSocket } from "./streamSocket.js"
 
 /** How a server treats its connections. */
 export interface ServerSettings {
@@ -20,7 +21,7 @@ export interface ServerSettings {
 }
 
 /**
- * A server of the dispatcher: an accept thread, and a thread for each connection.
+ * A server of the dispatcher: takes connections as they come, and runs a thread for each.
  */
 export class DispatcherServer implements Server {
   private readonly dispatcher: Dispatcher
@@ -28,12 +29,10 @@ export class DispatcherServer implements Server {
   private readonly handler: (socket: Socket) => Effect.Effect<unknown, unknown, any>
   private readonly options: ServerSettings
   readonly listener: NetListener
-  private acceptThread: DispatcherThread | undefined = undefined
-  private readonly handlerSpawn: Omit<Spawn, "socket" | "ordinal">
+  private readonly handlerSpawn: Spawn
   private connections = 0
   private active = 0
   private failed = 0
-  private onRoom: (() => void) | undefined = undefined
 
   constructor(
     dispatcher: Dispatcher,
@@ -72,41 +71,31 @@ export class DispatcherServer implements Server {
 
   start(): void {
     this.dispatcher.servers.add(this)
-    this.acceptThread = this.dispatcher.spawn(this.runtime, this.acceptLoop, {
-      label: `${this.name}:server`,
-      ordinal: 0,
-      socket: undefined,
-      onError: undefined,
-      isWatched: false,
-      onEnd: () => this.acceptEnded()
-    })
+    this.dispatcher.traced("serverAdded", this.name)
+    this.listener.server = this.acceptAll
+    this.acceptAll()
   }
 
-  // As many as wait are taken in one go: one a turn would keep late comers waiting for seconds under load.
-  private readonly acceptLoop: Effect.Effect<void> = Effect.suspend((): Effect.Effect<void> => {
+  /** Takes all that waits, in one go: one a turn would keep late comers waiting for seconds under load. */
+  private readonly acceptAll = (): void => {
     while (!this.listener.isClosing && this.active < this.options.maxConnections) {
       const taken = this.listener.take(this.options.settings, this.connections + 1)
-      if (taken === undefined) break
+      if (taken === undefined) return
       if (taken instanceof AcceptError) {
-        return Effect.zipRight(Effect.logWarning(`${this.name}: ${taken.message}`, taken), this.acceptLoop)
+        this.dispatcher.errand(this.runtime, Effect.logWarning(`${this.name}: ${taken.message}`, taken))
+      } else {
+        this.serve(taken)
       }
-      this.serve(taken)
     }
-    if (this.listener.isClosing) return Effect.void
-    return Effect.zipRight(this.active < this.options.maxConnections ? this.listener.ready : this.room, this.acceptLoop)
-  })
+    if (this.listener.isClosing) this.stop()
+  }
 
-  /** Waits until fewer than `maxConnections` are open. */
-  private readonly room: Effect.Effect<void> = Effect.async<void>((resume) => {
-    if (this.active < this.options.maxConnections) {
-      resume(Effect.void)
-      return
-    }
-    this.onRoom = () => resume(Effect.void)
-    return Effect.sync(() => {
-      this.onRoom = undefined
-    })
-  })
+  private stop(): void {
+    if (!this.dispatcher.servers.delete(this)) return
+    this.listener.server = undefined
+    this.dispatcher.traced("serverRemoved", this.name)
+    this.dispatcher.checkFinished()
+  }
 
   // ---- serving
 
@@ -115,15 +104,18 @@ export class DispatcherServer implements Server {
     this.active += 1
     socket.owner = this
     this.dispatcher.errandBegun()
-    this.dispatcher.spawn(this.runtime, Effect.suspend(() => this.handler(socket)), {
-      ...this.handlerSpawn,
-      ordinal: this.connections,
+    this.dispatcher.spawn(
+      this.runtime,
+      Effect.suspend(() => this.handler(socket)),
+      this.handlerSpawn,
+      this.connections,
       socket
-    })
+    )
   }
 
   private handlerEnded(thread: DispatcherThread, exit: Exit.Exit<unknown, unknown>): void {
     const socket = thread.socket!
+    if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause) && !isNormalEnd(exit)) this.failed += 1
     if (this.options.autoClose) {
       socket.end(exit)
     } else if (!socket.isClosed) {
@@ -140,23 +132,17 @@ export class DispatcherServer implements Server {
 
   private letGo(): void {
     this.active -= 1
-    this.onRoom?.()
-    this.onRoom = undefined
     this.dispatcher.errandDone()
+    if (this.dispatcher.servers.has(this)) this.acceptAll()
   }
 
   // ---- the end
 
-  private acceptEnded(): void {
-    this.dispatcher.servers.delete(this)
-    this.dispatcher.checkFinished()
-  }
-
   /** Stops accepting; what runs goes on. The listener is closed unless it is to be kept. */
   remove(keepOpen: boolean): Effect.Effect<void> {
-    return Effect.zipRight(
-      Effect.suspend(() => this.acceptThread === undefined ? Effect.void : this.acceptThread.interrupt),
-      Effect.suspend(() => keepOpen ? Effect.void : this.listener.shut)
-    )
+    return Effect.suspend(() => {
+      this.stop()
+      return keepOpen ? Effect.void : this.listener.shut
+    })
   }
 }

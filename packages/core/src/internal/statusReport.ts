@@ -1,8 +1,10 @@
 import * as Context from "effect/Context"
 import * as Option from "effect/Option"
 import type { Status } from "../Copas.js"
+import type { DatagramSocket } from "../DatagramSocket.js"
 import type { Socket } from "../Socket.js"
 import type { State } from "../Thread.js"
+import { DatagramEndpoint } from "./datagramEndpoint.js"
 import type { Deadlines } from "./deadlines.js"
 import type { AnyFiber, Dispatcher } from "./dispatcher.js"
 import { CurrentThread, type DispatcherThread } from "./dispatcherThread.js"
@@ -15,7 +17,10 @@ const threadOf = (fiber: AnyFiber): DispatcherThread | undefined =>
  * The threads that wait for a socket. Threads keep no state of their own for this: what waits says so, and it is
  * gathered when somebody asks.
  */
-const waitingForSockets = (sockets: ReadonlyArray<Socket>): Map<DispatcherThread, State> => {
+const waitingForSockets = (
+  sockets: ReadonlyArray<Socket>,
+  datagramSockets: ReadonlyArray<DatagramSocket>
+): Map<DispatcherThread, State> => {
   const states = new Map<DispatcherThread, State>()
   const note = (fiber: AnyFiber | undefined, state: State): void => {
     if (fiber === undefined || fiber.unsafePoll() !== null) return
@@ -27,17 +32,21 @@ const waitingForSockets = (sockets: ReadonlyArray<Socket>): Map<DispatcherThread
     for (const fiber of socket.outbound.writers) note(fiber, "writing")
     if (socket.inbound.waiting) note(socket.inbound.reader, "reading")
   }
+  for (const socket of datagramSockets) {
+    if (socket instanceof DatagramEndpoint) for (const fiber of socket.inbound.readers) note(fiber, "reading")
+  }
   return states
 }
 
 export const make = (
   dispatcher: Dispatcher,
   sockets: ReadonlyArray<Socket>,
+  datagramSockets: ReadonlyArray<DatagramSocket>,
   deadlines: Deadlines
 ): Status => {
   const { scheduler } = dispatcher
   const { ready } = scheduler
-  const waiting = waitingForSockets(sockets)
+  const waiting = waitingForSockets(sockets, datagramSockets)
   const threads: Record<State, number> = { ready: 0, reading: 0, writing: 0, sleeping: 0, inactive: 0, waiting: 0 }
   for (const thread of dispatcher.threads) {
     const state: State = ready.has(thread.fiber)
@@ -55,7 +64,7 @@ export const make = (
     exiting: dispatcher.isExiting,
     threads,
     servers: dispatcher.servers.size,
-    sockets: sockets.length,
+    sockets: sockets.length + datagramSockets.length,
     timers: deadlines.size,
     steps: scheduler.steps,
     durations: Option.map(Option.fromNullable(measured), (statistics) => ({

@@ -178,7 +178,7 @@ export class WaitLine {
     const waiter = new Waiter(this, fiber, isInterruptible, deadlines, amount, request)
     if (!isInterruptible) return this.suspendIn(waiter, millis)
     if (this.isLight) {
-      fiber.addObserver(waiter.leave)
+//      fiber.addObserver(waiter.leave)
       return this.suspendIn(waiter, millis)
     }
     return Effect.withRuntimeFlagsPatch(
@@ -266,7 +266,7 @@ export class WaitLine {
     this.waiting.remove(waiter)
     if (waiter.index !== -1) waiter.deadlines.cancel(waiter)
     if (waiter.thread !== undefined) waiter.thread.waitBegins(false)
-    if (this.isLight && waiter.isInterruptible) waiter.fiber.removeObserver(waiter.leave)
+//    if (this.isLight && waiter.isInterruptible) waiter.fiber.removeObserver(waiter.leave)
   }
 
   private claim(waiter: Waiter): Effect.Effect<any, any> {

@@ -161,6 +161,7 @@ export interface Pair {
 /** What `connected` can fail with. */
 export type PairError =
   | SocketError.ConnectError
+  | SocketError.TlsError
   | SocketError.BindError
   | SocketError.AcceptError
   | SocketError.ListenerClosed

@@ -239,6 +239,11 @@ export class MemoryTransport implements Transport, Task {
     }
   }
 
+  /** Both directions have come to their end: there is nothing left to do. */
+  checkFinished(): void {
+    if (!this.isGone && this.outgoing?.hasSentEnd === true && this.incoming?.hasSaidEnd === true) this.leave()
+  }
+
   private leave(): void {
     this.isGone = true
     this.disarm()

@@ -20,7 +20,8 @@ export class Flow {
   private used = 0
   private arrived: Array<Uint8Array> = []
   private hasEnded = false
-  private saidEnd = false
+  hasSentEnd = false
+  hasSaidEnd = false
   capacity: number
 
   constructor(sender: MemoryTransport, receiver: MemoryTransport, pipe: Pipe, capacity: number) {
@@ -50,6 +51,7 @@ export class Flow {
   }
 
   end(): void {
+    if (this.hasSentEnd) return
     this.isEnding = true
     this.pump()
   }
@@ -91,7 +93,9 @@ export class Flow {
     }
     if (this.isEnding) {
       this.isEnding = false
+      this.hasSentEnd = true
       this.pipe.transmit(0, () => this.arriveEnd())
+      this.sender.checkFinished()
     }
   }
 
@@ -123,9 +127,10 @@ export class Flow {
       receiver.said.deliver(chunk)
     }
     if (receiver.isGone) return
-    if (this.arrived.length === 0 && this.hasEnded && !this.saidEnd && receiver.takes) {
-      this.saidEnd = true
+    if (this.arrived.length === 0 && this.hasEnded && !this.hasSaidEnd && receiver.takes) {
+      this.hasSaidEnd = true
       receiver.said.ended()
+      receiver.checkFinished()
     }
     if (this.source.length > 0) this.pump()
   }

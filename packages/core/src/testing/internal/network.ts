@@ -1,7 +1,7 @@
 import { PCGRandom } from "effect/Utils"
 import type { Deadlines } from "../../internal/deadlines.js"
 import type { Failure } from "../../Transport.js"
-import { afterTurn } from "./afterTurn.js"
+import { afterTurn } from "../../internal/afterTurn.js"
 import type { Chunks } from "./endpoint.js"
 import { MemoryHost } from "./host.js"
 import { type Conditions, ideal, Link } from "./link.js"

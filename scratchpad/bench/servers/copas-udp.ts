@@ -1,0 +1,18 @@
+import { Copas, type DatagramSocket, Udp } from "@copas/core"
+import { NodeCopas } from "@copas/node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+
+const echo = (socket: DatagramSocket.DatagramSocket) =>
+  socket.receiveFrom.pipe(
+    Effect.flatMap(({ data, from }) => socket.sendTo(data, from)),
+    Effect.forever
+  )
+
+const program = Effect.gen(function*() {
+  const socket = yield* Udp.bind({ host: "127.0.0.1" })
+  yield* Copas.addServer(socket, echo, { name: "echo" })
+  console.log(`READY ${socket.localAddress.port}`)
+})
+
+Copas.run(program).pipe(Effect.provide(NodeCopas.layer), NodeRuntime.runMain)
