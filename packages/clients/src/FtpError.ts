@@ -427,6 +427,26 @@ export class ListingTooLong
 }
 
 /**
+ * The session was given up before this call: its control connection was lost, or nobody knows any more which reply
+ * belongs to which command. The call that lost it had the error itself; nothing of this one was sent.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SessionClosed
+  extends Schema.TaggedError<SessionClosed>("@copas/clients/FtpError/SessionClosed")("SessionClosed", {
+    server,
+    /** Why it was given up. */
+    why: Schema.String,
+    cause: Schema.optional(Schema.Defect)
+  })
+{
+  override get message(): string {
+    return `${at(this.server)}: the session was given up: ${this.why}; connect anew`
+  }
+}
+
+/**
  * Every error of this module.
  *
  * @since 0.1.0
@@ -449,6 +469,7 @@ export type FtpError =
   | ProtocolViolation
   | ReplyTooLong
   | ListingTooLong
+  | SessionClosed
 
 /**
  * Whether the same thing can succeed when it is tried again, without a change and without looking first. An
@@ -467,6 +488,7 @@ export type FtpError =
 export const canRetry = (error: FtpError): boolean => {
   switch (error._tag) {
     case "ServiceUnavailable":
+    case "SessionClosed":
     case "DataConnectionFailed":
     case "TransferIncomplete":
       return true

@@ -4,9 +4,10 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { CertificateTypeId } from "./internal/typeIds.js"
+import * as X509 from "./internal/x509.js"
 import { Net } from "./Net.js"
 import type { UnsupportedOption } from "./SocketError.js"
 import type { TlsError } from "./TlsError.js"
@@ -153,18 +154,33 @@ export const parseAll = (
   Effect.flatMap(Net, (net) => Effect.flatMap(net.tls, (tls) => tls.certificates(source, 1024)))
 
 /**
- * A distinguished name on one line, most specific attribute last as in the certificate; special characters are escaped
- * (RFC 4514, section 2.4).
+ * What a platform's cryptography does for certificates.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CertificateCrypto {
+  readonly digest: (algorithm: DigestAlgorithm, bytes: Uint8Array) => Uint8Array
+  /** True when the certificate in `issuer` signed and issued the one in `der`. */
+  readonly issued: (issuer: Uint8Array, der: Uint8Array) => boolean
+  /** True when `host` is one of the names or addresses of the certificate in `der`. */
+  readonly isFor: (der: Uint8Array, host: string) => boolean
+}
+
+/**
+ * Reads the DER encoding of one certificate: for platforms; others use `parse`. `None` when it is malformed.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromDer = (der: Uint8Array, crypto: CertificateCrypto): Option.Option<Certificate> =>
+  Option.liftThrowable(X509.parse)(der, crypto)
+
+/**
+ * A distinguished name on one line, in the order of the certificate; special characters are escaped (RFC 4514, section
+ * 2.4).
  *
  * @since 0.1.0
  * @category conversions
  */
-export const formatName = (name: DistinguishedName): string =>
-  name.map((attribute) => `${attribute.name}=${escapeValue(attribute.value)}`).join(", ")
-
-const escapeValue = (value: string): string =>
-  Array.from(value, (character) => {
-    const code = character.charCodeAt(0)
-    if (code < 0x20 || code === 0x7f) return `\\${code.toString(16).padStart(2, "0")}`
-    return `,+"\\<>;=`.includes(character) ? `\\${character}` : character
-  }).join("")
+export const formatName = (name: DistinguishedName): string => X509.formatName(name)

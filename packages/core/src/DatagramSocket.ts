@@ -170,6 +170,8 @@ export interface Stats {
   readonly bytesSent: number
   /** Came while the queue was full, or, once connected, from somebody else. Not in `datagramsReceived`. */
   readonly dropped: number
+  /** Were handed to the system, which then could not send them, and of which no `send` was told. See `sendTo`. */
+  readonly unsent: number
   /** Wait unread. */
   readonly queued: number
   readonly queuedBytes: number
@@ -209,12 +211,17 @@ export interface DatagramSocket {
 
   /**
    * Sends one datagram to the peer of a connected socket; text as UTF-8. Done when the system took it: whether it
-   * arrives nobody knows. A refusal of an earlier datagram that no `receive` was told of fails it, and nothing is sent.
+   * arrives nobody knows. A failure of an earlier datagram, such as its refusal, that no `receive` was told of fails it,
+   * and nothing is sent.
    * More than fits one datagram is `MessageTooLong`. *Interruption* does not take the datagram back.
    */
   readonly send: (data: string | Uint8Array) => Effect.Effect<void, DatagramSendError>
 
-  /** Sends one datagram to anybody. Otherwise as `send`. */
+  /**
+   * Sends one datagram to anybody. A reply, to what `receiveFrom` gave, does not wait for the system's word; should the
+   * system not take one, it counts as `unsent`, and those after it wait again and fail as they should. Otherwise as
+   * `send`.
+   */
   readonly sendTo: (data: string | Uint8Array, to: Destination) => Effect.Effect<void, DatagramSendError>
 
   /**

@@ -128,15 +128,14 @@ class FutureImpl<A, E> implements Future<A, E> {
   }
 
   get await(): Effect.Effect<Exit.Exit<A, E | FutureCancelled>> {
-    const succeed = (): Effect.Effect<Exit.Exit<A, E | FutureCancelled>> => Exit.succeed(this.exit!)
     const request: Request<Exit.Exit<A, E | FutureCancelled>, never> = {
-      taken: succeed,
+      taken: () => this.exit!,
       timedOut: () => Effect.never,
       destroyed: () => Effect.never
     }
     return Effect.withFiberRuntime((fiber, { runtimeFlags }) =>
       this.exit !== undefined
-        ? succeed()
+        ? Exit.succeed(this.exit)
         : this.line.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, Infinity, request)
     )
   }

@@ -192,12 +192,12 @@ class LockImpl implements Lock {
   private wait(millis: number): Effect.Effect<readonly [Hold, number], LockTimeout | LockDestroyed> {
     return Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
       const request: Request<readonly [Hold, number], LockTimeout | LockDestroyed> = {
-        taken: (waited) => Exit.succeed([this.hold = new Hold(partyOf(fiber)), waited]),
-        timedOut: (waitedMillis) =>
+        taken: ({ waited }) => [this.hold = new Hold(partyOf(fiber)), waited],
+        timedOut: ({ waited: waitedMillis }) =>
           Effect.fail(
             withoutTrace(() => new LockTimeout({ lock: this.name, afterMillis: millis, waitedMillis }, unchecked))
           ),
-        destroyed: (waited) => this.destroyed(waited)
+        destroyed: ({ waited }) => this.destroyed(waited)
       }
       return this.line.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, millis, request)
     })

@@ -196,7 +196,7 @@ class SemaphoreImpl implements Semaphore {
     }
     const millis = options?.timeout === undefined ? this.timeoutMillis : Duration.toMillis(options.timeout)
     const request: Request<void, SemaphoreTimeout | SemaphoreDestroyed> = {
-      taken: () => Exit.void,
+      taken: () => undefined,
       timedOut: () =>
         Effect.fail(
           withoutTrace(() =>

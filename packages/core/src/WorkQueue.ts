@@ -239,7 +239,7 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
 
   private popWithin(millis: number): Effect.Effect<A, QueueTimeout | QueueDestroyed> {
     const request: Request<A, QueueTimeout | QueueDestroyed> = {
-      taken: () => Exit.succeed(this.takeFirst()),
+      taken: () => this.takeFirst(),
       timedOut: () => this.timedOut("pop", millis),
       destroyed: () => this.atEnd()
     }

@@ -38,16 +38,18 @@ export const measure = async (context: LoadContext, options: WindowOptions): Pro
   const used = usedBetween(from.cpu, to.cpu)
   const [server, load] = used.each as [number, number]
   const done = to.done - from.done
+  // Stopped or starved by others is not broken.
+  const silent = done === 0 && used.remarks.length === 0
   const busy = (used: number) => used / (to.cpu.at - from.cpu.at) * 100
   return {
-    figure: server / 1000 / done,
+    figure: done === 0 ? Number.NaN : server / 1000 / done,
     columns: {
       [options.throughput]: done / (to.cpu.at - from.cpu.at) * 1e9,
       "server busy %": busy(server),
       "load busy %": busy(load)
     },
     remarks: [...used.remarks, ...judge(options, busy(server), busy(load))],
-    ...(done === 0 ? { broken: "nothing came back" } : {})
+    ...(silent ? { broken: "nothing came back" } : {})
   }
 }
 

@@ -20,6 +20,7 @@ import { DatagramInbound } from "./datagramInbound.js"
 import * as DatagramNames from "./datagramNames.js"
 import * as DatagramOptionsModule from "./datagramOptions.js"
 import { DatagramOutbound } from "./datagramOutbound.js"
+import { Sender } from "./datagramSender.js"
 import type { Deadlines } from "./deadlines.js"
 import type { Hub } from "./hub.js"
 import * as SocketFailure from "./socketFailure.js"
@@ -140,6 +141,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
           const peer = this.transport.remoteAddress ?? address
           this.peer = peer
           this.inbound.takeFailure()
+          this.outbound.distrust()
           this.inbound.keepOnly((from) => from.host === peer.host && from.port === peer.port)
           this.traced("connected")
           resume(Effect.void)
@@ -222,6 +224,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
       bytesReceived: this.inbound.bytes,
       bytesSent: this.outbound.bytes,
       dropped: this.inbound.dropped,
+      unsent: this.outbound.unsent,
       queued: this.inbound.queued,
       queuedBytes: this.inbound.queuedBytes,
       ageMillis: this.deadlines.now() - this.openedAt
@@ -259,7 +262,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
       return
     }
     this.traced("received", data.length)
-    this.inbound.deliver(data, { _tag: "InetAddress", host, port, family: this.target.address.family })
+    this.inbound.deliver(data, new Sender(host, port, this.target.address.family, this))
   }
 
   failed(failure: Failure): void {

@@ -4,6 +4,7 @@ import * as NetAddress from "../NetAddress.js"
 import { type DatagramSendError, InvalidOption } from "../SocketError.js"
 import type { Failure } from "../Transport.js"
 import type { DatagramEndpoint } from "./datagramEndpoint.js"
+import { Sender } from "./datagramSender.js"
 import { Deadline } from "./deadlines.js"
 import * as SocketFailure from "./socketFailure.js"
 
@@ -11,6 +12,9 @@ import * as SocketFailure from "./socketFailure.js"
 export const maxIpv4 = 65507
 /** RFC 8200: without its own header. */
 export const maxIpv6 = 65527
+
+/** So many of which the outcome is not known yet may go out; the next wait, so that a flood of them has its bound. */
+const mostUnderWay = 64
 
 type Resume = (effect: Effect.Effect<void, DatagramSendError>) => void
 
@@ -39,7 +43,14 @@ export class DatagramOutbound {
   private readonly limit: number
   datagrams = 0
   bytes = 0
-  /** Those under way that have a time-out. */
+  unsent = 0
+  /** Of those that nobody waits for. */
+  private underWay = 0
+  /** The peer took the one before. */
+  private isTrusted = false
+  /** One that nobody waited for was not sent: from then on they wait, until one is. */
+  private hasLost = false
+  /** Those that wait and have a time-out. */
   private readonly waiters = new Set<Waiter>()
   private deadline: SendDeadline | undefined = undefined
 
@@ -50,29 +61,60 @@ export class DatagramOutbound {
 
   /** `to` is numeric, and of the socket's family. */
   send(data: string | Uint8Array, to: InetAddress | undefined): Effect.Effect<void, DatagramSendError> {
-    return Effect.async<void, DatagramSendError>((resume) => this.start(data, to, resume))
+    return Effect.suspend(() => {
+      const { socket } = this
+      const size = typeof data === "string" ? socket.hub.platform.byteLength(data) : data.length
+      const refusal = this.refuse(size, to)
+      if (refusal !== undefined) return refusal
+      if (!this.trusts(to)) return Effect.async<void, DatagramSendError>((resume) => this.start(data, size, to, resume))
+      this.underWay += 1
+      socket.transport.send(data, to, (failure) => {
+        this.underWay -= 1
+        if (failure === undefined) this.sent(size)
+        else this.lost(failure, to)
+      })
+      return Effect.void
+    })
   }
 
-  private start(data: string | Uint8Array, to: InetAddress | undefined, resume: Resume): void {
-    const { socket } = this
-    const size = typeof data === "string" ? socket.hub.platform.byteLength(data) : data.length
-    const refusal = this.refuse(size, to)
-    if (refusal !== undefined) {
-      resume(refusal)
-      return
-    }
-    const waiter = socket.timeouts.send === Infinity ? undefined : this.wait(resume)
-    socket.transport.send(data, to, (failure) => {
+  /** The platform hands a datagram over within the call, and tells how that went later: waiting for it costs a turn. */
+  private trusts(to: InetAddress | undefined): boolean {
+    return this.underWay < mostUnderWay &&
+      (to === undefined ? this.isTrusted : !this.hasLost && Sender.wasHeardBy(this.socket, to))
+  }
+
+  /** There is another peer: the first datagram to it waits for its outcome. */
+  distrust(): void {
+    this.isTrusted = false
+  }
+
+  private start(data: string | Uint8Array, size: number, to: InetAddress | undefined, resume: Resume): void {
+    const waiter = this.socket.timeouts.send === Infinity ? undefined : this.wait(resume)
+    this.socket.transport.send(data, to, (failure) => {
       if (waiter !== undefined) this.waiters.delete(waiter)
       if (failure !== undefined) {
         resume(this.failure(failure, to))
         return
       }
-      this.datagrams += 1
-      this.bytes += size
-      socket.traced("sent", size)
+      this.hasLost = false
+      this.isTrusted = to === undefined
+      this.sent(size)
       resume(Effect.void)
     })
+  }
+
+  private sent(size: number): void {
+    this.datagrams += 1
+    this.bytes += size
+    this.socket.traced("sent", size)
+  }
+
+  private lost(failure: Failure, to: InetAddress | undefined): void {
+    if (this.socket.isClosing) return
+    this.unsent += 1
+    this.isTrusted = false
+    this.hasLost = true
+    if (to === undefined) this.socket.inbound.report(failure)
   }
 
   private refuse(size: number, to: InetAddress | undefined): Effect.Effect<never, DatagramSendError> | undefined {

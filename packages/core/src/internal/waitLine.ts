@@ -23,22 +23,33 @@ export const partyOf = (fiber: AnyFiber): object => threadOf(fiber) ?? fiber
  */
 export const opsBeforeYield = 512
 
-/** What becomes of one that asks; all of it runs in the asking fiber, and is told how long it waited. */
+/** How long one waited, in milliseconds. */
+export interface Wait {
+  readonly waited: number
+}
+
+const noWait: Wait = { waited: 0 }
+
+/** What becomes of one that asks. All of it runs in the asking fiber. */
 export interface Request<A, E> {
-  /** Has what it asked for. */
-  readonly taken: (waitedMillis: number) => Effect.Effect<A, E>
-  readonly timedOut: (waitedMillis: number) => Effect.Effect<never, E>
-  readonly destroyed: (waitedMillis: number) => Effect.Effect<never, E>
+  /** It has what it asked for. */
+  readonly taken: (wait: Wait) => A
+  readonly timedOut: (wait: Wait) => Effect.Effect<never, E>
+  readonly destroyed: (wait: Wait) => Effect.Effect<never, E>
 }
 
 /** One fiber in the line. */
-class Waiter extends Deadline {
+class Waiter extends Deadline implements Wait {
   previous: Waiter | undefined = undefined
   next: Waiter | undefined = undefined
   /** Where it is: in the line, among those that were granted and did not come yet, or nowhere. */
   list: WaiterList | undefined = undefined
-  private resume: ((effect: Effect.Effect<any, any>) => void) | undefined = undefined
-  private outcome: Effect.Effect<any, any> | undefined = undefined
+  /** Resumes its fiber, once that is suspended. */
+  resume: ((effect: Effect.Effect<any, any>) => void) | undefined = undefined
+  /** What it goes on with, once it is known. */
+  outcome: Effect.Effect<any, any> | undefined = undefined
+  /** Told of the end of its fiber. */
+  leave: (() => void) | undefined = undefined
   since = 0
   thread: DispatcherThread | undefined = undefined
   readonly line: WaitLine
@@ -77,14 +88,6 @@ class Waiter extends Deadline {
 
   expire(): void {
     this.line.expired(this)
-  }
-
-  readonly leave = (): void => this.line.left(this)
-
-  /** Its fiber suspends; it may have been made to yield on the way, and be granted already. */
-  readonly register = (resume: (effect: Effect.Effect<any, any>) => void): void => {
-    if (this.outcome === undefined) this.resume = resume
-    else resume(this.outcome)
   }
 
   wake(outcome: Effect.Effect<any, any>): void {
@@ -171,14 +174,15 @@ export class WaitLine {
     millis: number,
     request: Request<A, E>
   ): Effect.Effect<A, E> {
-    if (this.isDestroyed) return request.destroyed(0)
-    if (this.tryTake(amount)) return request.taken(0)
-    if (millis <= 0) return request.timedOut(0)
+    if (this.isDestroyed) return request.destroyed(noWait)
+    if (this.tryTake(amount)) return Exit.succeed(request.taken(noWait))
+    if (millis <= 0) return request.timedOut(noWait)
     const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
     const waiter = new Waiter(this, fiber, isInterruptible, deadlines, amount, request)
     if (!isInterruptible) return this.suspendIn(waiter, millis)
     if (this.isLight) {
-//      fiber.addObserver(waiter.leave)
+      waiter.leave = (): void => this.left(waiter)
+      fiber.addObserver(waiter.leave)
       return this.suspendIn(waiter, millis)
     }
     return Effect.withRuntimeFlagsPatch(
@@ -194,11 +198,15 @@ export class WaitLine {
   }
 
   private suspendIn(waiter: Waiter, millis: number): Effect.Effect<any, any> {
-    waiter.since = waiter.deadlines.now()
+    if (millis !== Infinity || !this.isLight) waiter.since = waiter.deadlines.now()
     this.waiting.push(waiter)
     if (millis !== Infinity) waiter.deadlines.schedule(waiter, waiter.since + millis)
     else this.waitsForever(waiter)
-    return Effect.async(waiter.register)
+    return Effect.async((resume) => {
+      // It may have been made to yield on the way here, and be granted already.
+      if (waiter.outcome === undefined) waiter.resume = resume
+      else resume(waiter.outcome)
+    })
   }
 
   /** A thread whose own fiber waits without a limit does not keep the dispatcher going. */
@@ -219,8 +227,8 @@ export class WaitLine {
     if (this.isDestroyed) return
     this.isDestroyed = true
     for (let waiter = this.waiting.first; waiter !== undefined; waiter = this.waiting.first) {
-      this.takeOut(waiter)
-      waiter.wake(this.claim(waiter))
+      const { request } = this.takeOut(waiter)
+      waiter.wake(Effect.suspend(() => request.destroyed(waiter)))
     }
   }
 
@@ -229,7 +237,7 @@ export class WaitLine {
   expired(waiter: Waiter): void {
     if (waiter.list !== this.waiting) return
     this.takeOut(waiter)
-    waiter.wake(Effect.suspend(() => waiter.request.timedOut(waiter.waited)))
+    waiter.wake(Effect.suspend(() => waiter.request.timedOut(waiter)))
     // Who asked for much may have held up those behind.
     this.grant()
   }
@@ -262,17 +270,26 @@ export class WaitLine {
     }
   }
 
-  private takeOut(waiter: Waiter): void {
+  private takeOut(waiter: Waiter): Waiter {
     this.waiting.remove(waiter)
     if (waiter.index !== -1) waiter.deadlines.cancel(waiter)
     if (waiter.thread !== undefined) waiter.thread.waitBegins(false)
-//    if (this.isLight && waiter.isInterruptible) waiter.fiber.removeObserver(waiter.leave)
+    if (waiter.leave !== undefined) waiter.fiber.removeObserver(waiter.leave)
+    return waiter
   }
 
+  /** Granted is not yet taken: a line that was destroyed meanwhile fails it. A light one lets it have what it was granted. */
   private claim(waiter: Waiter): Effect.Effect<any, any> {
+    const { request } = waiter
+    if (this.isLight) {
+      return Effect.sync(() => {
+        this.granted.remove(waiter)
+        return request.taken(waiter)
+      })
+    }
     return Effect.suspend(() => {
-      if (waiter.list !== undefined) this.granted.remove(waiter)
-      return this.isDestroyed ? waiter.request.destroyed(waiter.waited) : waiter.request.taken(waiter.waited)
+      this.granted.remove(waiter)
+      return this.isDestroyed ? request.destroyed(waiter) : Exit.succeed(request.taken(waiter))
     })
   }
 

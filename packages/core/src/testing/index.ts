@@ -1,7 +1,9 @@
 /**
- * For tests: a network in memory, and the contract of a platform's sockets.
+ * For tests: a network in memory, programs in simulated time, and the contract of a platform's sockets.
  *
  * @since 0.1.0
  */
 export * as NetMemory from "./NetMemory.js"
+export * as Simulation from "./Simulation.js"
+export * as SimulationClock from "./SimulationClock.js"
 export * as SocketContract from "./socketContract.js"

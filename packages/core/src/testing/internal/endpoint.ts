@@ -9,9 +9,6 @@ import type { Network, Task } from "./network.js"
 import { EndpointOptions } from "./options.js"
 import type { Pipe } from "./pipe.js"
 
-/** How what came is cut into chunks: see `NetMemory.Chunks`. */
-export type Chunks = "joined" | "asSent" | "random" | number
-
 const nobody: Events = {
   connected: () => {},
   deliver: () => {},
@@ -221,7 +218,9 @@ export class MemoryTransport implements Transport, Task {
 
   /** Tells the peer that there is no such connection here. */
   refuse(): void {
-    this.outgoing?.pipe.transmitOnce(() => this.peer?.fail(this.network.failure("Reset", "the peer reset the connection")))
+    this.outgoing?.pipe.transmitOnce(() =>
+      this.peer?.fail(this.network.failure("Reset", "the peer reset the connection"))
+    )
   }
 
   /** The connection, or the attempt to make it, failed. */
@@ -262,6 +261,12 @@ export class MemoryTransport implements Transport, Task {
     this.incoming?.pipe.kill()
     this.watch()
     this.peer?.watch()
+  }
+
+  /** Something between both ends told this one that the other reset the connection. */
+  cut(): void {
+    this.outgoing?.pipe.kill()
+    this.fail(this.network.failure("Reset", "the peer reset the connection"))
   }
 
   /** The machine stops: nobody here says anything more, and what is under way from here is lost. */

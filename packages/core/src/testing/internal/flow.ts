@@ -1,5 +1,5 @@
 import type { MemoryTransport } from "./endpoint.js"
-import { Pipe } from "./pipe.js"
+import type { Pipe } from "./pipe.js"
 import { encode } from "./text.js"
 
 /** The most bytes of one packet: what is lost, or takes its time, as one. */

@@ -177,4 +177,18 @@ export class MemoryHost {
     if (count === 1) this.outgoing.delete(port)
     else this.outgoing.set(port, count - 1)
   }
+
+  // ---- up and down
+
+  crash(): void {
+    this.isUp = false
+    this.network.linksChanged()
+    for (const listener of Array.from(this.bound)) listener.close()
+    for (const endpoint of Array.from(this.endpoints)) endpoint.crash()
+  }
+
+  restart(): void {
+    this.isUp = true
+    this.network.linksChanged()
+  }
 }

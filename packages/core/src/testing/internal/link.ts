@@ -2,16 +2,9 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TimeoutOptions from "../../internal/timeoutOptions.js"
 import { InvalidOption } from "../../SocketError.js"
+import type { LinkOptions } from "../NetMemory.js"
 import type { MemoryHost } from "./host.js"
 import type { Network } from "./network.js"
-
-/** How a link between two hosts behaves, as a user writes it. */
-export interface LinkOptions {
-  readonly latency?: Duration.DurationInput | undefined
-  readonly jitter?: Duration.DurationInput | undefined
-  readonly loss?: number | undefined
-  readonly bandwidth?: number | undefined
-}
 
 /** Milliseconds, a probability, and bytes a millisecond. */
 export interface Conditions {
@@ -23,12 +16,15 @@ export interface Conditions {
 
 export const ideal: Conditions = { latency: 0, jitter: 0, loss: 0, bytesPerMillisecond: Infinity }
 
-const finite = (option: string, input: Duration.DurationInput | undefined): Effect.Effect<number, InvalidOption> =>
-  input === undefined ? Effect.succeed(0) : Effect.flatMap(TimeoutOptions.millis(option, input), (millis) =>
-    millis === Infinity ? refuse(option, "Infinity", "a finite duration; a partition never delivers") : Effect.succeed(millis))
-
 const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
   Effect.fail(new InvalidOption({ option, value: String(value), expected }))
+
+const finite = (option: string, input: Duration.DurationInput | undefined): Effect.Effect<number, InvalidOption> =>
+  Effect.gen(function*() {
+    const millis = input === undefined ? 0 : yield* TimeoutOptions.millis(option, input)
+    if (millis === Infinity) return yield* refuse(option, millis, "a finite duration; a partition never delivers")
+    return millis
+  })
 
 export const conditions = (options: LinkOptions): Effect.Effect<Conditions, InvalidOption> =>
   Effect.gen(function*() {
@@ -81,13 +77,14 @@ export class Link {
     return at
   }
 
-  /** When a datagram of so many bytes that leaves now arrives; `undefined` when it is lost. */
-  arrivalOfDatagram(bytes: number): number | undefined {
-    if (this.isCut) return undefined
+  /** Sends a datagram of so many bytes, its header included: `arrive` runs unless it is lost. Late ones overtake. */
+  sendDatagram(bytes: number, arrive: () => void): void {
     const { conditions } = this
     const departure = this.departure(bytes, conditions)
-    if (conditions.loss > 0 && this.network.random() < conditions.loss) return undefined
-    return departure + this.transit(conditions)
+    if (this.isCut || (conditions.loss > 0 && this.network.random() < conditions.loss)) return
+    this.network.at(departure + this.transit(conditions), () => {
+      if (!this.isCut) arrive()
+    })
   }
 
   private departure(bytes: number, conditions: Conditions): number {

@@ -72,11 +72,6 @@ export class MemoryListener implements ListenTransport, Binding, Task {
     this.owner.network.soon(this)
   }
 
-  /** The machine stops. */
-  crash(): void {
-    this.close()
-  }
-
   private unbind(): void {
     if (!this.isBound) return
     this.isBound = false

@@ -1,8 +1,8 @@
 import { PCGRandom } from "effect/Utils"
-import type { Deadlines } from "../../internal/deadlines.js"
-import type { Failure } from "../../Transport.js"
 import { afterTurn } from "../../internal/afterTurn.js"
-import type { Chunks } from "./endpoint.js"
+import { Deadline, type Deadlines } from "../../internal/deadlines.js"
+import type { Failure } from "../../Transport.js"
+import type { Chunks } from "../NetMemory.js"
 import { MemoryHost } from "./host.js"
 import { type Conditions, ideal, Link } from "./link.js"
 import type { Pipe } from "./pipe.js"
@@ -13,6 +13,14 @@ export interface Task {
 
 /** So many turns may follow each other before the event loop's other work comes: an endless exchange is not alone. */
 const turnsBeforeBreath = 1000
+
+class Arrival extends Deadline {
+  readonly expire: () => void
+  constructor(expire: () => void) {
+    super()
+    this.expire = expire
+  }
+}
 
 /** One network: hosts, the links between them, what is set about them, and the turn in which things happen. */
 export class Network {
@@ -25,18 +33,20 @@ export class Network {
   readonly giveUpAfter: number
   readonly connectGiveUpAfter: number
   chunks: Chunks
-  /** Between different hosts, and of a host with itself. */
-  between: Conditions
-  loopback: Conditions = ideal
-  private readonly pairs = new Map<MemoryHost, Map<MemoryHost, Conditions>>()
+  /** Between different hosts; of the one host with itself where there is but one. */
+  private between: Conditions
+  private readonly isOneHost: boolean
+  private pairs = new Map<MemoryHost, Map<MemoryHost, Conditions>>()
   private groups: Map<MemoryHost, number> | undefined = undefined
   private isAllCut = false
   private readonly generator: PCGRandom
   private tasks: Array<Task> = []
   private turns = 0
+  private lastAddress = 0
 
   constructor(deadlines: Deadlines, settings: {
     readonly seed: number
+    readonly isOneHost: boolean
     readonly link: Conditions
     readonly chunks: Chunks
     readonly bufferSize: number
@@ -45,6 +55,7 @@ export class Network {
   }) {
     this.deadlines = deadlines
     this.generator = new PCGRandom(settings.seed)
+    this.isOneHost = settings.isOneHost
     this.between = settings.link
     this.chunks = settings.chunks
     this.bufferSize = settings.bufferSize
@@ -75,6 +86,12 @@ export class Network {
     afterTurn(this.drain)
   }
 
+  /** Runs `task` when it is `time`: soon when it is already, never within the call. */
+  at(time: number, task: () => void): void {
+    if (time <= this.now()) this.soon({ run: task })
+    else this.deadlines.schedule(new Arrival(task), time)
+  }
+
   private readonly drain = (): void => {
     const { tasks } = this
     this.tasks = []
@@ -91,7 +108,23 @@ export class Network {
   }
 
   conditionsOf(from: MemoryHost, to: MemoryHost): Conditions {
-    return this.pairs.get(from)?.get(to) ?? (from === to ? this.loopback : this.between)
+    return this.pairs.get(from)?.get(to) ?? (from === to && !this.isOneHost ? ideal : this.between)
+  }
+
+  /** Sets every link, those of pairs too. */
+  setAll(conditions: Conditions): void {
+    this.between = conditions
+    this.pairs = new Map()
+  }
+
+  /** From 10.0.0.1 on. */
+  freeAddress(): string {
+    for (;;) {
+      this.lastAddress += 1
+      const number = this.lastAddress
+      const address = `10.${number >> 16 & 255}.${number >> 8 & 255}.${number & 255}`
+      if (!this.byAddress.has(address)) return address
+    }
   }
 
   setPair(from: MemoryHost, to: MemoryHost, conditions: Conditions): void {
@@ -109,7 +142,7 @@ export class Network {
   // ---- partitions
 
   isPartitioned(from: MemoryHost, to: MemoryHost): boolean {
-    if (this.isAllCut) return true
+    if (this.isAllCut) return from !== to || this.isOneHost
     if (this.groups === undefined || from === to) return false
     return this.groups.get(from) !== this.groups.get(to)
   }

@@ -1,5 +1,5 @@
-import type { Platform } from "../../Transport.js"
 import { UnsupportedOption } from "../../SocketError.js"
+import type { Platform } from "../../Transport.js"
 import { connect } from "./connecting.js"
 import type { MemoryHost } from "./host.js"
 import { MemoryListener } from "./listener.js"

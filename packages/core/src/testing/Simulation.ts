@@ -1,0 +1,174 @@
+/**
+ * Runs a program in simulated time: hours of it in seconds, and twice the same when the seed is the same.
+ *
+ * Time goes on by itself, to the next time at which anything is due, whenever nobody has anything left to do. So a program
+ * must not wait for anything outside of the simulation, a file or a real socket: meanwhile time would go on. The network
+ * is `NetMemory`; chance is Effect's `Random`, time is Effect's `Clock`.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Random from "effect/Random"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import * as AfterTurn from "../internal/afterTurn.js"
+import { CurrentSeed } from "./internal/seed.js"
+import { SimulationScheduler } from "./internal/simulationScheduler.js"
+import * as SimulationClock from "./SimulationClock.js"
+
+/**
+ * The program did not come to its end: it was interrupted.
+ *
+ * - `Stalled`: every fiber waits, and nothing is due any more: a deadlock, or a wait for something outside
+ * - `TimeOver`: it would have gone on past `maxTime`
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SimulationError
+  extends Schema.TaggedError<SimulationError>("@copas/core/testing/Simulation/SimulationError")("SimulationError", {
+    reason: Schema.Literal("Stalled", "TimeOver"),
+    /** The simulated time at which it was given up. */
+    atMillis: Schema.Number
+  })
+{
+  override get message(): string {
+    const why = this.reason === "Stalled"
+      ? "every fiber waits and nothing is due: a deadlock, or a wait for something outside of the simulation"
+      : "it would have gone on past `maxTime`; raise it, or find out what does not end"
+    return `The simulated program was given up at ${this.atMillis} ms: ${why}`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** All chance comes from it: `Random`, and the network's jitter and loss. Default 0. */
+  readonly seed?: number | undefined
+  /** How much simulated time it may take. Default no limit. */
+  readonly maxTime?: Duration.DurationInput | undefined
+  /** What the clock shows at the start, in milliseconds. Default 0. */
+  readonly startMillis?: number | undefined
+}
+
+/** One run: lets time go on until the program has ended. */
+class Run {
+  readonly clock: SimulationClock.SimulationClock
+  readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
+  private readonly limit: number
+  private readonly listeners: Array<() => void> = []
+  private hasEnded = false
+  givenUp: SimulationError | undefined = undefined
+
+  constructor(
+    clock: SimulationClock.SimulationClock,
+    limit: number,
+    fiber: Fiber.RuntimeFiber<unknown, unknown>
+  ) {
+    this.clock = clock
+    this.limit = limit
+    this.fiber = fiber
+    fiber.addObserver(() => this.end())
+    AfterTurn.whenIdle(this.tick)
+  }
+
+  onEnd(listener: () => void): void {
+    if (this.hasEnded) listener()
+    else this.listeners.push(listener)
+  }
+
+  interrupt(): void {
+    this.fiber.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  private end(): void {
+    this.hasEnded = true
+    for (const listener of this.listeners.splice(0)) listener()
+  }
+
+  // Called when the microtasks are done, so nobody is ready but who waits for a turn of the event loop.
+  private readonly tick = (): void => {
+    if (this.hasEnded) return
+    if (!AfterTurn.isAwaited()) this.goOn()
+    AfterTurn.whenIdle(this.tick)
+  }
+
+  private goOn(): void {
+    // An interrupted program may take its time to end.
+    if (this.givenUp === undefined && this.clock.unsafeNextMillis() > this.limit) {
+      if (this.clock.unsafeNextMillis() === Infinity) this.giveUp("Stalled", this.clock.unsafeCurrentTimeMillis())
+      else this.giveUp("TimeOver", this.limit)
+    } else if (!this.clock.unsafeAdvance()) {
+      // It cannot even be interrupted: it will never end.
+      if (this.givenUp !== undefined) this.end()
+      else this.giveUp("Stalled", this.clock.unsafeCurrentTimeMillis())
+    }
+  }
+
+  private giveUp(reason: SimulationError["reason"], atMillis: number): void {
+    this.givenUp = new SimulationError({ reason, atMillis })
+    this.interrupt()
+  }
+}
+
+/**
+ * Runs `program` to its end in simulated time, which starts at `startMillis` and costs nothing while nothing happens.
+ *
+ * The same program with the same seed does the same things at the same times. *Interruption* interrupts the program, and
+ * lets time go on until its finalizers have run.
+ *
+ * @since 0.1.0
+ * @category running
+ * @example
+ * ```ts
+ * import { Simulation } from "@copas/core/testing"
+ * import { Clock, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Effect.sleep("30 days")
+ *   return yield* Clock.currentTimeMillis
+ * })
+ *
+ * Effect.runPromise(Simulation.run(program)).then(console.log) // 2592000000
+ * ```
+ */
+export const run = <A, E, R>(
+  program: Effect.Effect<A, E, R>,
+  options?: Options
+): Effect.Effect<A, E | SimulationError, R> =>
+  Effect.flatMap(Effect.runtime<R>(), (runtime) => {
+    const seed = options?.seed ?? 0
+    const start = options?.startMillis ?? 0
+    const limit = start + (options?.maxTime === undefined ? Infinity : Duration.toMillis(options.maxTime))
+    const clock = SimulationClock.make(start)
+    const scheduler = new SimulationScheduler()
+    const simulated = program.pipe(
+      Effect.provideService(CurrentSeed, seed),
+      Effect.withClock(clock),
+      Effect.withRandom(Random.make(seed)),
+      Effect.withScheduler(scheduler)
+    )
+    return Effect.async<A, E | SimulationError>((resume) => {
+      const fiber = Runtime.runFork(runtime, simulated, { scheduler })
+      const run = new Run(clock, limit, fiber)
+      run.onEnd(() => {
+        const exit = fiber.unsafePoll()
+        // What it did on its way out may have failed: that counts for more.
+        if (run.givenUp !== undefined && (exit === null || Exit.isInterrupted(exit))) {
+          resume(Effect.fail(run.givenUp))
+        } else if (exit !== null) {
+          resume(exit)
+        }
+      })
+      return Effect.suspend(() => {
+        run.interrupt()
+        return Effect.async<void>((done) => run.onEnd(() => done(Effect.void)))
+      })
+    })
+  })

@@ -1,0 +1,113 @@
+/**
+ * A clock for simulations: time stands still until somebody says `advance`, and then it is at once the next time at which
+ * anything is due. However long nothing happens, it costs nothing.
+ *
+ * `Simulation.run` drives one by itself. Use `TestClock` where a test says how far time goes; it looks after its sleepers
+ * one by one, which takes milliseconds each, so it is not for thousands of them.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { Deadline, type Deadlines, forClock, type TimedClock, timingKey } from "../internal/deadlines.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SimulationClock extends Clock.Clock {
+  /** When the next thing is due, in milliseconds; `Infinity` when nothing is. */
+  readonly unsafeNextMillis: () => number
+  /** Makes it the time at which the next thing is due, and wakes who waits for it; false when nothing is due. */
+  readonly unsafeAdvance: () => boolean
+}
+
+class Alarm extends Deadline {
+  readonly expire: () => void
+  constructor(expire: () => void) {
+    super()
+    this.expire = expire
+  }
+}
+
+class Simulated implements SimulationClock, TimedClock {
+  readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
+  readonly currentTimeMillis: Effect.Effect<number> = Effect.sync(() => this.now)
+  readonly currentTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.unsafeCurrentTimeNanos())
+  readonly [timingKey] = {
+    now: (): number => this.now,
+    wakeAt: (at: number, wake: () => void): () => void => {
+      this.wakeTime = at
+      this.wake = wake
+      return () => this.forget()
+    }
+  }
+  private now: number
+  private wakeTime = Infinity
+  private wake: () => void = () => {}
+  private readonly deadlines: Deadlines
+
+  constructor(start: number) {
+    this.now = start
+    this.deadlines = forClock(this)
+  }
+
+  // The deadlines ask for one time, that of the first of them.
+  private forget(): void {
+    this.wakeTime = Infinity
+  }
+
+  unsafeCurrentTimeMillis(): number {
+    return this.now
+  }
+
+  unsafeCurrentTimeNanos(): bigint {
+    return BigInt(Math.round(this.now * 1e6))
+  }
+
+  unsafeNextMillis(): number {
+    return this.wakeTime
+  }
+
+  unsafeAdvance(): boolean {
+    if (this.wakeTime === Infinity) return false
+    this.now = Math.max(this.now, this.wakeTime)
+    this.forget()
+    this.wake()
+    return true
+  }
+
+  /** Calls back after some time; the result takes that back, and says whether it was in time. */
+  private after(duration: Duration.Duration, task: () => void): () => boolean {
+    const millis = Duration.toMillis(duration)
+    const alarm = new Alarm(task)
+    if (millis !== Infinity) this.deadlines.schedule(alarm, this.now + millis)
+    return () => {
+      const isInTime = alarm.index !== -1
+      this.deadlines.cancel(alarm)
+      return isInTime
+    }
+  }
+
+  sleep(duration: Duration.Duration): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      const cancel = this.after(duration, () => resume(Effect.void))
+      return Effect.sync(() => {
+        cancel()
+      })
+    })
+  }
+
+  scheduler(): Effect.Effect<Clock.ClockScheduler> {
+    return Effect.succeed({ unsafeSchedule: (task, duration) => this.after(duration, task) })
+  }
+}
+
+/**
+ * A clock that stands at `startMillis`, by default 0.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (startMillis = 0): SimulationClock => new Simulated(startMillis)

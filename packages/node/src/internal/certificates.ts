@@ -1,0 +1,74 @@
+import * as Certificate from "@copas/core/Certificate"
+import type { TlsError } from "@copas/core/TlsError"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Crypto from "node:crypto"
+import * as Tls from "node:tls"
+import { bad, blocks, largestCertificate } from "./tlsMaterial.js"
+
+const x509 = (der: Uint8Array): Crypto.X509Certificate => new Crypto.X509Certificate(der)
+
+const crypto: Certificate.CertificateCrypto = {
+  digest: (algorithm, bytes) => Crypto.createHash(algorithm).update(bytes).digest(),
+  issued: (issuer, der) => {
+    const [parent, child] = [x509(issuer), x509(der)]
+    return child.checkIssued(parent) && child.verify(parent.publicKey)
+  },
+  // The same answer as in a handshake.
+  isFor: (der, host) => Tls.checkServerIdentity(host, x509(der).toLegacyObject()) === undefined
+}
+
+/** `None` when it is malformed. */
+export const fromRaw = (raw: Uint8Array): Option.Option<Certificate.Certificate> => Certificate.fromDer(raw, crypto)
+
+export const fromX509 = (certificate: Crypto.X509Certificate | undefined): Option.Option<Certificate.Certificate> =>
+  certificate === undefined ? Option.none() : fromRaw(certificate.raw)
+
+/** Of a certificate and its issuers as `getPeerCertificate(true)` gives them; a root is its own issuer. */
+export const chainOf = (leaf: Tls.DetailedPeerCertificate | null): ReadonlyArray<Buffer> => {
+  const chain: Array<Buffer> = []
+  const seen = new Set<object>()
+  for (
+    let next: Tls.DetailedPeerCertificate | null | undefined = leaf;
+    next?.raw !== undefined && !seen.has(next);
+    next = next.issuerCertificate
+  ) {
+    seen.add(next)
+    chain.push(next.raw)
+  }
+  return chain
+}
+
+/** True for a root, which names itself as its issuer. */
+export const isSelfIssued = (raw: Uint8Array): boolean => {
+  const certificate = x509(raw)
+  return certificate.subject === certificate.issuer
+}
+
+export const read = (
+  source: string | Uint8Array,
+  most: number
+): Effect.Effect<ReadonlyArray<Certificate.Certificate>, TlsError> =>
+  Effect.gen(function*() {
+    const bytes = Buffer.from(source as string)
+    const isPem = bytes.includes("-----BEGIN ")
+    if (bytes.length > largestCertificate * (most === 1 ? 1 : 64)) {
+      return yield* bad("certificate", `${bytes.length} bytes are too many`, undefined)
+    }
+    const parts: ReadonlyArray<string | Buffer> = isPem
+      ? blocks(bytes.toString("latin1"), ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"])
+      : [bytes]
+    if (parts.length === 0) return yield* bad("certificate", "there is none", undefined)
+    if (most > 1 && parts.length > most) return yield* bad("certificate", `more than ${most}`, undefined)
+    return yield* Effect.forEach(parts.slice(0, most), (part) =>
+      Effect.flatMap(
+        Effect.try({
+          try: () => fromRaw(new Crypto.X509Certificate(part).raw),
+          catch: (cause) => bad("certificate", undefined, cause)
+        }),
+        Option.match({
+          onNone: () => Effect.fail(bad("certificate", "it is malformed", undefined)),
+          onSome: Effect.succeed
+        })
+      ))
+  })

@@ -1,0 +1,173 @@
+import type { Certificate } from "@copas/core/Certificate"
+import type { Authorization, TlsConnection, TlsInfo } from "@copas/core/Tls"
+import type { Version } from "@copas/core/TlsOptions"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Crypto from "node:crypto"
+import type * as Tls from "node:tls"
+import * as Certificates from "./certificates.js"
+
+const fromText = (text: unknown): Option.Option<string> =>
+  typeof text === "string" && text !== "" ? Option.some(text) : Option.none()
+
+/** The parts that OpenSSL's names of ciphers are made of. */
+const describe = (name: string): Pick<TlsInfo, "authentication" | "bits" | "encryption" | "keyExchange" | "mac"> => {
+  const shape = (encryption: string, bits: number, mac: string) => {
+    if (name.startsWith("TLS_")) return { keyExchange: "any", authentication: "any", encryption, bits, mac }
+    const keyExchange = /^ECDHE/.test(name)
+      ? "ECDH"
+      : /^(DHE|EDH|ADH)/.test(name)
+      ? "DH"
+      : /^RSA-PSK/.test(name)
+      ? "RSAPSK"
+      : /^PSK/.test(name)
+      ? "PSK"
+      : /^AECDH/.test(name)
+      ? "ECDH"
+      : /^SRP/.test(name)
+      ? "SRP"
+      : "RSA"
+    const authentication = /PSK/.test(name)
+      ? /^RSA/.test(name) ? "RSA" : "PSK"
+      : /ECDSA/.test(name)
+      ? "ECDSA"
+      : /^(ADH|AECDH)/.test(name)
+      ? "None"
+      : /DSS/.test(name)
+      ? "DSS"
+      : "RSA"
+    return { keyExchange, authentication, encryption, bits, mac }
+  }
+  const bits = /256|CHACHA20/.test(name) ? 256 : /128/.test(name) ? 128 : /3DES|DES-CBC3/.test(name) ? 168 : 0
+  if (name.includes("CHACHA20")) return shape("CHACHA20/POLY1305", 256, "AEAD")
+  const block = /(AES|CAMELLIA|ARIA|SEED)/.exec(name)?.[1] ?? (bits === 168 ? "3DES" : name.includes("NULL") ? "None" : "unknown")
+  if (name.includes("GCM")) return shape(`${block}GCM(${bits})`, bits, "AEAD")
+  if (name.includes("CCM")) return shape(`${block}CCM${name.includes("CCM8") || name.includes("CCM_8") ? "8" : ""}(${bits})`, bits, "AEAD")
+  const mac = /SHA384/.test(name) ? "SHA384" : /SHA256/.test(name) ? "SHA256" : /MD5/.test(name) ? "MD5" : "SHA1"
+  return shape(block === "None" ? "None" : `${block}(${bits})`, bits, mac)
+}
+
+/** What a secure connection tells about itself. Most connections are never asked, so everything is found out late. */
+export class NodeTlsConnection implements TlsConnection {
+  readonly role: "client" | "server"
+  authorization: Authorization = { _tag: "Anonymous" }
+  /** The newest that came, on a client. */
+  newest: Buffer | undefined = undefined
+  private readonly socket: Tls.TLSSocket
+  private infoMemo: TlsInfo | undefined = undefined
+  private peerMemo: Option.Option<Certificate> | undefined = undefined
+  private chainMemo: ReadonlyArray<Certificate> | undefined = undefined
+
+  constructor(role: "client" | "server", socket: Tls.TLSSocket) {
+    this.role = role
+    this.socket = socket
+  }
+
+  get info(): TlsInfo {
+    if (this.infoMemo !== undefined) return this.infoMemo
+    const cipher = this.socket.getCipher() as Tls.CipherNameAndProtocol | null
+    const name = cipher?.name ?? ""
+    const group = this.role === "client" ? this.socket.getEphemeralKeyInfo() : null
+    const info: TlsInfo = {
+      protocol: (this.socket.getProtocol() ?? "TLSv1.2") as Version,
+      cipher: name,
+      standardCipher: cipher?.standardName ?? "",
+      ...describe(name),
+      group: group !== null && "size" in group && typeof group.size === "number"
+        ? Option.some({ name: "name" in group ? String(group.name) : group.type, bits: group.size })
+        : Option.none(),
+      compression: "none"
+    }
+    if (cipher !== null) this.infoMemo = info
+    return info
+  }
+
+  get serverName(): Option.Option<string> {
+    return fromText((this.socket as { readonly servername?: unknown }).servername)
+  }
+
+  get alpn(): Option.Option<string> {
+    return fromText(this.socket.alpnProtocol)
+  }
+
+  get peerCertificate(): Option.Option<Certificate> {
+    return this.peerMemo ??= Certificates.fromX509(this.socket.getPeerX509Certificate())
+  }
+
+  get peerChain(): ReadonlyArray<Certificate> {
+    return this.chainMemo ??= Certificates.chainOf(this.socket.getPeerCertificate(true)).flatMap((raw) =>
+      Option.toArray(Certificates.fromRaw(raw))
+    )
+  }
+
+  get localCertificate(): Option.Option<Certificate> {
+    return Certificates.fromX509(this.socket.getX509Certificate())
+  }
+
+  get isResumed(): boolean {
+    return this.socket.isSessionReused() === true
+  }
+
+  get session(): Option.Option<Redacted.Redacted<Uint8Array>> {
+    if (this.role === "server") return Option.none()
+    // Before its ticket comes a session of TLS 1.3 cannot be resumed.
+    const session = this.newest ?? (this.info.protocol === "TLSv1.3" ? undefined : this.socket.getSession())
+    return session === undefined ? Option.none() : Option.some(Redacted.make(new Uint8Array(session)))
+  }
+
+  get finished(): Option.Option<Uint8Array> {
+    return Option.map(Option.fromNullable(this.socket.getFinished()), (bytes) => new Uint8Array(bytes))
+  }
+
+  get peerFinished(): Option.Option<Uint8Array> {
+    return Option.map(Option.fromNullable(this.socket.getPeerFinished()), (bytes) => new Uint8Array(bytes))
+  }
+
+  exportKeyingMaterial(
+    length: number,
+    label: string,
+    context?: Uint8Array
+  ): Option.Option<Redacted.Redacted<Uint8Array>> {
+    return Option.map(this.exported(length, label, context), Redacted.make)
+  }
+
+  private exported(length: number, label: string, context: Uint8Array | undefined): Option.Option<Uint8Array> {
+    const given = context === undefined ? undefined : Buffer.from(context)
+    return Option.liftThrowable(() => {
+      // Without a context the call takes two arguments: an empty one is another thing (RFC 5705, section 4).
+      const bytes: Buffer | null = given === undefined
+        ? (this.socket.exportKeyingMaterial as (length: number, label: string) => Buffer)(length, label)
+        : this.socket.exportKeyingMaterial(length, label, given)
+      if (bytes === null) throw new Error("closed")
+      return new Uint8Array(bytes)
+    })()
+  }
+
+  channelBinding(type: "tls-unique" | "tls-exporter" | "tls-server-end-point"): Option.Option<Uint8Array> {
+    switch (type) {
+      case "tls-exporter":
+        return this.exported(32, "EXPORTER-Channel-Binding", new Uint8Array(0))
+      case "tls-unique": {
+        if (this.info.protocol === "TLSv1.3") return Option.none()
+        // The first Finished message of the handshake: the client's, or the server's when it resumed.
+        return (this.role === "client") === this.isResumed ? this.peerFinished : this.finished
+      }
+      case "tls-server-end-point":
+        return Option.map(
+          this.role === "client" ? this.peerCertificate : this.localCertificate,
+          (certificate) =>
+            new Uint8Array(Crypto.createHash(bindingHash(certificate.signatureAlgorithm)).update(certificate.der).digest())
+        )
+    }
+  }
+}
+
+/** RFC 5929, section 4.1: the signature's own hash, but SHA-256 in place of MD5 and SHA-1. */
+const bindingHash = (signature: string): string =>
+  /sha512/i.test(signature)
+    ? "sha512"
+    : /sha384/i.test(signature)
+    ? "sha384"
+    : /sha224/i.test(signature)
+    ? "sha224"
+    : "sha256"

@@ -1,0 +1,304 @@
+import type { NetAddress } from "@copas/core/NetAddress"
+import { format } from "@copas/core/NetAddress"
+import type { TlsaRecord } from "@copas/core/Tls"
+import { TlsError } from "@copas/core/TlsError"
+import type { HandshakeEvents, TlsFailure, TlsTransport, UpgradeRequest } from "@copas/core/TlsTransport"
+import type { Events, Failure, Transport } from "@copas/core/Transport"
+import type * as NodeNet from "node:net"
+import * as Tls from "node:tls"
+import { NodeTransport } from "../NodeSocket.js"
+import * as Certificates from "./certificates.js"
+import { Tap } from "./closeNotify.js"
+import * as Dane from "./dane.js"
+import { toFailure } from "./errno.js"
+import type { ClientNative, ServerNative } from "./tls.js"
+import { NodeTlsConnection } from "./tlsConnection.js"
+import { codeOf, isTlsCode, reasonOf, Refusal, toTlsFailure } from "./tlsErrors.js"
+
+/**
+ * What Node keeps of OpenSSL below a TLS socket. `tls.Server` asks it in the same way for the result of checking the
+ * client's chain; a socket that is upgraded has no `tls.Server`.
+ */
+interface WithNative {
+  readonly ssl: { readonly verifyError: () => (Error & { readonly code: string }) | null } | null
+}
+
+const verifyError = (socket: Tls.TLSSocket): string | undefined => {
+  const { ssl } = socket as unknown as WithNative
+  // When it cannot be asked the peer is not trusted.
+  if (typeof ssl?.verifyError !== "function") return "UNSPECIFIED"
+  const error = ssl.verifyError()
+  return error === null || error === undefined ? undefined : error.code
+}
+
+/** TLS over a `node:net` socket. */
+class NodeTlsTransport extends NodeTransport implements TlsTransport {
+  readonly tls: NodeTlsConnection
+  private readonly below: NodeNet.Socket
+  private readonly secured: Tls.TLSSocket
+  private readonly tap: Tap | undefined
+  private readonly handshake: HandshakeEvents
+  private readonly request: UpgradeRequest
+  private readonly address: NetAddress
+  private isOver = false
+  private isEstablished = false
+
+  constructor(
+    under: NodeTransport,
+    below: NodeNet.Socket,
+    secured: Tls.TLSSocket,
+    tap: Tap | undefined,
+    request: UpgradeRequest,
+    handshake: HandshakeEvents
+  ) {
+    super(secured, under.path, under.givenOptions, under.remoteAddress)
+    this.address = under.localAddress
+    this.below = below
+    this.secured = secured
+    this.tap = tap
+    this.handshake = handshake
+    this.request = request
+    this.tls = new NodeTlsConnection(request.role, secured)
+    secured.once("end", () => this.failHandshake({ reason: "ClosedInHandshake" }))
+    if (request.role === "client") {
+      secured.once("secureConnect", () => this.clientDone())
+      secured.on("session", (session) => this.keepSession(session))
+    } else {
+      secured.once("secure", () => this.serverDone())
+      // Errors of TLS are told so until a `tls.Server` takes the socket over, which never happens here.
+      secured.on("_tlsError" as "error", (error) => this.onError(error))
+    }
+  }
+
+  override get localAddress(): NetAddress {
+    return this.address
+  }
+
+  protected override sayConnected(): void {
+    if (this.isEstablished) this.events?.connected()
+  }
+
+  override open(events: Events): void {
+    super.open(events)
+    if (this.tap !== undefined && !this.isClosed) {
+      const { tap } = this
+      this.secured.prependListener("end", () => {
+        if (tap.isTruncated) events.failed({ reason: "Truncated", cause: undefined })
+      })
+    }
+  }
+
+  // ---- how it goes
+
+  private done(): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.isEstablished = true
+    this.handshake.established()
+  }
+
+  failHandshake(failure: TlsFailure): void {
+    if (this.isOver) return
+    this.isOver = true
+    const { context, role, sessionKey } = this.request
+    // Whatever was offered, the next attempt starts anew.
+    if (role === "client" && sessionKey !== undefined) (context as ClientNative).sessions.forget(sessionKey)
+    this.handshake.failedHandshake(failure)
+    this.secured.destroy()
+  }
+
+  override onError(error: Error): void {
+    if (this.isEstablished) super.onError(error)
+    else this.failHandshake(toTlsFailure(error))
+    // An error of TLS after the handshake does not end the socket by itself.
+    this.secured.destroy()
+  }
+
+  override onClose(): void {
+    this.failHandshake({ reason: "ClosedInHandshake" })
+    super.onClose()
+  }
+
+  protected override toFailure(error: Error): Failure {
+    const code = codeOf(error)
+    if (code === undefined || !isTlsCode(code)) return toFailure(error)
+    const cause = new TlsError({ reason: reasonOf(code), subject: format(this.remoteAddress), code, cause: error })
+    return { reason: "Tls", cause }
+  }
+
+  private clientDone(): void {
+    const { secured, request } = this
+    const context = request.context as ClientNative
+    const dane = daneOf(request)
+    const code = secured.authorized ? undefined : String(secured.authorizationError)
+    if (dane.length > 0) {
+      const shown = {
+        chain: Certificates.chainOf(secured.getPeerCertificate(true)),
+        host: request.verifyName ?? "",
+        pkixCode: code
+      }
+      if (!Dane.vouched(dane, shown)) return this.refuse({ reason: "DaneMismatch", code })
+      this.tls.authorization = { _tag: "Verified", by: "dane" }
+    } else if (code === undefined && context.verify !== "none") {
+      // Node takes a resumed session for verified, whoever it was made with.
+      const certificate = secured.getPeerX509Certificate()
+      if (certificate === undefined) this.tls.authorization = { _tag: "Verified", by: "psk" }
+      else {
+        if (context.verify === "full" && secured.isSessionReused()) {
+          const wrong = Tls.checkServerIdentity(request.verifyName ?? "", certificate.toLegacyObject())
+          if (wrong !== undefined) return this.refuse(toTlsFailure(wrong))
+        }
+        this.tls.authorization = { _tag: "Verified", by: "authority" }
+      }
+    } else {
+      const shown = code ?? "UNSPECIFIED"
+      this.tls.authorization = { _tag: "Unverified", reason: reasonOf(shown), code: shown }
+    }
+    if (this.isTooDeep(context.maxDepth)) return
+    this.done()
+  }
+
+  private serverDone(): void {
+    const { secured } = this
+    const { settings } = this.request.context as ServerNative
+    if (settings.nameRequired && !secured.servername) {
+      return this.refuse({ reason: "UnknownServerName", detail: "the client asked for none" })
+    }
+    if (settings.requestCertificate) {
+      const isShown = secured.getPeerX509Certificate() !== undefined
+      const code = verifyError(secured)
+      if (!isShown) {
+        if (settings.requireCertificate && code !== undefined) return this.refuse({ reason: "NoCertificate", code })
+      } else if (code === undefined) {
+        this.tls.authorization = { _tag: "Verified", by: "authority" }
+      } else if (settings.verify === "chain") {
+        return this.refuse({ reason: reasonOf(code), code })
+      } else {
+        this.tls.authorization = { _tag: "Unverified", reason: reasonOf(code), code }
+      }
+      if (isShown && this.isTooDeep(settings.maxDepth)) return
+    }
+    this.done()
+  }
+
+  /** OpenSSL's own bound on depth cannot be set here; and a chain without a root has one certificate less. */
+  private isTooDeep(maxDepth: number | undefined): boolean {
+    if (maxDepth === undefined) return false
+    const chain = Certificates.chainOf(this.secured.getPeerCertificate(true))
+    const between = chain.slice(1).filter((raw) => !Certificates.isSelfIssued(raw)).length
+    if (between <= maxDepth) return false
+    this.refuse({ reason: "ChainTooLong", depth: between })
+    return true
+  }
+
+  private refuse(failure: TlsFailure): void {
+    this.failHandshake(failure)
+  }
+
+  private keepSession(session: Buffer): void {
+    this.tls.newest = session
+    const { context, sessionKey } = this.request
+    if (sessionKey === undefined || this.isOver !== this.isEstablished) return
+    ;(context as ClientNative).sessions.keep(sessionKey, session, this.secured.getProtocol() !== "TLSv1.3")
+  }
+
+  // ---- what goes to the socket below
+
+  override destroy(): void {
+    this.isOver = true
+    super.destroy()
+  }
+
+  override reset(): void {
+    this.isOver = true
+    if (this.path === undefined && !this.below.destroyed) this.below.resetAndDestroy()
+    this.secured.destroy()
+  }
+}
+
+const daneOf = (request: UpgradeRequest): ReadonlyArray<TlsaRecord> =>
+  request.dane === undefined ? [] : Dane.usable(request.dane)
+
+const connect = (request: UpgradeRequest, socket: NodeNet.Socket | Tap): Tls.TLSSocket => {
+  const context = request.context as ClientNative
+  const isDane = daneOf(request).length > 0
+  const session = request.session ??
+    (request.sessionKey === undefined ? undefined : context.sessions.take(request.sessionKey))
+  const alpn = request.alpn ?? context.alpn
+  let isPsk = false
+  const options: Tls.ConnectionOptions = {
+    socket: socket as NodeNet.Socket,
+    secureContext: context.secure,
+    // With TLSA records it is looked at afterwards: some of them stand for themselves.
+    rejectUnauthorized: context.verify !== "none" && !isDane,
+    checkServerIdentity: (host, certificate) =>
+      context.verify === "chain" || (isPsk && certificate.raw === undefined)
+        ? undefined
+        : Tls.checkServerIdentity(host, certificate)
+  }
+  if (request.verifyName !== undefined) options.host = request.verifyName
+  if (request.serverName !== undefined) options.servername = request.serverName
+  if (alpn !== undefined) options.ALPNProtocols = [...alpn]
+  if (session !== undefined) options.session = Buffer.from(session)
+  const { psk } = context
+  if (psk !== undefined) {
+    options.pskCallback = (hint) => {
+      const shown = psk(hint)
+      isPsk = shown !== null
+      return shown
+    }
+  }
+  return Tls.connect(options)
+}
+
+const accept = (request: UpgradeRequest, socket: NodeNet.Socket | Tap): Tls.TLSSocket => {
+  const { secure, settings } = request.context as ServerNative
+  const options: Tls.TLSSocketOptions & { pskCallback?: unknown; pskIdentityHint?: string; ALPNCallback?: unknown } = {
+    isServer: true,
+    secureContext: secure,
+    requestCert: settings.requestCertificate,
+    // OpenSSL fails the handshake when no certificate is shown; what is shown is looked at afterwards.
+    rejectUnauthorized: settings.requireCertificate
+  }
+  if (settings.alpn !== undefined) options.ALPNProtocols = settings.alpn
+  if (settings.chooseAlpn !== undefined) options.ALPNCallback = settings.chooseAlpn
+  if (settings.chooseName !== undefined) options.SNICallback = settings.chooseName as never
+  if (settings.psk !== undefined) options.pskCallback = settings.psk
+  if (settings.pskHint !== undefined) options.pskIdentityHint = settings.pskHint
+  return new Tls.TLSSocket(socket as NodeNet.Socket, options)
+}
+
+/** See the contract. */
+export const upgrade = (transport: Transport, request: UpgradeRequest, handshake: HandshakeEvents): TlsTransport => {
+  const under = transport as NodeTransport
+  const below = under.handOver()
+  if (request.early !== undefined) below.unshift(request.early)
+  const { requireCloseNotify } = request.role === "client"
+    ? request.context as ClientNative
+    : (request.context as ServerNative).settings
+  const tap = requireCloseNotify ? new Tap(below) : undefined
+  let secured: Tls.TLSSocket
+  let failure: TlsFailure | undefined
+  try {
+    if (below.destroyed) throw new Refusal({ reason: "ClosedInHandshake" })
+    secured = request.role === "client" ? connect(request, tap ?? below) : accept(request, tap ?? below)
+  } catch (error) {
+    failure = error instanceof Refusal
+      ? error.failure
+      : { reason: "BadMaterial", code: codeOf(error), cause: error }
+    // One that never starts, so that there is something to hold and to close.
+    secured = new Tls.TLSSocket(below, { secureContext: request.role === "client"
+      ? (request.context as ClientNative).secure
+      : (request.context as ServerNative).secure })
+  }
+  tap?.watch(secured)
+  const upgraded = new NodeTlsTransport(under, below, secured, tap, request, handshake)
+  if (failure !== undefined) {
+    const told = failure
+    process.nextTick(() => {
+      upgraded.failHandshake(told)
+      below.destroy()
+    })
+  }
+  return upgraded
+}

@@ -1,0 +1,33 @@
+import { Copas, Net, Socket } from "@copas/core"
+import { Effect } from "effect"
+
+/** Answers each line in capitals; "boom" makes the handler throw. */
+const lineHandler = (socket: Socket.Socket) =>
+  Socket.forEachLine(socket, (line) => {
+    if (line === "boom") throw new Error("this handler was asked to throw")
+    return socket.send(`${line.toUpperCase()}\n`)
+  })
+
+/** Sends back what comes. */
+const echoHandler = (socket: Socket.Socket) => Socket.forEachChunk(socket, (chunk) => socket.send(chunk))
+
+export interface Servers {
+  readonly line: Copas.Server
+  readonly echo: Copas.Server
+  readonly linePort: number
+  readonly echoPort: number
+}
+
+const portOf = (listener: Net.Listener): number => listener.address._tag === "InetAddress" ? listener.address.port : 0
+
+/** The two servers of the tour, on ports that the system chooses unless told otherwise. */
+export const startServers = (ports: { readonly line: number; readonly echo: number }) =>
+  Effect.gen(function*() {
+    const host = "127.0.0.1"
+    const timeouts = { receive: "30 seconds", send: "30 seconds" } as const
+    const lineListener = yield* Net.listen({ host, port: ports.line, backlog: 2048 })
+    const echoListener = yield* Net.listen({ host, port: ports.echo, backlog: 2048 })
+    const line = yield* Copas.addServer(lineListener, lineHandler, { name: "line", timeouts })
+    const echo = yield* Copas.addServer(echoListener, echoHandler, { name: "echo", timeouts })
+    return { line, echo, linePort: portOf(lineListener), echoPort: portOf(echoListener) } satisfies Servers
+  })

@@ -1,0 +1,9 @@
+import type { Copas, Net } from "@copas/core"
+import type { Effect, Scope } from "effect"
+
+/** One stop of the tour: does something on the network and says in a few lines what happened. */
+export interface Station<R = never> {
+  readonly title: string
+  /** The lines of the report. It fails when what was promised did not happen. */
+  readonly visit: Effect.Effect<ReadonlyArray<string>, unknown, Copas.Copas | Net.Net | Scope.Scope | R>
+}
