@@ -22,8 +22,8 @@ import * as Dns from "node:dns"
 import * as NodeNet from "node:net"
 import { toFailure } from "./internal/errno.js"
 import { platformName } from "./internal/platformName.js"
-import { datagrams } from "./NodeDatagramSocket.js"
 import * as NodeTls from "./internal/tls.js"
+import { datagrams } from "./NodeDatagramSocket.js"
 import { NodeTransport, unsupported } from "./NodeSocket.js"
 
 // Effect threads run in microtasks, and Node runs its ticks again when those are done: so a tick asked for by a thread
@@ -153,13 +153,19 @@ const platform: Platform = {
   unsupported: (options, listen) =>
     unsupported(options) ??
       (listen?.reusePort === true
-        ? new UnsupportedOption({ option: "reusePort", platform: platformName, why: "node:net has it from Node 23.1 on" })
+        ? new UnsupportedOption({
+          option: "reusePort",
+          platform: platformName,
+          why: "node:net has it from Node 23.1 on"
+        })
         : listen?.reuseAddress === false
         ? new UnsupportedOption({ option: "reuseAddress", platform: platformName, why: "libuv always sets it" })
         : undefined),
   byteLength: (text) => Buffer.byteLength(text),
   decode: (chunk, start, end, encoding) => {
-    const bytes = (chunk instanceof Buffer ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)) as unknown as Slices
+    const bytes = (chunk instanceof Buffer
+      ? chunk
+      : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)) as unknown as Slices
     return encoding === "latin1" ? bytes.latin1Slice(start, end) : bytes.utf8Slice(start, end)
   }
 }

@@ -34,6 +34,12 @@ export interface TimedClock extends Clock.Clock {
 
 const isTimed = (clock: Clock.Clock): clock is TimedClock => timingKey in clock
 
+declare const setImmediate: ((task: () => void) => unknown) | undefined
+
+const afterTurn = typeof setImmediate === "function"
+  ? setImmediate
+  : (task: () => void): unknown => setTimeout(task, 0)
+
 // setTimeout fires at once when the delay does not fit 32 bits.
 const longestTimer = 2 ** 31 - 1
 
@@ -70,6 +76,7 @@ export class Deadlines {
   private readonly heap: Array<Deadline> = []
   private cancelTimer: (() => void) | undefined = undefined
   private timerAt = Infinity
+  private isDisarming = false
   private scheduled = 0
   private readonly timing: Timing
 
@@ -106,6 +113,17 @@ export class Deadlines {
   cancel(deadline: Deadline): void {
     if (deadline.index === -1) return
     this.remove(deadline)
+    if (this.heap.length > 0) return
+    if (this.timing !== liveTiming) this.disarm()
+    else if (!this.isDisarming) {
+      // Often the next one is scheduled within this turn: then the timer that stands will do.
+      this.isDisarming = true
+      afterTurn(this.onTurnEnd)
+    }
+  }
+
+  private readonly onTurnEnd = (): void => {
+    this.isDisarming = false
     if (this.heap.length === 0) this.disarm()
   }
 

@@ -16,10 +16,8 @@ export class Fifo<A> {
     const item = this.items[this.head] as A
     this.items[this.head] = undefined
     this.head += 1
-    if (this.head === this.items.length) {
-      this.items.length = 0
-      this.head = 0
-    } else if (this.head >= 1024 && this.head * 2 >= this.items.length) {
+    // Not sooner: cutting an array costs more than the slots.
+    if (this.head >= 1024 && this.head * 2 >= this.items.length) {
       this.items = this.items.slice(this.head)
       this.head = 0
     }

@@ -12,7 +12,7 @@ import { CurrentThread, type DispatcherThread } from "./dispatcherThread.js"
 export type AnyFiber = Fiber.RuntimeFiber<any, any>
 
 const threadOf = (fiber: AnyFiber): DispatcherThread | undefined =>
-  Context.get(fiber.currentContext as Context.Context<CurrentThread>, CurrentThread)
+  fiber.currentContext.unsafeMap.get(CurrentThread.key)
 
 /** Whose the fiber's doings are: its Copas thread, or, outside of one, the fiber itself. */
 export const partyOf = (fiber: AnyFiber): object => threadOf(fiber) ?? fiber
@@ -55,7 +55,8 @@ class Waiter extends Deadline implements Wait {
   readonly line: WaitLine
   readonly fiber: AnyFiber
   readonly isInterruptible: boolean
-  readonly deadlines: Deadlines
+  /** Only where somebody asks for the time. */
+  readonly deadlines: Deadlines | undefined
   readonly amount: number
   readonly request: Request<any, any>
 
@@ -63,7 +64,7 @@ class Waiter extends Deadline implements Wait {
     line: WaitLine,
     fiber: AnyFiber,
     isInterruptible: boolean,
-    deadlines: Deadlines,
+    deadlines: Deadlines | undefined,
     amount: number,
     request: Request<any, any>
   ) {
@@ -77,7 +78,7 @@ class Waiter extends Deadline implements Wait {
   }
 
   get waited(): number {
-    return this.deadlines.now() - this.since
+    return this.deadlines === undefined ? 0 : this.deadlines.now() - this.since
   }
 
   /** Its fiber was interrupted, or has ended: it will not come. */
@@ -100,8 +101,10 @@ class Waiter extends Deadline implements Wait {
 class WaiterList {
   first: Waiter | undefined = undefined
   last: Waiter | undefined = undefined
+  size = 0
 
   push(waiter: Waiter): void {
+    this.size += 1
     waiter.list = this
     waiter.previous = this.last
     if (this.last === undefined) this.first = waiter
@@ -110,6 +113,7 @@ class WaiterList {
   }
 
   remove(waiter: Waiter): void {
+    this.size -= 1
     const { next, previous } = waiter
     if (previous === undefined) this.first = next
     else previous.next = next
@@ -131,8 +135,8 @@ const interruptible = RuntimeFlagsPatch.enable(RuntimeFlags.Interruption)
  * interrupted meanwhile does not come, and what was granted to it goes to the next.
  *
  * How a line learns of an interruption is told when it is made. A canceller tells it at once, and costs 0.8 µs a wait.
- * Without one (`isLight`) the line looks: when it would grant, once more after the woken fiber had its turn, and when
- * the fiber ends. That is as good where everybody asks for the same amount: then a waiter that is gone holds nobody up.
+ * Without one (`isLight`) the line looks for itself, when it would grant, and once more after the woken fiber had its
+ * turn. That is as good where everybody asks for the same amount: then a waiter that is gone holds nobody up.
  */
 export class WaitLine {
   /** What is there, and granted to nobody. */
@@ -141,6 +145,8 @@ export class WaitLine {
   private readonly waiting = new WaiterList()
   /** Granted, but not claimed yet. */
   private readonly granted = new WaiterList()
+  /** The length at which a light line looks for those who are gone. */
+  private tidyAt = 16
   private isChecking = false
   private readonly isLight: boolean
 
@@ -160,6 +166,7 @@ export class WaitLine {
 
   /** Takes without waiting, unless others wait already; false when it could not. */
   tryTake(amount: number): boolean {
+    if (this.granted.first !== undefined && this.isLight) this.reclaim()
     if (this.waiting.first !== undefined) this.grant()
     if (this.waiting.first !== undefined || this.available < amount) return false
     this.available -= amount
@@ -177,12 +184,14 @@ export class WaitLine {
     if (this.isDestroyed) return request.destroyed(noWait)
     if (this.tryTake(amount)) return Exit.succeed(request.taken(noWait))
     if (millis <= 0) return request.timedOut(noWait)
-    const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
+    const deadlines = millis === Infinity && this.isLight
+      ? undefined
+      : forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
     const waiter = new Waiter(this, fiber, isInterruptible, deadlines, amount, request)
     if (!isInterruptible) return this.suspendIn(waiter, millis)
     if (this.isLight) {
-      waiter.leave = (): void => this.left(waiter)
-      fiber.addObserver(waiter.leave)
+      // Else its deadline would stand, and keep an idle program from its end.
+      if (deadlines !== undefined) fiber.addObserver(waiter.leave = (): void => this.left(waiter))
       return this.suspendIn(waiter, millis)
     }
     return Effect.withRuntimeFlagsPatch(
@@ -198,10 +207,12 @@ export class WaitLine {
   }
 
   private suspendIn(waiter: Waiter, millis: number): Effect.Effect<any, any> {
-    if (millis !== Infinity || !this.isLight) waiter.since = waiter.deadlines.now()
+    const { deadlines } = waiter
     this.waiting.push(waiter)
-    if (millis !== Infinity) waiter.deadlines.schedule(waiter, waiter.since + millis)
-    else this.waitsForever(waiter)
+    if (this.isLight) this.tidy()
+    if (deadlines !== undefined) waiter.since = deadlines.now()
+    if (millis === Infinity) this.waitsForever(waiter)
+    else deadlines?.schedule(waiter, waiter.since + millis)
     return Effect.async((resume) => {
       // It may have been made to yield on the way here, and be granted already.
       if (waiter.outcome === undefined) waiter.resume = resume
@@ -261,18 +272,18 @@ export class WaitLine {
         this.takeOut(waiter)
         continue
       }
-      if (this.available < waiter.amount) return
+      if (this.available < waiter.amount) break
       this.available -= waiter.amount
       this.takeOut(waiter)
       this.granted.push(waiter)
       waiter.wake(this.claim(waiter))
-      if (this.isLight && waiter.isInterruptible) this.checkAfter(waiter)
     }
+    if (this.isLight && this.waiting.first !== undefined) this.checkLater()
   }
 
   private takeOut(waiter: Waiter): Waiter {
     this.waiting.remove(waiter)
-    if (waiter.index !== -1) waiter.deadlines.cancel(waiter)
+    if (waiter.index !== -1) waiter.deadlines?.cancel(waiter)
     if (waiter.thread !== undefined) waiter.thread.waitBegins(false)
     if (waiter.leave !== undefined) waiter.fiber.removeObserver(waiter.leave)
     return waiter
@@ -293,21 +304,44 @@ export class WaitLine {
     })
   }
 
-  /** Behind the fiber that was woken, on its own run queue: has it not come by then, it was interrupted. */
-  private checkAfter(waiter: Waiter): void {
-    if (this.isChecking) return
-    this.isChecking = true
-    waiter.fiber.currentScheduler.scheduleTask(this.check, waiter.fiber.getFiberRef(FiberRef.currentSchedulingPriority))
-  }
+  // ---- light lines
 
-  private readonly check = (): void => {
-    this.isChecking = false
+  /** Takes back what was granted to those who are gone. */
+  private reclaim(): void {
     let waiter = this.granted.first
     while (waiter !== undefined) {
       const { next } = waiter
       if (waiter.isGone) this.left(waiter)
       waiter = next
     }
-    if (this.granted.first !== undefined) this.checkAfter(this.granted.first)
+  }
+
+  /**
+   * Somebody waits behind one that was woken. Should that one not come, interrupted before its turn, nobody else would
+   * tell; so the line looks again behind it, on its own run queue.
+   */
+  private checkLater(): void {
+    const { first } = this.granted
+    if (first === undefined || this.isChecking) return
+    this.isChecking = true
+    first.fiber.currentScheduler.scheduleTask(this.check, first.fiber.getFiberRef(FiberRef.currentSchedulingPriority))
+  }
+
+  private readonly check = (): void => {
+    this.isChecking = false
+    this.reclaim()
+    if (this.waiting.first !== undefined) this.checkLater()
+  }
+
+  /** Somebody joined the line. */
+  private tidy(): void {
+    this.checkLater()
+    if (this.waiting.size < this.tidyAt) return
+    for (let waiter = this.waiting.first; waiter !== undefined;) {
+      const { next } = waiter
+      if (waiter.isGone) this.takeOut(waiter)
+      waiter = next
+    }
+    this.tidyAt = Math.max(16, 2 * this.waiting.size)
   }
 }

@@ -8,6 +8,8 @@ const at = <A>(log: Array<string>, what: A) =>
     log.push(`${now} ${what}`)
   })
 
+const copas = Layer.provide(Copas.layer, NetMemory.layer)
+
 describe("Simulation", () => {
   it.effect("C15 a simulation takes no longer than what happens in it", () =>
     Effect.gen(function*() {
@@ -39,7 +41,7 @@ describe("Simulation", () => {
         }))
         return log
       })
-      const log = yield* Simulation.run(program).pipe(Effect.provide(Copas.layer))
+      const log = yield* Simulation.run(program.pipe(Effect.provide(copas)))
       assert.deepStrictEqual(log, ["3600000 paused", "7200000 timed out"])
     }))
 
@@ -118,7 +120,7 @@ describe("Simulation", () => {
       })
       assert.deepStrictEqual(yield* Simulation.run(program), [0, 1])
       const threads = Copas.run(Effect.flatMap(Copas.addThread(program), (thread) => Thread.join(thread)))
-      assert.deepStrictEqual(yield* Simulation.run(threads).pipe(Effect.provide(Copas.layer)), [0, 1])
+      assert.deepStrictEqual(yield* Simulation.run(threads.pipe(Effect.provide(copas))), [0, 1])
     }))
 
   it.effect("chance is the same for the same seed, and another for another", () =>
@@ -156,5 +158,5 @@ describe("Simulation", () => {
       assert.strictEqual(once.length, 20)
       assert.deepStrictEqual(yield* arrivals(1), once)
       assert.notDeepEqual(yield* arrivals(2), once)
-    }).pipe(Effect.provide(Layer.empty)))
+    }))
 })

@@ -75,7 +75,8 @@ type Script =
 const importScript = (script: string): Effect.Effect<unknown, UsageError> =>
   Effect.tryPromise({
     try: () => import(pathToFileURL(script).href),
-    catch: (error) => new UsageError({ message: `${script} could not be loaded: ${String((error as Error).stack ?? error)}` })
+    catch: (error) =>
+      new UsageError({ message: `${script} could not be loaded: ${String((error as Error).stack ?? error)}` })
   })
 
 /** Node 20 runs no TypeScript: `tsx`, where it is installed, does. */

@@ -47,6 +47,11 @@ const describe = (name: string): Pick<TlsInfo, "authentication" | "bits" | "encr
   return shape(block === "None" ? "None" : `${block}(${bits})`, bits, mac)
 }
 
+const groupOf = (shown: object | null): TlsInfo["group"] => {
+  const { name, size, type } = (shown ?? {}) as { readonly name?: string; readonly size?: number; readonly type?: string }
+  return size === undefined ? Option.none() : Option.some({ name: name ?? type ?? "", bits: size })
+}
+
 /** What a secure connection tells about itself. Most connections are never asked, so everything is found out late. */
 export class NodeTlsConnection implements TlsConnection {
   readonly role: "client" | "server"
@@ -73,9 +78,7 @@ export class NodeTlsConnection implements TlsConnection {
       cipher: name,
       standardCipher: cipher?.standardName ?? "",
       ...describe(name),
-      group: group !== null && "size" in group && typeof group.size === "number"
-        ? Option.some({ name: "name" in group ? String(group.name) : group.type, bits: group.size })
-        : Option.none(),
+      group: groupOf(group),
       compression: "none"
     }
     if (cipher !== null) this.infoMemo = info

@@ -139,23 +139,27 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
       }
       if (!Dane.vouched(dane, shown)) return this.refuse({ reason: "DaneMismatch", code })
       this.tls.authorization = { _tag: "Verified", by: "dane" }
-    } else if (code === undefined && context.verify !== "none") {
-      // Node takes a resumed session for verified, whoever it was made with.
-      const certificate = secured.getPeerX509Certificate()
-      if (certificate === undefined) this.tls.authorization = { _tag: "Verified", by: "psk" }
-      else {
-        if (context.verify === "full" && secured.isSessionReused()) {
-          const wrong = Tls.checkServerIdentity(request.verifyName ?? "", certificate.toLegacyObject())
-          if (wrong !== undefined) return this.refuse(toTlsFailure(wrong))
-        }
-        this.tls.authorization = { _tag: "Verified", by: "authority" }
-      }
     } else {
-      const shown = code ?? "UNSPECIFIED"
-      this.tls.authorization = { _tag: "Unverified", reason: reasonOf(shown), code: shown }
+      const wrong = code === undefined ? this.resumedForOther(context) : undefined
+      if (wrong !== undefined && context.verify === "full") return this.refuse(toTlsFailure(wrong))
+      const found = code ?? codeOf(wrong)
+      if (found !== undefined) this.tls.authorization = { _tag: "Unverified", reason: reasonOf(found), code: found }
+      else {
+        const by = secured.getPeerX509Certificate() === undefined ? "psk" : "authority"
+        this.tls.authorization = { _tag: "Verified", by }
+      }
     }
     if (this.isTooDeep(context.maxDepth)) return
     this.done()
+  }
+
+  /** Node takes a resumed session for verified, whoever it was made with. */
+  private resumedForOther({ verify }: ClientNative): Error | undefined {
+    const { secured } = this
+    if (verify === "chain" || !secured.isSessionReused()) return undefined
+    const certificate = secured.getPeerX509Certificate()
+    if (certificate === undefined) return undefined
+    return Tls.checkServerIdentity(this.request.verifyName ?? "", certificate.toLegacyObject())
   }
 
   private serverDone(): void {

@@ -247,8 +247,8 @@ export const cases: ReadonlyArray<Case> = [
   test(
     "C09 leaving the scope after success delivers what was sent, also megabytes to a slow reader",
     Effect.gen(function*() {
-      const { client, scope, server } = yield* inScope({ sendHighWaterMark: 20_000_000 })
-      const all = pattern(10_000_000)
+      const { client, scope, server } = yield* inScope({ linger: "5 seconds", sendHighWaterMark: 30_000_000 })
+      const all = pattern(20_000_000)
       yield* client.send(all)
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       let got = 0
@@ -256,8 +256,8 @@ export const cases: ReadonlyArray<Case> = [
       while (got < all.length) {
         const bytes = yield* server.receive()
         got += bytes.length
-        yield* TestClock.adjust("100 millis")
-        for (let turns = 0; turns < 3; turns += 1) yield* turn
+        yield* TestClock.adjust("50 millis")
+        yield* turn
       }
       same((yield* failure(server.receive(), "SocketClosed")).by, "peer", "the end")
       yield* server.close

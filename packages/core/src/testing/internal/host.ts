@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type { Family, InetAddress, NetAddress } from "../../NetAddress.js"
 import * as NetAddresses from "../../NetAddress.js"
 import type { Failure, HostAddress } from "../../Transport.js"
+import type { MemoryDatagramTransport } from "./datagrams.js"
 import type { MemoryTransport } from "./endpoint.js"
 import type { Link } from "./link.js"
 import type { MemoryListener } from "./listener.js"
@@ -86,6 +87,8 @@ export class MemoryHost {
   readonly addresses: ReadonlyArray<string>
   readonly links = new Map<MemoryHost, Link>()
   readonly listeners = new Ports<MemoryListener>()
+  readonly datagramPorts = new Ports<MemoryDatagramTransport>()
+  readonly datagramSockets = new Set<MemoryDatagramTransport>()
   readonly paths = new Map<string, MemoryListener>()
   /** Every connection's end that has a descriptor here. */
   readonly endpoints = new Set<MemoryTransport>()
@@ -164,6 +167,13 @@ export class MemoryHost {
     return wanted
   }
 
+  /** The socket that a datagram is for: the one whose peer sent it, else the one that was bound last. */
+  receiverOf(to: InetAddress, from: InetAddress): MemoryDatagramTransport | undefined {
+    const bound = this.datagramPorts.at(to.host, to.port)
+    return bound.find((socket) => socket.isPeer(from)) ??
+      bound.filter((socket) => socket.remoteAddress === undefined).pop()
+  }
+
   /** A connection's descriptor is released. */
   forget(endpoint: MemoryTransport): void {
     if (!this.endpoints.delete(endpoint)) return
@@ -184,6 +194,7 @@ export class MemoryHost {
     this.isUp = false
     this.network.linksChanged()
     for (const listener of Array.from(this.bound)) listener.close()
+    for (const socket of Array.from(this.datagramSockets)) socket.close()
     for (const endpoint of Array.from(this.endpoints)) endpoint.crash()
   }
 

@@ -1,6 +1,7 @@
 import { UnsupportedOption } from "../../SocketError.js"
 import type { Platform } from "../../Transport.js"
 import { connect } from "./connecting.js"
+import { datagramsOf } from "./datagrams.js"
 import type { MemoryHost } from "./host.js"
 import { MemoryListener } from "./listener.js"
 import { platformName } from "./options.js"
@@ -18,6 +19,7 @@ export const make = (host: MemoryHost): Platform => ({
   endOfTurn,
   connect: (target) => connect(host, target),
   listen: (target, events) => new MemoryListener(host, target, events),
+  datagrams: datagramsOf(host),
   lookup: (name, family) => host.lookup(name, family),
   unsupported: (options, listen) =>
     listen?.address._tag === "UnixAddress" && listen.reusePort

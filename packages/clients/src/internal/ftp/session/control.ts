@@ -1,0 +1,315 @@
+/**
+ * The control connection and its ledger: every command that went out has its replies, in order, or the session is over.
+ *
+ * A command whose sender was interrupted stays in the ledger; its reply is read before the next command is sent. So an
+ * interruption costs nobody anything, and no reply is ever taken for another command's.
+ */
+import type { Socket } from "@copas/core/Socket"
+import type { ReceiveError, SendError } from "@copas/core/SocketError"
+import { SocketTimeout } from "@copas/core/SocketError"
+import * as Effect from "effect/Effect"
+import * as FtpError from "../../../FtpError.js"
+import * as Command from "../command.js"
+import * as Bytes from "../bytes.js"
+import * as Refusal from "../refusal.js"
+import * as Reply from "../reply.js"
+import type { Settings } from "./settings.js"
+import { orFail } from "./settings.js"
+
+/** A command that went out, and what came of it. */
+export interface Exchange {
+  readonly command: Command.Command
+  /** Only a transfer has a reply before the last one, and may have other commands go out before it is over. */
+  readonly isTransfer: boolean
+  preliminary: Reply.Reply | undefined
+  preliminaries: number
+  final: Reply.Reply | undefined
+  readonly onFinal: ((reply: Reply.Reply) => void) | undefined
+}
+
+export type ControlError =
+  | ReceiveError
+  | SendError
+  | FtpError.ProtocolViolation
+  | FtpError.ReplyTooLong
+  | FtpError.ServiceUnavailable
+  | FtpError.SessionClosed
+
+// What servers answer to a NOOP amid a transfer, and never to the transfer itself.
+const noopCodes = new Set([200, 500, 501, 502, 503])
+const mostPreliminaries = 16
+/** The most replies that may wait behind each other. More come only from a peer that talks to itself. */
+const mostArrived = 1000
+
+export class Control {
+  readonly socket: Socket
+  readonly settings: Settings
+  private readonly parser: Reply.Parser
+  private ledger: Array<Exchange> = []
+  private arrived: Array<Reply.Reply> = []
+  private parseError: Reply.Pushed["error"] = undefined
+  /** Why the session is over. */
+  lost: { readonly why: string; readonly cause: unknown } | undefined = undefined
+
+  constructor(socket: Socket, settings: Settings) {
+    this.socket = socket
+    this.settings = settings
+    this.parser = Reply.make({ codec: settings.codec, limit: settings.replyLimit, server: settings.server })
+  }
+
+  /** Nothing is owed and nothing has come that nobody asked for. */
+  get isQuiet(): boolean {
+    return this.ledger.length === 0 && this.arrived.length === 0 && this.parser.pending() === 0
+  }
+
+  get isOwed(): boolean {
+    return this.ledger.length > 0
+  }
+
+  // ---- the end
+
+  /** Gives the session up: its connection is cut, later calls fail with `SessionClosed`. */
+  lose(why: string, cause: unknown): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.lost !== undefined) return Effect.void
+      this.lost = { why, cause }
+      this.ledger = []
+      this.arrived = []
+      return this.socket.abort
+    })
+  }
+
+  private loseWith<E extends ControlError>(error: E): Effect.Effect<never, E> {
+    return Effect.zipRight(this.lose(error.message, error), Effect.fail(error))
+  }
+
+  get whenLost(): Effect.Effect<never, FtpError.SessionClosed> {
+    return Effect.suspend(() =>
+      Effect.fail(
+        new FtpError.SessionClosed({
+          server: this.settings.server,
+          why: this.lost?.why ?? "its scope has ended",
+          ...(this.lost?.cause === undefined ? {} : { cause: this.lost.cause })
+        })
+      )
+    )
+  }
+
+  // ---- sending
+
+  /** Sends a command and enters it in the ledger, both or neither. */
+  submit(
+    command: Command.Command,
+    options?: { readonly isTransfer?: boolean; readonly onFinal?: (reply: Reply.Reply) => void }
+  ): Effect.Effect<Exchange, ControlError | FtpError.InvalidArgument> {
+    return Effect.flatMap(orFail(Command.encode(command, this.settings.codec)), (bytes) =>
+      Effect.uninterruptible(Effect.suspend(() => {
+        if (this.lost !== undefined) return this.whenLost
+        const exchange: Exchange = {
+          command,
+          isTransfer: options?.isTransfer ?? false,
+          preliminary: undefined,
+          preliminaries: 0,
+          final: undefined,
+          onFinal: options?.onFinal
+        }
+        this.ledger.push(exchange)
+        // A server that takes no commands any more holds this up: the socket's time-out ends it.
+        return Effect.as(Effect.catchAll(this.socket.send(bytes), (error) => this.loseWith(error)), exchange)
+      })))
+  }
+
+  // ---- receiving
+
+  /** Awaits the greeting, which answers no command. */
+  get greeting(): Effect.Effect<Exchange, ControlError> {
+    return Effect.suspend(() => {
+      const exchange: Exchange = {
+        command: Command.make("connect"),
+        isTransfer: false,
+        preliminary: undefined,
+        preliminaries: 0,
+        final: undefined,
+        onFinal: undefined
+      }
+      this.ledger.push(exchange)
+      return Effect.as(this.await(exchange), exchange)
+    })
+  }
+
+  /** The last reply to a command. */
+  await(exchange: Exchange, patience = this.settings.controlMillis): Effect.Effect<Reply.Reply, ControlError> {
+    return this.until(() => exchange.final, patience)
+  }
+
+  /** The first reply to a transfer: 150, or its refusal. */
+  awaitFirst(exchange: Exchange): Effect.Effect<Reply.Reply, ControlError> {
+    return this.until(() => exchange.preliminary ?? exchange.final, this.settings.controlMillis)
+  }
+
+  /**
+   * Reads the replies that are still owed for commands whose senders were interrupted, and checks that nothing else has
+   * come: an earlier server's 421, or a reply that would be taken for the next command's.
+   */
+  get settle(): Effect.Effect<void, ControlError> {
+    return Effect.suspend(() => {
+      if (this.lost !== undefined) return this.whenLost
+      const owed = this.ledger.length > 0
+        ? this.until(() => this.ledger.length === 0 ? true : undefined, this.settings.controlMillis)
+        : Effect.void
+      return Effect.zipRight(
+        owed,
+        Effect.flatMap(this.socket.stats, (stats) => stats.receiveBuffered > 0 ? this.takeBuffered : this.checkArrived)
+      )
+    })
+  }
+
+  private get takeBuffered(): Effect.Effect<void, ControlError> {
+    return Effect.zipRight(this.read, this.checkArrived)
+  }
+
+  private get checkArrived(): Effect.Effect<void, ControlError> {
+    return Effect.suspend(() => {
+      const reply = this.arrived.shift()
+      return reply === undefined ? Effect.void : Effect.zipRight(this.assign(reply), this.checkArrived)
+    })
+  }
+
+  /**
+   * What a read that an awaited reply may need: not longer than `patience` in all, however slowly the server talks.
+   */
+  until<A>(done: () => A | undefined, patience: number): Effect.Effect<A, ControlError> {
+    return Effect.clockWith((clock) => {
+      const start = clock.unsafeCurrentTimeMillis()
+      const loop: Effect.Effect<A, ControlError> = Effect.suspend(() => {
+        const value = done()
+        if (value !== undefined) return Effect.succeed(value)
+        if (this.lost !== undefined) return this.whenLost
+        const reply = this.arrived.shift()
+        if (reply !== undefined) return Effect.zipRight(this.assign(reply), loop)
+        if (this.parseError !== undefined) return this.loseWith(this.parseError)
+        if (clock.unsafeCurrentTimeMillis() - start > patience) return this.loseWith(this.timedOut(patience))
+        return Effect.zipRight(this.read, loop)
+      })
+      return loop
+    })
+  }
+
+  private timedOut(patience: number): SocketTimeout {
+    return new SocketTimeout({
+      operation: "receive",
+      socket: this.settings.server,
+      afterMillis: patience,
+      partial: Bytes.empty,
+      bytesSent: 0
+    })
+  }
+
+  private get read(): Effect.Effect<void, ControlError> {
+    return Effect.matchEffect(this.socket.receive(), {
+      onFailure: (error) => this.lost === undefined ? this.loseWith(error) : this.whenLost,
+      onSuccess: (chunk) => {
+        const pushed = this.parser.push(chunk)
+        for (const reply of pushed.replies) this.arrived.push(reply)
+        if (pushed.error !== undefined) this.parseError = pushed.error
+        return this.arrived.length > mostArrived
+          ? this.loseWith(this.violation("replies come that nobody asked for", this.arrived[0]!))
+          : Effect.void
+      }
+    })
+  }
+
+  private violation(what: string, reply: Reply.Reply): FtpError.ProtocolViolation {
+    return new FtpError.ProtocolViolation({
+      server: this.settings.server,
+      what,
+      received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
+    })
+  }
+
+  /** Enters a reply in the ledger. */
+  private assign(reply: Reply.Reply): Effect.Effect<void, ControlError> {
+    const first = this.ledger[0]
+    // 421 closes the session, whatever it was that it answers.
+    if (reply.code === 421) {
+      const refusal = Refusal.fromReply(reply, {
+        server: this.settings.server,
+        command: first?.command ?? Command.make("wait")
+      })
+      return this.loseWith(refusal as FtpError.ServiceUnavailable)
+    }
+    if (first === undefined) return this.loseWith(this.violation("a reply came that nobody asked for", reply))
+    if (Reply.kind(reply) === "preliminary") {
+      first.preliminary ??= reply
+      first.preliminaries += 1
+      return first.preliminaries > mostPreliminaries
+        ? this.loseWith(this.violation("preliminary replies do not end", reply))
+        : Effect.void
+    }
+    const index = first.isTransfer && first.preliminary !== undefined && noopCodes.has(reply.code)
+      ? Math.max(0, this.ledger.findIndex(({ command }) => command.verb === "NOOP"))
+      : 0
+    const exchange = this.ledger[index]!
+    this.ledger.splice(index, 1)
+    exchange.final = reply
+    exchange.onFinal?.(reply)
+    return Effect.void
+  }
+
+  // ---- aborting
+
+  /**
+   * Ends a transfer that is under way, and reads its replies: 426 and 226, one of them alone, or in another order. How
+   * many come depends on the server, so PWD is sent behind them: its 257 is like no other of them, and ends them.
+   * Past the deadline the session is given up.
+   */
+  abort(exchange: Exchange, cutData: Effect.Effect<void>): Effect.Effect<void> {
+    const { abortMillis } = this.settings
+    const marker = Command.make("PWD")
+    const drain = Effect.gen(this, function*() {
+      const start = yield* Effect.clockWith((clock) => Effect.sync(() => clock.unsafeCurrentTimeMillis()))
+      const left = Effect.clockWith((clock) =>
+        Effect.sync(() => Math.max(1, abortMillis - (clock.unsafeCurrentTimeMillis() - start)))
+      )
+      const open = exchange.final === undefined
+      if (open) yield* this.submit(Command.make("ABOR"))
+      yield* cutData
+      if (!open) return
+      yield* Effect.orDie(this.socket.setTimeouts({ receive: yield* left }))
+      yield* this.until(() => exchange.final, abortMillis)
+      // From here on the ledger does not know what is whose: only the marker counts.
+      this.ledger = []
+      const sent = yield* this.submit(marker)
+      this.ledger = [{ ...sent, isTransfer: false }]
+      yield* this.awaitMarker(start + abortMillis)
+      this.ledger = []
+    })
+    return Effect.matchEffect(drain, {
+      onFailure: (error) => this.lose("an interrupted transfer did not come to its end", error),
+      onSuccess: () =>
+        Effect.orDie(this.socket.setTimeouts({ receive: this.settings.controlMillis }))
+    }).pipe(Effect.timeoutTo({
+      duration: abortMillis * 2,
+      onSuccess: () => Effect.void,
+      onTimeout: () => this.lose("an interrupted transfer did not come to its end in time", undefined)
+    }), Effect.flatten, Effect.zipLeft(cutData))
+  }
+
+  private awaitMarker(until: number): Effect.Effect<void, ControlError> {
+    return Effect.clockWith((clock) => {
+      const loop = (seen: number): Effect.Effect<void, ControlError> =>
+        Effect.suspend(() => {
+          const reply = this.arrived.shift()
+          if (reply?.code === 257) return Effect.void
+          if (reply?.code === 421 || seen > mostPreliminaries) {
+            return this.loseWith(this.violation("the replies to ABOR do not end", reply!))
+          }
+          if (reply !== undefined) return loop(seen + 1)
+          if (this.parseError !== undefined) return this.loseWith(this.parseError)
+          if (clock.unsafeCurrentTimeMillis() > until) return this.loseWith(this.timedOut(this.settings.abortMillis))
+          return Effect.zipRight(this.read, loop(seen))
+        })
+      return loop(0)
+    })
+  }
+}

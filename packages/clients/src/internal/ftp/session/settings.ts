@@ -1,0 +1,168 @@
+/**
+ * Options with their defaults filled in and checked, once for a session or a pool.
+ */
+import * as Net from "@copas/core/Net"
+import * as NetAddress from "@copas/core/NetAddress"
+import { InvalidOption, type UnsupportedOption } from "@copas/core/SocketError"
+import * as Tls from "@copas/core/Tls"
+import type { TlsError } from "@copas/core/TlsError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
+import * as FtpError from "../../../FtpError.js"
+import type { Connector, Options } from "../../../FtpSession.js"
+import * as Codec from "../codec.js"
+import * as Listing from "../listing/listing.js"
+import * as Reply from "../reply.js"
+
+export interface Settings {
+  readonly host: string
+  readonly port: number
+  /** Host and port, for errors. */
+  readonly server: string
+  readonly user: string
+  readonly password: Redacted.Redacted<string>
+  readonly account: Redacted.Redacted<string> | undefined
+  readonly virtualHost: string | undefined
+  readonly tls: "none" | "explicit" | "implicit"
+  readonly tlsContext: Tls.ClientContext | undefined
+  readonly serverName: string
+  readonly protectData: boolean
+  readonly modes: ReadonlyArray<FtpError.DataMode>
+  readonly trustPassiveHost: boolean
+  readonly activeAddress: string | undefined
+  readonly activePorts: readonly [number, number] | undefined
+  readonly connectMillis: number
+  readonly controlMillis: number
+  readonly dataMillis: number
+  readonly abortMillis: number
+  readonly keepAliveMillis: number | undefined
+  readonly codec: Codec.Codec
+  readonly replyLimit: number
+  readonly listingLimit: number
+  readonly utcOffsetMinutes: number
+  readonly verify: boolean
+  readonly isDirect: boolean
+  readonly connector: Connector
+}
+
+const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
+  Effect.fail(new InvalidOption({ option, value: String(value), expected }))
+
+const millis = (
+  option: string,
+  input: Duration.DurationInput | undefined,
+  otherwise: Duration.DurationInput
+): Effect.Effect<number, InvalidOption> =>
+  Effect.try({
+    try: () => Duration.toMillis(Duration.decode(input ?? otherwise)),
+    catch: () => new InvalidOption({ option, value: String(input), expected: "a duration" })
+  }).pipe(
+    Effect.filterOrElse((value) => value > 0, (value) => refuse(option, value, "a duration above zero, or infinity"))
+  )
+
+const count = (
+  option: string,
+  value: number | undefined,
+  otherwise: number,
+  least: number
+): Effect.Effect<number, InvalidOption> => {
+  const given = value ?? otherwise
+  return Number.isSafeInteger(given) && given >= least
+    ? Effect.succeed(given)
+    : refuse(option, given, `a whole number, at least ${least}`)
+}
+
+const passive: ReadonlyArray<FtpError.DataMode> = ["EPSV", "PASV"]
+const active: ReadonlyArray<FtpError.DataMode> = ["EPRT", "PORT"]
+
+const modesOf = (data: Options["data"]): Effect.Effect<ReadonlyArray<FtpError.DataMode>, InvalidOption> => {
+  if (data === undefined || data === "passive") return Effect.succeed(passive)
+  if (data === "active") return Effect.succeed(active)
+  const known = data.length > 0 && data.every((mode) => passive.includes(mode) || active.includes(mode))
+  return known ? Effect.succeed(data) : refuse("data", data.join(), "one or more of EPSV, PASV, EPRT and PORT")
+}
+
+const codecOf = (encoding: Options["encoding"]): Effect.Effect<Codec.Codec, FtpError.InvalidArgument> => {
+  if (encoding === undefined) return Effect.succeed(Codec.utf8)
+  if (typeof encoding !== "string") return Effect.succeed(encoding)
+  if (/^utf-?8$/i.test(encoding)) return Effect.succeed(Codec.utf8)
+  // The platform takes this label for windows-1252.
+  if (/^(?:iso-?8859-?1|latin-?1)$/i.test(encoding)) return Effect.succeed(Codec.latin1)
+  return Codec.singleByte(encoding)
+}
+
+const tlsContextOf = (
+  options: Options
+): Effect.Effect<Tls.ClientContext | undefined, TlsError | InvalidOption | UnsupportedOption, Net.Net> => {
+  if ((options.tls ?? "none") === "none") return Effect.succeed(undefined)
+  const given = options.tlsContext
+  return given !== undefined && Tls.isContext(given) ? Effect.succeed(given) : Tls.client(given ?? {})
+}
+
+const portsOf = (
+  ports: Options["activePorts"]
+): Effect.Effect<readonly [number, number] | undefined, InvalidOption> => {
+  if (ports === undefined) return Effect.succeed(undefined)
+  const [first, last] = ports
+  const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && port < 65_536
+  return isPort(first) && isPort(last) && first <= last
+    ? Effect.succeed(ports)
+    : refuse("activePorts", ports.join(" to "), "the first and the last of some ports, from 1 to 65535")
+}
+
+const direct: Connector = ({ connectTimeout, host, port }) =>
+  Net.connect({ host, port, timeouts: { connect: connectTimeout }, linger: "1 seconds" })
+
+export const make = (
+  options: Options
+): Effect.Effect<
+  Settings,
+  InvalidOption | UnsupportedOption | TlsError | FtpError.InvalidArgument,
+  Net.Net
+> =>
+  Effect.gen(function*() {
+    const tls = options.tls ?? "none"
+    const port = yield* count("port", options.port, tls === "implicit" ? 990 : 21, 1)
+    const { activeAddress, timeouts = {} } = options
+    if (options.host === "") return yield* refuse("host", "empty", "a name or an address")
+    if (activeAddress !== undefined && NetAddress.familyOf(activeAddress) === undefined) {
+      return yield* refuse("activeAddress", activeAddress, "a numeric address")
+    }
+    return {
+      host: options.host,
+      port,
+      server: NetAddress.formatHostPort(options.host, port),
+      user: options.user ?? "anonymous",
+      password: options.password ?? Redacted.make(options.user === undefined ? "anonymous@" : ""),
+      account: options.account,
+      virtualHost: options.virtualHost,
+      tls,
+      tlsContext: yield* tlsContextOf(options),
+      serverName: options.serverName ?? options.host,
+      protectData: options.protectData ?? true,
+      modes: yield* modesOf(options.data),
+      trustPassiveHost: options.trustPassiveHost ?? false,
+      activeAddress,
+      activePorts: yield* portsOf(options.activePorts),
+      connectMillis: yield* millis("timeouts.connect", timeouts.connect, "30 seconds"),
+      controlMillis: yield* millis("timeouts.control", timeouts.control, "60 seconds"),
+      dataMillis: yield* millis("timeouts.data", timeouts.data, "60 seconds"),
+      abortMillis: yield* millis("timeouts.abort", timeouts.abort, "5 seconds"),
+      keepAliveMillis: options.keepAlive === undefined
+        ? undefined
+        : yield* millis("keepAlive", options.keepAlive, options.keepAlive),
+      codec: yield* codecOf(options.encoding),
+      replyLimit: yield* count("replyLimit", options.replyLimit, Reply.defaultLimit, 128),
+      listingLimit: yield* count("listingLimit", options.listingLimit, Listing.defaultLimit, 1),
+      utcOffsetMinutes: options.utcOffsetMinutes ?? 0,
+      verify: options.verify ?? true,
+      isDirect: options.connector === undefined,
+      connector: options.connector ?? direct
+    }
+  })
+
+/** A problem in arguments that parsers report as a value. */
+export const orFail = <A, E>(either: Either.Either<A, E>): Effect.Effect<A, E> =>
+  Either.isRight(either) ? Effect.succeed(either.right) : Effect.fail(either.left)
