@@ -1,4 +1,5 @@
 /** Certificates made for a test: authorities, servers, clients, good and bad ones. */
+import "reflect-metadata"
 import * as X509 from "@peculiar/x509"
 import * as Crypto from "node:crypto"
 

@@ -46,6 +46,7 @@ export class MemoryTransport implements Transport, Task {
   said: Events = nobody
   /** The descriptor is released, or will be in this turn: nothing more is said but `closed`. */
   isGone = false
+  private isFrozen = false
   private isOpen = false
   private isConnected = false
   private isPaused = false
@@ -89,11 +90,11 @@ export class MemoryTransport implements Transport, Task {
     this.isRunSoon = false
     if (this.mustSayWritten) {
       this.mustSayWritten = false
-      if (!this.isGone) this.said.written()
+      if (this.isHeard) this.said.written()
     }
     if (this.mustDeliver) {
       this.mustDeliver = false
-      if (!this.isGone) this.incoming?.deliver()
+      if (this.isHeard) this.incoming?.deliver()
     }
     if (this.mustSayClosed) {
       this.mustSayClosed = false
@@ -120,7 +121,11 @@ export class MemoryTransport implements Transport, Task {
 
   /** Somebody is there and wants more. */
   get takes(): boolean {
-    return this.isOpen && !this.isPaused && !this.isGone
+    return this.isOpen && !this.isPaused && this.isHeard
+  }
+
+  private get isHeard(): boolean {
+    return !this.isGone && !this.isFrozen
   }
 
   // ---- the contract
@@ -269,9 +274,13 @@ export class MemoryTransport implements Transport, Task {
     this.fail(this.network.failure("Reset", "the peer reset the connection"))
   }
 
-  /** The machine stops: nobody here says anything more, and what is under way from here is lost. */
-  crash(): void {
+  /** The machine stops: what is under way from here is lost, and nothing more is heard here. */
+  freeze(): void {
     this.outgoing?.pipe.clear()
+    this.isFrozen = true
+  }
+
+  crash(): void {
     this.fail(this.network.failure("Aborted", `the host ${this.host.name} crashed`))
   }
 

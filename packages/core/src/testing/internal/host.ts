@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { afterTurn } from "../../internal/afterTurn.js"
 import type { Family, InetAddress, NetAddress } from "../../NetAddress.js"
 import * as NetAddresses from "../../NetAddress.js"
 import type { Failure, HostAddress } from "../../Transport.js"
@@ -190,12 +191,21 @@ export class MemoryHost {
 
   // ---- up and down
 
+  /**
+   * Nobody here hears anything any more. Programs that the crash interrupts get the time to end before the connections
+   * break here too: a dead machine has nothing to say about that.
+   */
   crash(): void {
     this.isUp = false
+    const endpoints = Array.from(this.endpoints)
+    const listeners = Array.from(this.bound)
+    for (const endpoint of endpoints) endpoint.freeze()
+    for (const listener of listeners) listener.unbind()
     this.network.linksChanged()
-    for (const listener of Array.from(this.bound)) listener.close()
-    for (const socket of Array.from(this.datagramSockets)) socket.close()
-    for (const endpoint of Array.from(this.endpoints)) endpoint.crash()
+    afterTurn(() => {
+      for (const endpoint of endpoints) endpoint.crash()
+      for (const listener of listeners) listener.close()
+    })
   }
 
   restart(): void {

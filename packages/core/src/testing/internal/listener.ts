@@ -72,7 +72,8 @@ export class MemoryListener implements ListenTransport, Binding, Task {
     this.owner.network.soon(this)
   }
 
-  private unbind(): void {
+  /** Nothing comes in any more. */
+  unbind(): void {
     if (!this.isBound) return
     this.isBound = false
     this.owner.bound.delete(this)
