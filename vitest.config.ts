@@ -4,9 +4,10 @@ import { configDefaults, defineConfig } from "vitest/config"
 const conditions = ["copas-source"]
 
 export default defineConfig({
-  resolve: { conditions: [...conditions, "module", "node", "development|production"] },
+  // Not `module`: it means what bundlers take, and some of that Node does not load.
+  resolve: { conditions: [...conditions, "node", "development|production"] },
   ssr: {
-    resolve: { conditions: [...conditions, "module", "node", "development|production"], externalConditions: ["node"] }
+    resolve: { conditions: [...conditions, "node", "development|production"], externalConditions: ["node"] }
   },
   test: {
     include: ["packages/*/test/**/*.test.ts"],

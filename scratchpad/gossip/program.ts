@@ -25,7 +25,7 @@ export interface Outcome {
 }
 
 const port = 7946
-const period = 15_000
+const period = 30_000
 const roundsPerConnection = 8
 /** The latest rumours that are told at once. */
 const told = 40
@@ -80,7 +80,7 @@ export const gossip = ({ duration, hosts: size, seed }: Settings): Effect.Effect
     Effect.gen(function*() {
       yield* record(`${nameOf(host)} is up`)
       const listener = yield* Net.listen({ host: "0.0.0.0", port })
-      yield* Copas.addServer(listener, answer(host))
+      yield* Copas.addServer(listener, answer(host), { onError: () => record(`${nameOf(host)} loses a caller`) })
       const unlucky = (error: SocketError.SocketError | { readonly _tag: string }) =>
         Effect.suspend(() => {
           lost += 1
@@ -116,9 +116,10 @@ export const gossip = ({ duration, hosts: size, seed }: Settings): Effect.Effect
       if (minute % 15 === 14) yield* Effect.forEach(hosts, (host) => host.restart, { discard: true })
       yield* Effect.sleep("1 minute")
     }
-    const reached = Array.from({ length: rumours }, (_, rumour) => known.filter((host) => host.has(rumour)).length)
-    return { digest: hash.digest("hex"), events, rumours, reached: Math.min(...reached), exchanges, connections, lost }
   }))
 
-  return Simulation.run(program, { seed, maxTime: `${duration + 5} minutes` })
+  return Effect.map(Simulation.run(program, { seed, maxTime: `${duration + 5} minutes` }), () => {
+    const reached = Array.from({ length: rumours }, (_, rumour) => known.filter((host) => host.has(rumour)).length)
+    return { digest: hash.digest("hex"), events, rumours, reached: Math.min(...reached), exchanges, connections, lost }
+  })
 }

@@ -33,8 +33,8 @@ import type { DataMode, FtpError } from "./FtpError.js"
 import type { Codec as CodecModel } from "./internal/ftp/codec.js"
 import type * as Features_ from "./internal/ftp/features.js"
 import type * as Listing from "./internal/ftp/listing/entry.js"
-import type { Timestamp as TimestampModel } from "./internal/ftp/time.js"
 import * as Connecting from "./internal/ftp/session/connecting.js"
+import type { Timestamp as TimestampModel } from "./internal/ftp/time.js"
 
 /**
  * What any call can fail with: what the server answered, or what became of the connection.
@@ -42,7 +42,7 @@ import * as Connecting from "./internal/ftp/session/connecting.js"
  * @since 0.1.0
  * @category errors
  */
-export type Failure = FtpError | SocketClosed | SocketTimeout | SocketBroken
+export type Failure = FtpError | SocketClosed | SocketTimeout | SocketBroken | TlsError
 
 /**
  * What connecting can fail with.
@@ -50,7 +50,7 @@ export type Failure = FtpError | SocketClosed | SocketTimeout | SocketBroken
  * @since 0.1.0
  * @category errors
  */
-export type ConnectFailure = Failure | ConnectError | TlsError | InvalidOption | UnsupportedOption
+export type ConnectFailure = Failure | ConnectError | InvalidOption | UnsupportedOption
 
 /**
  * A path on the server: text in the session's encoding, or bytes as a listing gave them (`rawName`).

@@ -28,7 +28,8 @@ import * as TimeoutOptions from "./internal/timeoutOptions.js"
 import * as Net from "./Net.js"
 import type { Socket, Timeouts } from "./Socket.js"
 import { type BindError, InvalidOption, type UnsupportedOption } from "./SocketError.js"
-import type { ErrorHandler, State, Thread } from "./Thread.js"
+import type { ConnectionEnd, Status } from "./Status.js"
+import type { ErrorHandler, Thread } from "./Thread.js"
 
 /**
  * @since 0.1.0
@@ -108,44 +109,6 @@ export interface ThreadOptions {
 }
 
 /**
- * How long the dispatcher's steps took, in milliseconds. A step runs all threads that are ready.
- *
- * @since 0.1.0
- * @category models
- */
-export interface StepDurations {
-  /** Steps since the status before. */
-  readonly steps: number
-  readonly totalMillis: number
-  readonly minMillis: number
-  readonly maxMillis: number
-  readonly averageMillis: number
-  /** Since the statistics were switched on. */
-  readonly minEverMillis: number
-  readonly maxEverMillis: number
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface Status {
-  readonly running: boolean
-  readonly exiting: boolean
-  /** How many threads are in each state. */
-  readonly threads: Readonly<Record<State, number>>
-  readonly servers: number
-  /** Every open socket of the network, clients' included. */
-  readonly sockets: number
-  /** Time-outs and sleeps that are set. */
-  readonly timers: number
-  /** Steps since the dispatcher began. */
-  readonly steps: number
-  /** While statistics are on and a step was made. */
-  readonly durations: Option.Option<StepDurations>
-}
-
-/**
  * @since 0.1.0
  * @category models
  */
@@ -191,6 +154,8 @@ export interface Service {
   readonly setErrorHandler: (handler: ErrorHandler) => Effect.Effect<void>
   readonly errorHandler: Effect.Effect<ErrorHandler>
   readonly status: Effect.Effect<Status>
+  /** Tells of each connection of a server whose handler has ended, until told `undefined`. */
+  readonly onConnectionEnd: (listener: ((end: ConnectionEnd) => void) | undefined) => Effect.Effect<void>
   readonly setStatistics: (on: boolean) => Effect.Effect<void>
   readonly trace: (tracer: ((event: TraceEvent) => void) | undefined) => Effect.Effect<void>
 }
@@ -233,12 +198,11 @@ export const traceback: (
 
 const make: Effect.Effect<Service, never, Net.Net | Scope.Scope> = Effect.gen(function*() {
   const net = yield* Net.Net
-  const clock = yield* Effect.clock
+  const deadlines = Deadlines.forClock(yield* Effect.clock)
   const dispatcher = yield* Effect.acquireRelease(
-    Effect.sync(() => new Dispatcher(logError)),
+    Effect.sync(() => new Dispatcher(logError, deadlines)),
     (dispatcher) => dispatcher.cancelAll
   )
-  const deadlines = Deadlines.forClock(clock)
 
   const addDatagramServer = (
     socket: DatagramSocket,
@@ -331,11 +295,14 @@ const make: Effect.Effect<Service, never, Net.Net | Scope.Scope> = Effect.gen(fu
         dispatcher.errorHandler = handler
       }),
     errorHandler: Effect.sync(() => dispatcher.errorHandler),
-    status: Effect.zipWith(
-      net.sockets,
-      net.datagramSockets,
-      (sockets, datagramSockets) => StatusReport.make(dispatcher, sockets, datagramSockets, deadlines)
+    status: Effect.flatMap(
+      Effect.all([net.sockets, net.datagramSockets, net.bytes]),
+      ([sockets, datagramSockets, bytes]) => StatusReport.make(dispatcher, sockets, datagramSockets, bytes)
     ),
+    onConnectionEnd: (listener) =>
+      Effect.sync(() => {
+        dispatcher.onConnectionEnd = listener
+      }),
     setStatistics: (on) => Effect.sync(() => dispatcher.scheduler.measure(on)),
     trace: (tracer) =>
       Effect.sync(() => {

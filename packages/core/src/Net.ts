@@ -50,6 +50,14 @@ export interface SocketOptions {
   /** The system's own buffers, in bytes (SO_SNDBUF, SO_RCVBUF). */
   readonly sendBufferSize?: number | undefined
   readonly receiveBufferSize?: number | undefined
+  /** Send data with the SYN (TCP_FASTOPEN, RFC 7413). */
+  readonly fastOpen?: boolean | undefined
+  /** Accept when data has come, waiting so long for it (TCP_DEFER_ACCEPT). */
+  readonly deferAccept?: Duration.DurationInput | undefined
+  /** Send only to what is on the same link (SO_DONTROUTE). */
+  readonly dontRoute?: boolean | undefined
+  /** Use this interface only (SO_BINDTODEVICE). */
+  readonly bindToDevice?: string | undefined
 }
 
 /**
@@ -95,7 +103,7 @@ export type ConnectOptions = CommonOptions & {
     readonly path?: undefined
   }
   | {
-    /** A Unix-domain socket. */
+    /** A Unix-domain socket: a path, or, after a NUL, an abstract name of Linux. */
     readonly path: string
     readonly host?: undefined
     readonly port?: undefined
@@ -130,7 +138,18 @@ export type ListenOptions = CommonOptions & {
     readonly path?: undefined
   }
   | {
+    /**
+     * A Unix-domain socket: a file that is removed when the listener closes, or, after a NUL, an abstract name of Linux.
+     * A path has at most about 107 bytes (`PathTooLong`).
+     */
     readonly path: string
+    /** Who may connect: the permissions of the file, such as `0o600`. At no moment does it have more. */
+    readonly mode?: number | undefined
+    /**
+     * Replace a socket file that a process left behind: one on which nobody listens. Default true. A file that is no
+     * socket is never touched.
+     */
+    readonly takeOver?: boolean | undefined
     readonly host?: undefined
     readonly port?: undefined
   }
@@ -208,6 +227,8 @@ export interface Service {
   readonly tls: Effect.Effect<TlsPlatform, UnsupportedOption>
   /** Every stream socket that is open now. */
   readonly sockets: Effect.Effect<ReadonlyArray<Socket>>
+  /** Bytes of every stream socket there ever was. */
+  readonly bytes: Effect.Effect<{ readonly bytesReceived: number; readonly bytesSent: number }>
   /** Shows the events of every socket to `tracer`, until told `undefined`. */
   readonly trace: (tracer: ((event: TraceEvent) => void) | undefined) => Effect.Effect<void>
   /**
@@ -244,6 +265,7 @@ export const make = (platform: Platform): Service => {
     datagramSockets: Effect.sync(() => Array.from(hub.datagramSockets)),
     tls: platformOf(hub),
     sockets: Effect.sync(() => Array.from(hub.sockets)),
+    bytes: Effect.sync(() => hub.bytes),
     trace: (tracer) =>
       Effect.sync(() => {
         hub.tracer = tracer

@@ -102,13 +102,13 @@ const isIpv6 = (text: string): boolean => {
 }
 
 /**
- * The address as people write it: `127.0.0.1:80`, `[::1]:80`, or the path.
+ * The address as people write it: `127.0.0.1:80`, `[::1]:80`, or the path; an abstract name with `@` for its NUL.
  *
  * @since 0.1.0
  * @category conversions
  */
 export const format = (address: NetAddress): string =>
-  address._tag === "UnixAddress" ? address.path || "(unnamed)" : formatHostPort(address.host, address.port)
+  address._tag === "UnixAddress" ? address.path.replace(/^\0/, "@") || "(unnamed)" : formatHostPort(address.host, address.port)
 
 /**
  * A host, numeric or not, and a port as people write them: IPv6 gets its brackets (RFC 3986, section 3.2.2).

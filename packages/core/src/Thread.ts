@@ -21,21 +21,6 @@ import type { DatagramSocket } from "./DatagramSocket.js"
 import type { Socket } from "./Socket.js"
 
 /**
- * What a thread is doing.
- *
- * - `ready`: it runs, or is about to
- * - `reading`, `writing`: it waits for a socket
- * - `sleeping`: in `pause`
- * - `inactive`: in `pauseForever` or `Copas.waitForExit`, or it waits without a limit for a lock, a semaphore, a queue or
- *   a future; it does not keep the dispatcher going
- * - `waiting`: for anything else
- *
- * @since 0.1.0
- * @category models
- */
-export type State = "ready" | "reading" | "writing" | "sleeping" | "inactive" | "waiting"
-
-/**
  * Gets the failure of a thread. What it fails with itself is logged, and ends nothing.
  *
  * @since 0.1.0

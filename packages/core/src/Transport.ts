@@ -156,6 +156,10 @@ export interface ListenTarget {
   readonly ipv6Only: boolean
   readonly reuseAddress: boolean
   readonly reusePort: boolean
+  /** Of a path: the permissions of its file. */
+  readonly mode: number | undefined
+  /** Of a path: replace a socket file on which nobody listens. */
+  readonly takeOver: boolean
   /** For every socket that is accepted. */
   readonly options: SocketOptions
 }
@@ -193,8 +197,15 @@ export interface Platform {
   readonly datagrams?: DatagramPlatform | undefined
   /** The addresses of a name, in the order of preference. */
   readonly lookup: (host: string, family: Family | undefined) => Effect.Effect<ReadonlyArray<HostAddress>, Failure>
-  /** Says why the platform cannot do an option of a socket yet to be made, `undefined` when it can. */
-  readonly unsupported: (options: SocketOptions, listen: ListenTarget | undefined) => UnsupportedOption | undefined
+  /**
+   * Says why the platform cannot do an option of a socket yet to be made, `undefined` when it can. `path` is that of a
+   * Unix-domain socket.
+   */
+  readonly unsupported: (
+    options: SocketOptions,
+    listen: ListenTarget | undefined,
+    path: string | undefined
+  ) => UnsupportedOption | InvalidOption | undefined
   /** How many bytes `text` takes in UTF-8. */
   readonly byteLength: (text: string) => number
   /** Decodes a part of a chunk; a platform may have a faster one than `TextDecoder`. Invalid bytes become U+FFFD. */

@@ -337,8 +337,10 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   private end(): void {
     if (this.line.isDestroyed) return
     this.isStopping = true
-    this.abandoned = this.items.size
-    this.items.clear()
+    // What was granted is as good as taken: those who were woken will come for it.
+    this.line.settle()
+    this.abandoned = this.line.available
+    this.items.drop(this.abandoned)
     this.line.destroy()
     this.checkEnded()
   }

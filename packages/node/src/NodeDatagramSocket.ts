@@ -52,37 +52,87 @@ const attempt = (action: () => void): Failure | undefined => {
   }
 }
 
+const names = [
+  "receiveBufferSize",
+  "sendBufferSize",
+  "broadcast",
+  "ttl",
+  "multicastTtl",
+  "multicastLoop",
+  "multicastInterface"
+] as const satisfies ReadonlyArray<keyof DatagramOptions>
+
 class NodeDatagramTransport implements DatagramTransport {
-  private readonly socket: Dgram.Socket
+  private socket: Dgram.Socket
   private readonly target: DatagramTarget
   events: DatagramEvents | undefined = undefined
   private local: InetAddress
   private options: DatagramOptions = {}
+  private readonly memberships = new Set<{ readonly group: string; readonly options: MembershipOptions }>()
   private isClosed = false
   remoteAddress: InetAddress | undefined = undefined
 
   constructor(target: DatagramTarget) {
     this.target = target
     this.local = target.address
-    this.socket = Dgram.createSocket({
-      type: target.address.family === "IPv6" ? "udp6" : "udp4",
-      ipv6Only: target.ipv6Only,
-      reuseAddr: target.reuseAddress,
+    this.socket = this.make()
+  }
+
+  private make(): Dgram.Socket {
+    const { address, ipv6Only, reuseAddress, reusePort } = this.target
+    return Dgram.createSocket({
+      type: address.family === "IPv6" ? "udp6" : "udp4",
+      ipv6Only,
+      reuseAddr: reuseAddress,
       lookup: numericOnly,
-      ...(target.reusePort ? { reusePort: true } : {})
+      ...(reusePort ? { reusePort: true } : {})
     })
   }
 
   open(events: DatagramEvents): void {
     this.events = events
+    this.listen()
+    this.socket.on("listening", onListening)
+    const { host, port } = this.target.address
+    this.socket.bind({ address: host, port })
+  }
+
+  private listen(): void {
     const { socket } = this
     ;(socket as OwnedSocket)[transportKey] = this
     socket.on("message", onMessage)
-    socket.on("listening", onListening)
     socket.on("error", onError)
     socket.on("close", onClose)
-    const { host, port } = this.target.address
-    socket.bind({ address: host, port })
+  }
+
+  /**
+   * Linux takes a port that it chose itself away from a socket that is disconnected. A new socket takes the port in the
+   * place of the old one, within this call, since our addresses need no look-up.
+   */
+  private reopen(port: number): Failure | undefined {
+    const old = this.socket
+    old.removeAllListeners()
+    // What it is still asked to send ends with its closing.
+    old.on("error", () => {})
+    old.close()
+    this.socket = this.make()
+    this.listen()
+    let failure: Failure | undefined
+    const onBindError = (error: Error): void => {
+      failure = toFailure(error)
+    }
+    this.socket.removeListener("error", onError)
+    this.socket.once("error", onBindError)
+    this.socket.bind({ address: this.target.address.host, port })
+    this.socket.removeListener("error", onBindError)
+    this.socket.on("error", onError)
+    if (failure !== undefined) return failure
+    for (const name of names) {
+      const value = this.options[name]
+      if (value !== undefined) attempt(() => this.apply(name, value))
+    }
+    for (const { group, options } of this.memberships) attempt(() => this.add(group, options))
+    return undefined
   }
 
   get localAddress(): InetAddress {
@@ -128,23 +178,32 @@ class NodeDatagramTransport implements DatagramTransport {
   }
 
   disconnect(): Failure | undefined {
-    const failure = attempt(() => this.socket.disconnect())
+    const { port } = this.local
+    const failure = attempt(() => this.socket.disconnect()) ?? attempt(() => this.refresh())
     if (failure !== undefined) return failure
     this.remoteAddress = undefined
-    return attempt(() => this.refresh())
+    if (this.local.port === port) return undefined
+    return this.reopen(port) ?? attempt(() => this.refresh())
   }
 
   // ---- groups
 
-  join(group: string, { interface: at, source }: MembershipOptions): Failure | undefined {
-    return attempt(() =>
-      source === undefined
-        ? this.socket.addMembership(group, at)
-        : this.socket.addSourceSpecificMembership(source, group, at)
-    )
+  private add(group: string, { interface: at, source }: MembershipOptions): void {
+    if (source === undefined) this.socket.addMembership(group, at)
+    else this.socket.addSourceSpecificMembership(source, group, at)
   }
 
-  leave(group: string, { interface: at, source }: MembershipOptions): void {
+  join(group: string, options: MembershipOptions): Failure | undefined {
+    const failure = attempt(() => this.add(group, options))
+    if (failure === undefined) this.memberships.add({ group, options })
+    return failure
+  }
+
+  leave(group: string, options: MembershipOptions): void {
+    const { interface: at, source } = options
+    for (const membership of this.memberships) {
+      if (membership.group === group && membership.options === options) this.memberships.delete(membership)
+    }
     // The system has forgotten the memberships of a socket that is closed, or of an interface that is gone.
     attempt(() =>
       source === undefined

@@ -23,6 +23,7 @@ import * as NodeNet from "node:net"
 import { toFailure } from "./internal/errno.js"
 import { platformName } from "./internal/platformName.js"
 import * as NodeTls from "./internal/tls.js"
+import * as UnixPath from "./internal/unixPath.js"
 import { datagrams } from "./NodeDatagramSocket.js"
 import { NodeTransport, unsupported } from "./NodeSocket.js"
 
@@ -34,8 +35,11 @@ const connect = ({ address, localAddress, localPort, options }: ConnectTarget): 
   const socket = new NodeNet.Socket({ allowHalfOpen: true })
   const path = address._tag === "UnixAddress" ? address.path : undefined
   const transport = new NodeTransport(socket, path, options, address)
-  if (address._tag === "UnixAddress") socket.connect({ path: address.path })
-  else {
+  if (address._tag === "UnixAddress") {
+    const tooLong = UnixPath.tooLong(address.path)
+    if (tooLong === undefined) socket.connect({ path: address.path })
+    else socket.destroy(tooLong)
+  } else {
     socket.connect({
       host: address.host,
       port: address.port,
@@ -49,14 +53,19 @@ const connect = ({ address, localAddress, localPort, options }: ConnectTarget): 
 class NodeListenTransport implements ListenTransport {
   private readonly server: NodeNet.Server
   private readonly events: ListenEvents
+  private readonly target: ListenTarget
+  /** The file that listening made. */
+  private file: string | undefined = undefined
+  private hasTakenOver = false
   private address: NetAddress
   private hasFailed = false
   private isClosing = false
   private isClosed = false
 
   constructor(target: ListenTarget, events: ListenEvents) {
-    const { address, backlog, ipv6Only, options } = target
+    const { address, options } = target
     this.events = events
+    this.target = target
     this.address = address
     const path = address._tag === "UnixAddress" ? address.path : undefined
     this.server = NodeNet.createServer({
@@ -74,20 +83,44 @@ class NodeListenTransport implements ListenTransport {
         return
       }
       const bound = this.server.address()
+      if (address._tag === "UnixAddress") this.file = UnixPath.identityOf(address.path)
       if (bound !== null && typeof bound === "object") this.address = inet(bound.address, bound.port)
       events.listening()
     })
-    this.server.on("error", (error) => {
+    this.server.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE" && path !== undefined && target.takeOver && !this.hasTakenOver) {
+        this.takeOver(path, error)
+        return
+      }
       if (!this.server.listening) this.hasFailed = true
       if (this.isClosing) this.sayClosed()
       else events.failed(toFailure(error))
     })
     this.server.on("close", () => this.sayClosed())
-    this.server.listen(
-      address._tag === "UnixAddress"
-        ? { path: address.path, backlog }
-        : { host: address.host, port: address.port, backlog, ipv6Only }
-    )
+    this.listen()
+  }
+
+  private listen(): void {
+    const { address, backlog, ipv6Only, mode } = this.target
+    if (address._tag === "InetAddress") {
+      this.server.listen({ host: address.host, port: address.port, backlog, ipv6Only })
+      return
+    }
+    const tooLong = UnixPath.tooLong(address.path)
+    if (tooLong !== undefined) {
+      process.nextTick(() => this.server.emit("error", tooLong))
+      return
+    }
+    UnixPath.withMode(address.path, mode, () => this.server.listen({ path: address.path, backlog }).listening)
+  }
+
+  /** Somebody has the path: when nobody listens there any more, it is ours. */
+  private takeOver(path: string, error: Error): void {
+    this.hasTakenOver = true
+    UnixPath.takeOver(path, (isFree) => {
+      if (isFree && !this.isClosing) this.listen()
+      else this.server.emit("error", error)
+    })
   }
 
   get localAddress(): NetAddress {
@@ -105,7 +138,9 @@ class NodeListenTransport implements ListenTransport {
   private closeHandle(): void {
     // Node's own "close" event waits for every connection that was ever accepted. The handle is gone after the closing
     // phase of this turn of the loop.
-    this.server.close()
+    const { address } = this.target
+    if (address._tag === "UnixAddress") UnixPath.closeKeeping(address.path, this.file, () => this.server.close())
+    else this.server.close()
     setImmediate(() => setImmediate(() => this.sayClosed()))
   }
 
@@ -142,6 +177,11 @@ interface Slices {
   readonly utf8Slice: (start: number, end: number) => string
 }
 
+const unsupportedPath = (path: string | undefined, mode: number | undefined): UnsupportedOption | undefined => {
+  const refusal = path === undefined ? undefined : UnixPath.unsupported(path, mode)
+  return refusal === undefined ? undefined : new UnsupportedOption({ ...refusal, platform: platformName })
+}
+
 const platform: Platform = {
   name: platformName,
   endOfTurn,
@@ -150,8 +190,8 @@ const platform: Platform = {
   listen: (target, events) => new NodeListenTransport(target, events),
   datagrams,
   lookup,
-  unsupported: (options, listen) =>
-    unsupported(options) ??
+  unsupported: (options, listen, path) =>
+    unsupported(options, path !== undefined) ?? unsupportedPath(path, listen?.mode) ??
       (listen?.reusePort === true
         ? new UnsupportedOption({
           option: "reusePort",

@@ -207,11 +207,12 @@ export class NodeTransport implements Transport {
     name: K,
     value: NonNullable<SocketOptions[K]>
   ): UnsupportedOption | InvalidOption | undefined {
+    const refusal = refuse(name, value, this.path !== undefined)
+    if (refusal !== undefined) return refusal
     const { socket } = this
     const given: unknown = value
     switch (name) {
       case "noDelay": {
-        if (this.path !== undefined) return unsupportedOption(name, "a Unix-domain socket has no packets to delay")
         socket.setNoDelay(given === true)
         break
       }
@@ -220,11 +221,7 @@ export class NodeTransport implements Transport {
           socket.setKeepAlive(given)
           break
         }
-        const idle = Duration.toMillis(Duration.decode(given as Duration.DurationInput))
-        if (!(idle >= 1000) || !Number.isFinite(idle)) {
-          return new InvalidOption({ option: name, value: String(given), expected: "at least one second, and finite" })
-        }
-        socket.setKeepAlive(true, idle)
+        socket.setKeepAlive(true, Duration.toMillis(Duration.decode(given as Duration.DurationInput)))
         break
       }
       default:
@@ -246,10 +243,41 @@ const unsupportedWhy = "node:net has no call for it; set it for the whole system
 const unsupportedOption = (option: string, why: string): UnsupportedOption =>
   new UnsupportedOption({ option, platform: platformName, why })
 
-/** The options that `node:net` cannot set. */
-export const unsupported = (options: SocketOptions): UnsupportedOption | undefined => {
-  for (const name of ["keepAliveInterval", "keepAliveCount", "sendBufferSize", "receiveBufferSize"] as const) {
-    if (options[name] !== undefined) return unsupportedOption(name, unsupportedWhy)
+/** Says why `node:net` cannot set an option to a value, which makes sense in itself. */
+const refuse = (
+  name: keyof SocketOptions,
+  value: unknown,
+  isUnix: boolean
+): UnsupportedOption | InvalidOption | undefined => {
+  if (name !== "noDelay" && name !== "keepAlive") return unsupportedOption(name, unsupportedWhy)
+  if (isUnix) {
+    return unsupportedOption(name, "a Unix-domain socket has no packets to delay and no peer to probe")
+  }
+  if (name === "noDelay" || typeof value === "boolean") return undefined
+  // The system counts in seconds; Node cuts what is over.
+  return Duration.toMillis(Duration.decode(value as Duration.DurationInput)) % 1000 === 0
+    ? undefined
+    : new InvalidOption({ option: name, value: String(value), expected: "whole seconds" })
+}
+
+const names = [
+  "noDelay",
+  "keepAlive",
+  "keepAliveInterval",
+  "keepAliveCount",
+  "sendBufferSize",
+  "receiveBufferSize",
+  "fastOpen",
+  "deferAccept",
+  "dontRoute",
+  "bindToDevice"
+] as const satisfies ReadonlyArray<keyof SocketOptions>
+
+/** The first option that `node:net` cannot set. */
+export const unsupported = (options: SocketOptions, isUnix: boolean): UnsupportedOption | InvalidOption | undefined => {
+  for (const name of names) {
+    const refusal = options[name] === undefined ? undefined : refuse(name, options[name], isUnix)
+    if (refusal !== undefined) return refusal
   }
   return undefined
 }

@@ -1,9 +1,12 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Runtime from "effect/Runtime"
 import type { DatagramServer } from "../Copas.js"
 import type { DatagramSocket, Stats } from "../DatagramSocket.js"
+import * as NetAddress from "../NetAddress.js"
 import { SocketClosed } from "../SocketError.js"
+import type { ServerStatus } from "../Status.js"
 import type { ErrorHandler } from "../Thread.js"
 import type { DatagramEndpoint } from "./datagramEndpoint.js"
 import type { Dispatcher } from "./dispatcher.js"
@@ -48,6 +51,22 @@ export class DispatcherDatagramServer implements DatagramServer {
     return this.socket.stats
   }
 
+  get status(): Effect.Effect<ServerStatus> {
+    return Effect.sync(() => ({
+      name: this.name,
+      kind: "datagram",
+      address: NetAddress.format(this.socket.localAddress),
+      accepted: 0,
+      active: 0,
+      refused: this.socket.inbound.dropped,
+      acceptFailures: 0,
+      handlerFailures: this.handlerFailures,
+      pending: this.socket.inbound.queued
+    }))
+  }
+
+  private handlerFailures = 0
+
   start(): void {
     this.dispatcher.servers.add(this)
     this.dispatcher.traced("serverAdded", this.name)
@@ -56,7 +75,10 @@ export class DispatcherDatagramServer implements DatagramServer {
       label: `${this.name}:handler`,
       onError: this.options.onError,
       isWatched: false,
-      onEnd: () => this.stop()
+      onEnd: (_, exit) => {
+        if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)) this.handlerFailures += 1
+        this.stop()
+      }
     })
     this.thread.datagramSocket = this.socket
   }

@@ -4,6 +4,7 @@ import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
+import * as AfterTurn from "./afterTurn.js"
 
 /**
  * Something that is due at a time. `expire` runs once, unless it is scheduled again.
@@ -33,12 +34,6 @@ export interface TimedClock extends Clock.Clock {
 }
 
 const isTimed = (clock: Clock.Clock): clock is TimedClock => timingKey in clock
-
-declare const setImmediate: ((task: () => void) => unknown) | undefined
-
-const afterTurn = typeof setImmediate === "function"
-  ? setImmediate
-  : (task: () => void): unknown => setTimeout(task, 0)
 
 // setTimeout fires at once when the delay does not fit 32 bits.
 const longestTimer = 2 ** 31 - 1
@@ -118,7 +113,7 @@ export class Deadlines {
     else if (!this.isDisarming) {
       // Often the next one is scheduled within this turn: then the timer that stands will do.
       this.isDisarming = true
-      afterTurn(this.onTurnEnd)
+      AfterTurn.whenIdle(this.onTurnEnd)
     }
   }
 

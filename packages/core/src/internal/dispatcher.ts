@@ -3,14 +3,20 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
+import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Scope from "effect/Scope"
 import type { TraceEvent } from "../Copas.js"
+import * as NetAddress from "../NetAddress.js"
+import type { ConnectionEnd, ServerStatus } from "../Status.js"
 import type { ErrorHandler } from "../Thread.js"
+import type { Deadlines } from "./deadlines.js"
+import * as Attributes from "./attributes.js"
 import { CurrentThread, DispatcherThread } from "./dispatcherThread.js"
 import { DispatcherScheduler } from "./scheduler.js"
 import { isNormalEnd, type StreamSocket } from "./streamSocket.js"
@@ -23,9 +29,34 @@ import { ThreadScope } from "./threadScope.js"
 const threadFlags = (flags: RuntimeFlags.RuntimeFlags): RuntimeFlags.RuntimeFlags =>
   RuntimeFlags.disable(RuntimeFlags.enable(flags, RuntimeFlags.Interruption), RuntimeFlags.RuntimeMetrics)
 
+const noFiber = FiberId.unsafeMake()
+
+/** What a thread logs says which one it is, and on whose behalf it works. */
+const annotated = (
+  refs: FiberRefs.FiberRefs,
+  thread: DispatcherThread,
+  server: string | undefined
+): FiberRefs.FiberRefs => {
+  const inherited = FiberRefs.getOrDefault(refs, FiberRef.currentLogAnnotations)
+  let annotations = HashMap.set(inherited, Attributes.thread, thread.name as unknown)
+  const { socket } = thread
+  if (socket !== undefined) {
+    const remote = socket.remoteAddress
+    annotations = HashMap.set(annotations, Attributes.clientAddress, NetAddress.format(remote))
+    if (server !== undefined) annotations = HashMap.set(annotations, Attributes.server, server)
+  }
+  return FiberRefs.updateAs(refs, {
+    fiberId: noFiber,
+    fiberRef: FiberRef.currentLogAnnotations,
+    value: annotations
+  })
+}
+
 /** What a thread is made from. */
 export interface Spawn {
   readonly label: string
+  /** The server whose connection it serves. */
+  readonly server?: string | undefined
   readonly onError: ErrorHandler | undefined
   /** The error handler is not told: somebody else takes the failure. */
   readonly isWatched: boolean
@@ -35,6 +66,7 @@ export interface Spawn {
 
 /** A server, whatever it serves. */
 export interface RunningServer {
+  readonly status: Effect.Effect<ServerStatus>
   readonly remove: (keepOpen: boolean) => Effect.Effect<void>
 }
 
@@ -42,6 +74,7 @@ export interface RunningServer {
  * The dispatcher's state: its run queue, threads and servers, and what is left to do.
  */
 export class Dispatcher {
+  readonly deadlines: Deadlines
   readonly scheduler = new DispatcherScheduler()
   readonly threads = new Set<DispatcherThread>()
   readonly servers = new Set<RunningServer>()
@@ -49,6 +82,8 @@ export class Dispatcher {
   readonly leftOpen = new Set<StreamSocket>()
   errorHandler: ErrorHandler
   tracer: ((event: TraceEvent) => void) | undefined = undefined
+  readonly totals = { connections: 0, handlerFailures: 0, acceptFailures: 0 }
+  onConnectionEnd: ((end: ConnectionEnd) => void) | undefined = undefined
   isExiting = false
   running = 0
   private lastThread = 0
@@ -58,11 +93,16 @@ export class Dispatcher {
   private finishListeners: Array<() => void> = []
   private exitListeners: Array<() => void> = []
 
-  constructor(errorHandler: ErrorHandler) {
+  constructor(errorHandler: ErrorHandler, deadlines: Deadlines) {
+    this.deadlines = deadlines
     this.errorHandler = errorHandler
   }
 
   // ---- threads
+
+  get threadsAdded(): number {
+    return this.lastThread
+  }
 
   /** Starts a thread: scheduled, not run at once. */
   spawn<A, E, R>(
@@ -81,7 +121,8 @@ export class Dispatcher {
       ordinal,
       scope,
       socket,
-      options.onError
+      options.onError,
+      (runtime.context.unsafeMap.get(CurrentThread.key) as DispatcherThread | undefined)?.id
     )
     const services = new Map<string, any>(runtime.context.unsafeMap)
     services.set(Scope.Scope.key, scope)
@@ -89,7 +130,7 @@ export class Dispatcher {
     const own = Runtime.make({
       context: Context.unsafeMake<never>(services),
       runtimeFlags: threadFlags(runtime.runtimeFlags),
-      fiberRefs: runtime.fiberRefs
+      fiberRefs: annotated(runtime.fiberRefs, thread, options.server)
     })
     this.threads.add(thread)
     this.traced("threadAdded", thread.name)
@@ -132,7 +173,7 @@ export class Dispatcher {
     options: Spawn
   ): void {
     // Should its fiber have ended in a line, it is inactive no more, as it is no thread any more.
-    thread.waitBegins(false)
+    thread.waitEnds(undefined)
     this.threads.delete(thread)
     this.traced("threadEnded", thread.name)
     options.onEnd?.(thread, exit)

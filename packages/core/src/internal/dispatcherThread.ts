@@ -17,10 +17,18 @@ export class CurrentThread extends Context.Reference<CurrentThread>()("@copas/co
   defaultValue: (): DispatcherThread | undefined => undefined
 }) {}
 
+/** The thread that a fiber belongs to. */
+export const threadOf = (fiber: Fiber.RuntimeFiber<any, any>): DispatcherThread | undefined =>
+  fiber.currentContext.unsafeMap.get(CurrentThread.key)
+
 export class DispatcherThread implements Thread<any, any> {
   readonly id: number
   readonly dispatcher: Dispatcher
   readonly scope: ThreadScope | undefined
+  /** The thread that added it, by number: to hold on to it would keep all its forebears. */
+  readonly parentId: number | undefined
+  /** On the clock of the dispatcher. */
+  readonly addedAt: number
   /** The connection that it serves. */
   readonly socket: StreamSocket | undefined
   /** The datagram socket that it serves. */
@@ -33,7 +41,8 @@ export class DispatcherThread implements Thread<any, any> {
   exit: Exit.Exit<any, any> | undefined = undefined
   /** Takes the end of the thread, its failure included, in place of the error handler. */
   watcher: ((exit: Exit.Exit<any, any>) => void) | undefined = undefined
-  private waitsForever = false
+  /** What its own fiber waits for without a limit. */
+  private waitsIn: object | undefined = undefined
   private endListeners: Array<() => void> | undefined = undefined
   private sleepers: Array<Sleeper> | undefined = undefined
 
@@ -44,8 +53,11 @@ export class DispatcherThread implements Thread<any, any> {
     ordinal: number,
     scope: ThreadScope | undefined,
     socket: StreamSocket | undefined,
-    onError: ErrorHandler | undefined
+    onError: ErrorHandler | undefined,
+    parentId: number | undefined
   ) {
+    this.parentId = parentId
+    this.addedAt = dispatcher.deadlines.now()
     this.dispatcher = dispatcher
     this.id = id
     this.label = label
@@ -108,7 +120,7 @@ export class DispatcherThread implements Thread<any, any> {
 
   /** Interrupts without waiting. */
   cut(): void {
-    this.waitBegins(false)
+    this.waitEnds(undefined)
     if (this.exit === undefined) this.fiber?.unsafeInterruptAsFork(FiberId.none)
   }
 
@@ -136,16 +148,28 @@ export class DispatcherThread implements Thread<any, any> {
     this.activityChanged(wasInactive)
   }
 
-  /** Its own fiber begins, or ends, to wait in a line without a limit: that does not keep the dispatcher going either. */
-  waitBegins(forever: boolean): void {
-    if (this.waitsForever === forever) return
+  /** Its own fiber waits in a line without a limit: that does not keep the dispatcher going either. */
+  waitBegins(waiter: object): void {
     const wasInactive = this.isInactive
-    this.waitsForever = forever
+    this.waitsIn = waiter
+    this.activityChanged(wasInactive)
+  }
+
+  /** The wait is over; or, when no waiter is named, whatever wait there was. */
+  waitEnds(waiter: object | undefined): void {
+    if (this.waitsIn === undefined || (waiter !== undefined && this.waitsIn !== waiter)) return
+    const wasInactive = this.isInactive
+    this.waitsIn = undefined
     this.activityChanged(wasInactive)
   }
 
   private activityChanged(wasInactive: boolean): void {
     if (this.isInactive !== wasInactive) this.dispatcher.inactiveChanged(wasInactive ? -1 : 1)
+  }
+
+  /** When the pause began that it is in; of several, the first. */
+  get sleepingSince(): number | undefined {
+    return this.sleepers?.[0]?.since
   }
 
   get isSleeping(): boolean {
@@ -154,7 +178,7 @@ export class DispatcherThread implements Thread<any, any> {
 
   /** In `pauseForever`, or in a line without a limit: nothing but another thread or an interruption makes it go on. */
   get isInactive(): boolean {
-    return (this.waitsForever || this.isSleeping) && (this.sleepers?.every((sleeper) => sleeper.isForever) ?? true)
+    return (this.waitsIn !== undefined || this.isSleeping) && (this.sleepers?.every((sleeper) => sleeper.isForever) ?? true)
   }
 
   get wakeup(): Effect.Effect<boolean> {

@@ -24,8 +24,8 @@ export class Fifo<A> {
     return item
   }
 
-  clear(): void {
-    this.items = []
-    this.head = 0
+  /** Drops some from the end. */
+  drop(count: number): void {
+    this.items.length -= count
   }
 }

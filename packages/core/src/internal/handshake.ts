@@ -148,6 +148,8 @@ export class Handshake extends Deadline implements HandshakeEvents {
 const looksLikeHello = (byte: number): boolean => byte === 0x16
 
 const fail = (socket: StreamSocket, error: TlsError): Effect.Effect<never, TlsError> => {
+  // What came in clear must not be taken for an answer afterwards.
+  socket.inbound.buffer.clear()
   socket.failed({ reason: "Tls", cause: error })
   return Effect.zipRight(socket.awaitClosed, Effect.fail(error))
 }

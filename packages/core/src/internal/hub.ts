@@ -19,6 +19,8 @@ export class Hub {
   tracer: ((event: TraceEvent) => void) | undefined = undefined
   /** The context of `tls: true`, once somebody asked for it. */
   defaultClient: ClientContext | undefined = undefined
+  /** Bytes of the stream sockets that are closed. */
+  private closedBytes = { received: 0, sent: 0 }
   private dirty: Array<Outbound> = []
 
   constructor(platform: Platform) {
@@ -28,6 +30,23 @@ export class Hub {
   /** Has `outbound` write what it queued when this turn of the event loop ends, joined with what comes until then. */
   flushSoon(outbound: Outbound): void {
     if (this.dirty.push(outbound) === 1) atEndOfTurn(this.flushDirty, this.platform.endOfTurn)
+  }
+
+  /** A socket is closed: what is left of it are its numbers. */
+  forget(socket: StreamSocket): void {
+    this.sockets.delete(socket)
+    this.closedBytes.received += socket.inbound.bytes
+    this.closedBytes.sent += socket.outbound.moved
+  }
+
+  /** Of every stream socket there ever was. */
+  get bytes(): { readonly bytesReceived: number; readonly bytesSent: number } {
+    let { received, sent } = this.closedBytes
+    for (const { inbound, outbound } of this.sockets) {
+      received += inbound.bytes
+      sent += outbound.moved
+    }
+    return { bytesReceived: received, bytesSent: sent }
   }
 
   private readonly flushDirty = (): void => {

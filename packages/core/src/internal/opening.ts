@@ -19,11 +19,14 @@ import * as Options from "./options.js"
 import { type Attempt, race } from "./racing.js"
 import { type Settings, StreamSocket } from "./streamSocket.js"
 import { TlsContextTypeId } from "./typeIds.js"
+import * as OptionRules from "./optionRules.js"
 import * as TimeoutOptions from "./timeoutOptions.js"
 
 const settingsOf = (options: CommonOptions): Effect.Effect<Settings, InvalidOption> =>
   Effect.gen(function*() {
     const clock = yield* Effect.clock
+    const wrong = OptionRules.firstWrong(options)
+    if (wrong !== undefined) return yield* wrong
     return {
       label: options.name ?? "",
       timeouts: yield* TimeoutOptions.change(TimeoutOptions.none, options.timeouts),
@@ -45,9 +48,10 @@ const toBindReason = (failure: Failure): BindReason =>
 const supported = (
   hub: Hub,
   options: SocketOptions,
-  target: ListenTarget | undefined
-): Effect.Effect<void, UnsupportedOption> => {
-  const refusal = hub.platform.unsupported(options, target)
+  target: ListenTarget | undefined,
+  path: string | undefined
+): Effect.Effect<void, UnsupportedOption | InvalidOption> => {
+  const refusal = hub.platform.unsupported(options, target, path)
   return refusal === undefined ? Effect.void : Effect.fail(refusal)
 }
 
@@ -129,7 +133,7 @@ export const connect = (
   Effect.gen(function*() {
     const settings = yield* settingsOf(options)
     const where = yield* Options.connectTarget(options)
-    yield* supported(hub, options, undefined)
+    yield* supported(hub, options, undefined, where.path)
     const securing = yield* clientTls(hub, options, where)
     const attempts: Array<Attempt> = []
     const failure = (reason: ConnectReason, cause: unknown): ConnectError =>
@@ -192,7 +196,7 @@ export const adopt = (
 ): Effect.Effect<Socket, InvalidOption | UnsupportedOption, Scope.Scope> =>
   Effect.gen(function*() {
     const settings = yield* settingsOf(options)
-    yield* supported(hub, options, undefined)
+    yield* supported(hub, options, undefined, undefined)
     return yield* Effect.acquireRelease(
       Effect.sync(() => new StreamSocket(hub, makeTransport(), settings, 0)),
       (socket, exit) => socket.releaseWith(exit)
@@ -212,7 +216,7 @@ export const listen = (
       ? yield* Effect.mapError(addressesOf(hub, where.host, where.port, where.family), failure)
       : [NetAddress.unix(where.path)]
     const target: ListenTarget = { ...where.listening, address: addresses[0]!, options }
-    yield* supported(hub, options, target)
+    yield* supported(hub, options, target, where.path)
     const secured = yield* serverTls(hub, options, settings)
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {

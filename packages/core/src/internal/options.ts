@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { ConnectOptions, ListenOptions } from "../Net.js"
-import { type Family, familyOf, formatHostPort } from "../NetAddress.js"
+import { type Family, familyOf, format, formatHostPort, unix } from "../NetAddress.js"
 import { InvalidOption } from "../SocketError.js"
 import type { ListenTarget } from "../Transport.js"
 
@@ -48,8 +48,10 @@ const whereOf = (
 ): Effect.Effect<Where, InvalidOption> =>
   Effect.gen(function*() {
     if (options.path !== undefined) {
-      const path = yield* text("path", options.path, "a path without NUL")
-      return { shown: path, path, host: "", port: 0, family: undefined }
+      const { path } = options
+      // Linux writes an abstract name so: unix(7).
+      yield* text("path", path.startsWith("\0") ? path.slice(1) : path, "a path without NUL, but to begin with")
+      return { shown: format(unix(path)), path, host: "", port: 0, family: undefined }
     }
     const host = yield* hostOf(options.host ?? defaultHost)
     const number = yield* port("port", options.port, leastPort)
@@ -85,13 +87,19 @@ export const listenTarget = (options: ListenOptions): Effect.Effect<ListenWhere,
     const where = yield* whereOf(options, "127.0.0.1", 0)
     const backlog = yield* count("backlog", options.backlog ?? 511, 1)
     const inet = options.path === undefined ? options : undefined
+    const { mode, takeOver } = options.path === undefined ? { mode: undefined, takeOver: undefined } : options
+    if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o777)) {
+      return yield* refuse("mode", mode, "permissions, from 0 to 0o777")
+    }
     return {
       ...where,
       listening: {
         backlog,
         ipv6Only: inet?.ipv6Only ?? false,
         reuseAddress: inet?.reuseAddress ?? true,
-        reusePort: inet?.reusePort ?? false
+        reusePort: inet?.reusePort ?? false,
+        mode,
+        takeOver: takeOver ?? true
       }
     }
   })

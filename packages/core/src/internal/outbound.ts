@@ -29,6 +29,8 @@ class SendDeadline extends Deadline {
 type Wake = (effect: Effect.Effect<void, SendError>) => void
 
 interface Waiter {
+  /** When the wait began. */
+  readonly since: number
   readonly fiber: Fiber.RuntimeFiber<any, any>
   readonly wake: Wake
   readonly effect: Effect.Effect<void, SendError>
@@ -72,9 +74,9 @@ export class Outbound {
     return this.queued - this.moved
   }
 
-  /** The fibers that wait for room, or for their bytes to be out. */
-  get writers(): ReadonlyArray<Fiber.RuntimeFiber<any, any>> {
-    return this.waiters.map(({ fiber }) => fiber)
+  /** Who waits for room, or for its bytes to be out. */
+  get waits(): ReadonlyArray<Waiter> {
+    return this.waiters
   }
 
   // ---- sending
@@ -184,7 +186,8 @@ export class Outbound {
       if (isDone()) return then()
       if (socket.isClosing) return SocketFailure.closed(socket, operation, "here", SocketFailure.noBytes, sent)
       return Effect.async<void, SendError>((resume) => {
-        const waiter: Waiter = { fiber, wake: resume, effect: check, operation, from, to }
+        const since = socket.deadlines.now()
+        const waiter: Waiter = { fiber, since, wake: resume, effect: check, operation, from, to }
         this.waiters.push(waiter)
         this.arm()
         return Effect.sync(() => {

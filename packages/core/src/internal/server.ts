@@ -1,11 +1,17 @@
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberRefs from "effect/FiberRefs"
 import type * as Runtime from "effect/Runtime"
+import * as Tracer from "effect/Tracer"
 import type { Server, ServerStats } from "../Copas.js"
 import type { Socket } from "../Socket.js"
 import { AcceptError } from "../SocketError.js"
+import type { ServerStatus } from "../Status.js"
 import type { ErrorHandler } from "../Thread.js"
+import * as Attributes from "./attributes.js"
 import type { Dispatcher, Spawn } from "./dispatcher.js"
 import type { DispatcherThread } from "./dispatcherThread.js"
 import type { NetListener } from "./listener.js"
@@ -20,6 +26,12 @@ export interface ServerSettings {
   readonly onError: ErrorHandler | undefined
 }
 
+/** Effect's own tracer keeps spans for who asks in the program, and shows them to nobody. */
+const hasTracer = (runtime: Runtime.Runtime<any>): boolean => {
+  const services = FiberRefs.getOrDefault(runtime.fiberRefs, DefaultServices.currentServices)
+  return Context.get(services, Tracer.Tracer) !== Context.get(DefaultServices.liveServices, Tracer.Tracer)
+}
+
 /**
  * A server of the dispatcher: takes connections as they come, and runs a thread for each.
  */
@@ -28,6 +40,7 @@ export class DispatcherServer implements Server {
   private readonly runtime: Runtime.Runtime<any>
   private readonly handler: (socket: Socket) => Effect.Effect<unknown, unknown, any>
   private readonly options: ServerSettings
+  private readonly isTraced: boolean
   readonly listener: NetListener
   private readonly handlerSpawn: Spawn
   private connections = 0
@@ -45,9 +58,11 @@ export class DispatcherServer implements Server {
     this.runtime = runtime
     this.listener = listener
     this.handler = handler
+    this.isTraced = hasTracer(runtime)
     this.options = options
     this.handlerSpawn = {
       label: `${options.name}:handler_`,
+      server: options.name,
       onError: options.onError,
       isWatched: false,
       onEnd: (thread, exit) => this.handlerEnded(thread, exit)
@@ -67,6 +82,20 @@ export class DispatcherServer implements Server {
     }))
   }
 
+  get status(): Effect.Effect<ServerStatus> {
+    return Effect.map(this.stats, ({ active, connections, failed, handlerFailures, pending, refused }) => ({
+      name: this.name,
+      kind: "stream",
+      address: this.listener.shownAddress,
+      accepted: connections,
+      active,
+      refused,
+      acceptFailures: failed,
+      handlerFailures,
+      pending
+    }))
+  }
+
   // ---- accepting
 
   start(): void {
@@ -82,6 +111,7 @@ export class DispatcherServer implements Server {
       const taken = this.listener.take(this.options.settings, this.connections + 1)
       if (taken === undefined) return
       if (taken instanceof AcceptError) {
+        this.dispatcher.totals.acceptFailures += taken.count
         this.dispatcher.errand(this.runtime, Effect.logWarning(`${this.name}: ${taken.message}`, taken))
       } else {
         this.serve(taken)
@@ -101,21 +131,45 @@ export class DispatcherServer implements Server {
 
   private serve(socket: StreamSocket): void {
     this.connections += 1
+    this.dispatcher.totals.connections += 1
     this.active += 1
     socket.owner = this
     this.dispatcher.errandBegun()
     this.dispatcher.spawn(
       this.runtime,
-      Effect.suspend(() => this.handler(socket)),
+      this.isTraced ? this.tracedHandler(socket, this.connections) : Effect.suspend(() => this.handler(socket)),
       this.handlerSpawn,
       this.connections,
       socket
     )
   }
 
+  /** A span for the connection. Where nobody listens to spans, none is made. */
+  private tracedHandler(socket: StreamSocket, ordinal: number): Effect.Effect<unknown, unknown, any> {
+    return Effect.suspend(() =>
+      Effect.withSpan(this.handler(socket), "copas.connection", {
+        kind: "server",
+        root: true,
+        attributes: Attributes.connection(
+          this.name,
+          `${this.handlerSpawn.label}${ordinal}`,
+          socket.localAddress,
+          socket.remoteAddress
+        )
+      })
+    )
+  }
+
   private handlerEnded(thread: DispatcherThread, exit: Exit.Exit<unknown, unknown>): void {
     const socket = thread.socket!
-    if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause) && !isNormalEnd(exit)) this.failed += 1
+    if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause) && !isNormalEnd(exit)) {
+      this.failed += 1
+      this.dispatcher.totals.handlerFailures += 1
+    }
+    this.dispatcher.onConnectionEnd?.({
+      server: this.name,
+      durationMillis: this.dispatcher.deadlines.now() - thread.addedAt
+    })
     if (this.options.autoClose) {
       socket.end(exit)
     } else if (!socket.isClosed) {

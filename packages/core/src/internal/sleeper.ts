@@ -6,7 +6,7 @@ export class Sleeper extends Deadline {
   private readonly deadlines: Deadlines
   private readonly thread: DispatcherThread | undefined
   private readonly onWake: (sleptMillis: number) => void
-  private since = 0
+  since = 0
   /** It has no end of its own, so it does not keep the dispatcher going. */
   isForever = false
 

@@ -25,6 +25,7 @@ import { Outbound } from "./outbound.js"
 import * as Patterns from "./patterns.js"
 import * as SocketFailure from "./socketFailure.js"
 import { nextSocketId } from "./socketId.js"
+import * as OptionRules from "./optionRules.js"
 import * as TimeoutOptions from "./timeoutOptions.js"
 import { SocketTypeId } from "./typeIds.js"
 
@@ -204,7 +205,7 @@ export class StreamSocket implements Socket, Events {
   ): Effect.Effect<void, UnsupportedOption | InvalidOption | SocketClosed> {
     return Effect.suspend((): Effect.Effect<void, UnsupportedOption | InvalidOption | SocketClosed> => {
       if (this.isClosing) return SocketFailure.closed(this, "configure", "here", SocketFailure.noBytes)
-      const refusal = this.transport.setOption(name, value)
+      const refusal = OptionRules.wrong(name, value) ?? this.transport.setOption(name, value)
       return refusal === undefined ? Effect.void : Effect.fail(refusal)
     })
   }
@@ -288,7 +289,7 @@ export class StreamSocket implements Socket, Events {
     this.inbound.disarm()
     this.outbound.disarm()
     if (this.linger !== undefined) this.deadlines.cancel(this.linger)
-    this.hub.sockets.delete(this)
+    this.hub.forget(this)
     this.owner?.socketClosed(this)
     const listeners = this.closeListeners
     this.closeListeners = undefined

@@ -1,5 +1,4 @@
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -148,6 +147,9 @@ export class WaitLine {
   /** The length at which a light line looks for those who are gone. */
   private tidyAt = 16
   private isChecking = false
+  /** Those of the last one who asked: they rarely change. */
+  private deadlines: Deadlines | undefined = undefined
+  private clock: Clock.Clock | undefined = undefined
   private readonly isLight: boolean
 
   constructor(available: number, isLight = false) {
@@ -166,7 +168,7 @@ export class WaitLine {
 
   /** Takes without waiting, unless others wait already; false when it could not. */
   tryTake(amount: number): boolean {
-    if (this.granted.first !== undefined && this.isLight) this.reclaim()
+    this.settle()
     if (this.waiting.first !== undefined) this.grant()
     if (this.waiting.first !== undefined || this.available < amount) return false
     this.available -= amount
@@ -186,7 +188,7 @@ export class WaitLine {
     if (millis <= 0) return request.timedOut(noWait)
     const deadlines = millis === Infinity && this.isLight
       ? undefined
-      : forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
+      : this.deadlinesOf(fiber)
     const waiter = new Waiter(this, fiber, isInterruptible, deadlines, amount, request)
     if (!isInterruptible) return this.suspendIn(waiter, millis)
     if (this.isLight) {
@@ -204,6 +206,15 @@ export class WaitLine {
       ),
       uninterruptible
     )
+  }
+
+  private deadlinesOf(fiber: AnyFiber): Deadlines {
+    const clock: Clock.Clock = fiber.currentDefaultServices.unsafeMap.get(Clock.Clock.key)
+    if (this.deadlines === undefined || clock !== this.clock) {
+      this.clock = clock
+      this.deadlines = forClock(clock)
+    }
+    return this.deadlines
   }
 
   private suspendIn(waiter: Waiter, millis: number): Effect.Effect<any, any> {
@@ -225,7 +236,7 @@ export class WaitLine {
     const thread = threadOf(waiter.fiber)
     if (thread === undefined || thread.fiber !== waiter.fiber) return
     waiter.thread = thread
-    thread.waitBegins(true)
+    thread.waitBegins(waiter)
   }
 
   give(amount: number): void {
@@ -284,7 +295,7 @@ export class WaitLine {
   private takeOut(waiter: Waiter): Waiter {
     this.waiting.remove(waiter)
     if (waiter.index !== -1) waiter.deadlines?.cancel(waiter)
-    if (waiter.thread !== undefined) waiter.thread.waitBegins(false)
+    if (waiter.thread !== undefined) waiter.thread.waitEnds(waiter)
     if (waiter.leave !== undefined) waiter.fiber.removeObserver(waiter.leave)
     return waiter
   }
@@ -307,7 +318,8 @@ export class WaitLine {
   // ---- light lines
 
   /** Takes back what was granted to those who are gone. */
-  private reclaim(): void {
+  settle(): void {
+    if (!this.isLight) return
     let waiter = this.granted.first
     while (waiter !== undefined) {
       const { next } = waiter
@@ -329,7 +341,7 @@ export class WaitLine {
 
   private readonly check = (): void => {
     this.isChecking = false
-    this.reclaim()
+    this.settle()
     if (this.waiting.first !== undefined) this.checkLater()
   }
 

@@ -15,7 +15,9 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Net } from "../Net.js"
 import * as Closing from "./contract/closing.js"
+import * as Opening from "./contract/opening.js"
 import * as Reading from "./contract/reading.js"
+import * as Streams from "./contract/streams.js"
 import * as Waiting from "./contract/waiting.js"
 import * as Writing from "./contract/writing.js"
 
@@ -41,5 +43,7 @@ export const cases: ReadonlyArray<Case> = [
   ...Reading.cases,
   ...Waiting.cases,
   ...Writing.cases,
-  ...Closing.cases
+  ...Closing.cases,
+  ...Opening.cases,
+  ...Streams.cases
 ]

@@ -3,7 +3,20 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Net } from "../../Net.js"
 import type { Socket } from "../../Socket.js"
-import { byteByByte, type Case, connected, defect, failure, mentions, received, same, sendApart, test, textOf, utf8 } from "./support.js"
+import {
+  byteByByte,
+  type Case,
+  connected,
+  defect,
+  failure,
+  mentions,
+  received,
+  same,
+  sendApart,
+  test,
+  textOf,
+  utf8
+} from "./support.js"
 
 const conversation = "first\r\nsecond\n\n\r\nüñ€😀\r\na\rb\r\nlast"
 const lines = ["first", "second", "", "", "üñ€😀", "a\rb"]
@@ -131,7 +144,9 @@ export const cases: ReadonlyArray<Case> = [
     Effect.gen(function*() {
       const { client, server } = yield* connected()
       yield* sendApart(client, server, ["12345678\n12345678\r\n", "12345678\r", "\n"])
-      for (let index = 0; index < 3; index += 1) same(yield* server.receiveLine({ maxLength: 8 }), "12345678", "the line")
+      for (let index = 0; index < 3; index += 1) {
+        same(yield* server.receiveLine({ maxLength: 8 }), "12345678", "the line")
+      }
       yield* client.send("\n\r\n")
       same(yield* server.receiveLine({ maxLength: 0 }), "", "the empty line")
       same(yield* server.receiveLine({ maxLength: 0 }), "", "the empty line")
@@ -173,7 +188,7 @@ export const cases: ReadonlyArray<Case> = [
         same(textOf(yield* server.receiveUntil("; ", { maxLength: 5 })), "12345", "the record")
         same(textOf(yield* server.receiveUntil("; ", { maxLength: 0 })), "", "the empty record")
         yield* failure(server.receiveUntil("; ", { maxLength: 4 }), "LineTooLong")
-        same(textOf(yield* server.receive()), "abcdefgh", "the bytes")
+        same(textOf(yield* server.receiveExactly(8)), "abcdefgh", "the bytes")
       }), "12345; ; abcdefgh")
   ),
   test(

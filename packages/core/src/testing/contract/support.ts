@@ -41,7 +41,7 @@ const show = (value: unknown): string => {
   }
   if (typeof value === "string") return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`
-  if (typeof value === "object" && value !== null && !(value instanceof Error)) {
+  if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
     return `{ ${Object.entries(value).map(([key, one]) => `${key}: ${show(one)}`).join(", ")} }`
   }
   return String(value)
@@ -58,9 +58,7 @@ const isSame = (left: unknown, right: unknown): boolean => {
   if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false
   const keys = Object.keys(left)
   return keys.length === Object.keys(right).length &&
-    keys.every((key) =>
-      isSame((left as Record<string, unknown>)[key], (right as Record<string, unknown>)[key])
-    )
+    keys.every((key) => isSame((left as Record<string, unknown>)[key], (right as Record<string, unknown>)[key]))
 }
 
 /** Throws unless both are structurally the same. */
@@ -203,7 +201,9 @@ export const sendApart = (
   })
 
 /** `bytes` as chunks of one byte. */
-export const byteByByte = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => Array.from(bytes, (byte) => Uint8Array.of(byte))
+export const byteByByte = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
+  Array.from(bytes, (byte) => Uint8Array.of(byte))
 
 /** So many bytes, no two neighbours alike. */
-export const pattern = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 8)) & 255)
+export const pattern = (length: number): Uint8Array =>
+  Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 8)) & 255)

@@ -168,6 +168,11 @@ export class Network {
   }
 
   failure(reason: Failure["reason"], text: string): Failure {
-    return { reason, cause: new Error(text) }
+    // Without a stack trace: it would show the event loop.
+    const limit = Error.stackTraceLimit
+    Error.stackTraceLimit = 0
+    const cause = new Error(text)
+    Error.stackTraceLimit = limit
+    return { reason, cause }
   }
 }

@@ -1,8 +1,35 @@
 import * as Duration from "effect/Duration"
+import { names } from "../../internal/socketOptions.js"
 import type { SocketOptions } from "../../Net.js"
 import { InvalidOption, UnsupportedOption } from "../../SocketError.js"
 
 export const platformName = "NetMemory"
+
+const noDevices: ReadonlySet<keyof SocketOptions> = new Set([
+  "fastOpen",
+  "deferAccept",
+  "dontRoute",
+  "bindToDevice"
+])
+
+const unsupportedOption = (option: keyof SocketOptions, isUnix: boolean): UnsupportedOption | undefined =>
+  noDevices.has(option)
+    ? new UnsupportedOption({ option, platform: platformName, why: "its hosts have neither SYN packets nor devices" })
+    : isUnix && (option === "noDelay" || option.startsWith("keepAlive"))
+    ? new UnsupportedOption({
+      option,
+      platform: platformName,
+      why: "a Unix-domain socket has no packets to delay and no peer to probe"
+    })
+    : undefined
+
+export const firstUnsupported = (options: SocketOptions, isUnix: boolean): UnsupportedOption | undefined => {
+  for (const name of names) {
+    const refusal = options[name] === undefined ? undefined : unsupportedOption(name, isUnix)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}
 
 /** What a connection's end has set. */
 export class EndpointOptions {
@@ -18,13 +45,8 @@ export class EndpointOptions {
     name: K,
     value: NonNullable<SocketOptions[K]>
   ): UnsupportedOption | InvalidOption | undefined {
-    if (this.isUnix && (name === "noDelay" || name.startsWith("keepAlive"))) {
-      return new UnsupportedOption({
-        option: name,
-        platform: platformName,
-        why: "a Unix-domain socket has no packets to delay and no peer to probe"
-      })
-    }
+    const refusal = unsupportedOption(name, this.isUnix)
+    if (refusal !== undefined) return refusal
     const expected = wrong(name, value)
     if (expected !== undefined) return new InvalidOption({ option: name, value: String(value), expected })
     this.options = { ...this.options, [name]: value }
@@ -32,6 +54,7 @@ export class EndpointOptions {
   }
 
   get<K extends keyof SocketOptions>(name: K, bufferSize: number): SocketOptions[K] | UnsupportedOption {
+    if (noDevices.has(name)) return unsupportedOption(name, this.isUnix)!
     const values: SocketOptions = {
       noDelay: !this.isUnix,
       keepAlive: false,

@@ -4,7 +4,7 @@ import { connect } from "./connecting.js"
 import { datagramsOf } from "./datagrams.js"
 import type { MemoryHost } from "./host.js"
 import { MemoryListener } from "./listener.js"
-import { platformName } from "./options.js"
+import { firstUnsupported, platformName } from "./options.js"
 import { byteLength, decode } from "./text.js"
 
 /**
@@ -21,10 +21,10 @@ export const make = (host: MemoryHost): Platform => ({
   listen: (target, events) => new MemoryListener(host, target, events),
   datagrams: datagramsOf(host),
   lookup: (name, family) => host.lookup(name, family),
-  unsupported: (options, listen) =>
-    listen?.address._tag === "UnixAddress" && listen.reusePort
+  unsupported: (options, listen, path) =>
+    firstUnsupported(options, path !== undefined) ?? (listen?.address._tag === "UnixAddress" && listen.reusePort
       ? new UnsupportedOption({ option: "reusePort", platform: platformName, why: "a path has no ports" })
-      : undefined,
+      : undefined),
   byteLength,
   decode
 })

@@ -9,8 +9,8 @@ import type { ReceiveError, SendError } from "@copas/core/SocketError"
 import { SocketTimeout } from "@copas/core/SocketError"
 import * as Effect from "effect/Effect"
 import * as FtpError from "../../../FtpError.js"
-import * as Command from "../command.js"
 import * as Bytes from "../bytes.js"
+import * as Command from "../command.js"
 import * as Refusal from "../refusal.js"
 import * as Reply from "../reply.js"
 import type { Settings } from "./settings.js"
@@ -41,6 +41,8 @@ const mostPreliminaries = 16
 /** The most replies that may wait behind each other. More come only from a peer that talks to itself. */
 const mostArrived = 1000
 
+const now = Effect.clockWith((clock) => Effect.sync(() => clock.unsafeCurrentTimeMillis()))
+
 export class Control {
   readonly socket: Socket
   readonly settings: Settings
@@ -62,8 +64,9 @@ export class Control {
     return this.ledger.length === 0 && this.arrived.length === 0 && this.parser.pending() === 0
   }
 
-  get isOwed(): boolean {
-    return this.ledger.length > 0
+  /** How many commands have not had their last reply. */
+  get owed(): number {
+    return this.ledger.length
   }
 
   // ---- the end
@@ -76,6 +79,13 @@ export class Control {
       this.ledger = []
       this.arrived = []
       return this.socket.abort
+    })
+  }
+
+  /** The scope has ended: nothing more is sent. The socket's own scope closes it. */
+  get end(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.lost ??= { why: "its scope has ended", cause: undefined }
     })
   }
 
@@ -102,21 +112,24 @@ export class Control {
     command: Command.Command,
     options?: { readonly isTransfer?: boolean; readonly onFinal?: (reply: Reply.Reply) => void }
   ): Effect.Effect<Exchange, ControlError | FtpError.InvalidArgument> {
-    return Effect.flatMap(orFail(Command.encode(command, this.settings.codec)), (bytes) =>
-      Effect.uninterruptible(Effect.suspend(() => {
-        if (this.lost !== undefined) return this.whenLost
-        const exchange: Exchange = {
-          command,
-          isTransfer: options?.isTransfer ?? false,
-          preliminary: undefined,
-          preliminaries: 0,
-          final: undefined,
-          onFinal: options?.onFinal
-        }
-        this.ledger.push(exchange)
-        // A server that takes no commands any more holds this up: the socket's time-out ends it.
-        return Effect.as(Effect.catchAll(this.socket.send(bytes), (error) => this.loseWith(error)), exchange)
-      })))
+    return Effect.flatMap(
+      orFail(Command.encode(command, this.settings.codec)),
+      (bytes) =>
+        Effect.uninterruptible(Effect.suspend((): Effect.Effect<Exchange, ControlError> => {
+          if (this.lost !== undefined) return this.whenLost
+          const exchange: Exchange = {
+            command,
+            isTransfer: options?.isTransfer ?? false,
+            preliminary: undefined,
+            preliminaries: 0,
+            final: undefined,
+            onFinal: options?.onFinal
+          }
+          this.ledger.push(exchange)
+          // A server that takes no commands any more holds this up: the socket's time-out ends it.
+          return Effect.as(Effect.catchAll(this.socket.send(bytes), (error) => this.loseWith(error)), exchange)
+        }))
+    )
   }
 
   // ---- receiving
@@ -138,13 +151,13 @@ export class Control {
   }
 
   /** The last reply to a command. */
-  await(exchange: Exchange, patience = this.settings.controlMillis): Effect.Effect<Reply.Reply, ControlError> {
-    return this.until(() => exchange.final, patience)
+  await(exchange: Exchange): Effect.Effect<Reply.Reply, ControlError> {
+    return this.until(() => exchange.final)
   }
 
   /** The first reply to a transfer: 150, or its refusal. */
   awaitFirst(exchange: Exchange): Effect.Effect<Reply.Reply, ControlError> {
-    return this.until(() => exchange.preliminary ?? exchange.final, this.settings.controlMillis)
+    return this.until(() => exchange.preliminary ?? exchange.final)
   }
 
   /**
@@ -155,7 +168,7 @@ export class Control {
     return Effect.suspend(() => {
       if (this.lost !== undefined) return this.whenLost
       const owed = this.ledger.length > 0
-        ? this.until(() => this.ledger.length === 0 ? true : undefined, this.settings.controlMillis)
+        ? this.until(() => this.ledger.length === 0 ? true : undefined)
         : Effect.void
       return Effect.zipRight(
         owed,
@@ -176,11 +189,12 @@ export class Control {
   }
 
   /**
-   * What a read that an awaited reply may need: not longer than `patience` in all, however slowly the server talks.
+   * Reads replies into the ledger until `done` gives something; not past the time that `due` tells, however slowly the
+   * server talks.
    */
-  until<A>(done: () => A | undefined, patience: number): Effect.Effect<A, ControlError> {
+  until<A>(done: () => A | undefined, due?: () => number): Effect.Effect<A, ControlError> {
     return Effect.clockWith((clock) => {
-      const start = clock.unsafeCurrentTimeMillis()
+      const otherwise = clock.unsafeCurrentTimeMillis() + this.settings.controlMillis
       const loop: Effect.Effect<A, ControlError> = Effect.suspend(() => {
         const value = done()
         if (value !== undefined) return Effect.succeed(value)
@@ -188,7 +202,9 @@ export class Control {
         const reply = this.arrived.shift()
         if (reply !== undefined) return Effect.zipRight(this.assign(reply), loop)
         if (this.parseError !== undefined) return this.loseWith(this.parseError)
-        if (clock.unsafeCurrentTimeMillis() - start > patience) return this.loseWith(this.timedOut(patience))
+        if (clock.unsafeCurrentTimeMillis() > (due?.() ?? otherwise)) {
+          return this.loseWith(this.timedOut(this.settings.controlMillis))
+        }
         return Effect.zipRight(this.read, loop)
       })
       return loop
@@ -207,7 +223,8 @@ export class Control {
 
   private get read(): Effect.Effect<void, ControlError> {
     return Effect.matchEffect(this.socket.receive(), {
-      onFailure: (error) => this.lost === undefined ? this.loseWith(error) : this.whenLost,
+      onFailure: (error): Effect.Effect<never, ControlError> =>
+        this.lost === undefined ? this.loseWith(error) : this.whenLost,
       onSuccess: (chunk) => {
         const pushed = this.parser.push(chunk)
         for (const reply of pushed.replies) this.arrived.push(reply)
@@ -267,32 +284,25 @@ export class Control {
     const { abortMillis } = this.settings
     const marker = Command.make("PWD")
     const drain = Effect.gen(this, function*() {
-      const start = yield* Effect.clockWith((clock) => Effect.sync(() => clock.unsafeCurrentTimeMillis()))
-      const left = Effect.clockWith((clock) =>
-        Effect.sync(() => Math.max(1, abortMillis - (clock.unsafeCurrentTimeMillis() - start)))
-      )
+      const start = yield* now
       const open = exchange.final === undefined
       if (open) yield* this.submit(Command.make("ABOR"))
       yield* cutData
       if (!open) return
-      yield* Effect.orDie(this.socket.setTimeouts({ receive: yield* left }))
-      yield* this.until(() => exchange.final, abortMillis)
-      // From here on the ledger does not know what is whose: only the marker counts.
+      // Reads have a time-out of their own: an interruption is not to be waited for by yet another fiber.
+      yield* Effect.orDie(this.socket.setTimeouts({ receive: abortMillis }))
+      yield* this.until(() => exchange.final, () => start + abortMillis)
+      // From here on nobody knows whose a reply is: only the marker counts.
       this.ledger = []
-      const sent = yield* this.submit(marker)
-      this.ledger = [{ ...sent, isTransfer: false }]
+      yield* this.submit(marker)
       yield* this.awaitMarker(start + abortMillis)
       this.ledger = []
+      yield* Effect.orDie(this.socket.setTimeouts({ receive: this.settings.controlMillis }))
     })
-    return Effect.matchEffect(drain, {
-      onFailure: (error) => this.lose("an interrupted transfer did not come to its end", error),
-      onSuccess: () =>
-        Effect.orDie(this.socket.setTimeouts({ receive: this.settings.controlMillis }))
-    }).pipe(Effect.timeoutTo({
-      duration: abortMillis * 2,
-      onSuccess: () => Effect.void,
-      onTimeout: () => this.lose("an interrupted transfer did not come to its end in time", undefined)
-    }), Effect.flatten, Effect.zipLeft(cutData))
+    return drain.pipe(
+      Effect.catchAll((error) => this.lose("an interrupted transfer did not come to its end", error)),
+      Effect.ensuring(cutData)
+    )
   }
 
   private awaitMarker(until: number): Effect.Effect<void, ControlError> {
@@ -301,10 +311,11 @@ export class Control {
         Effect.suspend(() => {
           const reply = this.arrived.shift()
           if (reply?.code === 257) return Effect.void
-          if (reply?.code === 421 || seen > mostPreliminaries) {
-            return this.loseWith(this.violation("the replies to ABOR do not end", reply!))
+          if (reply !== undefined) {
+            return reply.code === 421 || seen > mostPreliminaries
+              ? this.loseWith(this.violation("the replies to ABOR do not end", reply))
+              : loop(seen + 1)
           }
-          if (reply !== undefined) return loop(seen + 1)
           if (this.parseError !== undefined) return this.loseWith(this.parseError)
           if (clock.unsafeCurrentTimeMillis() > until) return this.loseWith(this.timedOut(this.settings.abortMillis))
           return Effect.zipRight(this.read, loop(seen))

@@ -1,0 +1,250 @@
+/**
+ * What the parts of a session share: the control connection, what is known of the server, and whose turn it is.
+ */
+import * as Net from "@copas/core/Net"
+import * as Effect from "effect/Effect"
+import type * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as FtpError from "../../../FtpError.js"
+import type { Failure } from "../../../FtpSession.js"
+import * as Answers from "../answers.js"
+import * as Bytes from "../bytes.js"
+import * as Command from "../command.js"
+import * as Features from "../features.js"
+import * as Refusal from "../refusal.js"
+import * as Reply from "../reply.js"
+import * as Attributes from "./attributes.js"
+import type { Control } from "./control.js"
+import type { Settings } from "./settings.js"
+
+// A lost connection leaves open whether these were carried out. What only looks can simply be asked again.
+const onlyLooks = new Set([
+  "USER",
+  "PASS",
+  "ACCT",
+  "HOST",
+  "AUTH",
+  "PBSZ",
+  "PROT",
+  "FEAT",
+  "OPTS",
+  "CLNT",
+  "TYPE",
+  "PWD",
+  "XPWD",
+  "CWD",
+  "CDUP",
+  "SIZE",
+  "MDTM",
+  "MLST",
+  "STAT",
+  "SYST",
+  "HELP",
+  "NOOP",
+  "EPSV",
+  "PASV",
+  "EPRT",
+  "PORT",
+  "REST",
+  "RNFR",
+  "RETR",
+  "LIST",
+  "NLST",
+  "MLSD",
+  "CONNECT",
+  "PRET"
+])
+
+export interface ExecOptions {
+  readonly path?: Command.Path | undefined
+  readonly onFinal?: ((reply: Reply.Reply) => void) | undefined
+  /** A reply of 3yz is an answer, too. */
+  readonly intermediate?: boolean | undefined
+  /** What a look after a refusal has found. */
+  readonly look?: Effect.Effect<"exists" | "absent" | undefined, Failure> | undefined
+}
+
+export class Core {
+  readonly control: Control
+  readonly settings: Settings
+  readonly net: Net.Service
+  private readonly lock = Effect.unsafeMakeSemaphore(1)
+  private holder: FiberId.FiberId | undefined = undefined
+  features: Features.Features = Features.none
+  greeting: Reply.Reply = { code: 0, lines: [], rawLines: [] }
+  isSecure = false
+  /** All TLS connections of this session go by one key, so that data connections resume the control connection's. */
+  readonly sessionKey: string
+  /** The representation type as the server has it; unknown while a TYPE is under way. */
+  type: "A" | "I" | undefined = undefined
+  /** A REST went out, and no transfer behind it. */
+  restPending = false
+  /** The way of data connections that worked. */
+  mode: FtpError.DataMode | undefined = undefined
+  /** Whether LIST takes `-a`. */
+  dotFiles: boolean | undefined = undefined
+  /** Set once a command was answered with "not known". */
+  readonly unknown = new Set<string>()
+
+  constructor(control: Control, settings: Settings, net: Net.Service) {
+    this.control = control
+    this.settings = settings
+    this.net = net
+    this.sessionKey = `ftp:${control.socket.id}`
+  }
+
+  get server(): string {
+    return this.settings.server
+  }
+
+  // ---- turns
+
+  private get busyHere(): Effect.Effect<never, FtpError.InvalidArgument> {
+    return Effect.fail(
+      new FtpError.InvalidArgument({
+        what: "a session",
+        argument: this.server,
+        reason: "this fiber has a transfer of the session open, and would wait for itself; end the transfer first, " +
+          "or take another session"
+      })
+    )
+  }
+
+  /** Runs `use` when it is its turn, in the order of the calls. */
+  turn<A, E>(use: Effect.Effect<A, E>): Effect.Effect<A, E | Failure> {
+    return Effect.withFiberRuntime((fiber) => {
+      if (this.holder === fiber.id()) return this.busyHere
+      return this.lock.withPermits(1)(Effect.zipRight(this.control.settle, use))
+    })
+  }
+
+  /** A turn that lasts as long as the scope. */
+  get scopedTurn(): Effect.Effect<void, Failure, Scope.Scope> {
+    return Effect.withFiberRuntime((fiber) => {
+      if (this.holder === fiber.id()) return this.busyHere
+      return Effect.zipRight(
+        Effect.uninterruptibleMask((restore) =>
+          Effect.zipRight(
+            restore(this.lock.take(1)),
+            Effect.suspend(() => {
+              this.holder = fiber.id()
+              return Effect.addFinalizer(() => {
+                this.holder = undefined
+                return this.lock.release(1)
+              })
+            })
+          )
+        ),
+        this.control.settle
+      )
+    })
+  }
+
+  // ---- commands
+
+  refusal(reply: Reply.Reply, command: Command.Command, more?: Partial<Refusal.Context>): Refusal.Refusal {
+    const refusal = Refusal.fromReply(reply, {
+      server: this.server,
+      command,
+      user: this.settings.user,
+      secure: this.isSecure,
+      ...more
+    })
+    if (refusal._tag === "NotSupported" && refusal.code !== 504) this.unknown.add(command.verb)
+    return refusal
+  }
+
+  /** Sends a command whose turn it is, and awaits its last reply. */
+  exec(command: Command.Command, options: ExecOptions = {}): Effect.Effect<Reply.Reply, Failure> {
+    const more = options.path === undefined ? {} : { path: options.path }
+    return this.send(command, options.onFinal).pipe(
+      Effect.flatMap((reply): Effect.Effect<Reply.Reply, Failure> => {
+        const kind = Reply.kind(reply)
+        if (kind === "completion" || (kind === "intermediate" && options.intermediate === true)) {
+          return Effect.succeed(reply)
+        }
+        if (kind === "intermediate" || kind === "protected") {
+          return Effect.fail(
+            new FtpError.ProtocolViolation({
+              server: this.server,
+              what: `the reply to ${command.verb} is not an answer to it`,
+              received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
+            })
+          )
+        }
+        const ambiguous = options.look !== undefined && reply.code === 550
+        const found = ambiguous
+          ? Effect.orElseSucceed(options.look!, () => undefined)
+          : Effect.succeed(undefined)
+        return Effect.flatMap(
+          found,
+          (found) => Effect.fail(this.refusal(reply, command, found === undefined ? more : { ...more, found }))
+        )
+      })
+    )
+  }
+
+  /** The last reply, whatever it is. */
+  send(
+    command: Command.Command,
+    onFinal?: (reply: Reply.Reply) => void
+  ): Effect.Effect<Reply.Reply, Failure> {
+    const exchange = this.control.submit(command, onFinal === undefined ? {} : { onFinal })
+    return Effect.flatMap(
+      exchange,
+      (exchange) => Effect.mapError(this.control.await(exchange), (error) => this.afterSending(command, error))
+    ).pipe(
+      Attributes.command(this.settings, command)
+    )
+  }
+
+  /** A session that is lost after a command went out leaves open what became of it. */
+  afterSending(
+    command: Command.Command,
+    error: Failure,
+    known: { readonly lastKnown?: string; readonly moved?: number; readonly path?: string } = {}
+  ): Failure {
+    const isLoss = error._tag === "SocketClosed" || error._tag === "SocketBroken" || error._tag === "SocketTimeout"
+    if (!isLoss || onlyLooks.has(command.verb)) return error
+    const { lastKnown = "it was sent, and no reply came", moved, path } = known
+    return new FtpError.OutcomeUnknown({
+      server: this.server,
+      command: Command.printable(command),
+      lastKnown,
+      cause: error,
+      ...(moved === undefined ? {} : { moved }),
+      ...(path === undefined ? {} : { path })
+    })
+  }
+
+  /** TYPE, unless the server has it already. */
+  setType(type: "A" | "I"): Effect.Effect<void, Failure> {
+    return Effect.suspend(() => {
+      if (this.type === type) return Effect.void
+      this.type = undefined
+      return Effect.asVoid(
+        this.exec(Command.make("TYPE", type), {
+          onFinal: (reply) => {
+            if (Reply.kind(reply) === "completion") this.type = type
+          }
+        })
+      )
+    })
+  }
+
+  /** SIZE in TYPE I, where the server knows it; none when it does not say. */
+  trySize(path: Command.Path): Effect.Effect<Option.Option<number>, Failure> {
+    return Effect.suspend(() => {
+      if (this.unknown.has("SIZE")) return Effect.succeedNone
+      return Effect.zipRight(this.setType("I"), this.send(Command.withPath("SIZE", path))).pipe(
+        Effect.map((reply) => {
+          if (reply.code === 500 || reply.code === 502) this.unknown.add("SIZE")
+          return reply.code === 213 ? sizeOf(reply) : Option.none()
+        })
+      )
+    })
+  }
+}
+
+const sizeOf = (reply: Reply.Reply): Option.Option<number> => Option.getRight(Answers.parseSize(reply))

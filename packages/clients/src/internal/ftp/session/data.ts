@@ -1,0 +1,244 @@
+/**
+ * Data connections: which way they are arranged, and by whom they are made.
+ *
+ * Whatever the server says, passive connections go to the control connection's host (RFC 959 lets a server name any
+ * host: a bounce), and active ones are taken from there alone.
+ */
+import * as Net from "@copas/core/Net"
+import type { Socket } from "@copas/core/Socket"
+import type { BindError, InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as FtpError from "../../../FtpError.js"
+import type { Failure } from "../../../FtpSession.js"
+import * as Address from "../address.js"
+import * as Bytes from "../bytes.js"
+import * as Command from "../command.js"
+import * as Reply from "../reply.js"
+import type { Core } from "./core.js"
+import { orFail } from "./settings.js"
+
+/** How a data connection will come about. `connect` is run behind the 150. */
+export interface Arranged {
+  readonly mode: FtpError.DataMode
+  readonly connect: Effect.Effect<Socket, Failure, Scope.Scope>
+}
+
+interface Attempt {
+  readonly mode: FtpError.DataMode
+  readonly why: string
+}
+
+/** One way was refused or led nowhere; the next may do. */
+class Refused {
+  readonly _tag = "Refused"
+  readonly why: string
+  readonly cause: unknown
+  constructor(why: string, cause?: unknown) {
+    this.why = why
+    this.cause = cause
+  }
+}
+
+const shown = (reply: Reply.Reply): string => Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`, 100)
+
+const refusedBy = (reply: Reply.Reply): Refused => new Refused(shown(reply))
+
+/** The host that the server of this session is at, as far as this side knows it by itself. */
+const peerHost = (core: Core): string => {
+  const { remoteAddress } = core.control.socket
+  // Behind a proxy the connection's other end is the proxy.
+  if (!core.settings.isDirect || remoteAddress._tag !== "InetAddress") return core.settings.host
+  return Address.unmap(remoteAddress.host)
+}
+
+const connectTo = (core: Core, host: string, port: number): Effect.Effect<Socket, Refused, Scope.Scope> =>
+  Effect.provideService(
+    core.settings.connector({
+      host,
+      port,
+      purpose: "data",
+      connectTimeout: core.settings.connectMillis
+    }),
+    Net.Net,
+    core.net
+  ).pipe(Effect.mapError((error) => new Refused(error.message, error)))
+
+const epsv = (core: Core): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
+  Effect.gen(function*() {
+    const reply = yield* core.send(Command.make("EPSV"))
+    if (Reply.kind(reply) !== "completion") return yield* Effect.fail(refusedBy(reply))
+    const port = yield* Effect.mapError(orFail(Address.parseEpsv(reply)), (error) => new Refused(error.message, error))
+    const socket = yield* connectTo(core, peerHost(core), port)
+    return { mode: "EPSV", connect: Effect.succeed(socket) }
+  })
+
+const pasv = (core: Core): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
+  Effect.gen(function*() {
+    const reply = yield* core.send(Command.make("PASV"))
+    if (Reply.kind(reply) !== "completion") return yield* Effect.fail(refusedBy(reply))
+    const passive = yield* Effect.mapError(
+      orFail(Address.parsePasv(reply)),
+      (error) => new Refused(error.message, error)
+    )
+    const host = core.settings.trustPassiveHost && passive.host !== "0.0.0.0" ? passive.host : peerHost(core)
+    const socket = yield* connectTo(core, host, passive.port)
+    return { mode: "PASV", connect: Effect.succeed(socket) }
+  })
+
+// ---- active
+
+const listenOn = (
+  core: Core,
+  host: string
+): Effect.Effect<Net.Listener, BindError | InvalidOption | UnsupportedOption, Scope.Scope> => {
+  const { activePorts } = core.settings
+  const listen = (port: number) => core.net.listen({ host, port, linger: "1 seconds", backlog: 16 })
+  if (activePorts === undefined) return listen(0)
+  const [first, last] = activePorts
+  const next = (port: number): Effect.Effect<
+    Net.Listener,
+    BindError | InvalidOption | UnsupportedOption,
+    Scope.Scope
+  > =>
+    Effect.catchTag(
+      listen(port),
+      "BindError",
+      (error) => error.reason === "AddressInUse" && port < last ? next(port + 1) : Effect.fail(error)
+    )
+  return next(first)
+}
+
+/** How many connections of strangers are turned away before it is given up. */
+const mostStrangers = 32
+
+const acceptFrom = (
+  core: Core,
+  listener: Net.Listener
+): Effect.Effect<Socket, Failure, Scope.Scope> => {
+  const peer = core.control.socket.remoteAddress
+  const expected = peer._tag === "InetAddress" ? Address.unmap(peer.host) : undefined
+  const isPeer = (socket: Socket): boolean =>
+    expected === undefined ||
+    (socket.remoteAddress._tag === "InetAddress" && Address.unmap(socket.remoteAddress.host) === expected)
+  const next = (strangers: number): Effect.Effect<Socket, { readonly message: string }, Scope.Scope> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const outer = yield* Effect.scope
+        const scope = yield* Scope.make()
+        const socket = yield* restore(Scope.extend(listener.accept, scope)).pipe(
+          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+        )
+        if (isPeer(socket)) {
+          yield* Scope.addFinalizerExit(outer, (exit) => Scope.close(scope, exit))
+          return socket
+        }
+        yield* socket.abort
+        yield* Scope.close(scope, Exit.void)
+        if (strangers + 1 >= mostStrangers) {
+          return yield* Effect.fail({ message: `${mostStrangers} connections came from other hosts than ${expected}` })
+        }
+        return yield* restore(next(strangers + 1))
+      })
+    )
+  return next(0).pipe(
+    Effect.timeoutFail({
+      duration: core.settings.connectMillis,
+      onTimeout: () => ({ message: `the server did not connect within ${core.settings.connectMillis} ms` })
+    }),
+    Effect.mapError((error) =>
+      new FtpError.DataConnectionFailed({
+        server: core.server,
+        command: "accept",
+        attempts: [{ mode: core.mode ?? "EPRT", why: error.message }]
+      })
+    )
+  )
+}
+
+const active = (core: Core, mode: "EPRT" | "PORT"): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { localAddress } = core.control.socket
+    if (localAddress._tag !== "InetAddress") return yield* Effect.fail(new Refused("there is no address to tell"))
+    const listener = yield* Effect.mapError(
+      listenOn(core, localAddress.host),
+      (error) => new Refused(error.message, error)
+    )
+    const { address } = listener
+    const port = address._tag === "InetAddress" ? address.port : 0
+    const told = core.settings.activeAddress ?? Address.unmap(localAddress.host)
+    const argument = yield* Effect.mapError(
+      orFail(mode === "EPRT" ? Address.formatEprt(told, port) : Address.formatPort(told, port)),
+      (error) => new Refused(error.message, error)
+    )
+    const reply = yield* core.send(Command.make(mode, argument))
+    if (Reply.kind(reply) !== "completion") return yield* Effect.fail(refusedBy(reply))
+    return { mode, connect: acceptFrom(core, listener) }
+  })
+
+// ---- in order
+
+const arrangeBy = (
+  core: Core,
+  mode: FtpError.DataMode
+): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
+  mode === "EPSV" ? epsv(core) : mode === "PASV" ? pasv(core) : active(core, mode)
+
+/**
+ * Arranges a data connection for `command`: the way that worked before, then the others in their order. What a way that
+ * failed had opened is closed at once.
+ */
+export const arrange = (
+  core: Core,
+  command: Command.Command
+): Effect.Effect<Arranged, Failure, Scope.Scope> => {
+  const { modes } = core.settings
+  const remembered = core.mode
+  const order = remembered === undefined ? modes : [remembered, ...modes.filter((mode) => mode !== remembered)]
+  const attempts: Array<Attempt> = []
+  const next = (index: number, cause: unknown): Effect.Effect<Arranged, Failure, Scope.Scope> =>
+    Effect.suspend(() => {
+      const mode = order[index]
+      if (mode === undefined) {
+        return Effect.fail(
+          new FtpError.DataConnectionFailed({
+            server: core.server,
+            command: Command.printable(command),
+            attempts,
+            ...(cause === undefined ? {} : { cause })
+          })
+        )
+      }
+      return inOwnScope(arrangeBy(core, mode)).pipe(
+        Effect.tap(() =>
+          Effect.sync(() => {
+            core.mode = mode
+          })
+        ),
+        Effect.catchAll((error): Effect.Effect<Arranged, Failure, Scope.Scope> => {
+          if (!(error instanceof Refused)) return Effect.fail(error)
+          attempts.push({ mode, why: error.why })
+          if (core.mode === mode) core.mode = undefined
+          return next(index + 1, error.cause)
+        })
+      )
+    })
+  return next(0, undefined)
+}
+
+/** What `use` opens lasts as long as the scope around when it goes well, and ends at once when it does not. */
+const inOwnScope = <A, E>(use: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const outer = yield* Effect.scope
+      const scope = yield* Scope.make()
+      const exit = yield* Effect.exit(restore(Scope.extend(use, scope)))
+      if (Exit.isFailure(exit)) {
+        yield* Scope.close(scope, exit)
+        return yield* Effect.failCause(exit.cause)
+      }
+      yield* Scope.addFinalizerExit(outer, (end) => Scope.close(scope, end))
+      return exit.value
+    })
+  )

@@ -1,0 +1,204 @@
+/**
+ * Downloads: reading to the end, and being sure that it was the end.
+ */
+import { isEndOfConversation, type ReceiveError } from "@copas/core/SocketError"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as FtpError from "../../../FtpError.js"
+import type { DownloadOptions, Failure, Path, Transferred } from "../../../FtpSession.js"
+import * as Ascii from "../ascii.js"
+import * as Bytes from "../bytes.js"
+import * as Command from "../command.js"
+import type { Core } from "./core.js"
+import * as Transfer from "./transfer.js"
+
+export interface Download {
+  /** The next bytes, or `undefined` once everything came and was found right. */
+  readonly receive: Effect.Effect<Uint8Array | undefined, Failure>
+  /** What is known of the whole file's size. */
+  readonly expected: Option.Option<number>
+  readonly result: () => Transferred
+}
+
+class Downloading implements Download {
+  readonly transfer: Transfer.Transfer
+  readonly expected: Option.Option<number>
+  private readonly text: Ascii.Transducer | undefined
+  private isVerified = false
+  private isEnded = false
+
+  constructor(transfer: Transfer.Transfer, expected: Option.Option<number>, isText: boolean) {
+    this.transfer = transfer
+    this.expected = expected
+    this.text = isText ? Ascii.fromNetwork() : undefined
+  }
+
+  result(): Transferred {
+    return { path: this.transfer.pathShown, bytes: this.transfer.moved, verified: this.isVerified }
+  }
+
+  get receive(): Effect.Effect<Uint8Array | undefined, Failure> {
+    return Effect.suspend(() => this.isEnded ? Effect.succeed(undefined) : this.next)
+  }
+
+  private get next(): Effect.Effect<Uint8Array | undefined, Failure> {
+    return Effect.matchEffect(this.transfer.data.receive(), {
+      onSuccess: (chunk): Effect.Effect<Uint8Array | undefined, Failure> => {
+        this.transfer.moved += chunk.length
+        if (this.text === undefined) return Effect.succeed(chunk)
+        const converted = this.text.push(chunk)
+        return converted.length > 0 ? Effect.succeed(converted) : this.next
+      },
+      onFailure: (error) => isEndOfConversation(error) ? this.finish : this.broken(error)
+    })
+  }
+
+  /** The data has ended. */
+  private get finish(): Effect.Effect<Uint8Array | undefined, Failure> {
+    const { transfer } = this
+    return Effect.gen(this, function*() {
+      // Some servers say that it is over only when this end is closed, too.
+      yield* Effect.ignore(transfer.data.close)
+      const final = yield* Effect.mapError(transfer.final, (error) => this.lost(error))
+      if (transfer.isRefused(final)) {
+        return yield* (final.code === 426 || transfer.moved > 0 && final.code === 451
+          ? this.short(`the data ended, and the server said ${final.code}`, undefined)
+          : transfer.refusal(final))
+      }
+      yield* this.verify
+      this.isEnded = true
+      const rest = this.text?.end() ?? Bytes.empty
+      return rest.length > 0 ? rest : undefined
+    })
+  }
+
+  private get total(): number {
+    return this.transfer.request.offset + this.transfer.moved
+  }
+
+  private get verify(): Effect.Effect<void, Failure> {
+    return Effect.suspend(() => {
+      if (Option.isNone(this.expected)) return Effect.void
+      if (this.expected.value === this.total) {
+        this.isVerified = true
+        return Effect.void
+      }
+      // The file may have changed meanwhile, or a listing's size was out of date.
+      const { path } = this.transfer.request
+      return Effect.flatMap(this.transfer.core.trySize(path!), (size) => {
+        const expected = Option.getOrElse(size, () => Option.getOrThrow(this.expected))
+        if (expected === this.total) {
+          this.isVerified = true
+          return Effect.void
+        }
+        return Effect.fail(
+          expected > this.total
+            ? this.incomplete(expected, undefined)
+            : this.unknown(`the data ended and the server said so, but the file has ${expected} bytes`, undefined)
+        )
+      })
+    })
+  }
+
+  // ---- failures
+
+  /** The data connection broke. */
+  private broken(error: ReceiveError): Effect.Effect<never, Failure> {
+    const { transfer } = this
+    return Effect.zipRight(
+      transfer.abort,
+      Effect.suspend(() => {
+        const { final } = transfer.exchange
+        return Effect.fail(
+          final !== undefined && transfer.isRefused(final) && final.code !== 426 && final.code !== 451
+            ? transfer.refusal(final)
+            : this.short(error.message, error)
+        )
+      })
+    )
+  }
+
+  private lost(error: Failure): Failure {
+    return error._tag === "ServiceUnavailable" || error._tag === "SocketClosed" || error._tag === "SocketBroken" ||
+        error._tag === "SocketTimeout" || error._tag === "SessionClosed"
+      ? this.short("the data ended, and the server's word that it was all did not come", error)
+      : error
+  }
+
+  private short(lastKnown: string, cause: unknown): Failure {
+    return Option.isSome(this.expected) && this.total < this.expected.value
+      ? this.incomplete(this.expected.value, cause)
+      : this.unknown(lastKnown, cause)
+  }
+
+  private incomplete(expected: number, cause: unknown): FtpError.TransferIncomplete {
+    return new FtpError.TransferIncomplete({
+      server: this.transfer.core.server,
+      direction: "download",
+      path: this.transfer.pathShown,
+      expected,
+      moved: this.total,
+      ...(cause === undefined ? {} : { cause })
+    })
+  }
+
+  private unknown(lastKnown: string, cause: unknown): FtpError.OutcomeUnknown {
+    return new FtpError.OutcomeUnknown({
+      server: this.transfer.core.server,
+      command: Command.printable(this.transfer.request.command),
+      path: this.transfer.pathShown,
+      lastKnown,
+      moved: this.transfer.moved,
+      ...(cause === undefined ? {} : { cause })
+    })
+  }
+}
+
+/** Whether the options of a transfer make sense. */
+export const checkOffset = (what: string, offset: number): Effect.Effect<void, FtpError.InvalidArgument> =>
+  Number.isSafeInteger(offset) && offset >= 0
+    ? Effect.void
+    : Effect.fail(
+      new FtpError.InvalidArgument({ what, argument: String(offset), reason: "an offset is a whole number of bytes" })
+    )
+
+/** Begins a download; it is aborted when the scope ends before it does. */
+export const open = (
+  core: Core,
+  path: Path,
+  options: DownloadOptions = {}
+): Effect.Effect<Download, Failure, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { offset = 0, size, type = "binary" } = options
+    yield* checkOffset("RETR", offset)
+    yield* core.scopedTurn
+    const isText = type === "text"
+    const expected = isText || !core.settings.verify
+      ? Option.none()
+      : size === undefined
+      ? yield* core.trySize(path)
+      : Option.some(size)
+    const transfer = yield* Transfer.open(core, {
+      direction: "download",
+      command: Command.withPath("RETR", path),
+      path,
+      type: isText ? "A" : "I",
+      offset
+    })
+    return new Downloading(transfer, expected, isText)
+  })
+
+/**
+ * A listing: a download that no size is known of. It comes in whatever type stands, since changing it would cost two
+ * round trips, and the line ends are all that differs.
+ */
+export const openListing = (
+  core: Core,
+  command: Command.Command,
+  path: Path | undefined
+): Effect.Effect<Download, Failure, Scope.Scope> =>
+  Effect.map(
+    Transfer.open(core, { direction: "download", command, path, type: core.type ?? "I", offset: 0 }),
+    (transfer) => new Downloading(transfer, Option.none(), false)
+  )

@@ -1,0 +1,189 @@
+/**
+ * Whole files: in memory, from and to the local disk, as streams and sinks.
+ */
+import { MessageTooLong } from "@copas/core/SocketError"
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import * as FtpError from "../../../FtpError.js"
+import type { DownloadOptions, Failure, Path, Transferred, UploadOptions } from "../../../FtpSession.js"
+import * as Bytes from "../bytes.js"
+import type { Core } from "./core.js"
+import * as Download from "./download.js"
+import * as Upload from "./upload.js"
+
+const encoder = new TextEncoder()
+const defaultMaxBytes = 256 * 1024 * 1024
+/** What is read from a local file at once. */
+const readSize = 256 * 1024
+
+/** Runs `use` for every chunk until the download's verified end. */
+export const drain = <E, R>(
+  download: Download.Download,
+  use: (chunk: Uint8Array) => Effect.Effect<void, E, R>
+): Effect.Effect<Transferred, Failure | E, R> => {
+  const loop: Effect.Effect<void, Failure | E, R> = Effect.flatMap(
+    download.receive,
+    (chunk) => chunk === undefined ? Effect.void : Effect.zipRight(use(chunk), loop)
+  )
+  return Effect.map(loop, () => download.result())
+}
+
+/** Collects a download, bounded. */
+export const collect = (
+  core: Core,
+  opened: Effect.Effect<Download.Download, Failure, Scope.Scope>,
+  maxBytes = defaultMaxBytes
+): Effect.Effect<Uint8Array, Failure | MessageTooLong> =>
+  Effect.scoped(Effect.gen(function*() {
+    const download = yield* opened
+    const chunks: Array<Uint8Array> = []
+    let length = 0
+    yield* drain(download, (chunk) => {
+      length += chunk.length
+      if (length > maxBytes) {
+        return Effect.fail(new MessageTooLong({ operation: "receive", socket: core.server, limit: maxBytes }))
+      }
+      chunks.push(chunk)
+      return Effect.void
+    })
+    return chunks.length === 1 ? new Uint8Array(chunks[0]!) : Bytes.concat(chunks)
+  }))
+
+export const get = (
+  core: Core,
+  path: Path,
+  options?: DownloadOptions & { readonly maxBytes?: number | undefined }
+): Effect.Effect<Uint8Array, Failure | MessageTooLong> =>
+  collect(core, Download.open(core, path, options), options?.maxBytes)
+
+export const toStream = (
+  opened: Effect.Effect<Download.Download, Failure, Scope.Scope>
+): Stream.Stream<Uint8Array, Failure> =>
+  Stream.unwrapScoped(
+    Effect.map(opened, (download) =>
+      Stream.repeatEffectChunkOption(Effect.matchEffect(download.receive, {
+        onFailure: (error) => Effect.fail(Option.some(error)),
+        onSuccess: (chunk) => chunk === undefined ? Effect.fail(Option.none()) : Effect.succeed(Chunk.of(chunk))
+      })))
+  )
+
+export const toSink = (
+  opened: Effect.Effect<Upload.Upload, Failure, Scope.Scope>
+): Sink.Sink<Transferred, Uint8Array, never, Failure> =>
+  Sink.unwrapScoped(Effect.map(opened, (upload) =>
+    Sink.mapEffect(
+      Sink.forEach((chunk: Uint8Array) => upload.send(chunk)),
+      () => upload.finish
+    )))
+
+export const put = <E, R>(
+  core: Core,
+  path: Path,
+  content: string | Uint8Array | Stream.Stream<Uint8Array, E, R>,
+  options?: UploadOptions
+): Effect.Effect<Transferred, Failure | E, R> => {
+  if (typeof content !== "string" && !(content instanceof Uint8Array)) {
+    return Stream.run(content, toSink(Upload.open(core, path, options)))
+  }
+  const bytes = typeof content === "string" ? encoder.encode(content) : content
+  return Effect.scoped(Effect.gen(function*() {
+    const upload = yield* Upload.open(core, path, { size: bytes.length, ...options })
+    if (bytes.length > 0) yield* upload.send(bytes)
+    return yield* upload.finish
+  }))
+}
+
+// ---- local files
+
+const localSize = (
+  fs: FileSystem.FileSystem,
+  path: string
+): Effect.Effect<Option.Option<number>, PlatformError> =>
+  Effect.map(fs.stat(path), (info) => Option.some(Number(info.size))).pipe(
+    Effect.catchTag("SystemError", (error) => error.reason === "NotFound" ? Effect.succeedNone : Effect.fail(error))
+  )
+
+const longer = (core: Core, what: string, argument: string, by: string): FtpError.InvalidArgument =>
+  new FtpError.InvalidArgument({ what, argument: Bytes.show(argument), reason: `${by}; it is not a part of it` })
+
+export const downloadFile = (
+  core: Core,
+  path: Path,
+  localPath: string,
+  options: Omit<DownloadOptions, "offset"> & {
+    readonly resume?: boolean | undefined
+    readonly onBytes?: ((count: number) => void) | undefined
+  } = {}
+): Effect.Effect<Transferred, Failure | PlatformError, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const resume = options.resume === true && options.type !== "text"
+    const offset = resume ? Option.getOrElse(yield* localSize(fs, localPath), () => 0) : 0
+    let { size } = options
+    if (offset > 0) {
+      size ??= Option.getOrUndefined(yield* core.turn(core.trySize(path)))
+      if (size !== undefined && size < offset) {
+        return yield* longer(
+          core,
+          "resuming a download",
+          localPath,
+          `the local file has ${offset} bytes, the server's ${size}`
+        )
+      }
+      const shown = typeof path === "string" ? path : core.settings.codec.decode(path)
+      // REST to a file's end is an error on some servers.
+      if (size === offset) return { path: shown, bytes: 0, verified: true }
+    }
+    const sized = size === undefined ? {} : { size }
+    // The server goes first: nothing local is touched for a file that cannot be had.
+    return yield* Effect.scoped(Effect.gen(function*() {
+      const download = yield* Download.open(core, path, { ...options, ...sized, offset })
+      const file = yield* fs.open(localPath, { flag: offset > 0 ? "a" : "w" })
+      return yield* drain(download, (chunk) => {
+        options.onBytes?.(chunk.length)
+        return file.writeAll(chunk)
+      })
+    }))
+  })
+
+export const uploadFile = (
+  core: Core,
+  localPath: string,
+  path: Path,
+  options: Pick<UploadOptions, "type"> & {
+    readonly resume?: boolean | undefined
+    readonly onBytes?: ((count: number) => void) | undefined
+  } = {}
+): Effect.Effect<Transferred, Failure | PlatformError, FileSystem.FileSystem> =>
+  Effect.scoped(Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const file = yield* fs.open(localPath, { flag: "r" })
+    const size = Number((yield* file.stat).size)
+    const resume = options.resume === true && options.type !== "text"
+    const offset = resume ? Option.getOrElse(yield* core.turn(core.trySize(path)), () => 0) : 0
+    const shown = typeof path === "string" ? path : core.settings.codec.decode(path)
+    if (offset > size) {
+      return yield* longer(
+        core,
+        "resuming an upload",
+        shown,
+        `the server's file has ${offset} bytes, the local one ${size}`
+      )
+    }
+    if (offset > 0 && offset === size) return { path: shown, bytes: 0, verified: true }
+    if (offset > 0) yield* file.seek(FileSystem.Size(offset), "start")
+    const upload = yield* Upload.open(core, path, { type: options.type, offset, size: size - offset })
+    const loop: Effect.Effect<void, Failure | PlatformError> = Effect.flatMap(file.readAlloc(readSize), (read) => {
+      if (Option.isNone(read)) return Effect.void
+      options.onBytes?.(read.value.length)
+      return Effect.zipRight(upload.send(read.value), loop)
+    })
+    yield* loop
+    return yield* upload.finish
+  }))

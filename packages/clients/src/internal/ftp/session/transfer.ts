@@ -1,0 +1,232 @@
+/**
+ * One transfer: the data connection, the command and its replies, and how it all ends.
+ *
+ * The order matters under TLS: connect, send the command, read the 150, and only then shake hands; some servers do not
+ * begin the handshake before. A transfer went well when the data ended, the server said so, and the sizes agree.
+ */
+import type { Socket } from "@copas/core/Socket"
+import * as Tls from "@copas/core/Tls"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type * as FtpError from "../../../FtpError.js"
+import type { Failure } from "../../../FtpSession.js"
+import * as Command from "../command.js"
+import * as Reply from "../reply.js"
+import * as Attributes from "./attributes.js"
+import type { ControlError, Exchange } from "./control.js"
+import type { Core } from "./core.js"
+import * as Data from "./data.js"
+
+export interface Request {
+  readonly direction: "download" | "upload"
+  readonly command: Command.Command
+  readonly path: Command.Path | undefined
+  readonly type: "A" | "I"
+  readonly offset: number
+}
+
+export class Transfer {
+  readonly core: Core
+  readonly request: Request
+  readonly exchange: Exchange
+  /** Its end has been read, or it was aborted. */
+  isDone = false
+  /** Bytes that moved now, as they went over the wire. */
+  moved = 0
+  mode: FtpError.DataMode | undefined = undefined
+  dataTls: "none" | "fresh" | "resumed" = "none"
+  private socket: Socket | undefined = undefined
+  private monitor: Fiber.RuntimeFiber<Reply.Reply, ControlError> | undefined = undefined
+  private keepAlive: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
+  private finalDue = Infinity
+
+  constructor(core: Core, request: Request, exchange: Exchange) {
+    this.core = core
+    this.request = request
+    this.exchange = exchange
+  }
+
+  get data(): Socket {
+    return this.socket!
+  }
+
+  // ---- the beginning
+
+  /** The handshake and the watch over the control connection, behind the 150. */
+  begin(socket: Socket): Effect.Effect<void, Failure> {
+    const { core } = this
+    const { dataMillis } = core.settings
+    return Effect.gen(this, function*() {
+      this.socket = socket
+      if (core.settings.tlsContext !== undefined && core.settings.protectData) yield* this.secure(socket)
+      yield* Effect.orDie(socket.setTimeouts({ receive: dataMillis, send: dataMillis }))
+      // The final reply comes when it comes: until the data is through, nobody waits for it.
+      yield* Effect.orDie(core.control.socket.setTimeouts({ receive: null }))
+      yield* Effect.uninterruptible(Effect.gen(this, function*() {
+        this.monitor = yield* Effect.forkDaemon(Effect.interruptible(this.watch))
+        const every = core.settings.keepAliveMillis
+        if (every === undefined) return
+        this.keepAlive = yield* Effect.forkDaemon(Effect.interruptible(this.keepingAlive(every)))
+      }))
+    })
+  }
+
+  private secure(socket: Socket): Effect.Effect<void, Failure> {
+    const { core } = this
+    const { connectMillis, serverName, tlsContext } = core.settings
+    this.dataTls = "fresh"
+    return Tls.upgrade(socket, tlsContext!, {
+      serverName,
+      sessionKey: core.sessionKey,
+      handshakeTimeout: connectMillis
+    }).pipe(
+      Effect.catchTags({ InvalidOption: Effect.die, UnsupportedOption: Effect.die }),
+      Effect.tap(() =>
+        Effect.sync(() => {
+          if (Option.exists(socket.tls, (tls) => tls.isResumed)) this.dataTls = "resumed"
+        })
+      ),
+      // A server that wants the session resumed may say so on the control connection, and only cut this one.
+      Effect.catchAll((error) =>
+        Effect.flatMap(this.abort, () => {
+          const { final } = this.exchange
+          return final !== undefined && final.code !== 426 && this.isRefused(final)
+            ? Effect.fail(this.refusal(final))
+            : Effect.fail(error)
+        })
+      )
+    )
+  }
+
+  /** Reads the control connection while the data moves. */
+  private get watch(): Effect.Effect<Reply.Reply, ControlError> {
+    const { control, settings } = this.core
+    return Effect.tap(control.until(() => this.exchange.final, () => this.finalDue), (reply) => {
+      if (!this.isRefused(reply)) return Effect.void
+      // What has come is still there to be read, but nothing more need be waited for; and nothing more is wanted.
+      return this.request.direction === "upload"
+        ? this.data.abort
+        : Effect.orDie(this.data.setTimeouts({ receive: Math.min(settings.abortMillis, settings.dataMillis) }))
+    })
+  }
+
+  private keepingAlive(every: number): Effect.Effect<void, unknown> {
+    const { control } = this.core
+    const once = Effect.suspend(() =>
+      this.exchange.final === undefined && control.owed < mostKeepAlives
+        ? control.submit(Command.make("NOOP"))
+        : Effect.void
+    )
+    return Effect.forever(Effect.zipRight(Effect.sleep(every), once))
+  }
+
+  // ---- the end
+
+  isRefused(reply: Reply.Reply): boolean {
+    const kind = Reply.kind(reply)
+    return kind !== "completion"
+  }
+
+  refusal(reply: Reply.Reply): Failure {
+    const { command, path } = this.request
+    return this.core.refusal(reply, command, {
+      dataTls: this.dataTls,
+      ...(path === undefined ? {} : { path }),
+      ...(this.mode === undefined ? {} : { dataMode: this.mode })
+    })
+  }
+
+  /** The final reply, which from now on must come in time. */
+  get final(): Effect.Effect<Reply.Reply, Failure> {
+    const { control, settings } = this.core
+    return Effect.clockWith((clock) => {
+      this.finalDue = clock.unsafeCurrentTimeMillis() + settings.controlMillis
+      return Effect.orDie(control.socket.setTimeouts({ receive: settings.controlMillis })).pipe(
+        Effect.zipRight(this.stopKeepAlive),
+        Effect.zipRight(
+          this.monitor === undefined ? control.await(this.exchange) : Fiber.join(this.monitor)
+        ),
+        Effect.zipLeft(Effect.suspend(() => {
+          this.isDone = true
+          return this.settleKeepAlives
+        }))
+      )
+    })
+  }
+
+  /** Replies to NOOP may come behind the transfer's, or not at all from servers that swallow them. */
+  private get settleKeepAlives(): Effect.Effect<void> {
+    const { control, settings } = this.core
+    if (settings.keepAliveMillis === undefined || control.owed === 0) return Effect.void
+    return Effect.clockWith((clock) => {
+      const due = clock.unsafeCurrentTimeMillis() + settings.abortMillis
+      return Effect.orDie(control.socket.setTimeouts({ receive: settings.abortMillis })).pipe(
+        Effect.zipRight(control.until(() => control.owed === 0 ? true : undefined, () => due)),
+        Effect.zipRight(Effect.orDie(control.socket.setTimeouts({ receive: settings.controlMillis }))),
+        Effect.ignore
+      )
+    })
+  }
+
+  private get stopKeepAlive(): Effect.Effect<void> {
+    return Effect.suspend(() => this.keepAlive === undefined ? Effect.void : Fiber.interrupt(this.keepAlive))
+  }
+
+  /** Ends it before its end: ABOR, and its replies, unless its last one is there already. */
+  get abort(): Effect.Effect<void> {
+    return Effect.uninterruptible(Effect.suspend(() => {
+      const { control, settings } = this.core
+      const cut = this.socket === undefined ? Effect.void : this.socket.abort
+      if (this.isDone) return Effect.void
+      this.isDone = true
+      return this.stopKeepAlive.pipe(
+        Effect.zipRight(this.monitor === undefined ? Effect.void : Fiber.interrupt(this.monitor)),
+        Effect.zipRight(control.abort(this.exchange, cut)),
+        Effect.zipRight(Effect.orDie(control.socket.setTimeouts({ receive: settings.controlMillis }))),
+        Effect.zipRight(this.settleKeepAlives)
+      )
+    }))
+  }
+
+  get pathShown(): string {
+    const { path } = this.request
+    return path === undefined ? "" : typeof path === "string" ? path : this.core.settings.codec.decode(path)
+  }
+}
+
+const mostKeepAlives = 8
+
+/**
+ * Opens a transfer: it is its turn as long as the scope lasts, and leaving the scope before the end aborts it.
+ */
+export const open = (
+  core: Core,
+  request: Request
+): Effect.Effect<Transfer, Failure, Scope.Scope> =>
+  Effect.gen(function*() {
+    yield* core.setType(request.type)
+    const arranged = yield* Data.arrange(core, request.command)
+    if (request.offset > 0 || core.restPending) {
+      yield* core.exec(Command.make("REST", String(request.offset)), { intermediate: true })
+      core.restPending = true
+    }
+    const transfer = yield* Effect.uninterruptible(Effect.gen(function*() {
+      const exchange = yield* core.control.submit(request.command, { isTransfer: true })
+      const transfer = new Transfer(core, request, exchange)
+      transfer.mode = arranged.mode
+      yield* Effect.addFinalizer(() => transfer.abort)
+      return transfer
+    }))
+    const first = yield* Effect.mapError(
+      core.control.awaitFirst(transfer.exchange),
+      (error) => core.afterSending(request.command, error)
+    ).pipe(Attributes.command(core.settings, request.command))
+    core.restPending = false
+    if (Reply.kind(first) !== "preliminary" && transfer.isRefused(first)) {
+      return yield* transfer.refusal(first)
+    }
+    yield* transfer.begin(yield* arranged.connect)
+    return transfer
+  })

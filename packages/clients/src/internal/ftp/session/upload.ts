@@ -1,0 +1,216 @@
+/**
+ * Uploads: sending to the end, and being sure that it has arrived.
+ */
+import type { SendError } from "@copas/core/SocketError"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as FtpError from "../../../FtpError.js"
+import type { Failure, Path, Transferred, UploadOptions } from "../../../FtpSession.js"
+import * as Answers from "../answers.js"
+import * as Ascii from "../ascii.js"
+import * as Bytes from "../bytes.js"
+import * as Command from "../command.js"
+import type * as Reply from "../reply.js"
+import type { Core } from "./core.js"
+import { checkOffset } from "./download.js"
+import * as Transfer from "./transfer.js"
+
+export interface Upload {
+  readonly send: (chunk: Uint8Array) => Effect.Effect<void, Failure>
+  /** Ends the file, and finds out whether the server has it all. */
+  readonly finish: Effect.Effect<Transferred, Failure>
+}
+
+interface Plan {
+  readonly isText: boolean
+  /** How much of the file was there before, where it is known. */
+  readonly base: Option.Option<number>
+  /** How many bytes are to come, where it is known. */
+  readonly size: number | undefined
+  readonly isUnique: boolean
+}
+
+class Uploading implements Upload {
+  readonly transfer: Transfer.Transfer
+  private readonly plan: Plan
+  private readonly text: Ascii.Transducer | undefined
+
+  constructor(transfer: Transfer.Transfer, plan: Plan) {
+    this.transfer = transfer
+    this.plan = plan
+    this.text = plan.isText ? Ascii.toNetwork() : undefined
+  }
+
+  send(chunk: Uint8Array): Effect.Effect<void, Failure> {
+    return Effect.suspend(() => {
+      const { data, exchange } = this.transfer
+      if (exchange.final !== undefined) return this.cutShort(undefined)
+      const bytes = this.text === undefined ? chunk : this.text.push(chunk)
+      this.transfer.moved += bytes.length
+      return Effect.catchAll(data.send(bytes), (error) => this.cutShort(error))
+    })
+  }
+
+  get finish(): Effect.Effect<Transferred, Failure> {
+    const { transfer } = this
+    return Effect.gen(this, function*() {
+      const rest = this.text?.end() ?? Bytes.empty
+      if (rest.length > 0) yield* this.send(rest)
+      yield* Effect.catchAll(transfer.data.shutdown("send"), (error) => this.cutShort(error))
+      // Under TLS some servers close before they reply and some after, so neither is waited for first.
+      const final = yield* Effect.mapError(
+        transfer.dataTls === "none"
+          ? transfer.final
+          : Effect.zipRight(Effect.ignore(transfer.data.close), transfer.final, { concurrent: true }),
+        (error) => this.lost(error)
+      )
+      if (transfer.isRefused(final)) return yield* this.refused(final)
+      const { core, request } = transfer
+      const name = this.plan.isUnique ? this.uniqueName(final) : Option.none()
+      const path = Option.match(name, { onNone: () => request.path, onSome: ({ rawPath }) => rawPath })
+      const shown = Option.match(name, { onNone: () => transfer.pathShown, onSome: ({ path }) => path })
+      const done = { path: shown, bytes: transfer.moved }
+      if (this.plan.isText || !core.settings.verify || path === undefined) return { ...done, verified: false }
+      return { ...done, verified: yield* this.verify(path) }
+    })
+  }
+
+  private uniqueName(final: Reply.Reply): Option.Option<Answers.Pathname> {
+    const { core, exchange } = this.transfer
+    const first = exchange.preliminary === undefined
+      ? Option.none()
+      : Answers.uniqueName(exchange.preliminary, core.settings.codec)
+    return Option.orElse(first, () => Answers.uniqueName(final, core.settings.codec))
+  }
+
+  private verify(path: Path): Effect.Effect<boolean, Failure> {
+    const { core } = this.transfer
+    return Effect.flatMap(core.trySize(path), (size) => {
+      if (Option.isNone(size)) return Effect.succeed(false)
+      if (Option.isNone(this.plan.base)) return Effect.succeed(size.value === this.transfer.moved)
+      const total = this.plan.base.value + this.transfer.moved
+      if (size.value === total) return Effect.succeed(true)
+      return Effect.fail(
+        size.value < total
+          ? this.incomplete(total, size.value, undefined)
+          : this.unknown(`the server said it is complete, but has ${size.value} bytes instead of ${total}`, undefined)
+      )
+    })
+  }
+
+  // ---- failures
+
+  /** The server stopped it: the final reply says why, if there is one. */
+  private cutShort(error: SendError | undefined): Effect.Effect<never, Failure> {
+    const { transfer } = this
+    return Effect.zipRight(
+      transfer.abort,
+      Effect.suspend((): Effect.Effect<never, Failure> => {
+        const { final } = transfer.exchange
+        return final !== undefined && transfer.isRefused(final) && final.code !== 426
+          ? Effect.fail(transfer.refusal(final))
+          : this.arrived(this.plan.size, error?.message ?? "the server ended it before it was complete", error)
+      })
+    )
+  }
+
+  /** A refusal after all was sent. */
+  private refused(final: Reply.Reply): Effect.Effect<never, Failure> {
+    return final.code === 426
+      ? this.arrived(
+        this.transfer.moved,
+        `all was sent, and the server said ${final.code} ${Bytes.show(final.lines.join(" / "), 100)}`,
+        undefined
+      )
+      : Effect.fail(this.transfer.refusal(final))
+  }
+
+  /** Finds out how much of the file the server has. */
+  private arrived(
+    size: number | undefined,
+    lastKnown: string,
+    cause: unknown
+  ): Effect.Effect<never, Failure> {
+    const { core, request } = this.transfer
+    const { base } = this.plan
+    if (core.control.lost !== undefined || this.plan.isText || request.path === undefined || Option.isNone(base)) {
+      return Effect.fail(this.unknown(lastKnown, cause))
+    }
+    return core.trySize(request.path).pipe(
+      Effect.orElseSucceed(() => Option.none<number>()),
+      Effect.flatMap((has) => {
+        if (Option.isNone(has)) return Effect.fail(this.unknown(lastKnown, cause))
+        const total = size === undefined ? undefined : base.value + size
+        return Effect.fail(
+          total !== undefined && has.value < total
+            ? this.incomplete(total, has.value, cause)
+            : this.unknown(`${lastKnown}; the server's file has ${has.value} bytes`, cause)
+        )
+      })
+    )
+  }
+
+  private lost(error: Failure): Failure {
+    return error._tag === "ServiceUnavailable" || error._tag === "SocketClosed" || error._tag === "SocketBroken" ||
+        error._tag === "SocketTimeout" || error._tag === "SessionClosed"
+      ? this.unknown("all was sent, and the server's word that it has it did not come", error)
+      : error
+  }
+
+  private incomplete(expected: number, moved: number, cause: unknown): FtpError.TransferIncomplete {
+    return new FtpError.TransferIncomplete({
+      server: this.transfer.core.server,
+      direction: "upload",
+      path: this.transfer.pathShown,
+      expected,
+      moved,
+      ...(cause === undefined ? {} : { cause })
+    })
+  }
+
+  private unknown(lastKnown: string, cause: unknown): FtpError.OutcomeUnknown {
+    return new FtpError.OutcomeUnknown({
+      server: this.transfer.core.server,
+      command: Command.printable(this.transfer.request.command),
+      path: this.transfer.pathShown,
+      lastKnown,
+      moved: this.transfer.moved,
+      ...(cause === undefined ? {} : { cause })
+    })
+  }
+}
+
+const verbs = { replace: "STOR", append: "APPE", unique: "STOU" } as const
+
+/** Begins an upload; it is aborted when the scope ends before `finish` has. */
+export const open = (
+  core: Core,
+  path: Path,
+  options: UploadOptions = {}
+): Effect.Effect<Upload, Failure, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { mode = "replace", offset = 0, type = "binary" } = options
+    yield* checkOffset(verbs[mode], offset)
+    if (offset > 0 && mode !== "replace") {
+      return yield* new FtpError.InvalidArgument({
+        what: verbs[mode],
+        argument: String(offset),
+        reason: "an offset goes with the mode \"replace\" alone"
+      })
+    }
+    yield* core.scopedTurn
+    const isText = type === "text"
+    const base = mode === "append"
+      ? isText || !core.settings.verify ? Option.none() : yield* core.trySize(path)
+      : Option.some(offset)
+    const transfer = yield* Transfer.open(core, {
+      direction: "upload",
+      // STOU takes no name (RFC 959); the server chooses one in the working directory.
+      command: mode === "unique" ? Command.make("STOU") : Command.withPath(verbs[mode], path),
+      path: mode === "unique" ? undefined : path,
+      type: isText ? "A" : "I",
+      offset
+    })
+    return new Uploading(transfer, { isText, base, size: options.size, isUnique: mode === "unique" })
+  })

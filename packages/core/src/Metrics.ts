@@ -1,0 +1,253 @@
+/**
+ * The dispatcher's counters as Effect metrics, and as a page that Prometheus reads.
+ *
+ * The dispatcher counts by itself, in plain numbers. `collect` brings the metrics up to date with them, so nothing is
+ * paid on the path of a byte: collect before a snapshot is taken, or let `layer` do it from time to time.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as MetricKeyType from "effect/MetricKeyType"
+import type * as MetricPair from "effect/MetricPair"
+import * as MetricState from "effect/MetricState"
+import * as Schedule from "effect/Schedule"
+import * as Copas from "./Copas.js"
+import type { Totals } from "./Status.js"
+
+const counter = (name: string, description: string): Metric.Metric.Counter<number> =>
+  Metric.counter(name, { description, incremental: true })
+
+/**
+ * @since 0.1.0
+ * @category metrics
+ */
+export const connections: Metric.Metric.Counter<number> = counter(
+  "copas_connections_total",
+  "Connections handed to a server's handler."
+)
+
+/**
+ * @since 0.1.0
+ * @category metrics
+ */
+export const connectionsActive: Metric.Metric.Gauge<number> = Metric.gauge("copas_connections_active", {
+  description: "Connections of servers that are open now."
+})
+
+/**
+ * How long handlers ran, in seconds, by server.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const connectionDuration: Metric.Metric.Histogram<number> = Metric.histogram(
+  "copas_connection_duration_seconds",
+  MetricBoundaries.exponential({ start: 0.001, factor: 4, count: 10 }),
+  "How long handlers ran."
+)
+
+/**
+ * @since 0.1.0
+ * @category metrics
+ */
+export const handlerFailures: Metric.Metric.Counter<number> = counter(
+  "copas_handler_failures_total",
+  "Handlers that failed or died."
+)
+
+/**
+ * @since 0.1.0
+ * @category metrics
+ */
+export const acceptFailures: Metric.Metric.Counter<number> = counter(
+  "copas_accept_failures_total",
+  "Connections that the system could not hand over, for want of descriptors for example."
+)
+
+/**
+ * @since 0.1.0
+ * @category metrics
+ */
+export const bytesReceived: Metric.Metric.Counter<number> = counter(
+  "copas_received_bytes_total",
+  "Bytes that stream sockets received."
+)
+
+/**
+ * @since 0.1.0
+ * @category metrics
+ */
+export const bytesSent: Metric.Metric.Counter<number> = counter(
+  "copas_sent_bytes_total",
+  "Bytes of stream sockets that the system took."
+)
+
+/**
+ * @since 0.1.0
+ * @category metrics
+ */
+export const threads: Metric.Metric.Counter<number> = counter("copas_threads_total", "Threads ever added.")
+
+/**
+ * @since 0.1.0
+ * @category metrics
+ */
+export const threadsActive: Metric.Metric.Gauge<number> = Metric.gauge("copas_threads_active", {
+  description: "Threads that have not ended."
+})
+
+const counters: ReadonlyArray<readonly [keyof Totals, Metric.Metric.Counter<number>]> = [
+  ["connections", connections],
+  ["handlerFailures", handlerFailures],
+  ["acceptFailures", acceptFailures],
+  ["bytesReceived", bytesReceived],
+  ["bytesSent", bytesSent],
+  ["threads", threads]
+]
+
+/** What was told to the metrics already, for each dispatcher: they are counters, which only grow. */
+const told = new WeakMap<Copas.Service, Record<keyof Totals, number>>()
+
+const nothing: Totals = {
+  connections: 0,
+  handlerFailures: 0,
+  acceptFailures: 0,
+  bytesReceived: 0,
+  bytesSent: 0,
+  threads: 0
+}
+
+/**
+ * Brings the metrics up to date with the dispatcher. From the first call on, the durations of handlers are recorded as
+ * they end.
+ *
+ * @since 0.1.0
+ * @category collecting
+ */
+export const collect: Effect.Effect<void, never, Copas.Copas> = Effect.gen(function*() {
+  const copas = yield* Copas.Copas
+  const { servers, threads: alive, totals } = yield* copas.status
+  const before = told.get(copas) ?? nothing
+  if (before === nothing) {
+    yield* copas.onConnectionEnd(({ durationMillis, server }) => {
+      Metric.tagged(connectionDuration, "server", server).unsafeUpdate(durationMillis / 1000, [])
+    })
+  }
+  told.set(copas, { ...totals })
+  for (const [name, metric] of counters) yield* Metric.incrementBy(metric, totals[name] - before[name])
+  yield* Metric.set(connectionsActive, servers.reduce((sum, { active }) => sum + active, 0))
+  yield* Metric.set(threadsActive, alive.length)
+})
+
+/**
+ * Collects from time to time, and once more when it is released.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options?: { readonly every?: Duration.DurationInput | undefined }
+): Layer.Layer<never, never, Copas.Copas> =>
+  Layer.scopedDiscard(Effect.gen(function*() {
+    const copas = yield* Copas.Copas
+    yield* Effect.addFinalizer(() => Effect.provideService(collect, Copas.Copas, copas))
+    yield* Effect.forkScoped(Effect.repeat(collect, Schedule.spaced(options?.every ?? "10 seconds")))
+  }))
+
+/**
+ * Every metric of this process as a page for Prometheus (text format 0.0.4), the dispatcher's brought up to date first.
+ *
+ * @since 0.1.0
+ * @category collecting
+ * @example
+ * ```ts
+ * import { Copas, Metrics } from "@copas/core"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const layer = Layer.provideMerge(Copas.layer, NetMemory.layer)
+ * Effect.runPromise(Metrics.prometheus.pipe(Effect.provide(layer))).then((page) =>
+ *   console.log(page.includes("copas_threads_active 0")) // true
+ * )
+ * ```
+ */
+export const prometheus: Effect.Effect<string, never, Copas.Copas> = Effect.zipRight(
+  collect,
+  Effect.map(Metric.snapshot, (pairs) => page(pairs))
+)
+
+type Pair = MetricPair.MetricPair.Untyped
+
+const page = (pairs: ReadonlyArray<Pair>): string => {
+  const families = new Map<string, Array<Pair>>()
+  for (const pair of pairs) {
+    const name = metricName(pair)
+    families.set(name, [...families.get(name) ?? [], pair])
+  }
+  const lines: Array<string> = []
+  for (const [name, family] of families) {
+    const [{ metricKey }] = family as [Pair]
+    if (metricKey.description._tag === "Some") {
+      lines.push(`# HELP ${name} ${metricKey.description.value.replace(/\\/g, "\\\\").replace(/\n/g, "\\n")}`)
+    }
+    lines.push(`# TYPE ${name} ${typeOf(metricKey.keyType)}`)
+    for (const pair of family) lines.push(...samples(name, pair))
+  }
+  return lines.join("\n") + "\n"
+}
+
+// Prometheus takes letters, digits, underscores and colons.
+const metricName = ({ metricKey }: Pair): string => metricKey.name.replace(/[^a-zA-Z0-9_:]/g, "_")
+
+const typeOf = (keyType: unknown): string =>
+  MetricKeyType.isCounterKey(keyType)
+    ? "counter"
+    : MetricKeyType.isGaugeKey(keyType)
+    ? "gauge"
+    : MetricKeyType.isHistogramKey(keyType)
+    ? "histogram"
+    : MetricKeyType.isSummaryKey(keyType)
+    ? "summary"
+    : "counter"
+
+const labelValue = (value: string): string => value.replace(/\\/g, "\\\\").replace(/"/g, "\\\"").replace(/\n/g, "\\n")
+
+const sample = (
+  name: string,
+  { metricKey }: Pair,
+  value: number | bigint,
+  ...more: ReadonlyArray<readonly [string, string]>
+): string => {
+  const labels = [
+    ...metricKey.tags.map(({ key, value }) => [key.replace(/[^a-zA-Z0-9_]/g, "_"), value] as const),
+    ...more
+  ].map(([key, text]) => `${key}="${labelValue(text)}"`)
+  return `${name}${labels.length === 0 ? "" : `{${labels.join(",")}}`} ${value}`
+}
+
+const samples = (name: string, pair: Pair): ReadonlyArray<string> => {
+  const state: unknown = pair.metricState
+  if (MetricState.isCounterState(state)) return [sample(name, pair, state.count)]
+  if (MetricState.isGaugeState(state)) return [sample(name, pair, state.value)]
+  if (MetricState.isFrequencyState(state)) {
+    return Array.from(state.occurrences, ([value, count]) => sample(name, pair, count, ["value", value]))
+  }
+  if (MetricState.isHistogramState(state)) {
+    const buckets = state.buckets
+      .filter(([upTo]) => upTo !== Infinity)
+      .map(([upTo, count]) => sample(`${name}_bucket`, pair, count, ["le", String(upTo)]))
+    const all = sample(`${name}_bucket`, pair, state.count, ["le", "+Inf"])
+    return [...buckets, all, sample(`${name}_sum`, pair, state.sum), sample(`${name}_count`, pair, state.count)]
+  }
+  if (MetricState.isSummaryState(state)) {
+    const quantiles = state.quantiles.flatMap(([quantile, value]) =>
+      value._tag === "Some" ? [sample(name, pair, value.value, ["quantile", String(quantile)])] : []
+    )
+    return [...quantiles, sample(`${name}_sum`, pair, state.sum), sample(`${name}_count`, pair, state.count)]
+  }
+  return []
+}

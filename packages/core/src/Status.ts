@@ -1,0 +1,149 @@
+/**
+ * What the dispatcher is doing, as `Copas.status` tells: its threads, servers and sockets, its timers and steps.
+ *
+ * Nothing of this is kept while nobody asks: it is gathered from what stands when `Copas.status` runs.
+ *
+ * @since 0.1.0
+ */
+import type * as Option from "effect/Option"
+
+/**
+ * What a thread is doing.
+ *
+ * - `ready`: it runs, or is about to
+ * - `reading`, `writing`: it waits for a socket
+ * - `sleeping`: in `pause`
+ * - `inactive`: in `pauseForever`, `Copas.waitForExit`, or a wait without a limit for a lock, a semaphore or a queue; it
+ *   does not keep the dispatcher going
+ * - `waiting`: for anything else
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type State = "ready" | "reading" | "writing" | "sleeping" | "inactive" | "waiting"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ThreadStatus {
+  readonly id: number
+  readonly name: string
+  readonly state: State
+  /** Milliseconds since it waits so, where that is known; a read counts from the last byte. */
+  readonly waitingMillis: Option.Option<number>
+  /** What it waits for, in words: `receive on echo:client_7`. */
+  readonly waitsFor: Option.Option<string>
+  /** The connection that it serves. */
+  readonly socket: Option.Option<string>
+  /** The thread that added it, while that one lives. */
+  readonly parent: Option.Option<string>
+  /** Milliseconds since it was added. */
+  readonly ageMillis: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerStatus {
+  readonly name: string
+  readonly kind: "stream" | "datagram"
+  readonly address: string
+  /** Connections that were ever handed to the handler, and those that are open now. */
+  readonly accepted: number
+  readonly active: number
+  /** Connections cut because too many waited, and those that the system could not hand over. */
+  readonly refused: number
+  readonly acceptFailures: number
+  readonly handlerFailures: number
+  /** Connections that wait to be accepted. */
+  readonly pending: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SocketStatus {
+  readonly id: number
+  readonly name: string
+  readonly kind: "stream" | "datagram"
+  readonly localAddress: string
+  /** Empty for a datagram socket that is not connected. */
+  readonly remoteAddress: string
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  readonly receiveBuffered: number
+  readonly sendBuffered: number
+  readonly ageMillis: number
+}
+
+/**
+ * How long the dispatcher's steps took, in milliseconds. A step runs all threads that are ready.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StepDurations {
+  /** Steps since the status before. */
+  readonly steps: number
+  readonly totalMillis: number
+  readonly minMillis: number
+  readonly maxMillis: number
+  readonly averageMillis: number
+  /** Since the statistics were switched on. */
+  readonly minEverMillis: number
+  readonly maxEverMillis: number
+}
+
+/**
+ * Counts since the dispatcher began; they only grow.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Totals {
+  /** Connections handed to a server's handler. */
+  readonly connections: number
+  readonly handlerFailures: number
+  readonly acceptFailures: number
+  /** Bytes of every stream socket of the network, closed ones included. */
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  /** Threads ever added. */
+  readonly threads: number
+}
+
+/**
+ * A connection of a server whose handler has ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConnectionEnd {
+  readonly server: string
+  readonly durationMillis: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Status {
+  readonly running: boolean
+  readonly exiting: boolean
+  /** How many threads are in each state. */
+  readonly counts: Readonly<Record<State, number>>
+  readonly threads: ReadonlyArray<ThreadStatus>
+  readonly servers: ReadonlyArray<ServerStatus>
+  /** Every open socket of the network, clients' included. */
+  readonly sockets: ReadonlyArray<SocketStatus>
+  /** Time-outs and sleeps that are set. */
+  readonly timers: number
+  readonly totals: Totals
+  /** Steps since the dispatcher began. */
+  readonly steps: number
+  /** While statistics are on and a step was made. */
+  readonly durations: Option.Option<StepDurations>
+}

@@ -1,0 +1,403 @@
+/** How connections are made, listened for and accepted, and what refuses a wrong option. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Net from "../../Net.js"
+import * as NetAddress from "../../NetAddress.js"
+import {
+  type Case,
+  connected,
+  failure,
+  failureOf,
+  holds,
+  listening,
+  mentions,
+  outcome,
+  portOf,
+  same,
+  settled,
+  test,
+  turn,
+  until
+} from "./support.js"
+
+const begin = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R> =>
+  Effect.tap(Effect.fork(effect), settled)
+
+const to = (port: number): { readonly host: string; readonly port: number; readonly linger: 0 } => ({
+  host: "127.0.0.1",
+  port,
+  linger: 0
+})
+
+/** A port that nothing listens on. */
+const freePort = Effect.scoped(Effect.map(listening(), portOf))
+
+const sockets = Effect.flatMap(Net.Net, (net) => net.sockets)
+
+/** Waits until no socket is open. */
+const allGone = until(Effect.map(sockets, (open) => open.length === 0))
+
+const shown = (address: NetAddress.NetAddress): string => NetAddress.format(address)
+
+/** The cases. */
+export const cases: ReadonlyArray<Case> = [
+  test(
+    "S01 port 0 is a port that the system chooses, and who connects to it is accepted",
+    Effect.gen(function*() {
+      const listener = yield* listening()
+      holds(portOf(listener) > 0, "the port is known")
+      const client = yield* Net.connect(to(portOf(listener)))
+      const server = yield* listener.accept
+      yield* client.send("hello\n")
+      same(yield* server.receiveLine(), "hello", "the line")
+    })
+  ),
+  test(
+    "S03 both ends tell the same two addresses, with their family, and keep them after the end",
+    Effect.gen(function*() {
+      const { client, listener, server } = yield* connected()
+      const addresses = (): ReadonlyArray<string> => [
+        shown(client.localAddress),
+        shown(client.remoteAddress),
+        shown(server.remoteAddress),
+        shown(server.localAddress)
+      ]
+      const before = addresses()
+      same(before.slice(0, 2), [before[2], before[3]], "the client's addresses")
+      same(shown(client.remoteAddress), shown(listener.address), "the peer's address")
+      same(client.remoteAddress._tag === "InetAddress" && client.remoteAddress.family, "IPv4", "the family")
+      same(client.name, shown(client.remoteAddress), "the name")
+      const { name } = server
+      yield* client.abort
+      yield* failure(server.receive(), "SocketBroken")
+      yield* allGone
+      same(server.name, name, "the server's name")
+      same([shown(client.remoteAddress), shown(server.remoteAddress)], [before[1], before[2]], "the remote addresses")
+    })
+  ),
+  test(
+    "C12 a socket has the name that it was given, in its errors too",
+    Effect.gen(function*() {
+      const { client, server } = yield* connected({ client: { name: "first" } })
+      same(client.name, "first", "the name")
+      yield* client.setName("second")
+      same(client.name, "second", "the name")
+      yield* server.close
+      const error = yield* failure(client.receive(), "SocketClosed")
+      same(error.socket, "second", "the name in the error")
+      mentions(error.message, "second", "peer")
+    })
+  ),
+  test(
+    "S01 a client connects from the local address and port that it asks for",
+    Effect.gen(function*() {
+      const localPort = yield* freePort
+      const listener = yield* listening()
+      const client = yield* Net.connect({ ...to(portOf(listener)), localAddress: "127.0.0.1", localPort })
+      const server = yield* listener.accept
+      same(shown(client.localAddress), `127.0.0.1:${localPort}`, "the local address")
+      same(shown(server.remoteAddress), `127.0.0.1:${localPort}`, "the address as the peer sees it")
+    })
+  ),
+  test(
+    "S01 a name connects and listens like the address that it stands for",
+    Effect.gen(function*() {
+      const listener = yield* Net.listen({ host: "localhost", family: "IPv4", port: 0, linger: 0 })
+      same(listener.address._tag === "InetAddress" && listener.address.host, "127.0.0.1", "the address")
+      const client = yield* Net.connect({ ...to(portOf(listener)), host: "localhost" })
+      const server = yield* listener.accept
+      yield* server.send("hello\n")
+      same(yield* client.receiveLine(), "hello", "the line")
+    })
+  ),
+  test(
+    "S01 an IPv6 listener is reached by its address, with brackets or without, where there is IPv6",
+    Effect.gen(function*() {
+      const listener = yield* Net.listen({ host: "::1", port: 0, linger: 0 })
+      same(listener.address._tag === "InetAddress" && listener.address.family, "IPv6", "the family")
+      for (const host of ["::1", "[::1]"]) {
+        const client = yield* Net.connect({ ...to(portOf(listener)), host })
+        const server = yield* listener.accept
+        same(client.name, `[::1]:${portOf(listener)}`, "the name")
+        yield* client.send("hello\n")
+        same(yield* server.receiveLine(), "hello", "the line")
+      }
+    }).pipe(Effect.catchIf(
+      (error) => error._tag === "BindError" && error.reason === "AddressNotAvailable",
+      () => Effect.void
+    ))
+  ),
+  test(
+    "S01 a refused connection is ConnectError with reason Refused, and says where and what to do",
+    Effect.gen(function*() {
+      const port = yield* freePort
+      const error = yield* failure(Net.connect(to(port)), "ConnectError")
+      same([error.reason, error.target], ["Refused", `127.0.0.1:${port}`], "the error")
+      same(error.attempts, [{ address: `127.0.0.1:${port}`, reason: "Refused" }], "the attempts")
+      mentions(error.message, "Could not connect", `127.0.0.1:${port}`, "Refused", "start the server")
+      yield* allGone
+    })
+  ),
+  test(
+    "S01 a host that does not resolve is ConnectError or BindError, and says which name",
+    Effect.gen(function*() {
+      const host = "no-such-host.invalid"
+      const error = yield* failure(Net.connect({ host, port: 80 }), "ConnectError")
+      holds(error.reason === "HostNotFound" || error.reason === "LookupFailed", `${error.reason} tells of the look-up`)
+      mentions(error.message, "no-such-host.invalid:80", "name")
+      const bind = yield* failure(Net.listen({ host, port: 0 }), "BindError")
+      mentions(bind.message, "Could not listen", "no-such-host.invalid:0")
+    })
+  ),
+  test(
+    "S01 an address of the other family than the one asked for is HostNotFound",
+    Effect.gen(function*() {
+      const error = yield* failure(Net.connect({ host: "127.0.0.1", port: 80, family: "IPv6" }), "ConnectError")
+      same(error.reason, "HostNotFound", "the reason")
+      const bind = yield* failure(Net.listen({ host: "::1", port: 0, family: "IPv4" }), "BindError")
+      same(bind.reason, "HostNotFound", "the reason")
+    })
+  ),
+  test(
+    "S01 an address in use is BindError with reason AddressInUse, and says what to do",
+    Effect.gen(function*() {
+      const listener = yield* listening()
+      const error = yield* failure(Net.listen({ host: "127.0.0.1", port: portOf(listener) }), "BindError")
+      same([error.reason, error.target], ["AddressInUse", shown(listener.address)], "the error")
+      mentions(error.message, "Could not listen", shown(listener.address), "another socket listens there", "port")
+      // The one that was there is not touched.
+      const client = yield* Net.connect(to(portOf(listener)))
+      holds((yield* listener.accept).id !== client.id, "it still accepts")
+    })
+  ),
+  test(
+    "S01 an address that is not this machine's is BindError with reason AddressNotAvailable",
+    Effect.gen(function*() {
+      // RFC 5737: an address for documentation.
+      const error = yield* failure(Net.listen({ host: "192.0.2.1", port: 0 }), "BindError")
+      same(error.reason, "AddressNotAvailable", "the reason")
+      mentions(error.message, "192.0.2.1:0", "not one of this machine's")
+    })
+  ),
+  test(
+    "S01 a wrong option of connect is InvalidOption: it says which, what it is, and what it must be",
+    Effect.gen(function*() {
+      const wrong: ReadonlyArray<readonly [string, Net.ConnectOptions, string]> = [
+        ["port", { port: -1 }, "from 1 to 65535"],
+        ["port", { port: 0 }, "from 1 to 65535"],
+        ["port", { port: 65536 }, "65536"],
+        ["port", { port: 1.5 }, "1.5"],
+        ["port", { port: Number.NaN }, "NaN"],
+        ["port", { port: "80" as unknown as number }, "\"80\""],
+        ["host", { host: "", port: 1 }, "\"\""],
+        ["host", { host: "two words", port: 1 }, "two words"],
+        ["host", { host: "nul\0", port: 1 }, "host name"],
+        ["path", { path: "" }, "path"],
+        ["family", { port: 1, family: "IPv5" as "IPv4" }, "IPv6"],
+        ["localAddress", { port: 1, localAddress: "localhost" }, "numeric"],
+        ["localPort", { port: 1, localPort: 65536 }, "65536"],
+        ["highWaterMark", { port: 1, highWaterMark: 0 }, "at least 1"],
+        ["sendHighWaterMark", { port: 1, sendHighWaterMark: -1 }, "at least 0"],
+        ["linger", { port: 1, linger: -1 }, "not negative"],
+        ["timeouts.connect", { port: 1, timeouts: { connect: "-1 seconds" } }, "-1 seconds"],
+        ["timeouts.send", { port: 1, timeouts: { send: -5 } }, "-5"],
+        ["timeouts.receive", { port: 1, timeouts: { receive: Number.NaN } }, "NaN"],
+        ["keepAlive", { port: 1, keepAlive: "10 millis" }, "second"],
+        ["keepAlive", { port: 1, keepAlive: "soon" as "1 seconds" }, "soon"]
+      ]
+      for (const [option, options, shownPart] of wrong) {
+        const error = yield* failure(
+          Effect.scoped(Net.connect({ host: "127.0.0.1", ...options } as Net.ConnectOptions)),
+          "InvalidOption"
+        )
+        same(error.option, option, "the option")
+        mentions(error.message, `\`${option}\``, "must be", shownPart)
+      }
+    })
+  ),
+  test(
+    "S01 a wrong option of listen is InvalidOption: it says which, what it is, and what it must be",
+    Effect.gen(function*() {
+      const wrong: ReadonlyArray<readonly [string, Net.ListenOptions, string]> = [
+        ["port", { port: -1 }, "from 0 to 65535"],
+        ["port", { port: 65536 }, "65536"],
+        ["backlog", { port: 0, backlog: 0 }, "at least 1"],
+        ["backlog", { port: 0, backlog: 1.5 }, "1.5"],
+        ["host", { host: "", port: 0 }, "\"\""],
+        ["highWaterMark", { port: 0, highWaterMark: Infinity }, "Infinity"],
+        ["timeouts.receive", { port: 0, timeouts: { receive: -1 } }, "-1"],
+        ["keepAlive", { port: 0, keepAlive: "10 millis" }, "second"]
+      ]
+      for (const [option, options, shownPart] of wrong) {
+        const error = yield* failure(Effect.scoped(Net.listen(options)), "InvalidOption")
+        same(error.option, option, "the option")
+        mentions(error.message, `\`${option}\``, "must be", shownPart)
+      }
+    })
+  ),
+  test(
+    "S04 an option that the platform has is set and read back, and one that it has not is UnsupportedOption",
+    Effect.gen(function*() {
+      const { client, listener } = yield* connected()
+      const options: ReadonlyArray<
+        readonly [keyof Net.SocketOptions, NonNullable<Net.SocketOptions[keyof Net.SocketOptions]>]
+      > = [
+        ["noDelay", false],
+        ["noDelay", true],
+        ["keepAlive", true],
+        ["keepAlive", "30 seconds"],
+        ["keepAliveInterval", "5 seconds"],
+        ["keepAliveCount", 3],
+        ["sendBufferSize", 65536],
+        ["receiveBufferSize", 65536]
+      ]
+      for (const [name, value] of options) {
+        const live = yield* Effect.either(Effect.zipRight(client.setOption(name, value), client.getOption(name)))
+        const made = yield* Effect.either(Effect.scoped(Net.connect({ ...to(portOf(listener)), [name]: value })))
+        same(live._tag, made._tag, `${name} on a live socket and on a new one`)
+        if (live._tag === "Right") same(live.right, value, name)
+        else {
+          const error = live.left
+          if (error._tag !== "UnsupportedOption") throw error
+          same(error.option, name, "the option")
+          mentions(error.message, error.platform, name)
+        }
+      }
+    })
+  ),
+  test(
+    "S04 keep-alive probes more often than once a second are refused on a live socket too",
+    Effect.gen(function*() {
+      const { client } = yield* connected()
+      const error = yield* failure(client.setOption("keepAlive", "10 millis"), "InvalidOption")
+      same(error.option, "keepAlive", "the option")
+      same(yield* client.getOption("keepAlive"), false, "the option")
+    })
+  ),
+  test(
+    "S01 connections that nobody accepts wait, no more than the backlog; the rest are cut and counted",
+    Effect.gen(function*() {
+      const listener = yield* listening({ backlog: 3 })
+      const clients = yield* Effect.forEach(
+        [1, 2, 3, 4, 5],
+        (index) => Effect.either(Net.connect({ ...to(portOf(listener)), name: `client ${index}` }))
+      )
+      yield* until(Effect.map(listener.stats, ({ pending }) => pending === 3))
+      const open = clients.filter((client) => client._tag === "Right")
+      holds(open.length >= 3, "as many as the backlog are connected")
+      for (let index = 0; index < 3; index += 1) {
+        const server = yield* listener.accept
+        yield* server.send("welcome\n")
+      }
+      const { accepted, pending } = yield* listener.stats
+      same([accepted, pending], [3, 0], "what was accepted, and what waits")
+    })
+  ),
+  test(
+    "S01 an interrupted accept loses no connection",
+    Effect.gen(function*() {
+      const listener = yield* listening()
+      let accepted = 0
+      for (let round = 0; round < 20; round += 1) {
+        const accepting = yield* begin(Effect.scoped(Effect.zipRight(listener.accept, Effect.never)))
+        const client = yield* Net.connect(to(portOf(listener)))
+        for (let yielded = 0; yielded < round % 5; yielded += 1) yield* round % 2 === 0 ? turn : Effect.yieldNow()
+        yield* Fiber.interrupt(accepting)
+        accepted = (yield* listener.stats).accepted
+        if (accepted < round + 1) {
+          yield* Effect.scoped(listener.accept)
+          same((yield* listener.stats).accepted, round + 1, "the number of accepted connections")
+        }
+        yield* client.abort
+      }
+    })
+  ),
+  test(
+    "S01 several that accept get a connection each",
+    Effect.gen(function*() {
+      const listener = yield* listening()
+      const accepting = yield* Effect.replicateEffect(begin(listener.accept), 3)
+      yield* Effect.replicateEffect(Net.connect(to(portOf(listener))), 3)
+      const accepted = yield* Effect.forEach(accepting, Fiber.join)
+      same(new Set(accepted.map((socket) => socket.id)).size, 3, "the number of sockets")
+    })
+  ),
+  test(
+    "C39 closing a listener fails a pending accept and a later one with ListenerClosed; closing twice too",
+    Effect.gen(function*() {
+      const { listener } = yield* connected()
+      const address = shown(listener.address)
+      const accepting = yield* begin(listener.accept)
+      yield* listener.close
+      const error = yield* failureOf(yield* outcome(accepting), "ListenerClosed")
+      same(error.address, address, "the address")
+      mentions(error.message, address, "closed", "Net.listen")
+      yield* failure(listener.accept, "ListenerClosed")
+      yield* failure(listener.close, "ListenerClosed")
+      const refused = yield* failure(
+        Net.connect({ host: "127.0.0.1", port: Number(address.split(":")[1]) }),
+        "ConnectError"
+      )
+      same(refused.reason, "Refused", "the reason")
+    })
+  ),
+  test(
+    "S01 closing a listener leaves what it accepted, and cuts what waits",
+    Effect.gen(function*() {
+      const { client, listener, server } = yield* connected()
+      const waiting = yield* Net.connect(to(portOf(listener)))
+      yield* until(Effect.map(listener.stats, ({ pending }) => pending === 1))
+      yield* listener.close
+      yield* client.send("still\n")
+      same(yield* server.receiveLine(), "still", "the line")
+      const end = yield* Effect.flip(Effect.asVoid(waiting.receive()))
+      holds(end._tag === "SocketClosed" || end._tag === "SocketBroken", "who waited is told")
+    })
+  ),
+  test(
+    "S01 leaving the scope closes the listener, and its port can be listened on at once",
+    Effect.gen(function*() {
+      const port = yield* freePort
+      for (let round = 0; round < 3; round += 1) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const listener = yield* Net.listen(to(port))
+          yield* Net.connect(to(port))
+          yield* listener.accept
+        }))
+      }
+      yield* allGone
+    })
+  ),
+  test(
+    "S01 interrupting connect, however early, leaves no socket",
+    Effect.gen(function*() {
+      const listener = yield* listening()
+      for (let round = 0; round < 30; round += 1) {
+        const scope = yield* Scope.make()
+        const connecting = yield* Effect.fork(Scope.extend(Net.connect(to(portOf(listener))), scope))
+        for (let step = 0; step < round % 10; step += 1) yield* round < 10 ? Effect.yieldNow() : turn
+        const exit = yield* Fiber.interrupt(connecting)
+        yield* Scope.close(scope, Exit.isSuccess(exit) ? Exit.void : exit)
+        const open = yield* sockets
+        same(open.filter((socket) => shown(socket.remoteAddress) === shown(listener.address)), [], "what is left")
+      }
+    })
+  ),
+  test(
+    "S01 interrupting listen, however early, leaves no listener",
+    Effect.gen(function*() {
+      const port = yield* freePort
+      for (let round = 0; round < 20; round += 1) {
+        const scope = yield* Scope.make()
+        const binding = yield* Effect.fork(Scope.extend(Net.listen(to(port)), scope))
+        for (let step = 0; step < round % 7; step += 1) yield* Effect.yieldNow()
+        const exit = yield* Fiber.interrupt(binding)
+        yield* Scope.close(scope, Exit.isSuccess(exit) ? Exit.void : exit)
+        same((yield* failure(Net.connect(to(port)), "ConnectError")).reason, "Refused", "the answer")
+      }
+      yield* Net.listen(to(port))
+    })
+  )
+]

@@ -1,0 +1,17 @@
+/**
+ * The contract of the datagram socket, as cases for any test runner; run them as those of `SocketContract`.
+ *
+ * @since 0.1.0
+ */
+import * as Options from "./contract/datagramOptions.js"
+import * as Datagrams from "./contract/datagrams.js"
+import * as Waiting from "./contract/datagramWaiting.js"
+import type { Case } from "./socketContract.js"
+
+/**
+ * What every network with datagrams does alike. The platform must have a loopback, `127.0.0.1`.
+ *
+ * @since 0.1.0
+ * @category cases
+ */
+export const cases: ReadonlyArray<Case> = [...Datagrams.cases, ...Waiting.cases, ...Options.cases]

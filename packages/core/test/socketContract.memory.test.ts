@@ -1,0 +1,20 @@
+import { NetMemory, SocketContract } from "@copas/core/testing"
+import { describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+
+// A program must not notice how the network cuts what it carries. Byte by byte is for what reads, not for the megabytes.
+const isReading = (title: string): boolean => /^(C20|C21|C18|S02|S13)/.test(title)
+
+const manners: ReadonlyArray<readonly [NetMemory.Options, (title: string) => boolean]> = [
+  [{}, () => true],
+  [{ chunks: "random", seed: 42 }, () => true],
+  [{ chunks: 1 }, isReading]
+]
+
+for (const [options, isMeant] of manners) {
+  describe(`chunks: ${options.chunks ?? "joined"}`, () => {
+    for (const { effect, title } of SocketContract.cases.filter(({ title }) => isMeant(title))) {
+      it.scoped(title, () => Effect.provide(effect, NetMemory.layerWith(options)))
+    }
+  })
+}

@@ -1,0 +1,7 @@
+import { DatagramContract, NetMemory } from "@copas/core/testing"
+import { it } from "@effect/vitest"
+import { Effect } from "effect"
+
+for (const { effect, title } of DatagramContract.cases) {
+  it.scoped(title, () => Effect.provide(effect, NetMemory.layer))
+}

@@ -1,0 +1,137 @@
+import * as Fs from "node:fs"
+import * as NodeNet from "node:net"
+import * as Path from "node:path"
+import { isMainThread } from "node:worker_threads"
+
+/** The size of `sun_path`, less its NUL: unix(7), and BSD's. Node cuts what is longer, or fails with another word. */
+const longest = process.platform === "linux" ? 107 : process.platform === "win32" ? 256 : 103
+
+/** An abstract name (Linux, unix(7)) begins with NUL, and is no file. */
+export const isAbstract = (path: string): boolean => path.startsWith("\0")
+
+/** True for what is a file: not an abstract name, not a named pipe. */
+const isFile = (path: string): boolean => !isAbstract(path) && process.platform !== "win32"
+
+export const tooLong = (path: string): Error | undefined =>
+  Buffer.byteLength(path) > longest
+    ? Object.assign(new Error(`the path has ${Buffer.byteLength(path)} bytes, and may have ${longest}`), {
+      code: "ENAMETOOLONG"
+    })
+    : undefined
+
+/** Why the platform cannot do this path with this mode, if so. */
+export const unsupported = (
+  path: string,
+  mode: number | undefined
+): { readonly option: "path" | "mode"; readonly why: string } | undefined => {
+  if (isAbstract(path) && process.platform !== "linux") return { option: "path", why: "only Linux has abstract names" }
+  if (mode === undefined) return undefined
+  if (!isFile(path)) return { option: "mode", why: "only a socket that is a file has one" }
+  return isMainThread
+    ? undefined
+    : { option: "mode", why: "a worker thread cannot set it before others could connect; listen in the main thread" }
+}
+
+/**
+ * Runs `bind`, which makes the file. Nobody gets more access than `mode` allows, not even for a moment: while the file
+ * is made the mask forbids the rest, beside what it forbids anyway; what it forbids too much is given afterwards.
+ */
+export const withMode = (path: string, mode: number | undefined, bind: () => boolean): void => {
+  if (mode === undefined) {
+    bind()
+    return
+  }
+  const mask = process.umask()
+  process.umask(mask | (0o777 & ~mode))
+  let isBound: boolean
+  try {
+    isBound = bind()
+  } finally {
+    process.umask(mask)
+  }
+  if (isBound) Fs.chmodSync(path, mode)
+}
+
+const statOf = (path: string): Fs.Stats | undefined => {
+  try {
+    return Fs.lstatSync(path, { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
+}
+
+const attempt = (action: () => void): boolean => {
+  try {
+    action()
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Asks whether somebody listens. What is not a clear no counts as yes: a full backlog, a file of somebody else. */
+const isAlive = (path: string, answer: (alive: boolean) => void): void => {
+  const probe = NodeNet.connect({ path })
+  probe.once("connect", () => {
+    probe.destroy()
+    answer(true)
+  })
+  probe.once(
+    "error",
+    (error: NodeJS.ErrnoException) => answer(error.code !== "ECONNREFUSED" && error.code !== "ENOENT")
+  )
+}
+
+let asides = 0
+
+const asideOf = (path: string): string => {
+  asides += 1
+  return Path.join(Path.dirname(path), `.${process.pid.toString(36)}-${asides}`)
+}
+
+/**
+ * Removes a socket file that a process left behind which ended without removing it; says whether the path is free now.
+ * A file that is no socket, and one on which somebody listens, are left alone.
+ *
+ * Two that find the same stale file must not remove each other's new one: so it is taken aside first, which only one of
+ * them can do, and asked once more there.
+ */
+export const takeOver = (path: string, done: (isFree: boolean) => void): void => {
+  const stat = isFile(path) ? statOf(path) : undefined
+  if (stat?.isSocket() !== true) {
+    done(false)
+    return
+  }
+  isAlive(path, (alive) => {
+    const aside = asideOf(path)
+    if (alive || tooLong(aside) !== undefined) {
+      done(false)
+      return
+    }
+    if (!attempt(() => Fs.renameSync(path, aside))) {
+      done(statOf(path) === undefined)
+      return
+    }
+    isAlive(aside, (cameAlive) => {
+      if (cameAlive) attempt(() => Fs.linkSync(aside, path))
+      attempt(() => Fs.unlinkSync(aside))
+      done(!cameAlive)
+    })
+  })
+}
+
+/** Which file it is, to know it again. */
+export const identityOf = (path: string): string | undefined => {
+  const stat = isFile(path) ? statOf(path) : undefined
+  return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`
+}
+
+/** Runs `close`, with which Node removes the file at the path; one that somebody else has put there stays. */
+export const closeKeeping = (path: string, identity: string | undefined, close: () => void): void => {
+  const now = identityOf(path)
+  const aside = asideOf(path)
+  const isForeign = identity !== undefined && now !== undefined && now !== identity &&
+    attempt(() => Fs.linkSync(path, aside))
+  close()
+  if (isForeign) attempt(() => Fs.renameSync(aside, path))
+}

@@ -1,0 +1,8 @@
+import { DatagramContract } from "@copas/core/testing"
+import { NodeNet } from "@copas/node"
+import { it } from "@effect/vitest"
+import { Effect } from "effect"
+
+for (const { effect, title } of DatagramContract.cases) {
+  it.scoped(title, () => Effect.provide(effect, NodeNet.layer))
+}
