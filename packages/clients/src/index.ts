@@ -1,5 +1,7 @@
 /**
  * @since 0.1.0
  */
+export * as Ftp from "./Ftp.js"
 export * as FtpError from "./FtpError.js"
+export * as FtpPool from "./FtpPool.js"
 export * as FtpSession from "./FtpSession.js"

@@ -190,7 +190,7 @@ export const logError: ErrorHandler = (cause, { socket, thread }) =>
  */
 export const traceback: (
   cause: Cause.Cause<unknown>,
-  context: { readonly thread: Thread; readonly socket: Option.Option<Socket> }
+  context: Parameters<ErrorHandler>[1]
 ) => string = (cause, { socket, thread }) => {
   const where = Option.isSome(socket) ? ` on ${socket.value.name}` : ""
   return `${thread.name}${where}: ${Cause.pretty(cause, { renderErrorCause: true })}`

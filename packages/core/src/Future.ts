@@ -105,10 +105,11 @@ class FutureImpl<A, E> implements Future<A, E> {
   readonly thread: Thread<A, E>
   private exit: Exit.Exit<A, E | FutureCancelled> | undefined = undefined
   /** Opens, for all that wait, when the result is there. */
-  private readonly line = new WaitLine(0)
+  private readonly line: WaitLine
 
   constructor(thread: Thread<A, E>) {
     this.thread = thread
+    this.line = new WaitLine(`the future ${thread.name}`, 0)
     ;(thread as DispatcherThread).watcher = (exit) => this.settle(exit)
   }
 

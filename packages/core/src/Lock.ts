@@ -163,13 +163,14 @@ class LockImpl implements Lock {
   readonly name: string
   private readonly timeoutMillis: number
   private readonly isReentrant: boolean
-  private readonly line = new WaitLine(1)
+  private readonly line: WaitLine
   private hold: Hold | undefined = undefined
 
   constructor(name: string, timeoutMillis: number, isReentrant: boolean) {
     this.name = name
     this.timeoutMillis = timeoutMillis
     this.isReentrant = isReentrant
+    this.line = new WaitLine(`the lock ${name}`, 1)
   }
 
   private millis(options: AcquireOptions | undefined): number {

@@ -182,7 +182,7 @@ class SemaphoreImpl implements Semaphore {
     this.name = name
     this.max = max
     this.timeoutMillis = timeoutMillis
-    this.line = new WaitLine(start)
+    this.line = new WaitLine(`permits of ${name}`, start)
   }
 
   private wait(fiber: AnyFiber, isInterruptible: boolean, permits: number, options: TakeOptions | undefined) {

@@ -72,7 +72,7 @@ const sleep = (millis: number): Effect.Effect<Duration.Duration> =>
   Effect.withFiberRuntime((fiber) => {
     const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
     return Effect.async<Duration.Duration>((resume) => {
-      const sleeper = new Sleeper(deadlines, currentOf(fiber), (slept) => resume(Effect.succeed(Duration.millis(slept))))
+      const sleeper = new Sleeper(deadlines, fiber, (slept) => resume(Effect.succeed(Duration.millis(slept))))
       sleeper.begin(millis)
       return Effect.sync(() => sleeper.end())
     })

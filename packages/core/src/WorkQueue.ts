@@ -117,29 +117,11 @@ export interface Options {
  * @since 0.1.0
  * @category models
  */
-export interface PopOptions {
-  /** In place of the queue's own time-out. Zero: at once, or not at all; `poll` costs less then. */
-  readonly timeout?: Duration.DurationInput | undefined
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
 export interface FinishOptions {
   /** In place of the queue's own time-out. */
   readonly timeout?: Duration.DurationInput | undefined
   /** Default true: when the time runs out the queue is destroyed, and gives up what is left. */
   readonly destroyOnTimeout?: boolean | undefined
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface WorkerOptions {
-  /** Gets the failures of this worker in place of the dispatcher's handler. */
-  readonly onError?: ErrorHandler | undefined
 }
 
 /**
@@ -154,11 +136,14 @@ export interface WorkQueue<in out A> {
   readonly push: (item: A) => Effect.Effect<void, QueueStopped | QueueDestroyed>
 
   /**
-   * Takes the first item; waits for one, behind those that wait already.
+   * Takes the first item; waits for one, behind those that wait already. `timeout` is in place of the queue's own; zero:
+   * at once, or not at all (`poll` costs less then).
    *
    * *Interruption* leaves the line, and loses no item.
    */
-  readonly pop: (options?: PopOptions) => Effect.Effect<A, QueueTimeout | QueueDestroyed>
+  readonly pop: (
+    options?: { readonly timeout?: Duration.DurationInput | undefined }
+  ) => Effect.Effect<A, QueueTimeout | QueueDestroyed>
 
   /** The first item, if there is one that nobody else waits for. *Interruption* loses no item. */
   readonly poll: Effect.Effect<Option.Option<A>, QueueDestroyed>
@@ -166,12 +151,13 @@ export interface WorkQueue<in out A> {
   /**
    * Adds a thread that handles items one by one, until the queue is at its end. Add several to handle as many at a time.
    *
-   * Each item is handled in a scope of its own. A failure goes to the error handler, and the worker takes the next item.
+   * Each item is handled in a scope of its own. A failure goes to `onError`, in place of the dispatcher's handler, and the
+   * worker takes the next item.
    * A worker that waits for items does not keep the dispatcher going.
    */
   readonly addWorker: <E, R>(
     worker: (item: A) => Effect.Effect<unknown, E, R>,
-    options?: WorkerOptions
+    options?: { readonly onError?: ErrorHandler | undefined }
   ) => Effect.Effect<Thread<void>, QueueDestroyed, Copas.Copas | Exclude<R, Scope.Scope>>
 
   /** How many items wait in the queue; those that workers are at do not count. */
@@ -184,9 +170,8 @@ export interface WorkQueue<in out A> {
   readonly stop: Effect.Effect<void, QueueDestroyed>
 
   /**
-   * Stops, and waits until every item was taken and every worker has ended. Fails with `QueueTimeout` when that takes too
-   * long, and then destroys the queue; with `QueueDestroyed` when it was at its end before, or somebody destroyed it and
-   * gave items up.
+   * Stops, and waits until every item was taken and every worker has ended; at once when that is so already. Fails with
+   * `QueueTimeout` when it takes too long, and then destroys the queue; with `QueueDestroyed` when items were given up.
    *
    * *Interruption* ends the wait; the queue goes on stopping.
    */
@@ -207,9 +192,9 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   private readonly timeoutMillis: number
   private readonly items = new Fifo<A>()
   /** Gives out the right to take one item. */
-  private readonly line = new WaitLine(0, true)
+  private readonly line: WaitLine
   /** Opens, for all that wait, when the queue is at its end and its workers are too. */
-  private readonly ended = new WaitLine(0)
+  private readonly ended: WaitLine
   private readonly workers = new Set<Thread<void>>()
   private lastWorker = 0
   private isStopping = false
@@ -218,6 +203,8 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   constructor(name: string, timeoutMillis: number) {
     this.name = name
     this.timeoutMillis = timeoutMillis
+    this.line = new WaitLine(`an item of ${name}`, 0, true)
+    this.ended = new WaitLine(`the end of ${name}`, 0)
     this.popDefault = this.popWithin(timeoutMillis)
   }
 
@@ -233,7 +220,9 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
 
   private readonly popDefault: Effect.Effect<A, QueueTimeout | QueueDestroyed>
 
-  pop(options?: PopOptions): Effect.Effect<A, QueueTimeout | QueueDestroyed> {
+  pop(
+    options?: { readonly timeout?: Duration.DurationInput | undefined }
+  ): Effect.Effect<A, QueueTimeout | QueueDestroyed> {
     return options?.timeout === undefined ? this.popDefault : this.popWithin(Duration.toMillis(options.timeout))
   }
 
@@ -267,50 +256,50 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
 
   addWorker<E, R>(
     worker: (item: A) => Effect.Effect<unknown, E, R>,
-    options: WorkerOptions = {}
+    options: { readonly onError?: ErrorHandler | undefined } = {}
   ): Effect.Effect<Thread<void>, QueueDestroyed, Copas.Copas | Exclude<R, Scope.Scope>> {
-    const forever = this.popWithin(Infinity)
-    const loop = Effect.forever(
-      Effect.flatMap(forever, (item) => reported(Effect.scoped(Effect.suspend(() => worker(item)))))
+    const loop: Effect.Effect<void, QueueTimeout | QueueDestroyed, Exclude<R, Scope.Scope>> = Effect.flatMap(
+      this.popWithin(Infinity),
+      (item) => Effect.zipRight(reported(Effect.scoped(Effect.suspend(() => worker(item)))), loop)
     )
-    return Effect.suspend(() => {
-      if (this.line.isDestroyed) return this.atEnd()
+    return Effect.uninterruptible(this.ifAlive(() => {
       this.lastWorker += 1
-      const thread = Copas.addThread(Effect.catchAll(loop, () => Effect.void), {
-        name: `${this.name}:worker_${this.lastWorker}`,
-        onError: options.onError
-      })
-      return Effect.tap(thread, (added) => {
+      const name = `${this.name}:worker_${this.lastWorker}`
+      return Effect.tap(Copas.addThread(Effect.ignore(loop), { name, onError: options.onError }), (added) => {
         this.workers.add(added)
         ;(added as Thread<any, any> as DispatcherThread).onEnd(() => {
           this.workers.delete(added)
           this.checkEnded()
         })
       })
-    })
+    }))
   }
 
   get getSize(): Effect.Effect<number, QueueDestroyed> {
-    return Effect.suspend(() => this.line.isDestroyed ? this.atEnd() : Exit.succeed(this.items.size))
+    return this.ifAlive(() => Exit.succeed(this.items.size))
   }
 
   get getWorkers(): Effect.Effect<ReadonlyArray<Thread<void>>, QueueDestroyed> {
-    return Effect.suspend(() => this.line.isDestroyed ? this.atEnd() : Exit.succeed(Array.from(this.workers)))
+    return this.ifAlive(() => Exit.succeed(Array.from(this.workers)))
   }
 
   get stop(): Effect.Effect<void, QueueDestroyed> {
-    return Effect.suspend(() => {
-      if (this.line.isDestroyed) return this.atEnd()
-      this.isStopping = true
-      if (this.items.size === 0) this.end()
+    return this.ifAlive(() => {
+      this.beginStop()
       return Exit.void
     })
+  }
+
+  private beginStop(): void {
+    if (this.isStopping) return
+    this.isStopping = true
+    if (this.items.size === 0) this.end()
   }
 
   finish(options: FinishOptions = {}): Effect.Effect<void, QueueTimeout | QueueDestroyed> {
     const millis = options.timeout === undefined ? this.timeoutMillis : Duration.toMillis(options.timeout)
     const request: Request<void, QueueTimeout | QueueDestroyed> = {
-      taken: () => this.abandoned === 0 ? Exit.void : this.atEnd(),
+      taken: () => undefined,
       timedOut: () => {
         const timeout = this.timedOut("finish", millis)
         if (options.destroyOnTimeout ?? true) this.end()
@@ -321,7 +310,10 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
     const wait = Effect.withFiberRuntime<void, QueueTimeout | QueueDestroyed>((fiber, { runtimeFlags }) =>
       this.ended.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, millis, request)
     )
-    return Effect.zipRight(this.stop, wait)
+    return Effect.suspend(() => {
+      this.beginStop()
+      return Effect.zipRight(wait, Effect.suspend(() => this.abandoned === 0 ? Exit.void : this.atEnd()))
+    })
   }
 
   get destroy(): Effect.Effect<boolean> {
@@ -347,6 +339,12 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
 
   private checkEnded(): void {
     if (this.line.isDestroyed && this.workers.size === 0) this.ended.give(Infinity)
+  }
+
+  private ifAlive<B, E, R>(effect: () => Effect.Effect<B, E, R>): Effect.Effect<B, E | QueueDestroyed, R> {
+    return Effect.suspend((): Effect.Effect<B, E | QueueDestroyed, R> =>
+      this.line.isDestroyed ? this.atEnd() : effect()
+    )
   }
 
   private atEnd(): Effect.Effect<never, QueueDestroyed> {

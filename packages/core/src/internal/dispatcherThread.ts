@@ -21,6 +21,16 @@ export class CurrentThread extends Context.Reference<CurrentThread>()("@copas/co
 export const threadOf = (fiber: Fiber.RuntimeFiber<any, any>): DispatcherThread | undefined =>
   fiber.currentContext.unsafeMap.get(CurrentThread.key)
 
+/** Its own fiber's wait in a line: for a lock, a semaphore, a queue or a future. */
+export interface LineWait {
+  /** Without a limit: that does not keep the dispatcher going. */
+  readonly isForever: boolean
+  /** What for, to a person. */
+  readonly label: string
+  /** On the clock of its deadlines; `undefined` where nobody took the time. */
+  readonly since: number | undefined
+}
+
 export class DispatcherThread implements Thread<any, any> {
   readonly id: number
   readonly dispatcher: Dispatcher
@@ -41,8 +51,7 @@ export class DispatcherThread implements Thread<any, any> {
   exit: Exit.Exit<any, any> | undefined = undefined
   /** Takes the end of the thread, its failure included, in place of the error handler. */
   watcher: ((exit: Exit.Exit<any, any>) => void) | undefined = undefined
-  /** What its own fiber waits for without a limit. */
-  private waitsIn: object | undefined = undefined
+  waitsIn: LineWait | undefined = undefined
   private endListeners: Array<() => void> | undefined = undefined
   private sleepers: Array<Sleeper> | undefined = undefined
 
@@ -148,16 +157,15 @@ export class DispatcherThread implements Thread<any, any> {
     this.activityChanged(wasInactive)
   }
 
-  /** Its own fiber waits in a line without a limit: that does not keep the dispatcher going either. */
-  waitBegins(waiter: object): void {
+  waitBegins(wait: LineWait): void {
     const wasInactive = this.isInactive
-    this.waitsIn = waiter
+    this.waitsIn = wait
     this.activityChanged(wasInactive)
   }
 
-  /** The wait is over; or, when no waiter is named, whatever wait there was. */
-  waitEnds(waiter: object | undefined): void {
-    if (this.waitsIn === undefined || (waiter !== undefined && this.waitsIn !== waiter)) return
+  /** The wait is over; or, when none is named, whatever wait there was. */
+  waitEnds(wait: LineWait | undefined): void {
+    if (this.waitsIn === undefined || (wait !== undefined && this.waitsIn !== wait)) return
     const wasInactive = this.isInactive
     this.waitsIn = undefined
     this.activityChanged(wasInactive)
@@ -178,7 +186,9 @@ export class DispatcherThread implements Thread<any, any> {
 
   /** In `pauseForever`, or in a line without a limit: nothing but another thread or an interruption makes it go on. */
   get isInactive(): boolean {
-    return (this.waitsIn !== undefined || this.isSleeping) && (this.sleepers?.every((sleeper) => sleeper.isForever) ?? true)
+    // A fiber that the thread forked may pause for ever while the thread itself works.
+    const isOwnForever = this.waitsIn?.isForever ?? this.sleepers?.some((sleeper) => sleeper.isForever && sleeper.isOwn)
+    return isOwnForever === true && (this.sleepers?.every((sleeper) => sleeper.isForever) ?? true)
   }
 
   get wakeup(): Effect.Effect<boolean> {

@@ -7,7 +7,6 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { Deadline, forClock } from "./deadlines.js"
 import type { Dispatcher } from "./dispatcher.js"
-import { CurrentThread } from "./dispatcherThread.js"
 import { Sleeper } from "./sleeper.js"
 
 export const run = <A, E, R>(
@@ -91,11 +90,10 @@ export const exit = (dispatcher: Dispatcher): Effect.Effect<void> =>
 /** Like `pauseForever`, until the exit; a `wakeup` meanwhile changes nothing. */
 export const waitForExit = (dispatcher: Dispatcher): Effect.Effect<void> =>
   Effect.withFiberRuntime((fiber) => {
-    const thread = Context.get(fiber.currentContext as Context.Context<CurrentThread>, CurrentThread)
     const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
     return Effect.async<void>((resume) => {
       const again = (): void => resume(dispatcher.isExiting ? Effect.void : waitForExit(dispatcher))
-      const sleeper = new Sleeper(deadlines, thread, again)
+      const sleeper = new Sleeper(deadlines, fiber, again)
       const cancel = dispatcher.onExit(() => sleeper.expire())
       if (!dispatcher.isExiting) sleeper.begin(Infinity)
       return Effect.sync(() => {

@@ -25,10 +25,15 @@ const rules: { readonly [K in keyof SocketOptions]-?: Rule } = {
   keepAliveInterval: [seconds, isWholeSecond],
   keepAliveCount: [aboveZero, isAboveZero],
   sendBufferSize: [aboveZero, isAboveZero],
-  receiveBufferSize: [aboveZero, isAboveZero]
+  receiveBufferSize: [aboveZero, isAboveZero],
+  fastOpen: ["true or false", (value) => typeof value === "boolean"],
+  deferAccept: [seconds, isWholeSecond],
+  dontRoute: ["true or false", (value) => typeof value === "boolean"],
+  bindToDevice: ["the name of an interface", (value) => typeof value === "string" && value !== ""]
 }
 
-const names = Object.keys(rules) as ReadonlyArray<keyof SocketOptions>
+/** Every option of a stream socket. */
+export const names = Object.keys(rules) as ReadonlyArray<keyof SocketOptions>
 
 const shown = (value: unknown): string => typeof value === "string" ? JSON.stringify(value) : String(value)
 

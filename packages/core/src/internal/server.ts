@@ -122,7 +122,8 @@ export class DispatcherServer implements Server {
 
   private stop(): void {
     if (!this.dispatcher.servers.delete(this)) return
-    this.listener.server = undefined
+    // It may have been added anew meanwhile.
+    if (this.listener.server === this.acceptAll) this.listener.server = undefined
     this.dispatcher.traced("serverRemoved", this.name)
     this.dispatcher.checkFinished()
   }
@@ -135,6 +136,7 @@ export class DispatcherServer implements Server {
     this.active += 1
     socket.owner = this
     this.dispatcher.errandBegun()
+    this.dispatcher.connections.add(socket)
     this.dispatcher.spawn(
       this.runtime,
       this.isTraced ? this.tracedHandler(socket, this.connections) : Effect.suspend(() => this.handler(socket)),
@@ -175,17 +177,18 @@ export class DispatcherServer implements Server {
     } else if (!socket.isClosed) {
       // It is the caller's now, and no longer something that is left to do here; cancelAll still finds it.
       this.dispatcher.leftOpen.add(socket)
-      this.letGo()
+      this.letGo(socket)
     }
   }
 
   /** A connection of this server is closed, its descriptor released. */
   socketClosed(socket: StreamSocket): void {
-    if (!this.dispatcher.leftOpen.delete(socket)) this.letGo()
+    if (!this.dispatcher.leftOpen.delete(socket)) this.letGo(socket)
   }
 
-  private letGo(): void {
+  private letGo(socket: StreamSocket): void {
     this.active -= 1
+    this.dispatcher.connections.delete(socket)
     this.dispatcher.errandDone()
     if (this.dispatcher.servers.has(this)) this.acceptAll()
   }

@@ -1,19 +1,23 @@
+import type * as Fiber from "effect/Fiber"
 import { Deadline, type Deadlines } from "./deadlines.js"
-import type { DispatcherThread } from "./dispatcherThread.js"
+import { type DispatcherThread, threadOf } from "./dispatcherThread.js"
 
 /** One pause of a thread, or of a fiber outside the dispatcher. */
 export class Sleeper extends Deadline {
   private readonly deadlines: Deadlines
   private readonly thread: DispatcherThread | undefined
+  /** It is the thread's own fiber that pauses, and not one that it forked. */
+  readonly isOwn: boolean
   private readonly onWake: (sleptMillis: number) => void
   since = 0
   /** It has no end of its own, so it does not keep the dispatcher going. */
   isForever = false
 
-  constructor(deadlines: Deadlines, thread: DispatcherThread | undefined, onWake: (sleptMillis: number) => void) {
+  constructor(deadlines: Deadlines, fiber: Fiber.RuntimeFiber<any, any>, onWake: (sleptMillis: number) => void) {
     super()
     this.deadlines = deadlines
-    this.thread = thread
+    this.thread = threadOf(fiber)
+    this.isOwn = this.thread?.fiber === fiber
     this.onWake = onWake
   }
 

@@ -66,7 +66,10 @@ const waitOf = (
       since: thread.sleepingSince
     }
   }
-  if (thread.isInactive) return { state: "inactive", for: "its turn in a line", since: undefined }
+  if (thread.waitsIn !== undefined) {
+    const { label, since } = thread.waitsIn
+    return { state: thread.isInactive ? "inactive" : "waiting", for: label, since }
+  }
   return waits.get(thread) ?? { state: "waiting", for: "", since: undefined }
 }
 

@@ -6,12 +6,9 @@ import * as FiberRef from "effect/FiberRef"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as RuntimeFlagsPatch from "effect/RuntimeFlagsPatch"
 import { Deadline, type Deadlines, forClock } from "./deadlines.js"
-import { CurrentThread, type DispatcherThread } from "./dispatcherThread.js"
+import { type DispatcherThread, type LineWait, threadOf } from "./dispatcherThread.js"
 
 export type AnyFiber = Fiber.RuntimeFiber<any, any>
-
-const threadOf = (fiber: AnyFiber): DispatcherThread | undefined =>
-  fiber.currentContext.unsafeMap.get(CurrentThread.key)
 
 /** Whose the fiber's doings are: its Copas thread, or, outside of one, the fiber itself. */
 export const partyOf = (fiber: AnyFiber): object => threadOf(fiber) ?? fiber
@@ -38,7 +35,7 @@ export interface Request<A, E> {
 }
 
 /** One fiber in the line. */
-class Waiter extends Deadline implements Wait {
+class Waiter extends Deadline implements Wait, LineWait {
   previous: Waiter | undefined = undefined
   next: Waiter | undefined = undefined
   /** Where it is: in the line, among those that were granted and did not come yet, or nowhere. */
@@ -49,7 +46,8 @@ class Waiter extends Deadline implements Wait {
   outcome: Effect.Effect<any, any> | undefined = undefined
   /** Told of the end of its fiber. */
   leave: (() => void) | undefined = undefined
-  since = 0
+  since: number | undefined = undefined
+  isForever = false
   thread: DispatcherThread | undefined = undefined
   readonly line: WaitLine
   readonly fiber: AnyFiber
@@ -77,7 +75,11 @@ class Waiter extends Deadline implements Wait {
   }
 
   get waited(): number {
-    return this.deadlines === undefined ? 0 : this.deadlines.now() - this.since
+    return this.deadlines === undefined || this.since === undefined ? 0 : this.deadlines.now() - this.since
+  }
+
+  get label(): string {
+    return this.line.label
   }
 
   /** Its fiber was interrupted, or has ended: it will not come. */
@@ -151,8 +153,11 @@ export class WaitLine {
   private deadlines: Deadlines | undefined = undefined
   private clock: Clock.Clock | undefined = undefined
   private readonly isLight: boolean
+  /** What one waits for here, to a person. */
+  readonly label: string
 
-  constructor(available: number, isLight = false) {
+  constructor(label: string, available: number, isLight = false) {
+    this.label = label
     this.available = available
     this.isLight = isLight
   }
@@ -186,9 +191,7 @@ export class WaitLine {
     if (this.isDestroyed) return request.destroyed(noWait)
     if (this.tryTake(amount)) return Exit.succeed(request.taken(noWait))
     if (millis <= 0) return request.timedOut(noWait)
-    const deadlines = millis === Infinity && this.isLight
-      ? undefined
-      : this.deadlinesOf(fiber)
+    const deadlines = millis === Infinity && this.isLight ? undefined : this.deadlinesOf(fiber)
     const waiter = new Waiter(this, fiber, isInterruptible, deadlines, amount, request)
     if (!isInterruptible) return this.suspendIn(waiter, millis)
     if (this.isLight) {
@@ -218,25 +221,22 @@ export class WaitLine {
   }
 
   private suspendIn(waiter: Waiter, millis: number): Effect.Effect<any, any> {
-    const { deadlines } = waiter
+    const { deadlines, fiber } = waiter
     this.waiting.push(waiter)
     if (this.isLight) this.tidy()
-    if (deadlines !== undefined) waiter.since = deadlines.now()
-    if (millis === Infinity) this.waitsForever(waiter)
-    else deadlines?.schedule(waiter, waiter.since + millis)
+    if (deadlines !== undefined) {
+      const now = waiter.since = deadlines.now()
+      if (millis !== Infinity) deadlines.schedule(waiter, now + millis)
+    }
+    waiter.isForever = millis === Infinity
+    const thread = threadOf(fiber)
+    // A child fiber's wait says nothing of what its thread does.
+    if (thread !== undefined && thread.fiber === fiber) (waiter.thread = thread).waitBegins(waiter)
     return Effect.async((resume) => {
       // It may have been made to yield on the way here, and be granted already.
       if (waiter.outcome === undefined) waiter.resume = resume
       else resume(waiter.outcome)
     })
-  }
-
-  /** A thread whose own fiber waits without a limit does not keep the dispatcher going. */
-  private waitsForever(waiter: Waiter): void {
-    const thread = threadOf(waiter.fiber)
-    if (thread === undefined || thread.fiber !== waiter.fiber) return
-    waiter.thread = thread
-    thread.waitBegins(waiter)
   }
 
   give(amount: number): void {

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as DispatcherContract from "./dispatcherContract.js"
 export * as DatagramContract from "./datagramContract.js"
 export * as NetMemory from "./NetMemory.js"
 export * as Simulation from "./Simulation.js"

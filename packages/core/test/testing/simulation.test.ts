@@ -48,16 +48,18 @@ describe("Simulation", () => {
   it.effect("a simulation whose fibers all wait for nothing is given up as stalled, after its finalizers", () =>
     Effect.gen(function*() {
       let released = false
-      const error = yield* Effect.flip(Simulation.run(Effect.gen(function*() {
-        yield* Effect.sleep("5 seconds")
-        const never = yield* Deferred.make<void>()
-        yield* Deferred.await(never)
-      }).pipe(Effect.ensuring(Effect.zipRight(
-        Effect.sleep("1 second"),
-        Effect.sync(() => {
-          released = true
-        })
-      )))))
+      const error = yield* Effect.flip(Simulation.run(
+        Effect.gen(function*() {
+          yield* Effect.sleep("5 seconds")
+          const never = yield* Deferred.make<void>()
+          yield* Deferred.await(never)
+        }).pipe(Effect.ensuring(Effect.zipRight(
+          Effect.sleep("1 second"),
+          Effect.sync(() => {
+            released = true
+          })
+        )))
+      ))
       assert.strictEqual(error._tag, "SimulationError")
       assert.strictEqual(error.reason, "Stalled")
       assert.strictEqual(error.atMillis, 5000)
@@ -139,11 +141,13 @@ describe("Simulation", () => {
             const network = yield* NetMemory.make({ link: { latency: 10, jitter: 10, loss: 0.2 } })
             const [a, b] = [yield* network.addHost("a"), yield* network.addHost("b")]
             const log: Array<string> = []
-            yield* b.start(Effect.gen(function*() {
-              const listener = yield* Net.listen({ host: "b", port: 1 })
-              const socket = yield* listener.accept
-              yield* Effect.forever(Effect.flatMap(socket.receiveLine(), (line) => at(log, line)))
-            }).pipe(Effect.ignore))
+            yield* b.start(
+              Effect.gen(function*() {
+                const listener = yield* Net.listen({ host: "b", port: 1 })
+                const socket = yield* listener.accept
+                yield* Effect.forever(Effect.flatMap(socket.receiveLine(), (line) => at(log, line)))
+              }).pipe(Effect.ignore)
+            )
             const socket = yield* a.net.connect({ host: "b", port: 1 })
             for (let line = 0; line < 20; line += 1) {
               yield* socket.send(`${line}\n`)

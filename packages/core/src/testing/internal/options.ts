@@ -1,5 +1,5 @@
 import * as Duration from "effect/Duration"
-import { names } from "../../internal/socketOptions.js"
+import { names } from "../../internal/optionRules.js"
 import type { SocketOptions } from "../../Net.js"
 import { InvalidOption, UnsupportedOption } from "../../SocketError.js"
 

@@ -11,7 +11,13 @@ import { byteLength, decode } from "./text.js"
  * Threads run in microtasks, and those that are ready have theirs queued before this one; the second hop lets them yield
  * once. A task of the event loop would be later than a thread that `TestClock` wakes expects.
  */
-const endOfTurn = (task: () => void): void => queueMicrotask(() => queueMicrotask(task))
+const endOfTurn = (task: () => void): void => {
+  void settled.then(() => {
+    void settled.then(task)
+  })
+}
+
+const settled = Promise.resolve()
 
 /** What a host gives to `Net.make`. */
 export const make = (host: MemoryHost): Platform => ({

@@ -82,6 +82,8 @@ export class Core {
   restPending = false
   /** The way of data connections that worked. */
   mode: FtpError.DataMode | undefined = undefined
+  /** The working directory may not be the one that the login began in. */
+  hasMoved = false
   /** Whether LIST takes `-a`. */
   dotFiles: boolean | undefined = undefined
   /** Set once a command was answered with "not known". */
@@ -158,6 +160,7 @@ export class Core {
   /** Sends a command whose turn it is, and awaits its last reply. */
   exec(command: Command.Command, options: ExecOptions = {}): Effect.Effect<Reply.Reply, Failure> {
     const more = options.path === undefined ? {} : { path: options.path }
+    if (command.verb === "CWD" || command.verb === "CDUP") this.hasMoved = true
     return this.send(command, options.onFinal).pipe(
       Effect.flatMap((reply): Effect.Effect<Reply.Reply, Failure> => {
         const kind = Reply.kind(reply)

@@ -5,6 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure, Path } from "../../../FtpSession.js"
 import * as Answers from "../answers.js"
@@ -57,7 +58,10 @@ const read = (
 const inDirectory = <A>(core: Core, path: Path, use: Effect.Effect<A, Failure>): Effect.Effect<A, Failure> =>
   Effect.gen(function*() {
     const here = yield* pwd(core)
-    const back = Effect.asVoid(core.exec(Command.withPath("CWD", here.rawPath)))
+    const { hasMoved } = core
+    const back = Effect.map(core.exec(Command.withPath("CWD", here.rawPath)), () => {
+      core.hasMoved = hasMoved
+    })
     return yield* Effect.acquireUseRelease(
       core.exec(Command.withPath("CWD", path), { path }),
       () => use,
@@ -190,3 +194,10 @@ export const look = (core: Core, path: Path): Effect.Effect<"exists" | "absent" 
         ? Effect.succeed(undefined)
         : Effect.fail(error)
   })
+
+/** The names as the server sends them, for who asks for the bytes of a listing (`;type=d`). */
+export const openNames = (
+  core: Core,
+  path: Path | undefined
+): Effect.Effect<Download.Download, Failure, Scope.Scope> =>
+  Effect.zipRight(core.scopedTurn, Download.openListing(core, Command.withPath("NLST", path), path))

@@ -1,0 +1,145 @@
+/**
+ * A directory of the server, to the local disk.
+ */
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as PathService from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type * as Stream from "effect/Stream"
+import type { DownloadTreeOptions, Pool, TreeEvent, TreeFailure } from "../../../FtpPool.js"
+import type { Entry, Path } from "../../../FtpSession.js"
+import * as SafeName from "../safeName.js"
+import * as Files from "../session/files.js"
+import type { InternalSession } from "../session/session.js"
+import type { Settings } from "../session/settings.js"
+import * as Tree from "./tree.js"
+
+type Services = FileSystem.FileSystem | PathService.Path
+type DownloadingTree = Tree.Tree<Services>
+
+interface Context {
+  readonly tree: DownloadingTree
+  readonly pool: Pool
+  readonly options: DownloadTreeOptions
+  readonly settings: Settings
+}
+
+const infoOf = (
+  fs: FileSystem.FileSystem,
+  path: string
+): Effect.Effect<Option.Option<FileSystem.File.Info>, PlatformError> =>
+  Effect.catchIf(Effect.asSome(fs.stat(path)), Tree.isMissing, () => Effect.succeedNone)
+
+const isUnchanged = (entry: Entry, info: FileSystem.File.Info): boolean =>
+  info.type === "File" && entry.size === Number(info.size) && entry.modifiedAt !== undefined &&
+  Option.exists(info.mtime, (mtime) => Tree.sameTime(entry.modifiedAt!, mtime.getTime()))
+
+/** One file: to a name of its own until it is whole. */
+const file = (
+  context: Context,
+  entry: Entry,
+  path: Uint8Array,
+  shown: string,
+  localPath: string
+): Effect.Effect<void, TreeFailure, Services> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const { options, pool, tree } = context
+    const resume = options.resume ?? true
+    const known = resume ? yield* infoOf(fs, localPath) : Option.none()
+    if (Option.exists(known, (info) => isUnchanged(entry, info))) {
+      tree.counted("skipped")
+      tree.had(entry.size!)
+      return yield* tree.tell({ _tag: "Skipped", path: shown, localPath, reason: "Unchanged" })
+    }
+    const millis = entry.modifiedAt?.date.getTime()
+    // Without a size nobody knows what a part is a part of.
+    const canResume = resume && entry.size !== undefined && entry.size >= Tree.smallestPart && millis !== undefined
+    const part = localPath + (entry.size === undefined ? ".part" : Tree.partSuffix(entry.size, millis))
+    const before = canResume
+      ? Option.match(yield* infoOf(fs, part), { onNone: () => 0, onSome: (info) => Number(info.size) })
+      : 0
+    const resumed = before <= (entry.size ?? 0) ? before : 0
+    tree.had(resumed)
+    const done = yield* pool.use((session) =>
+      Files.downloadFile((session as InternalSession).core, path, part, {
+        resume: resumed > 0,
+        onBytes: tree.moved,
+        ...(entry.size === undefined ? {} : { size: entry.size })
+      })
+    )
+    yield* fs.rename(part, localPath)
+    if ((options.keepTimes ?? true) && millis !== undefined) yield* fs.utimes(localPath, millis / 1000, millis / 1000)
+    tree.counted("done")
+    yield* tree.tell({ _tag: "Transferred", path: shown, localPath, bytes: done.bytes, resumedFrom: resumed })
+  })
+
+const directory = (
+  context: Context,
+  path: Uint8Array,
+  localPath: string,
+  depth: number
+): Effect.Effect<void, TreeFailure, Services> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const local = yield* PathService.Path
+    const { options, pool, settings, tree } = context
+    const shownDirectory = settings.codec.decode(path)
+    // The server goes first: no directory is made for one that cannot be listed.
+    const lines = yield* pool.use((session) => session.listLines(path.length === 0 ? undefined : path))
+    yield* fs.makeDirectory(localPath, { recursive: true })
+    for (const line of lines) {
+      if (line._tag === "Unparsed") {
+        yield* tree.tell({ _tag: "Unreadable", directory: shownDirectory, text: line.text })
+        continue
+      }
+      if (line.role !== "child") continue
+      const safe = SafeName.make(line.rawName, { codec: settings.codec, server: settings.server })
+      if (Either.isLeft(safe)) {
+        tree.counted("skipped")
+        yield* tree.tell({ _tag: "UnsafeName", directory: shownDirectory, error: safe.left })
+        continue
+      }
+      const childPath = Tree.childPath(path, line.rawName)
+      const shown = settings.codec.decode(childPath)
+      const childLocal = local.join(localPath, safe.right)
+      const skip = (reason: "SymbolicLink" | "Special" | "Filtered"): Effect.Effect<void> => {
+        tree.counted("skipped")
+        return tree.tell({ _tag: "Skipped", path: shown, localPath: childLocal, reason })
+      }
+      if (options.filter !== undefined && !options.filter(line, shown)) yield* skip("Filtered")
+      else if (line.type === "link") yield* skip("SymbolicLink")
+      else if (line.type === "other") yield* skip("Special")
+      else {
+        const isDirectory = line.type === "directory"
+        if (!isDirectory) tree.found(line.size ?? 0)
+        yield* tree.add({
+          path: shown,
+          localPath: childLocal,
+          isDirectory,
+          depth: depth + 1,
+          run: isDirectory
+            ? directory(context, childPath, childLocal, depth + 1)
+            : file(context, line, childPath, shown, childLocal)
+        })
+      }
+    }
+  })
+
+export const run = (
+  pool: Pool,
+  settings: Settings,
+  path: Path,
+  localPath: string,
+  options: DownloadTreeOptions
+): Stream.Stream<TreeEvent, TreeFailure, Services> =>
+  Tree.stream<Services>(options, settings, pool.size, (tree) =>
+    Effect.map(Tree.rawPath(settings, path), (raw) => ({
+      path: settings.codec.decode(raw),
+      localPath,
+      isDirectory: true,
+      depth: 0,
+      run: directory({ tree, pool, options, settings }, raw, localPath, 0)
+    })))

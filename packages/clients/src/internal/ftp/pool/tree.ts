@@ -1,0 +1,255 @@
+/**
+ * What copying trees in both directions has in common: a list of work that some workers share, and one progress.
+ */
+import type { PlatformError } from "@effect/platform/Error"
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Mailbox from "effect/Mailbox"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as FtpError from "../../../FtpError.js"
+import type { Progress, TreeEvent, TreeFailure, TreeOptions } from "../../../FtpPool.js"
+import type { Path, Timestamp } from "../../../FtpSession.js"
+import * as Bytes from "../bytes.js"
+import type { Settings } from "../session/settings.js"
+
+type Told = TreeEvent extends infer Event ? Event extends TreeEvent ? Omit<Event, "progress"> : never : never
+
+/** One piece of work; it may put more on the list. */
+export interface Task<R> {
+  readonly path: string
+  readonly localPath: string
+  readonly isDirectory: boolean
+  readonly depth: number
+  readonly run: Effect.Effect<void, TreeFailure, R>
+}
+
+interface Sample {
+  readonly at: number
+  readonly moved: number
+}
+
+const samples = 10
+
+export class Tree<R> {
+  readonly options: TreeOptions
+  readonly settings: Settings
+  private readonly mailbox: Mailbox.Mailbox<TreeEvent, TreeFailure>
+  private readonly directories: Array<Task<R>> = []
+  private readonly files: Array<Task<R>> = []
+  private active = 0
+  private listing = 0
+  private entries = 0
+  private waiters: Array<() => void> = []
+  private readonly counts = { done: 0, skipped: 0, failed: 0, total: 0 }
+  private readonly bytes = { moved: 0, done: 0, total: 0 }
+  private window: Array<Sample> = []
+
+  constructor(options: TreeOptions, settings: Settings, mailbox: Mailbox.Mailbox<TreeEvent, TreeFailure>) {
+    this.options = options
+    this.settings = settings
+    this.mailbox = mailbox
+  }
+
+  // ---- counting
+
+  found(size: number): void {
+    this.counts.total += 1
+    this.bytes.total += size
+  }
+
+  readonly moved = (count: number): void => {
+    this.bytes.moved += count
+    this.bytes.done += count
+  }
+
+  /** Bytes that were at their place before. */
+  had(count: number): void {
+    this.bytes.done += count
+  }
+
+  counted(what: "done" | "skipped" | "failed"): void {
+    this.counts[what] += 1
+  }
+
+  private progress(at: number): Progress {
+    const { bytes, counts } = this
+    this.window.push({ at, moved: bytes.moved })
+    // One sample for each tenth of a second will do: files can be many.
+    if (this.window.length > 2 && at - this.window[this.window.length - 2]!.at < 100) this.window.splice(-2, 1)
+    if (this.window.length > samples) this.window.shift()
+    const first = this.window[0]!
+    const rate = at > first.at ? (bytes.moved - first.moved) / (at - first.at) * 1000 : 0
+    const left = Math.max(0, bytes.total - bytes.done)
+    return {
+      files: { ...counts },
+      bytes: { ...bytes },
+      isListing: this.listing > 0,
+      rate,
+      timeLeft: rate > 0 ? Option.some(Duration.millis(left / rate * 1000)) : Option.none()
+    }
+  }
+
+  tell(event: Told): Effect.Effect<void> {
+    return Effect.clockWith((clock) =>
+      Effect.asVoid(
+        this.mailbox.offer({ ...event, progress: this.progress(clock.unsafeCurrentTimeMillis()) } as TreeEvent)
+      )
+    )
+  }
+
+  // ---- the list of work
+
+  add(task: Task<R>): Effect.Effect<void, FtpError.InvalidArgument> {
+    const { maxDepth = 64, maxEntries = 1_000_000 } = this.options
+    this.entries += 1
+    const bound = (what: string, limit: number): Effect.Effect<never, FtpError.InvalidArgument> =>
+      Effect.fail(
+        new FtpError.InvalidArgument({
+          what: "a tree",
+          argument: Bytes.show(task.path),
+          reason: `${what} than ${limit}; raise the bound if that is right`
+        })
+      )
+    if (this.entries > maxEntries) return bound("it has more entries", maxEntries)
+    if (task.depth > maxDepth) return bound("it lies deeper", maxDepth)
+    if (task.isDirectory) {
+      this.directories.push(task)
+      this.listing += 1
+    } else this.files.push(task)
+    this.wakeAll()
+    return Effect.void
+  }
+
+  private wakeAll(): void {
+    const { waiters } = this
+    this.waiters = []
+    for (const wake of waiters) wake()
+  }
+
+  /** Files go first, so that the list stays short; the last directory before the first, for the same reason. */
+  private take(): Task<R> | undefined {
+    const task = this.files.pop() ?? this.directories.pop()
+    if (task !== undefined) this.active += 1
+    return task
+  }
+
+  private get worker(): Effect.Effect<void, TreeFailure, R> {
+    return Effect.suspend(() => {
+      const task = this.take()
+      if (task !== undefined) return Effect.zipRight(this.perform(task), this.worker)
+      if (this.active === 0) return Effect.void
+      return Effect.zipRight(
+        Effect.async<void>((resume) => {
+          const wake = (): void => resume(Effect.void)
+          this.waiters.push(wake)
+          return Effect.sync(() => {
+            this.waiters = this.waiters.filter((other) => other !== wake)
+          })
+        }),
+        this.worker
+      )
+    })
+  }
+
+  private perform(task: Task<R>): Effect.Effect<void, TreeFailure, R> {
+    const handled = this.options.onFailure === "continue"
+      ? Effect.catchAll(task.run, (error) => {
+        this.counted("failed")
+        return this.tell({ _tag: "Failed", path: task.path, localPath: task.localPath, error })
+      })
+      : task.run
+    return Effect.ensuring(
+      handled,
+      Effect.sync(() => {
+        this.active -= 1
+        if (task.isDirectory) this.listing -= 1
+        this.wakeAll()
+      })
+    )
+  }
+
+  private get ticking(): Effect.Effect<never> {
+    return Effect.forever(
+      Effect.zipRight(Effect.sleep(this.options.progressEvery ?? "500 millis"), this.tell({ _tag: "Moving" }))
+    )
+  }
+
+  run(first: Task<R>, workers: number): Effect.Effect<void, TreeFailure, R> {
+    const all = Effect.all(Array.from({ length: workers }, () => this.worker), {
+      concurrency: "unbounded",
+      discard: true
+    })
+    return Effect.zipRight(
+      this.add(first),
+      Effect.zipRight(Effect.raceFirst(all, this.ticking), this.tell({ _tag: "Completed" }))
+    )
+  }
+}
+
+/** The stream of a tree's events. Who stops reading it stops the copying. */
+export const stream = <R>(
+  options: TreeOptions,
+  settings: Settings,
+  workers: number,
+  first: (tree: Tree<R>) => Effect.Effect<Task<R>, TreeFailure, R>
+): Stream.Stream<TreeEvent, TreeFailure, R> =>
+  Stream.unwrapScoped(Effect.gen(function*() {
+    const mailbox = yield* Mailbox.make<TreeEvent, TreeFailure>(64)
+    const tree = new Tree<R>(options, settings, mailbox)
+    const copying = Effect.flatMap(first(tree), (task) => tree.run(task, workers))
+    yield* Effect.forkScoped(Effect.matchCauseEffect(copying, {
+      onFailure: (cause) => mailbox.failCause(firstFailure(cause)),
+      onSuccess: () => mailbox.end
+    }))
+    return Mailbox.toStream(mailbox)
+  }))
+
+/** When one worker fails the others are interrupted: that is no news. */
+const firstFailure = <E>(cause: Cause.Cause<E>): Cause.Cause<E> =>
+  Option.match(Cause.failureOption(cause), { onNone: () => cause, onSome: Cause.fail })
+
+// ---- what both directions need
+
+const slash = Bytes.fromBinary("/")
+
+/** A child's path in bytes, which name it whatever its encoding. */
+export const childPath = (directory: Uint8Array, name: Uint8Array): Uint8Array =>
+  directory.length === 0
+    ? name
+    : Bytes.concat(directory[directory.length - 1] === 47 ? [directory, name] : [directory, slash, name])
+
+export const rawPath = (settings: Settings, path: Path): Effect.Effect<Uint8Array, FtpError.InvalidArgument> => {
+  if (typeof path !== "string") return Effect.succeed(path)
+  return Option.match(settings.codec.encode(path), {
+    onNone: () =>
+      Effect.fail(
+        new FtpError.InvalidArgument({
+          what: "a path",
+          argument: Bytes.show(path),
+          reason: `a character of it has no bytes in ${settings.codec.name}`
+        })
+      ),
+    onSome: (bytes) => Effect.succeed(bytes)
+  })
+}
+
+const units = { millisecond: 1, second: 1000, minute: 60_000, day: 86_400_000 }
+
+/** Whether two times are the same as far as the server tells. */
+export const sameTime = (time: Timestamp, millis: number): boolean => {
+  const unit = Math.max(1000, units[time.precision])
+  return Math.floor(time.date.getTime() / unit) === Math.floor(millis / unit)
+}
+
+/**
+ * Behind a file's name while it is not whole. It tells which file it is a part of: another size or time, another part.
+ */
+export const partSuffix = (size: number, millis: number | undefined): string =>
+  `.${size.toString(36)}-${millis === undefined ? "0" : Math.floor(millis / 1000).toString(36)}.part`
+
+/** Smaller ones are sent anew: to look for a part would take longer. */
+export const smallestPart = 256 * 1024
+
+export const isMissing = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"

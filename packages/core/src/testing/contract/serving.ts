@@ -1,0 +1,505 @@
+/** The dispatcher's servers: accepting, handlers and their ends, limits, and what status tells. */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as TestClock from "effect/TestClock"
+import * as Copas from "../../Copas.js"
+import * as Net from "../../Net.js"
+import * as NetAddress from "../../NetAddress.js"
+import * as Socket from "../../Socket.js"
+import * as Thread from "../../Thread.js"
+import { type DispatcherCase, keeping, test } from "./dispatching.js"
+import { failure, holds, listening, pattern, portOf, same, turn, until } from "./support.js"
+
+type Handler = (socket: Socket.Socket) => Effect.Effect<unknown, unknown>
+
+const echo: Handler = (socket) => Socket.forEachLine(socket, (line) => socket.send(`${line}\n`))
+
+const dial = (
+  listener: Net.Listener,
+  options: Net.CommonOptions = {}
+): Effect.Effect<Socket.Socket, unknown, Net.Net | Scope.Scope> =>
+  Net.connect({ host: "127.0.0.1", port: portOf(listener), linger: 0, ...options })
+
+/** Asks and waits for the answer. */
+const ask = (socket: Socket.Socket, question: string): Effect.Effect<string, unknown> =>
+  Effect.zipRight(socket.send(`${question}\n`), socket.receiveLine())
+
+/** Runs `use` with a server; when it is done the server is removed, so that run ends. */
+const serving = <E>(
+  handler: Handler,
+  use: (server: Copas.Server) => Effect.Effect<unknown, E, Copas.Copas | Net.Net | Scope.Scope>,
+  options: Copas.ServerOptions & { readonly listen?: Net.CommonOptions & { readonly backlog?: number } } = {}
+): Effect.Effect<unknown, unknown, Copas.Copas | Net.Net> =>
+  Copas.run(Effect.gen(function*() {
+    const { listen, ...serverOptions } = options
+    const listener = yield* listening(listen)
+    const server = yield* Copas.addServer(listener, handler, serverOptions)
+    yield* Effect.scoped(use(server))
+    yield* Copas.removeServer(server)
+  }))
+
+const nothingLeft = Effect.gen(function*() {
+  const { servers, sockets, threads, timers } = yield* Copas.status
+  same([servers.length, sockets.length, threads.length, timers], [0, 0, 0, 0], "servers, sockets, threads, timers")
+})
+
+/** The cases. */
+export const cases: ReadonlyArray<DispatcherCase> = [
+  test(
+    "C04 a server's handlers and sockets have names after the server, counted up, and default ones after the address",
+    Effect.gen(function*() {
+      const names: Array<string> = []
+      const handler: Handler = (socket) =>
+        Effect.gen(function*() {
+          const thread = Option.getOrThrow(yield* Thread.current)
+          names.push(`${socket.name} ${thread.name}`)
+          yield* socket.send("done\n")
+        })
+      yield* serving(handler, ({ listener, name }) =>
+        Effect.gen(function*() {
+          same(name, "echo", "the server's name")
+          for (let index = 0; index < 2; index += 1) yield* (yield* dial(listener)).receiveLine()
+        }), { name: "echo" })
+      yield* serving(handler, ({ listener, name }) =>
+        Effect.gen(function*() {
+          same(name, NetAddress.format(listener.address), "the server's name")
+          yield* (yield* dial(listener)).receiveLine()
+          same(names[2], `${name}:client_1 ${name}:handler_1`, "the default names")
+        }))
+      same(names.slice(0, 2), ["echo:client_1 echo:handler_1", "echo:client_2 echo:handler_2"], "the names")
+    })
+  ),
+  test(
+    "C04 accepted sockets inherit the listener's time-outs, and the server's own come first",
+    Effect.gen(function*() {
+      const seen: Array<ReadonlyArray<number>> = []
+      const handler: Handler = (socket) =>
+        Effect.sync(() => {
+          const { receive, send } = socket.timeouts
+          seen.push([send, receive].map((input) => Duration.toMillis(input ?? Duration.infinity)))
+        })
+      yield* serving(handler, ({ listener }) => Effect.flatMap(dial(listener), (socket) => socket.receiveAll()), {
+        timeouts: { receive: "5 seconds" },
+        listen: { timeouts: { send: "2 seconds", receive: "3 seconds" } }
+      })
+      same(seen, [[2000, 5000]], "the time-outs")
+    })
+  ),
+  test(
+    "C17 a handler whose client says nothing times out, and its error handler gets the socket",
+    Effect.gen(function*() {
+      const failures = keeping()
+      yield* serving(echo, ({ listener }) =>
+        Effect.gen(function*() {
+          const client = yield* dial(listener)
+          yield* until(Effect.map(Copas.status, ({ counts }) => counts.reading === 1))
+          yield* TestClock.adjust("30 seconds")
+          const end = yield* Effect.flip(Effect.asVoid(client.receive()))
+          holds(end._tag === "SocketClosed" || end._tag === "SocketBroken", "the client is told")
+        }), { name: "echo", timeouts: { receive: "30 seconds" }, onError: failures.handler })
+      same(failures.seen.map(({ socket, thread }) => [thread, socket]), [["echo:handler_1", "echo:client_1"]], "who failed")
+    })
+  ),
+  test(
+    "C04 no more than maxConnections are open at once; more wait, and are served in order",
+    Effect.gen(function*() {
+      let open = 0
+      let most = 0
+      const handler: Handler = (socket) =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => {
+            open += 1
+            most = Math.max(most, open)
+          }),
+          () => echo(socket),
+          () => Effect.sync(() => (open -= 1))
+        )
+      yield* serving(handler, ({ listener, stats }) =>
+        Effect.gen(function*() {
+          const clients = yield* Effect.replicateEffect(dial(listener), 5)
+          for (const [index, client] of clients.entries()) {
+            same(yield* ask(client, `${index}`), `${index}`, "the answer")
+            same((yield* stats).connections, Math.min(2 + index, 5), "how many were handed to a handler")
+            yield* client.close
+            yield* until(Effect.map(stats, ({ connections }) => connections >= Math.min(3 + index, 5)))
+          }
+        }), { maxConnections: 2 })
+      same(most, 2, "the most at once")
+    })
+  ),
+  test(
+    "C04 a wrong option of addServer is InvalidOption",
+    Effect.gen(function*() {
+      yield* Effect.scoped(Effect.gen(function*() {
+        const listener = yield* listening()
+        for (const options of [{ maxConnections: 0 }, { maxConnections: 1.5 }, { timeouts: { receive: -1 } }]) {
+          const error = yield* failure(Copas.addServer(listener, echo, options), "InvalidOption")
+          holds(error.message.includes("must be"), error.message)
+        }
+      }))
+      same((yield* Copas.status).servers, [], "the servers")
+    })
+  ),
+  test(
+    "C06 removing a server stops accepting, closes the listener, and lets handlers go on",
+    Copas.run(Effect.gen(function*() {
+      const listener = yield* listening()
+      const server = yield* Copas.addServer(listener, echo)
+      const client = yield* dial(listener)
+      same(yield* ask(client, "before"), "before", "the answer")
+      yield* Copas.removeServer(server)
+      same((yield* Copas.status).servers, [], "the servers")
+      yield* failure(listener.accept, "ListenerClosed")
+      same(yield* ask(client, "after"), "after", "the answer")
+      yield* Copas.removeServer(server)
+    }))
+  ),
+  test(
+    "C06 with keepOpen the listener stays, who connects meanwhile waits, and adding it again serves them",
+    Copas.run(Effect.gen(function*() {
+      const listener = yield* listening()
+      const first = yield* Copas.addServer(listener, echo)
+      yield* Copas.removeServer(first, { keepOpen: true })
+      const client = yield* dial(listener)
+      yield* client.send("waited\n")
+      yield* until(Effect.map(listener.stats, ({ pending }) => pending === 1))
+      const second = yield* Copas.addServer(listener, echo)
+      same(yield* client.receiveLine(), "waited", "the answer")
+      // The first one is gone already: removing it again does not touch the second.
+      yield* Copas.removeServer(first, { keepOpen: true })
+      same(yield* ask(yield* dial(listener), "again"), "again", "the answer")
+      yield* Copas.removeServer(second)
+    }))
+  ),
+  test(
+    "C01 a server keeps run going, and so does a connection whose handler has ended but still flushes",
+    Effect.gen(function*() {
+      const all = pattern(2_000_000)
+      const got = yield* Deferred.make<Uint8Array, unknown>()
+      const copas = yield* Copas.Copas
+      yield* Copas.run(Effect.gen(function*() {
+        const listener = yield* listening({ linger: "2 seconds", sendHighWaterMark: 4_000_000 })
+        const send: Handler = (socket) => Effect.zipRight(socket.send(all), Effect.provideService(Copas.exit, Copas.Copas, copas))
+        yield* Copas.addServer(listener, send)
+        yield* Effect.forkDaemon(Effect.scoped(Effect.gen(function*() {
+          const client = yield* dial(listener)
+          yield* Deferred.complete(got, client.receiveAll())
+        })))
+        yield* Effect.yieldNow()
+      }))
+      same(yield* Deferred.await(got), all, "what the client got")
+      yield* nothingLeft
+    })
+  ),
+  test(
+    "C09 the socket is closed when its handler ends, and left to the caller with autoClose false",
+    Effect.gen(function*() {
+      const kept: Array<Socket.Socket> = []
+      yield* serving(() => Effect.void, ({ listener }) =>
+        Effect.gen(function*() {
+          const client = yield* dial(listener)
+          same((yield* client.receiveAll()).length, 0, "what came before the end")
+        }))
+      yield* serving((socket) => Effect.sync(() => kept.push(socket)), ({ listener, stats }) =>
+        Effect.gen(function*() {
+          const client = yield* dial(listener)
+          yield* until(Effect.sync(() => kept.length === 1))
+          yield* until(Effect.map(stats, ({ active }) => active === 0))
+          yield* kept[0]!.send("still open\n")
+          same(yield* client.receiveLine(), "still open", "the line")
+          yield* kept[0]!.abort
+        }), { autoClose: false })
+      yield* nothingLeft
+    })
+  ),
+  test(
+    "C26 cancelAll closes the sockets that handlers left open, too",
+    Effect.gen(function*() {
+      const kept: Array<Socket.Socket> = []
+      yield* Copas.run(Effect.gen(function*() {
+        const listener = yield* listening()
+        yield* Copas.addServer(listener, (socket) => Effect.sync(() => kept.push(socket)), { autoClose: false })
+        const client = yield* dial(listener)
+        yield* until(Effect.sync(() => kept.length === 1))
+        yield* Copas.cancelAll
+        yield* Effect.flip(Effect.asVoid(client.receive()))
+        same((yield* Copas.status).servers, [], "the servers")
+      }))
+      yield* failure(kept[0]!.receive(), "SocketClosed")
+    })
+  ),
+  test(
+    "C26 after cancelAll nothing is left: no handler, no connection, also none that still flushed",
+    Effect.gen(function*() {
+      const running = yield* Effect.fork(Copas.run(Effect.gen(function*() {
+        const first = yield* listening({ linger: "1 hours" })
+        const second = yield* listening({ linger: "1 hours" })
+        yield* Copas.addServer(first, echo)
+        // Ended with success, and lingers for a client that never ends.
+        yield* Copas.addServer(second, (socket) => socket.send("welcome\n"))
+        const clients = yield* Effect.forEach([first, first, second], (listener) => dial(listener))
+        yield* clients[2]!.receiveLine()
+        yield* ask(clients[0]!, "hello")
+        yield* Effect.never
+      })))
+      yield* until(Effect.map(Copas.status, ({ counts, totals }) => totals.connections === 3 && counts.reading === 2))
+      yield* Fiber.interrupt(running)
+      yield* nothingLeft
+    })
+  ),
+  test(
+    "C11 a handler that fails, dies, throws or is interrupted does not touch others, and its peer is told",
+    Effect.gen(function*() {
+      const failures = keeping()
+      const ends: Record<string, Effect.Effect<never, string>> = {
+        fail: Effect.fail("failed"),
+        die: Effect.die("died"),
+        throw: Effect.sync(() => {
+          throw new Error("thrown")
+        }),
+        interrupt: Effect.interrupt
+      }
+      const handler: Handler = (socket) =>
+        Socket.forEachLine(socket, (line): Effect.Effect<void, unknown> => ends[line] ?? socket.send(`${line}\n`))
+      yield* serving(handler, ({ listener, stats }) =>
+        Effect.gen(function*() {
+          const good = yield* dial(listener)
+          same(yield* ask(good, "one"), "one", "the answer")
+          for (const end of Object.keys(ends)) {
+            const bad = yield* dial(listener)
+            yield* bad.send(`${end}\n`)
+            const error = yield* Effect.flip(Effect.asVoid(bad.receive()))
+            holds(error._tag === "SocketClosed" || error._tag === "SocketBroken", "the peer is told")
+            same(yield* ask(good, `after ${end}`), `after ${end}`, "the other client's answer")
+          }
+          yield* until(Effect.map(stats, ({ active }) => active === 1))
+          same((yield* stats).handlerFailures, 3, "the number of failures")
+        }), { name: "echo", onError: failures.handler })
+      same(failures.seen.map(({ socket, text }) => `${socket} ${text}`), [
+        "echo:client_2 failed",
+        "echo:client_3 died",
+        "echo:client_4 Error: thrown"
+      ], "the failures")
+    })
+  ),
+  test(
+    "C11 a handler function that throws before it gives an effect fails like any other",
+    Effect.gen(function*() {
+      const failures = keeping()
+      yield* serving(
+        () => {
+          throw new Error("no effect")
+        },
+        ({ listener }) => Effect.flatMap(dial(listener), (client) => Effect.flip(Effect.asVoid(client.receive()))),
+        { onError: failures.handler }
+      )
+      same(failures.seen.map(({ text }) => text), ["Error: no effect"], "the failures")
+    })
+  ),
+  test(
+    "C11 a peer that hangs up between two messages is a normal end, one within a message is a failure",
+    Effect.gen(function*() {
+      const failures = keeping()
+      const lines: Handler = (socket) => Effect.forever(Effect.flatMap(socket.receiveLine(), (line) => socket.send(`${line}\n`)))
+      yield* serving(lines, ({ listener, stats }) =>
+        Effect.gen(function*() {
+          const polite = yield* dial(listener)
+          same(yield* ask(polite, "hello"), "hello", "the answer")
+          yield* polite.shutdown("send")
+          same((yield* polite.receiveAll()).length, 0, "what came after")
+          const rude = yield* dial(listener)
+          yield* rude.send("half a li")
+          yield* rude.shutdown("send")
+          yield* Effect.exit(rude.receiveAll())
+          yield* until(Effect.map(stats, ({ active }) => active === 0))
+          same((yield* stats).handlerFailures, 1, "the number of failures")
+        }), { onError: failures.handler })
+      same(failures.seen.map(({ socket }) => socket?.endsWith(":client_2")), [true], "who failed")
+    })
+  ),
+  test(
+    "S02 a client that half-closes at once gets every reply of its handler",
+    Effect.gen(function*() {
+      const handler: Handler = (socket) =>
+        Effect.gen(function*() {
+          const lines = (yield* socket.receiveAll()).length
+          yield* turn
+          yield* socket.send(`${lines} bytes\n`)
+          yield* turn
+          yield* socket.send(pattern(1_000_000))
+        })
+      yield* serving(handler, ({ listener }) =>
+        Effect.gen(function*() {
+          const client = yield* dial(listener)
+          yield* client.send("question")
+          yield* client.shutdown("send")
+          same(yield* client.receiveLine(), "8 bytes", "the reply")
+          same(yield* client.receiveAll(), pattern(1_000_000), "the rest")
+        }))
+      yield* nothingLeft
+    })
+  ),
+  test(
+    "C10 exit stops accepting, and handlers go on to their end",
+    Effect.gen(function*() {
+      yield* Copas.run(Effect.gen(function*() {
+        const listener = yield* listening()
+        yield* Copas.addServer(listener, echo)
+        const client = yield* dial(listener)
+        same(yield* ask(client, "before"), "before", "the answer")
+        yield* Copas.exit
+        yield* failure(listener.accept, "ListenerClosed")
+        same(yield* ask(client, "after"), "after", "the answer")
+        yield* client.close
+      }))
+      yield* nothingLeft
+    })
+  ),
+  test(
+    "C25 status counts the threads by what they do, and lists servers, sockets and timers",
+    Effect.gen(function*() {
+      yield* serving(
+        (socket) =>
+          Effect.flatMap(socket.receiveLine(), (line) =>
+            line === "write" ? Effect.forever(socket.send(new Uint8Array(100_000))) : Thread.pauseForever),
+        ({ listener }) =>
+          Effect.gen(function*() {
+            const clients = yield* Effect.replicateEffect(dial(listener), 3)
+            yield* clients[0]!.send("write\n")
+            yield* clients[1]!.send("pause\n")
+            const sleeper = yield* Copas.addThread(Thread.pause("1 hours"), { name: "sleeper" })
+            const waiter = yield* Copas.addThread(Effect.never, { name: "waiter" })
+            yield* until(Effect.map(Copas.status, ({ counts }) =>
+              counts.writing === 1 && counts.inactive === 1 && counts.reading === 1 && counts.sleeping === 1 &&
+              counts.waiting >= 1))
+            const status = yield* Copas.status
+            same([status.running, status.exiting], [true, false], "running, exiting")
+            same(status.sockets.length, 6, "the sockets")
+            same(status.servers.map(({ active, name }) => `${name} ${active}`), ["busy 3"], "the servers")
+            holds(status.timers >= 1, "a timer is set")
+            same(status.threads.filter(({ name }) => name === "sleeper").map(({ state }) => state), ["sleeping"], "its state")
+            yield* sleeper.interrupt
+            yield* waiter.interrupt
+            for (const client of clients) yield* client.abort
+            yield* Copas.cancelAll
+          }),
+        { name: "busy", onError: () => Effect.void }
+      )
+      yield* nothingLeft
+    })
+  ),
+  test(
+    "C25 durations of the steps are there while statistics are on, least and most and ever",
+    Effect.gen(function*() {
+      same((yield* Copas.status).durations, Option.none(), "the durations when they are off")
+      yield* Copas.setStatistics(true)
+      yield* Copas.run(Effect.forEach([1, 2, 3], () => turn))
+      const first = Option.getOrThrow((yield* Copas.status).durations)
+      holds(first.steps >= 3, "it counted the steps")
+      holds(first.minMillis <= first.averageMillis && first.averageMillis <= first.maxMillis, "the average lies between")
+      holds(first.minEverMillis <= first.minMillis && first.maxEverMillis >= first.maxMillis, "ever includes it")
+      same((yield* Copas.status).durations, Option.none(), "the durations when no step was made since")
+      yield* Copas.setStatistics(false)
+      yield* Copas.run(turn)
+      same((yield* Copas.status).durations, Option.none(), "the durations when they are off again")
+    })
+  ),
+  test(
+    "C27 a trace shows servers come and go, with their names",
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      yield* Copas.trace(({ event, name }) => events.push(`${event} ${name}`))
+      yield* serving(echo, ({ listener }) => Effect.flatMap(dial(listener), (client) => ask(client, "hello")), { name: "echo" })
+      for (const event of ["serverAdded echo", "threadAdded echo:handler_1", "threadEnded echo:handler_1", "serverRemoved echo"]) {
+        holds(events.includes(event), `${event} was shown`)
+      }
+    })
+  ),
+  test(
+    "C36 a client that sends without end does not hold the other clients up",
+    serving(echo, ({ listener }) =>
+      Effect.gen(function*() {
+        const fast = yield* dial(listener)
+        const line = `${"x".repeat(63)}\n`
+        yield* Effect.fork(Effect.ignore(Effect.forever(fast.send(line.repeat(1000)))))
+        yield* Effect.fork(Effect.ignore(Effect.forever(fast.receive())))
+        yield* until(Effect.map(fast.stats, ({ bytesReceived }) => bytesReceived > 100_000))
+        for (const question of ["one", "two", "three"]) {
+          const other = yield* dial(listener)
+          same(yield* ask(other, question), question, "the answer")
+        }
+        yield* fast.abort
+      }), { onError: () => Effect.void })
+  ),
+  test(
+    "S11 waiting for the first of several sockets is a race, and the others lose no byte",
+    serving(echo, ({ listener }) =>
+      Effect.gen(function*() {
+        const [a, b] = [yield* dial(listener), yield* dial(listener)]
+        yield* b.send("second\n")
+        const first = yield* Effect.raceFirst(
+          Effect.map(a.receiveLine(), (line) => ["a", line]),
+          Effect.map(b.receiveLine(), (line) => ["b", line])
+        )
+        same(first, ["b", "second"], "who was first")
+        same(yield* ask(a, "first"), "first", "the answer")
+        same(yield* ask(b, "again"), "again", "the answer")
+      }))
+  ),
+  test(
+    "C16 a handler that pauses is woken by another thread",
+    Effect.gen(function*() {
+      const paused = yield* Deferred.make<Thread.Thread>()
+      const handler: Handler = (socket) =>
+        Effect.gen(function*() {
+          yield* Deferred.succeed(paused, Option.getOrThrow(yield* Thread.current))
+          const slept = yield* Thread.pauseForever
+          yield* socket.send(`slept ${Duration.toMillis(slept)}\n`)
+        })
+      yield* serving(handler, ({ listener }) =>
+        Effect.gen(function*() {
+          const client = yield* dial(listener)
+          const thread = yield* Deferred.await(paused)
+          yield* until(Effect.map(Copas.status, ({ counts }) => counts.inactive === 1))
+          yield* TestClock.adjust("7 seconds")
+          same(yield* thread.wakeup, true, "it was asleep")
+          same(yield* client.receiveLine(), "slept 7000", "the line")
+        }))
+    })
+  ),
+  test(
+    "C10 a server that listens as a layer ends with the layer",
+    Effect.gen(function*() {
+      const free = yield* Effect.scoped(Effect.map(listening(), portOf))
+      const use = Effect.scoped(Effect.gen(function*() {
+        const client = yield* Net.connect({ host: "127.0.0.1", port: free, linger: 0 })
+        same(yield* ask(client, "hello"), "hello", "the answer")
+      }))
+      yield* Effect.provide(use, Copas.serve(echo, { host: "127.0.0.1", port: free, linger: 0 }))
+      const refused = yield* Effect.either(Effect.scoped(Net.connect({ host: "127.0.0.1", port: free })))
+      holds(Either.isLeft(refused), "nothing listens any more")
+      yield* until(Effect.map(Copas.status, ({ threads }) => threads.length === 0))
+    })
+  ),
+  test(
+    "C01 many clients at once are all served",
+    Effect.gen(function*() {
+      yield* serving(echo, ({ listener, stats }) =>
+        Effect.gen(function*() {
+          const answers = yield* Effect.forEach(
+            Array.from({ length: 300 }, (_, index) => `client ${index}`),
+            (name) => Effect.scoped(Effect.flatMap(dial(listener), (client) => ask(client, name))),
+            { concurrency: "unbounded" }
+          )
+          same(answers, Array.from({ length: 300 }, (_, index) => `client ${index}`), "the answers")
+          same((yield* stats).connections, 300, "the connections")
+        }))
+      yield* nothingLeft
+    })
+  )
+]

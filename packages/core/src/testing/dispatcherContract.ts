@@ -1,0 +1,34 @@
+/**
+ * The contract of the dispatcher, as cases for any test runner: they run with `Copas.layer` on the platform's network,
+ * each under Effect's `TestClock`.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type { Copas } from "../Copas.js"
+import type { Net } from "../Net.js"
+import * as Dispatching from "./contract/dispatching.js"
+import * as Serving from "./contract/serving.js"
+
+/**
+ * One sentence of the contract, and the program that holds a platform to it: it dies when the sentence is not true.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Case {
+  /** Begins with the id of the feature. */
+  readonly title: string
+  readonly effect: Effect.Effect<void, unknown, Copas | Net>
+}
+
+/**
+ * What the dispatcher does on every network.
+ *
+ * @since 0.1.0
+ * @category cases
+ */
+export const cases: ReadonlyArray<Case> = [
+  ...Dispatching.cases,
+  ...Serving.cases
+]
