@@ -151,7 +151,6 @@ export class Inbound {
     if (this.paused) this.relax()
     this.reader = fiber
     const timeout = socket.timeouts.receive
-    this.movedAt = socket.deadlines.now()
     if (timeout !== Infinity) this.arm(timeout)
     return Effect.async<A, E | ReceiveError>((resume) => {
       this.again = this.retry(take, wanted)
@@ -189,7 +188,8 @@ export class Inbound {
 
   private arm(timeout: number): void {
     const { deadlines } = this.socket
-    const now = this.movedAt
+    const now = deadlines.now()
+    this.movedAt = now
     const deadline = this.deadline ??= new ReceiveDeadline(this)
     // One that stands for earlier looks at `movedAt` when it comes; only a later one must be moved.
     if (deadline.index === -1 || deadline.at > now + timeout) deadlines.schedule(deadline, now + timeout)
@@ -217,17 +217,13 @@ export class Inbound {
   rearm(): void {
     const timeout = this.socket.timeouts.receive
     if (this.wake === undefined) return
-    if (timeout === Infinity) {
-      this.disarm()
-    } else {
-      this.movedAt = this.socket.deadlines.now()
-      this.arm(timeout)
-    }
+    if (timeout === Infinity) this.disarm()
+    else this.arm(timeout)
   }
 
-  /** When the wait began, or the last byte came since. */
+  /** When the wait began, or the last byte came since. Kept only for a read with a time-out: a clock costs its share. */
   get waitingSince(): number | undefined {
-    return this.waiting ? this.movedAt : undefined
+    return this.deadline !== undefined && this.deadline.index !== -1 ? this.movedAt : undefined
   }
 
   disarm(): void {

@@ -1,7 +1,7 @@
 import type { RuntimeFiber } from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import { afterTurn } from "./afterTurn.js"
-import { enterTurn, leaveTurn } from "./turn.js"
+import { atEndOfEvent, enterTurn, leaveTurn } from "./turn.js"
 
 type AnyFiber = RuntimeFiber<unknown, unknown>
 
@@ -56,7 +56,7 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
     if (this.isScheduled) return
     this.isScheduled = true
     // Within a turn of the event loop: by a promise, the cheapest way.
-    void settled.then(this.step)
+    if (!atEndOfEvent(this.step)) void settled.then(this.step)
   }
 
   /** The threads' fibers that are ready to run. */

@@ -27,6 +27,7 @@ import * as SocketFailure from "./socketFailure.js"
 import { nextSocketId } from "./socketId.js"
 import * as OptionRules from "./optionRules.js"
 import * as TimeoutOptions from "./timeoutOptions.js"
+import { enterEvent, leaveEvent } from "./turn.js"
 import { SocketTypeId } from "./typeIds.js"
 
 /** What a socket is made with; one object serves all sockets of a server. */
@@ -254,7 +255,9 @@ export class StreamSocket implements Socket, Events {
   }
 
   deliver(chunk: Uint8Array): void {
+    enterEvent()
     this.inbound.deliver(chunk)
+    leaveEvent()
   }
 
   ended(): void {

@@ -27,3 +27,29 @@ export const leaveTurn = (before: boolean): void => {
   tasks = []
   for (const task of due) task()
 }
+
+let inEvent = false
+let dueStep: (() => void) | undefined = undefined
+
+/**
+ * The platform tells of something, from its event loop: the threads that this makes ready run as soon as it has told, in
+ * the same call, and not by way of a promise.
+ */
+export const enterEvent = (): void => {
+  inEvent = !inTurn
+}
+
+export const leaveEvent = (): void => {
+  inEvent = false
+  const step = dueStep
+  if (step === undefined) return
+  dueStep = undefined
+  step()
+}
+
+/** Takes a step that is due at the end of the event under way; false when there is none. */
+export const atEndOfEvent = (step: () => void): boolean => {
+  if (!inEvent || dueStep !== undefined) return false
+  dueStep = step
+  return true
+}

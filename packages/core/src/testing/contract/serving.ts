@@ -37,7 +37,7 @@ const serving = <E>(
 ): Effect.Effect<unknown, unknown, Copas.Copas | Net.Net> =>
   Copas.run(Effect.gen(function*() {
     const { listen, ...serverOptions } = options
-    const listener = yield* listening(listen)
+    const listener = yield* listening({ linger: "2 seconds", ...listen })
     const server = yield* Copas.addServer(listener, handler, serverOptions)
     yield* Effect.scoped(use(server))
     yield* Copas.removeServer(server)
@@ -157,6 +157,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       yield* failure(listener.accept, "ListenerClosed")
       same(yield* ask(client, "after"), "after", "the answer")
       yield* Copas.removeServer(server)
+      yield* client.close
     }))
   ),
   test(
@@ -170,9 +171,12 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       yield* until(Effect.map(listener.stats, ({ pending }) => pending === 1))
       const second = yield* Copas.addServer(listener, echo)
       same(yield* client.receiveLine(), "waited", "the answer")
+      yield* client.close
       // The first one is gone already: removing it again does not touch the second.
       yield* Copas.removeServer(first, { keepOpen: true })
-      same(yield* ask(yield* dial(listener), "again"), "again", "the answer")
+      const other = yield* dial(listener)
+      same(yield* ask(other, "again"), "again", "the answer")
+      yield* other.close
       yield* Copas.removeServer(second)
     }))
   ),
@@ -245,7 +249,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
         const clients = yield* Effect.forEach([first, first, second], (listener) => dial(listener))
         yield* clients[2]!.receiveLine()
         yield* ask(clients[0]!, "hello")
-        yield* Effect.never
+        return yield* Effect.never
       })))
       yield* until(Effect.map(Copas.status, ({ counts, totals }) => totals.connections === 3 && counts.reading === 2))
       yield* Fiber.interrupt(running)

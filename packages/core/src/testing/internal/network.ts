@@ -12,7 +12,7 @@ export interface Task {
 }
 
 /** So many turns may follow each other before the event loop's other work comes: an endless exchange is not alone. */
-const turnsBeforeBreath = 1000
+const turnsBeforeBreath = 50
 
 /** A promise is the cheapest way into a microtask. */
 const settled = Promise.resolve()

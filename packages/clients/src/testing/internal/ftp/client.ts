@@ -1,0 +1,189 @@
+/**
+ * One control connection of the test server: reading commands, writing replies, and the transfer that is under way.
+ */
+import * as Net from "@copas/core/Net"
+import type { Socket } from "@copas/core/Socket"
+import type { ServerContext } from "@copas/core/Tls"
+import * as Tls from "@copas/core/Tls"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Bytes from "../../../internal/ftp/bytes.js"
+import type { Quirks } from "../../FtpServer.js"
+import type { Disk } from "./disk.js"
+
+/** What all connections of a server share. */
+export interface Shared {
+  readonly disk: Disk
+  readonly net: Net.Service
+  readonly tls: ServerContext | undefined
+  readonly users: { readonly [user: string]: string } | undefined
+  readonly commands: Array<string>
+  quirks: Quirks
+  control: number
+  data: number
+}
+
+export type Conversation = Effect.Effect<void, unknown>
+
+export class Client {
+  readonly shared: Shared
+  readonly socket: Socket
+  isSecure: boolean
+  protectsData = false
+  user: string | undefined = undefined
+  isLoggedIn = false
+  directory = "/"
+  type: "A" | "I" = "A"
+  offset = 0
+  renameFrom: string | undefined = undefined
+  isOver = false
+  /** How the next data connection comes about. */
+  private arranged: Effect.Effect<Socket, unknown, Scope.Scope> | undefined = undefined
+  private arrangedScope: Scope.CloseableScope | undefined = undefined
+  private transfer: Fiber.RuntimeFiber<void, unknown> | undefined = undefined
+  /** NOOPs that are answered behind the transfer. */
+  private late = 0
+
+  constructor(shared: Shared, socket: Socket, isSecure: boolean) {
+    this.shared = shared
+    this.socket = socket
+    this.isSecure = isSecure
+    this.protectsData = isSecure
+  }
+
+  get quirks(): Quirks {
+    return this.shared.quirks
+  }
+
+  // ---- replies
+
+  reply(text: string): Conversation {
+    const { delay, multiline } = this.quirks
+    const send = Effect.suspend(() => {
+      const code = text.slice(0, 3)
+      const whole = multiline === true && !text.includes("\n")
+        ? `${code}-First\r\n999 no code, text\r\n ${code} neither\r\n${text}`
+        : text.replaceAll("\n", "\r\n")
+      return this.socket.send(Bytes.fromBinary(`${whole}\r\n`))
+    })
+    return delay === undefined ? send : Effect.delay(send, delay)
+  }
+
+  /** Like `reply`, but with nothing added to it. */
+  say(text: string): Conversation {
+    return this.socket.send(Bytes.fromBinary(text))
+  }
+
+  // ---- data connections
+
+  private get forget(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const scope = this.arrangedScope
+      this.arranged = undefined
+      this.arrangedScope = undefined
+      return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
+    })
+  }
+
+  get end(): Effect.Effect<void> {
+    return Effect.zipRight(
+      Effect.suspend(() => this.transfer === undefined ? Effect.void : Fiber.interrupt(this.transfer)),
+      this.forget
+    )
+  }
+
+  listen(then: (port: number) => Conversation): Conversation {
+    return Effect.gen(this, function*() {
+      yield* this.forget
+      const scope = yield* Scope.make()
+      this.arrangedScope = scope
+      const { localAddress } = this.socket
+      const host = localAddress._tag === "InetAddress" ? localAddress.host : "127.0.0.1"
+      const listener = yield* Scope.extend(this.shared.net.listen({ host, port: 0, linger: 0 }), scope)
+      this.arranged = listener.accept
+      yield* then(listener.address._tag === "InetAddress" ? listener.address.port : 0)
+    })
+  }
+
+  connectTo(host: string, port: number): Conversation {
+    return Effect.zipRight(
+      this.forget,
+      Effect.sync(() => {
+        this.arranged = this.shared.net.connect({ host, port, linger: 0, timeouts: { connect: "5 seconds" } })
+      })
+    )
+  }
+
+  // ---- transfers
+
+  /** Runs `use` on a data connection, behind a 150; other commands meanwhile are answered by `during`. */
+  startTransfer(
+    use: (data: Socket) => Effect.Effect<string, unknown>
+  ): Conversation {
+    const { arranged } = this
+    if (arranged === undefined) return this.reply("425 Use EPSV or PASV first")
+    this.arranged = undefined
+    const scope = this.arrangedScope
+    this.arrangedScope = undefined
+    const moving = Effect.scoped(Effect.gen(this, function*() {
+      const data = yield* arranged
+      this.shared.data += 1
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          this.shared.data -= 1
+        })
+      )
+      if (this.protectsData && this.shared.tls !== undefined) yield* Tls.upgrade(data, this.shared.tls)
+      return yield* use(data)
+    }))
+    const whole = Effect.gen(this, function*() {
+      yield* this.reply("150 Here it comes")
+      const outcome = yield* Effect.exit(moving)
+      const final = this.quirks.final ?? (Exit.isSuccess(outcome) ? outcome.value : "426 The data connection broke")
+      if (final !== "") yield* this.reply(final)
+      for (; this.late > 0; this.late--) yield* this.reply("200 Still here")
+    }).pipe(
+      Effect.ensuring(Effect.suspend(() => scope === undefined ? Effect.void : Scope.close(scope, Exit.void))),
+      Effect.ensuring(Effect.sync(() => {
+        this.transfer = undefined
+      }))
+    )
+    return Effect.gen(this, function*() {
+      const begun = yield* Deferred.make<void>()
+      this.transfer = yield* Effect.forkDaemon(Effect.zipRight(Deferred.await(begun), whole))
+      yield* Deferred.succeed(begun, undefined)
+    })
+  }
+
+  /** What may be said while a transfer runs. True when that was all. */
+  during(verb: string): Effect.Effect<boolean, unknown> {
+    const { transfer } = this
+    if (transfer === undefined) return Effect.succeed(false)
+    if (verb === "ABOR") return Effect.as(this.abort(transfer), true)
+    if (verb !== "NOOP") return Effect.as(Fiber.await(transfer), false)
+    switch (this.quirks.noop ?? "at once") {
+      case "at once":
+        return Effect.as(this.reply("200 Still here"), true)
+      case "behind":
+        this.late += 1
+        return Effect.succeed(true)
+      case "swallowed":
+        return Effect.succeed(true)
+    }
+  }
+
+  private abort(transfer: Fiber.RuntimeFiber<void, unknown>): Conversation {
+    const { abort = "both" } = this.quirks
+    return Effect.zipRight(
+      Fiber.interrupt(transfer),
+      abort === "silent"
+        ? Effect.void
+        : abort === "lone"
+        ? this.reply("226 Aborted")
+        : Effect.zipRight(this.reply("426 The transfer was aborted"), this.reply("226 Aborted"))
+    )
+  }
+}

@@ -1,0 +1,364 @@
+/**
+ * What the test server does with each command.
+ */
+import type { Socket } from "@copas/core/Socket"
+import { isEndOfConversation } from "@copas/core/SocketError"
+import * as Tls from "@copas/core/Tls"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Bytes from "../../../internal/ftp/bytes.js"
+import type { Client, Conversation } from "./client.js"
+import * as Disk from "./disk.js"
+
+type Handler = (client: Client, argument: string) => Conversation
+
+const quote = (path: string): string => `"${path.replaceAll("\"", "\"\"")}"`
+
+const at = (client: Client, argument: string): string => Disk.normalise(client.directory, argument)
+
+const missing = (client: Client, argument: string): Conversation => client.reply(`550 ${argument}: no such file`)
+
+// ---- transfers
+
+const chunkSize = 16 * 1024
+
+const sendFile = (client: Client, data: Socket, bytes: Uint8Array): Effect.Effect<string, unknown> =>
+  Effect.gen(function*() {
+    const { chunkDelay, cutDownloadAfter: cut, endDownloadAfter: end, finalAfterClose } = client.quirks
+    const text = client.type === "A" ? Bytes.fromBinary(Bytes.toBinary(bytes).replace(/\r?\n/g, "\r\n")) : bytes
+    const all = text.subarray(0, Math.min(cut ?? text.length, end ?? text.length))
+    for (let position = 0; position < all.length; position += chunkSize) {
+      if (chunkDelay !== undefined) yield* Effect.sleep(chunkDelay)
+      yield* data.send(new Uint8Array(all.subarray(position, position + chunkSize)))
+    }
+    if (cut !== undefined && cut < text.length) {
+      yield* data.flush
+      // What was sent is to arrive before the reset does.
+      yield* Effect.yieldNow()
+      yield* data.abort
+      return "426 The data connection was cut"
+    }
+    yield* data.shutdown("send")
+    if (finalAfterClose === true) yield* Effect.ignore(data.receive())
+    return "226 That was all"
+  })
+
+const receiveFile = (
+  client: Client,
+  data: Socket,
+  path: string,
+  before: Uint8Array
+): Effect.Effect<string, unknown> =>
+  Effect.gen(function*() {
+    const { cutUploadAfter: cut = Infinity, loseOfUpload: lost = 0 } = client.quirks
+    const { disk } = client.shared
+    const now = new Date(yield* Clock.currentTimeMillis)
+    const chunks: Array<Uint8Array> = [before]
+    let count = 0
+    const store = (drop: number): void => {
+      const bytes = Bytes.concat(chunks)
+      const kept = bytes.subarray(0, Math.max(0, bytes.length - drop))
+      disk.write(
+        path,
+        client.type === "A" ? Bytes.fromBinary(Bytes.toBinary(kept).replaceAll("\r\n", "\n")) : kept,
+        now
+      )
+    }
+    const loop: Effect.Effect<void, unknown> = Effect.flatMap(data.receive(), (chunk) => {
+      chunks.push(chunk)
+      count += chunk.length
+      return count > cut ? Effect.fail("cut") : loop
+    })
+    const ended = yield* Effect.either(loop).pipe(Effect.onInterrupt(() => Effect.sync(() => store(0))))
+    const failure = ended._tag === "Left" ? ended.left : undefined
+    if (isEndOfConversation(failure)) {
+      store(lost)
+      return "226 It is kept"
+    }
+    store(Math.max(0, count - cut))
+    yield* data.abort
+    return "426 The data connection broke"
+  })
+
+const store = (client: Client, path: string, before: Uint8Array): Conversation => {
+  const { disk } = client.shared
+  client.offset = 0
+  if (disk.get(path)?.isDirectory === true || !disk.hasParent(path)) {
+    return client.reply("553 It cannot be stored there")
+  }
+  return client.startTransfer((data) => receiveFile(client, data, path, before))
+}
+
+const list = (
+  client: Client,
+  argument: string,
+  lines: (path: string) => ReadonlyArray<string>
+): Conversation => {
+  const node = client.shared.disk.get(at(client, argument))
+  if (node === undefined) return missing(client, argument)
+  const all = [...lines(at(client, argument)), ...(client.quirks.extraLines ?? [])]
+  return client.startTransfer((data) =>
+    Effect.as(
+      Effect.zipRight(
+        data.send(Bytes.fromBinary(all.map((line) => `${line}\r\n`).join(""))),
+        data.shutdown("send")
+      ),
+      "226 That was all"
+    )
+  )
+}
+
+const listUnix: Handler = (client, argument) => {
+  const all = /^-a(?: |$)/.test(argument)
+  const path = all ? argument.slice(3) : argument
+  const { disk } = client.shared
+  return list(client, path, (directory) => {
+    const print = client.quirks.list === "dos" ? Disk.dosLine : Disk.unixLine
+    const node = disk.get(directory)!
+    if (!node.isDirectory) return [print(path, node)]
+    const hides = client.quirks.hidesDotFiles === true && !all
+    const own = all ? [print(".", node), print("..", node)] : []
+    return own.concat(
+      disk.children(directory).filter(([name]) => !hides || !name.startsWith(".")).map(([name, node]) =>
+        print(name, node)
+      )
+    )
+  })
+}
+
+const mlsd: Handler = (client, argument) =>
+  list(client, argument, (directory) => [
+    `${Disk.facts(client.shared.disk.get(directory)!, "cdir")} .`,
+    ...client.shared.disk.children(directory).map(([name, node]) => `${Disk.facts(node)} ${name}`)
+  ])
+
+const nlst: Handler = (client, argument) =>
+  list(
+    client,
+    argument,
+    (directory) =>
+      client.shared.disk.children(directory).map(([name]) =>
+        client.quirks.nlstWithDirectory === true && argument !== "" ? `${argument}/${name}` : name
+      )
+  )
+
+// ---- data connections
+
+const passive: Handler = (client) =>
+  client.listen((port) => {
+    const { localAddress } = client.socket
+    const host = client.quirks.passiveHost ?? (localAddress._tag === "InetAddress" ? localAddress.host : "127.0.0.1")
+    return client.reply(`227 Entering passive mode (${host.replaceAll(".", ",")},${port >> 8},${port & 255})`)
+  })
+
+const eprt: Handler = (client, argument) => {
+  const [, , host = "", port = ""] = argument.split(argument[0] ?? "|")
+  return Effect.zipRight(client.connectTo(host, Number(port)), client.reply("200 There it will go"))
+}
+
+const port: Handler = (client, argument) => {
+  const numbers = argument.split(",").map(Number)
+  return Effect.zipRight(
+    client.connectTo(numbers.slice(0, 4).join("."), numbers[4]! * 256 + numbers[5]!),
+    client.reply("200 There it will go")
+  )
+}
+
+// ---- the rest
+
+const features = (client: Client): Conversation => {
+  const known = [
+    "EPSV",
+    "EPRT",
+    "MDTM",
+    "MFMT",
+    "SIZE",
+    "REST STREAM",
+    "UTF8",
+    "TVFS",
+    "MLST type*;size*;modify*;UNIX.mode*;"
+  ]
+  const unknown = client.quirks.unknown ?? []
+  const all = client.shared.tls === undefined ? known : [...known, "AUTH TLS", "PBSZ", "PROT"]
+  const lines = all.filter((line) => !unknown.includes(line.split(" ")[0]!.replace("MLST", "MLSD")))
+  return client.reply(`211-Extensions\n${lines.map((line) => ` ${line}\n`).join("")}211 End`)
+}
+
+const startTls: Handler = (client, argument) => {
+  const { tls } = client.shared
+  if (tls === undefined || !/^TLS/i.test(argument)) return client.reply("504 Not that")
+  return Effect.gen(function*() {
+    // Together, as somebody in between would have them arrive.
+    yield* client.say(`234 Go ahead\r\n${client.quirks.behindAuth ?? ""}`)
+    yield* Tls.upgrade(client.socket, tls)
+    client.isSecure = true
+  })
+}
+
+const logIn: Handler = (client, argument) => {
+  const { users } = client.shared
+  if (users !== undefined && users[client.user ?? ""] !== argument) return client.reply("530 Log-in incorrect")
+  client.isLoggedIn = true
+  return client.reply("230 Welcome")
+}
+
+const onFile = (
+  use: (client: Client, node: Disk.Node, path: string, argument: string) => Conversation
+): Handler =>
+(client, argument) => {
+  const path = at(client, argument)
+  const node = client.shared.disk.get(path)
+  return node === undefined || node.isDirectory ? missing(client, argument) : use(client, node, path, argument)
+}
+
+const handlers: { readonly [verb: string]: Handler } = {
+  USER: (client, argument) => {
+    client.user = argument
+    client.isLoggedIn = false
+    return client.reply("331 And the password?")
+  },
+  PASS: logIn,
+  AUTH: startTls,
+  PBSZ: (client) => client.reply(client.isSecure ? "200 PBSZ=0" : "503 AUTH first"),
+  PROT: (client, argument) => {
+    client.protectsData = argument === "P"
+    return client.reply(client.isSecure ? "200 So be it" : "503 AUTH first")
+  },
+  FEAT: features,
+  OPTS: (client) => client.reply("200 So be it"),
+  SYST: (client) => client.reply(client.quirks.list === "dos" ? "215 Windows_NT" : "215 UNIX Type: L8"),
+  NOOP: (client) => client.reply("200 Yes"),
+  ABOR: (client) => client.reply("226 There is nothing to abort"),
+  TYPE: (client, argument) => {
+    client.type = argument.toUpperCase().startsWith("I") ? "I" : "A"
+    return client.reply(`200 Type ${client.type}`)
+  },
+  PWD: (client) => client.reply(`257 ${quote(client.directory)} is where you are`),
+  CWD: (client, argument) => {
+    const path = at(client, argument)
+    if (client.shared.disk.get(path)?.isDirectory !== true) return missing(client, argument)
+    client.directory = path
+    return client.reply("250 There you are")
+  },
+  CDUP: (client) => {
+    client.directory = Disk.normalise(client.directory, "..")
+    return client.reply("250 There you are")
+  },
+  EPSV: (client) => client.listen((port) => client.reply(`229 Entering extended passive mode (|||${port}|)`)),
+  PASV: passive,
+  EPRT: eprt,
+  PORT: port,
+  REST: (client, argument) => {
+    client.offset = Number(argument)
+    return client.reply(`350 From ${argument} on`)
+  },
+  RETR: onFile((client, node) => {
+    const { offset } = client
+    client.offset = 0
+    return client.startTransfer((data) => sendFile(client, data, node.bytes.subarray(offset)))
+  }),
+  STOR: (client, argument) => {
+    const path = at(client, argument)
+    const before = client.offset > 0 ? client.shared.disk.get(path)?.bytes ?? Bytes.empty : Bytes.empty
+    return store(client, path, before.subarray(0, client.offset))
+  },
+  APPE: (client, argument) => {
+    const path = at(client, argument)
+    return store(client, path, client.shared.disk.get(path)?.bytes ?? Bytes.empty)
+  },
+  STOU: (client) => {
+    let number = 1
+    while (client.shared.disk.get(at(client, `unique.${number}`)) !== undefined) number++
+    const path = at(client, `unique.${number}`)
+    return client.startTransfer((data) =>
+      Effect.map(receiveFile(client, data, path, Bytes.empty), (final) => `${final}; FILE: unique.${number}`)
+    )
+  },
+  LIST: listUnix,
+  NLST: nlst,
+  MLSD: mlsd,
+  MLST: (client, argument) => {
+    const node = client.shared.disk.get(at(client, argument))
+    if (node === undefined) return missing(client, argument)
+    return client.reply(`250-Here it is\n ${Disk.facts(node)} ${argument}\n250 End`)
+  },
+  SIZE: onFile((client, node) =>
+    client.quirks.sizeInAscii === true && client.type === "A"
+      ? client.reply("550 SIZE not allowed in ASCII mode")
+      : client.reply(`213 ${node.bytes.length}`)
+  ),
+  MDTM: onFile((client, node) => client.reply(`213 ${Disk.timeVal(node.modified)}`)),
+  MFMT: (client, argument) => {
+    const [time = "", ...name] = argument.split(" ")
+    const node = client.shared.disk.get(at(client, name.join(" ")))
+    const date = Disk.parseTimeVal(time)
+    if (node === undefined || date === undefined) return missing(client, name.join(" "))
+    node.modified = date
+    return client.reply(`213 Modify=${time}; ${name.join(" ")}`)
+  },
+  DELE: onFile((client, _, path) => {
+    client.shared.disk.remove(path)
+    return client.reply("250 Gone")
+  }),
+  MKD: (client, argument) => {
+    const path = at(client, argument)
+    const { disk } = client.shared
+    if (disk.get(path) !== undefined || !disk.hasParent(path)) return client.reply("550 It cannot be made")
+    disk.makeDirectory(path)
+    return client.reply(`257 ${quote(path)} is made`)
+  },
+  RMD: (client, argument) => {
+    const path = at(client, argument)
+    const { disk } = client.shared
+    if (disk.get(path)?.isDirectory !== true) return missing(client, argument)
+    if (disk.children(path).length > 0) return client.reply("550 It is not empty")
+    disk.remove(path)
+    return client.reply("250 Gone")
+  },
+  RNFR: (client, argument) => {
+    const path = at(client, argument)
+    if (client.shared.disk.get(path) === undefined) return missing(client, argument)
+    client.renameFrom = path
+    return client.reply("350 And to what?")
+  },
+  RNTO: (client, argument) => {
+    const from = client.renameFrom
+    if (from === undefined) return client.reply("503 RNFR first")
+    client.renameFrom = undefined
+    client.shared.disk.rename(from, at(client, argument))
+    return client.reply("250 So be it")
+  },
+  SITE: (client, argument) => {
+    const [, mode = "", name = ""] = /^CHMOD (\d+) (.*)$/i.exec(argument) ?? []
+    if (mode === "") return client.reply("500 Not that")
+    const node = client.shared.disk.get(at(client, name))
+    if (node === undefined) return missing(client, name)
+    node.mode = Number.parseInt(mode, 8)
+    return client.reply("200 So be it")
+  },
+  STAT: (client) => client.reply("211-A server for tests\n all is well\n211 End"),
+  HOST: (client) => client.reply("220 So be it"),
+  QUIT: (client) => {
+    client.isOver = true
+    return client.reply("221 Good bye")
+  }
+}
+
+const beforeLogIn = new Set(["USER", "PASS", "AUTH", "PBSZ", "PROT", "FEAT", "HOST", "QUIT", "NOOP", "SYST", "OPTS"])
+
+export const perform = (client: Client, line: string): Conversation => {
+  const space = line.indexOf(" ")
+  const verb = (space < 0 ? line : line.slice(0, space)).toUpperCase()
+  const argument = space < 0 ? "" : line.slice(space + 1)
+  client.shared.commands.push(line)
+  return Effect.flatMap(client.during(verb), (isAnswered) => {
+    if (isAnswered) return Effect.void
+    const { replies, unknown } = client.quirks
+    const scripted = replies?.[verb]
+    if (scripted !== undefined) return client.reply(scripted)
+    const handler = unknown?.includes(verb) === true ? undefined : handlers[verb]
+    if (handler === undefined) return client.reply(`500 ${verb} is not known`)
+    if (!client.isLoggedIn && !beforeLogIn.has(verb)) return client.reply("530 Log in first")
+    return handler(client, argument)
+  })
+}
