@@ -16,6 +16,7 @@ import * as NetAddress from "../NetAddress.js"
 import type { ConnectionEnd, ServerStatus } from "../Status.js"
 import type { ErrorHandler } from "../Thread.js"
 import type { Deadlines } from "./deadlines.js"
+import { AcceptBurst } from "./acceptBurst.js"
 import * as Attributes from "./attributes.js"
 import { CurrentThread, DispatcherThread, type LineWait, threadOf } from "./dispatcherThread.js"
 import { DispatcherScheduler } from "./scheduler.js"
@@ -81,6 +82,7 @@ export interface RunningServer {
 export class Dispatcher {
   readonly deadlines: Deadlines
   readonly scheduler = new DispatcherScheduler()
+  readonly burst = new AcceptBurst(this.scheduler)
   readonly threads = new Set<DispatcherThread>()
   readonly servers = new Set<RunningServer>()
   /** Sockets that handlers left open, `autoClose: false`; nobody else may remember them. */

@@ -158,6 +158,10 @@ export class DispatcherThread implements Thread<any, any> {
   }
 
   waitBegins(wait: LineWait): void {
+    if (!wait.isForever && this.waitsIn === undefined && !this.isSleeping) {
+      this.waitsIn = wait
+      return
+    }
     const wasInactive = this.isInactive
     this.waitsIn = wait
     this.activityChanged(wasInactive)
@@ -166,6 +170,10 @@ export class DispatcherThread implements Thread<any, any> {
   /** The wait is over; or, when none is named, whatever wait there was. */
   waitEnds(wait: LineWait | undefined): void {
     if (this.waitsIn === undefined || (wait !== undefined && this.waitsIn !== wait)) return
+    if (!this.waitsIn.isForever && !this.isSleeping) {
+      this.waitsIn = undefined
+      return
+    }
     const wasInactive = this.isInactive
     this.waitsIn = undefined
     this.activityChanged(wasInactive)

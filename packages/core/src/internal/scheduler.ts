@@ -32,6 +32,7 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
   /** Tasks of another priority than 0, which hardly any program has. */
   private readonly others = new Scheduler.PriorityBuckets<() => void>()
   private isScheduled = false
+  isHeld = false
   /** A step is under way. */
   isStepping = false
   /** Steps ever. */
@@ -53,7 +54,7 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
     } else {
       this.others.scheduleTask(task, priority)
     }
-    if (this.isScheduled) return
+    if (this.isScheduled || this.isHeld) return
     this.isScheduled = true
     // Within a turn of the event loop: by a promise, the cheapest way.
     if (!atEndOfEvent(this.step)) void settled.then(this.step)
@@ -65,7 +66,20 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
   }
 
   get isIdle(): boolean {
-    return !this.isScheduled
+    return !this.isScheduled && !this.hasReady
+  }
+
+  /** What becomes ready waits until `release`. A step that is due already is not held. */
+  hold(): void {
+    this.isHeld = true
+  }
+
+  release(): void {
+    if (!this.isHeld) return
+    this.isHeld = false
+    if (this.isScheduled || !this.hasReady) return
+    this.isScheduled = true
+    this.step()
   }
 
   /** Calls back once after the next step. */

@@ -136,6 +136,7 @@ export class DispatcherServer implements Server {
     this.active += 1
     socket.owner = this
     this.dispatcher.errandBegun()
+    this.dispatcher.burst.came()
     this.dispatcher.connections.add(socket)
     this.dispatcher.spawn(
       this.runtime,

@@ -121,7 +121,7 @@ describe("Simulation", () => {
         return [busyUntil, yield* Fiber.join(waker)]
       })
       assert.deepStrictEqual(yield* Simulation.run(program), [0, 1])
-      const threads = Copas.run(Effect.flatMap(Copas.addThread(program), (thread) => Thread.join(thread)))
+      const threads = Copas.run(Effect.flatMap(Copas.addThread(program), (thread) => thread.join))
       assert.deepStrictEqual(yield* Simulation.run(threads.pipe(Effect.provide(copas))), [0, 1])
     }))
 

@@ -348,8 +348,9 @@ const beforeLogIn = new Set(["USER", "PASS", "AUTH", "PBSZ", "PROT", "FEAT", "HO
 
 export const perform = (client: Client, line: string): Conversation => {
   const space = line.indexOf(" ")
+  // RFC 854: a byte of 255 comes twice.
   const verb = (space < 0 ? line : line.slice(0, space)).toUpperCase()
-  const argument = space < 0 ? "" : line.slice(space + 1)
+  const argument = space < 0 ? "" : line.slice(space + 1).replaceAll("\xff\xff", "\xff")
   client.shared.commands.push(line)
   return Effect.flatMap(client.during(verb), (isAnswered) => {
     if (isAnswered) return Effect.void

@@ -1,18 +1,21 @@
-// Rumours on a network of many hosts: each host tells a peer what it knows, and asks what the peer knows, again and again
-// over Copas sockets. Meanwhile the network is cut in pieces, and hosts crash.
+// Rumours on a network of 1,000 hosts for a simulated hour: each host tells a peer what it knows, and hears what the peer
+// knows, again and again over Copas sockets. Meanwhile the network is cut in pieces, and hosts crash. It runs twice, and
+// must do the same both times.
+//
+// npx tsx --conditions=copas-source scratchpad/gossip.ts [hosts] [minutes] [seed]
 import { Copas, Net, type Socket, type SocketError, Thread } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
-import { Chunk, Clock, Effect, Layer, Random } from "effect"
+import { Chunk, Clock, Effect, Random } from "effect"
 import { createHash } from "node:crypto"
 
-export interface Settings {
+interface Settings {
   readonly hosts: number
   readonly seed: number
   /** In minutes. */
   readonly duration: number
 }
 
-export interface Outcome {
+interface Outcome {
   /** Of the log of all events: who learnt which rumour when, from whom. */
   readonly digest: string
   readonly events: number
@@ -30,7 +33,7 @@ const roundsPerConnection = 8
 /** The latest rumours that are told at once. */
 const told = 40
 
-export const gossip = ({ duration, hosts: size, seed }: Settings): Effect.Effect<Outcome, unknown> => {
+const gossip = ({ duration, hosts: size, seed }: Settings): Effect.Effect<Outcome, unknown> => {
   const hash = createHash("sha256")
   let events = 0
   let exchanges = 0
@@ -96,9 +99,14 @@ export const gossip = ({ duration, hosts: size, seed }: Settings): Effect.Effect
     yield* Effect.forEach(hosts, (host, index) => host.start(node(index)), { discard: true })
 
     const groups = (count: number) =>
-      Effect.map(Random.shuffle(hosts), (shuffled) =>
-        Array.from(Chunk.chunksOf(shuffled, Math.ceil(size / count)), (group) =>
-          Array.from(group, ({ name }) => name)))
+      Effect.map(
+        Random.shuffle(hosts),
+        (shuffled) =>
+          Array.from(
+            Chunk.chunksOf(shuffled, Math.ceil(size / count)),
+            (group) => Array.from(group, ({ name }) => name)
+          )
+      )
 
     for (let minute = 0; minute < duration; minute += 1) {
       if (minute % 2 === 0 && minute < duration - 10) {
@@ -123,3 +131,29 @@ export const gossip = ({ duration, hosts: size, seed }: Settings): Effect.Effect
     return { digest: hash.digest("hex"), events, rumours, reached: Math.min(...reached), exchanges, connections, lost }
   })
 }
+
+const [hosts = 1000, duration = 60, seed = 1] = process.argv.slice(2).map(Number)
+
+const run = Effect.gen(function*() {
+  const begin = performance.now()
+  const outcome = yield* gossip({ hosts, duration, seed })
+  return { ...outcome, seconds: (performance.now() - begin) / 1000 }
+})
+
+const main = Effect.gen(function*() {
+  const first = yield* run
+  console.log(
+    `${hosts} hosts, ${duration} simulated minutes, in ${
+      first.seconds.toFixed(1)
+    } s: ${first.exchanges} exchanges over ` +
+      `${first.connections} connections, ${first.lost} given up, ${first.events} events, ` +
+      `${first.rumours} rumours, each known to at least ${first.reached} hosts`
+  )
+  const second = yield* run
+  console.log(`again with the same seed, in ${second.seconds.toFixed(1)} s`)
+  console.log(`  ${first.digest}\n  ${second.digest}`)
+  console.log(first.digest === second.digest ? "the same, event for event" : "NOT the same")
+  if (first.digest !== second.digest) process.exitCode = 1
+})
+
+void Effect.runPromise(main)
