@@ -29,7 +29,7 @@ interface Outcome {
 
 const port = 7946
 const period = 30_000
-const roundsPerConnection = 8
+const roundsPerConnection = 20
 /** The latest rumours that are told at once. */
 const told = 40
 
@@ -87,7 +87,7 @@ const gossip = ({ duration, hosts: size, seed }: Settings): Effect.Effect<Outcom
       const unlucky = (error: SocketError.SocketError | { readonly _tag: string }) =>
         Effect.suspend(() => {
           lost += 1
-          return Effect.zipRight(record(`${nameOf(host)} ${error._tag}`), Thread.pause("5 seconds"))
+          return Effect.zipRight(record(`${nameOf(host)} ${error._tag}`), Thread.pause(period))
         })
       yield* Effect.forever(Effect.catchAll(call(host), unlucky))
     }).pipe(Copas.run, Effect.provide(Copas.layer))

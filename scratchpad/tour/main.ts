@@ -49,7 +49,7 @@ const serve = Effect.gen(function*() {
    nc 127.0.0.1 ${servers.linePort}    each line comes back in capitals
    nc 127.0.0.1 ${servers.echoPort}    everything comes back
 Ctrl-C ends them: no new connections, and five seconds for those that are open.`)
-  yield* Effect.onInterrupt(Effect.never, () =>
+  return yield* Effect.onInterrupt(Effect.never, () =>
     Effect.gen(function*() {
       yield* Console.log("\nending …")
       const ended = yield* Copas.drain("5 seconds")

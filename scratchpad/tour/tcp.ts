@@ -14,7 +14,7 @@ const digest = (chunks: Iterable<Uint8Array>) => {
 }
 
 const expectThat = (holds: boolean, what: string) =>
-  holds ? Effect.void : Effect.fail(new Error(`the tour expected that ${what}`))
+  holds ? Effect.void : Effect.fail(`the tour expected that ${what}`)
 
 const file = (servers: Servers): Station => ({
   title: "A file of 8 MiB through the echo server",

@@ -1,4 +1,4 @@
-import { Copas, Future, Lock, Semaphore, type SocketError, type Thread, Timer, WorkQueue } from "@copas/core"
+import { type Copas, Future, Lock, Semaphore, type SocketError, type Thread, Timer, WorkQueue } from "@copas/core"
 import { Context, type Duration, Effect, type Option, type Scope } from "effect"
 import { describe, expect, it } from "tstyche"
 

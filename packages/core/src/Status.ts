@@ -30,7 +30,7 @@ export interface ThreadStatus {
   readonly id: number
   readonly name: string
   readonly state: State
-  /** Milliseconds since it waits so, where that is known; a read counts from the last byte. */
+  /** Milliseconds since it waits so, where that is known: a read with a time-out counts from the last byte. */
   readonly waitingMillis: Option.Option<number>
   /** What it waits for, in words: `receive on echo:client_7`. */
   readonly waitsFor: Option.Option<string>

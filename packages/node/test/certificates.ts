@@ -18,7 +18,7 @@ const day = 86_400_000
 
 export interface Made {
   readonly certificate: X509.X509Certificate
-  readonly keys: webcrypto.CryptoKeyPair
+  readonly keys: Crypto.webcrypto.CryptoKeyPair
   /** The certificate and those of its issuers, without the root. */
   readonly chain: string
   readonly pem: string
@@ -41,14 +41,14 @@ export interface Wanted {
   readonly signWith?: Made
 }
 
-export const exportKey = async (key: webcrypto.CryptoKey): Promise<string> =>
+export const exportKey = async (key: Crypto.webcrypto.CryptoKey): Promise<string> =>
   X509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY")
 
 let serial = 1
 
 export const make = async (wanted: Wanted = {}): Promise<Made> => {
   const algorithm = wanted.kind === "rsa" ? rsa : ec
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]) as webcrypto.CryptoKeyPair
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]) as Crypto.webcrypto.CryptoKeyPair
   const { hosts = [], isAuthority = false, issuer } = wanted
   const subject = `CN=${wanted.name ?? hosts[0] ?? "test"}, O=Copas`
   const extensions: Array<X509.Extension> = [
@@ -118,7 +118,7 @@ export const revocationList = async (
     signingAlgorithm: ec,
     signingKey: issuer.keys.privateKey as never
   })
-  return list.toString("pem")
+  return X509.PemConverter.encode(list.rawData, "X509 CRL")
 }
 
 /** What `Tls.server` and `Tls.client` take. */

@@ -11,7 +11,11 @@ const portOf = (listener: Net.Listener): number => (listener.address as NetAddre
 const conversation = (handler: (socket: Socket.Socket) => Effect.Effect<unknown, unknown>) =>
   Effect.gen(function*() {
     const listener = yield* Net.listen({ host: "127.0.0.1", port: 0 })
-    const server = yield* Copas.addServer(listener, handler, { name: "echo", onError: () => Effect.void })
+    const server = yield* Copas.addServer(listener, handler, {
+      name: "echo",
+      timeouts: { receive: "1 minute" },
+      onError: () => Effect.void
+    })
     const socket = yield* Net.connect({ host: "127.0.0.1", port: portOf(listener), name: "the client" })
     yield* socket.send("hello\n")
     expect(yield* socket.receiveLine()).toBe("hello")
@@ -81,7 +85,8 @@ it.scopedLive("B metrics count connections, bytes, threads and failures, and Pro
   Effect.gen(function*() {
     yield* Metrics.collect
     const { server, socket } = yield* conversation((socket) =>
-      Socket.forEachLine(socket, (line) => line === "boom" ? Effect.fail("boom") : socket.send(`${line}\n`))
+      Socket.forEachLine(socket, (line): Effect.Effect<void, unknown> =>
+        line === "boom" ? Effect.fail("boom") : socket.send(`${line}\n`))
     )
     yield* socket.send("boom\n")
     yield* Effect.flip(socket.receiveLine())

@@ -64,7 +64,12 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
         return socket
       })
       const client = Effect.gen(function*() {
-        const socket = yield* Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener) })
+        const socket = yield* Net.connect({
+          host: "localhost",
+          family: "IPv4",
+          port: Fixture.portOf(listener),
+          linger: 0
+        })
         expect(yield* socket.receiveLine()).toBe("220 hello")
         expect(Option.isNone(socket.tls)).toBe(true)
         yield* socket.send("STARTTLS\r\n")
@@ -114,6 +119,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
           host: "localhost",
           family: "IPv4",
           port: Fixture.portOf(listener),
+          linger: 0,
           tls: yield* Fixture.clientContext()
         })
       )
@@ -151,7 +157,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
 
   it.scoped("C13 the handler combinator does the handshake before the handler runs", () =>
     Effect.gen(function*() {
-      const listener = yield* Net.listen({ port: 0, linger: 0 })
+      const listener = yield* Net.listen({ port: 0 })
       const context = yield* Fixture.serverContext()
       yield* Copas.addServer(
         listener,

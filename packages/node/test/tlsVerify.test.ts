@@ -137,7 +137,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
   it.scoped("T05 a certificate that no authority made fails with `WrongPurpose`, one that lies with `BadSignature`", () =>
     Effect.gen(function*() {
       const { root } = yield* Fixture.TestPki
-      const notAuthority = yield* Fixture.makePromise({ hosts: ["localhost"], issuer: root })
+      const notAuthority = yield* Fixture.makePromise({ name: "No Authority", hosts: ["localhost"], issuer: root })
       const forged = yield* Fixture.makePromise({ hosts: ["localhost"], issuer: notAuthority })
       expect(yield* refused(forged)).toMatchObject({ reason: "WrongPurpose" })
       const other = yield* Effect.promise(() => Certificates.authority())

@@ -60,6 +60,8 @@ describe("replies that lie in wait", () => {
           yield* peer.welcome
           yield* peer.expect(/^SYST$/)
           yield* peer.say("500 What?\r\n")
+          yield* peer.expect(/^TYPE I$/)
+          yield* peer.say("200 Ok\r\n")
           const accept = yield* peer.passive
           const data = yield* accept
           yield* peer.expect(/^LIST$/)
@@ -81,7 +83,6 @@ describe("replies that lie in wait", () => {
           yield* peer.welcome
           yield* peer.expect(/^PWD$/)
           yield* peer.say("257 \"/\"\r\n257 \"/elsewhere\"\r\n")
-          yield* Effect.never
         })
       )
       expect(yield* session.pwd).toBe("/")
@@ -157,14 +158,16 @@ describe("addresses", () => {
         const [, , host = "", port = ""] = eprt.slice(5).split("|")
         yield* socket.send("200 Ok\r\n")
         yield* expectLine("RETR")
+        yield* socket.send("150 Ok\r\n")
         const bad = yield* stranger.net.connect({ host, port: Number(port), linger: 0 })
         yield* bad.send("evil")
         yield* Effect.ignore(bad.receive())
         const good = yield* serverHost.net.connect({ host, port: Number(port), linger: 0 })
-        yield* socket.send("150 Ok\r\n")
         yield* good.send("good")
         yield* good.shutdown("send")
         yield* socket.send("226 Ok\r\n")
+        yield* expectLine("QUIT")
+        yield* socket.close
       }))
       const ftp = yield* Effect.provideService(Ftp.make({ host: "server", data: "active" }), Net.Net, clientHost.net)
       const session = yield* ftp.connect()
@@ -304,7 +307,6 @@ describe("transfers that go wrong", () => {
           yield* data.receive()
           // It reads no more, and closes nothing: only the reply tells.
           yield* peer.say("552 Quota exceeded\r\n")
-          yield* Effect.never
         })
       )
       expect(yield* Effect.flip(session.put("a", pattern(3_000_000)))).toMatchObject({
@@ -346,7 +348,6 @@ describe("transfers that go wrong", () => {
           yield* peer.say(`226 ${all.length} bytes\r\n`)
           yield* peer.expect(/^SIZE /)
           yield* peer.say("213 4\r\n")
-          yield* Effect.never
         })
       )
       const put = yield* Effect.fork(session.put("a", "1234"))
@@ -366,7 +367,6 @@ describe("transfers that go wrong", () => {
           yield* peer.say("257 \"/\"\r\n")
           yield* peer.expect(/^NOOP$/)
           yield* peer.say("200 Yes\r\n")
-          yield* Effect.never
         }), { timeouts: { data: "3 seconds" } })
       const get = yield* Effect.fork(Effect.flip(session.get("a")))
       expect(yield* withTime(get)).toMatchObject({ _tag: "TransferIncomplete", expected: 100, moved: 4 })

@@ -65,7 +65,13 @@ export const scripted = <E, R>(
   Effect.gen(function*() {
     const net = yield* Net.Net
     const listener = yield* net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
-    yield* Effect.forkScoped(Effect.flatMap(listener.accept, (socket) => talk(makePeer(net, socket))))
+    // When it has said all, it hangs up when the client does: nobody's clock runs here for a client that lingers.
+    yield* Effect.forkScoped(Effect.flatMap(listener.accept, (socket) =>
+      Effect.zipRight(
+        // A conversation that went otherwise than written must not leave the client waiting.
+        Effect.onError(talk(makePeer(net, socket)), (cause) => Effect.zipRight(Effect.logError(cause), socket.abort)),
+        Effect.zipRight(Effect.ignore(Effect.forever(socket.receive())), Effect.ignore(socket.close))
+      )))
     return { host: "127.0.0.1", port: listener.address._tag === "InetAddress" ? listener.address.port : 0 }
   })
 

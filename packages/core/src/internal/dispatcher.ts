@@ -35,7 +35,7 @@ const noFiber = FiberId.unsafeMake()
 const cancelled = Exit.interrupt(FiberId.none)
 
 /** A thread that waits until nothing else is left to do. */
-const untilTheEnd: LineWait = { isForever: true, label: "the end of all others", since: undefined }
+const untilTheEnd: LineWait = { isForever: true, label: "the end of all others", since: undefined, leave: () => {} }
 
 /** What a thread logs says which one it is, and on whose behalf it works. */
 const annotated = (
@@ -183,8 +183,8 @@ export class Dispatcher {
     exit: Exit.Exit<unknown, unknown>,
     options: Spawn
   ): void {
-    // Should its fiber have ended in a line, it is inactive no more, as it is no thread any more.
-    thread.waitEnds(undefined)
+    // Should its fiber have been interrupted in a line, nobody told the line.
+    thread.waitsIn?.leave()
     this.threads.delete(thread)
     this.traced("threadEnded", thread.name)
     options.onEnd?.(thread, exit)

@@ -29,6 +29,8 @@ export interface LineWait {
   readonly label: string
   /** On the clock of its deadlines; `undefined` where nobody took the time. */
   readonly since: number | undefined
+  /** Leaves the line, if its fiber was interrupted or has ended. */
+  readonly leave: () => void
 }
 
 export class DispatcherThread implements Thread<any, any> {
@@ -52,6 +54,8 @@ export class DispatcherThread implements Thread<any, any> {
   /** Takes the end of the thread, its failure included, in place of the error handler. */
   watcher: ((exit: Exit.Exit<any, any>) => void) | undefined = undefined
   waitsIn: LineWait | undefined = undefined
+  /** It was interrupted, and is about to end: what it waited for does not count any more. */
+  private isCut = false
   private endListeners: Array<() => void> | undefined = undefined
   private sleepers: Array<Sleeper> | undefined = undefined
 
@@ -129,7 +133,9 @@ export class DispatcherThread implements Thread<any, any> {
 
   /** Interrupts without waiting. */
   cut(): void {
-    this.waitEnds(undefined)
+    const wasInactive = this.isInactive
+    this.isCut = true
+    this.activityChanged(wasInactive)
     if (this.exit === undefined) this.fiber?.unsafeInterruptAsFork(FiberId.none)
   }
 
@@ -158,25 +164,20 @@ export class DispatcherThread implements Thread<any, any> {
   }
 
   waitBegins(wait: LineWait): void {
-    if (!wait.isForever && this.waitsIn === undefined && !this.isSleeping) {
-      this.waitsIn = wait
-      return
-    }
-    const wasInactive = this.isInactive
+    // One that stands may be of a wait that was interrupted.
+    this.waitsIn?.leave()
+    const isCounted = wait.isForever || this.waitsIn?.isForever === true || this.isSleeping
+    const wasInactive = isCounted && this.isInactive
     this.waitsIn = wait
-    this.activityChanged(wasInactive)
+    if (isCounted) this.activityChanged(wasInactive)
   }
 
-  /** The wait is over; or, when none is named, whatever wait there was. */
-  waitEnds(wait: LineWait | undefined): void {
-    if (this.waitsIn === undefined || (wait !== undefined && this.waitsIn !== wait)) return
-    if (!this.waitsIn.isForever && !this.isSleeping) {
-      this.waitsIn = undefined
-      return
-    }
-    const wasInactive = this.isInactive
+  waitEnds(wait: LineWait): void {
+    if (this.waitsIn !== wait) return
+    const isCounted = wait.isForever || this.isSleeping
+    const wasInactive = isCounted && this.isInactive
     this.waitsIn = undefined
-    this.activityChanged(wasInactive)
+    if (isCounted) this.activityChanged(wasInactive)
   }
 
   private activityChanged(wasInactive: boolean): void {
@@ -194,6 +195,7 @@ export class DispatcherThread implements Thread<any, any> {
 
   /** In `pauseForever`, or in a line without a limit: nothing but another thread or an interruption makes it go on. */
   get isInactive(): boolean {
+    if (this.isCut) return false
     // A fiber that the thread forked may pause for ever while the thread itself works.
     const isOwnForever = this.waitsIn?.isForever ?? this.sleepers?.some((sleeper) => sleeper.isForever && sleeper.isOwn)
     return isOwnForever === true && (this.sleepers?.every((sleeper) => sleeper.isForever) ?? true)

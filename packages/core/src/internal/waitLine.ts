@@ -45,7 +45,7 @@ class Waiter extends Deadline implements Wait, LineWait {
   /** What it goes on with, once it is known. */
   outcome: Effect.Effect<any, any> | undefined = undefined
   /** Told of the end of its fiber. */
-  leave: (() => void) | undefined = undefined
+  observer: (() => void) | undefined = undefined
   since: number | undefined = undefined
   isForever = false
   thread: DispatcherThread | undefined = undefined
@@ -76,6 +76,10 @@ class Waiter extends Deadline implements Wait, LineWait {
 
   get waited(): number {
     return this.deadlines === undefined || this.since === undefined ? 0 : this.deadlines.now() - this.since
+  }
+
+  leave(): void {
+    if (this.isGone) this.line.left(this)
   }
 
   get label(): string {
@@ -194,11 +198,7 @@ export class WaitLine {
     const deadlines = millis === Infinity && this.isLight ? undefined : this.deadlinesOf(fiber)
     const waiter = new Waiter(this, fiber, isInterruptible, deadlines, amount, request)
     if (!isInterruptible) return this.suspendIn(waiter, millis)
-    if (this.isLight) {
-      // Else its deadline would stand, and keep an idle program from its end.
-      if (deadlines !== undefined) fiber.addObserver(waiter.leave = (): void => this.left(waiter))
-      return this.suspendIn(waiter, millis)
-    }
+    if (this.isLight) return this.suspendIn(waiter, millis)
     return Effect.withRuntimeFlagsPatch(
       Effect.catchAllCause(
         Effect.withRuntimeFlagsPatch(Effect.suspend(() => this.suspendIn(waiter, millis)), interruptible),
@@ -230,8 +230,11 @@ export class WaitLine {
     }
     waiter.isForever = millis === Infinity
     const thread = threadOf(fiber)
-    // A child fiber's wait says nothing of what its thread does.
     if (thread !== undefined && thread.fiber === fiber) (waiter.thread = thread).waitBegins(waiter)
+    else if (this.isLight && deadlines !== undefined) {
+      // A thread tells of its end; another fiber must be asked to, or the deadline would keep an idle program going.
+      fiber.addObserver(waiter.observer = (): void => this.left(waiter))
+    }
     return Effect.async((resume) => {
       // It may have been made to yield on the way here, and be granted already.
       if (waiter.outcome === undefined) waiter.resume = resume
@@ -296,7 +299,7 @@ export class WaitLine {
     this.waiting.remove(waiter)
     if (waiter.index !== -1) waiter.deadlines?.cancel(waiter)
     if (waiter.thread !== undefined) waiter.thread.waitEnds(waiter)
-    if (waiter.leave !== undefined) waiter.fiber.removeObserver(waiter.leave)
+    if (waiter.observer !== undefined) waiter.fiber.removeObserver(waiter.observer)
     return waiter
   }
 

@@ -3,7 +3,7 @@ import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Random } from "effect"
 
-const size = 30
+const size = 20
 const port = 7946
 
 /** Hosts that tell each other numbers, through a partition and crashes. Gives the log of what happened. */
@@ -39,7 +39,7 @@ const gossip = (seed: number) => {
       yield* record(`${host} is up`)
       const listener = yield* Net.listen({ host: "0.0.0.0", port })
       yield* Copas.addServer(listener, answer(host), { onError: () => record(`${host} loses a caller`) })
-      yield* Effect.forever(Effect.zipRight(
+      return yield* Effect.forever(Effect.zipRight(
         Effect.catchAll(call(host), (error) => record(`${host} ${error._tag}`)),
         Effect.flatMap(Random.nextRange(5000, 15_000), Thread.pause)
       ))
@@ -54,18 +54,18 @@ const gossip = (seed: number) => {
     const left = hosts.slice(0, size / 2).map(({ name }) => name)
     yield* network.partition([left])
     known[0]!.add(1)
-    yield* Effect.sleep("5 minutes")
+    yield* Effect.sleep("3 minutes")
     const duringPartition = known.map((numbers) => numbers.has(1))
     yield* network.heal
     yield* Effect.forEach(hosts.slice(0, 5), (host) => host.crash, { discard: true })
     known[size - 1]!.add(2)
-    yield* Effect.sleep("5 minutes")
+    yield* Effect.sleep("3 minutes")
     const duringCrash = known.map((numbers) => numbers.has(2))
     yield* Effect.forEach(hosts, (host) => host.restart, { discard: true })
-    yield* Effect.sleep("5 minutes")
+    yield* Effect.sleep("3 minutes")
     return { duringPartition, duringCrash }
   }))
-  return Effect.map(Simulation.run(program, { seed, maxTime: "16 minutes" }), (seen) => ({ ...seen, known, log }))
+  return Effect.map(Simulation.run(program, { seed, maxTime: "10 minutes" }), (seen) => ({ ...seen, known, log }))
 }
 
 describe("a distributed program in a simulation", () => {

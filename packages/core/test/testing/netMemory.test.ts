@@ -367,7 +367,7 @@ describe("NetMemory: many hosts", () => {
 
   const echo = Effect.gen(function*() {
     const listener = yield* Net.listen({ host: "0.0.0.0", port: 7 })
-    yield* Effect.forever(
+    return yield* Effect.forever(
       Effect.flatMap(
         listener.accept,
         (socket) => Effect.forkScoped(Effect.forever(Effect.flatMap(socket.receive(), (chunk) => socket.send(chunk))))

@@ -145,7 +145,7 @@ describe("Simulation", () => {
               Effect.gen(function*() {
                 const listener = yield* Net.listen({ host: "b", port: 1 })
                 const socket = yield* listener.accept
-                yield* Effect.forever(Effect.flatMap(socket.receiveLine(), (line) => at(log, line)))
+                return yield* Effect.forever(Effect.flatMap(socket.receiveLine(), (line) => at(log, line)))
               }).pipe(Effect.ignore)
             )
             const socket = yield* a.net.connect({ host: "b", port: 1 })

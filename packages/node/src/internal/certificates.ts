@@ -8,21 +8,33 @@ import { bad, blocks, largestCertificate } from "./tlsMaterial.js"
 
 const x509 = (der: Uint8Array): Crypto.X509Certificate => new Crypto.X509Certificate(der)
 
+/** The same answer as in a handshake. */
+export const isFor = (der: Uint8Array, host: string): boolean =>
+  Tls.checkServerIdentity(host, x509(der).toLegacyObject()) === undefined
+
 const crypto: Certificate.CertificateCrypto = {
   digest: (algorithm, bytes) => Crypto.createHash(algorithm).update(bytes).digest(),
   issued: (issuer, der) => {
     const [parent, child] = [x509(issuer), x509(der)]
     return child.checkIssued(parent) && child.verify(parent.publicKey)
   },
-  // The same answer as in a handshake.
-  isFor: (der, host) => Tls.checkServerIdentity(host, x509(der).toLegacyObject()) === undefined
+  isFor: (der, host) => isFor(der, host)
 }
 
 /** `None` when it is malformed. */
 export const fromRaw = (raw: Uint8Array): Option.Option<Certificate.Certificate> => Certificate.fromDer(raw, crypto)
 
-export const fromX509 = (certificate: Crypto.X509Certificate | undefined): Option.Option<Certificate.Certificate> =>
-  certificate === undefined ? Option.none() : fromRaw(certificate.raw)
+/** What of `getPeerCertificate` or `getCertificate` is needed. `getPeerX509Certificate` damages the chain (Node 20). */
+export const fromSocket = (
+  shown: Tls.PeerCertificate | object | null
+): Option.Option<Certificate.Certificate> => {
+  const raw = rawOf(shown)
+  return raw === undefined ? Option.none() : fromRaw(raw)
+}
+
+/** Nothing was shown: an empty object. */
+export const rawOf = (shown: Tls.PeerCertificate | object | null): Buffer | undefined =>
+  shown !== null && "raw" in shown ? shown.raw : undefined
 
 /** Of a certificate and its issuers as `getPeerCertificate(true)` gives them; a root is its own issuer. */
 export const chainOf = (leaf: Tls.DetailedPeerCertificate | null): ReadonlyArray<Buffer> => {

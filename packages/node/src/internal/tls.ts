@@ -54,7 +54,7 @@ const bytesOf = (value: Uint8Array | Redacted.Redacted<Uint8Array>): Uint8Array 
 // ---- checks
 
 const checkAlpn = (protocols: ReadonlyArray<string> | undefined): Effect.Effect<Array<string> | undefined, TlsError> => {
-  if (protocols === undefined) return Effect.succeed(undefined)
+  if (protocols === undefined) return Effect.void as Effect.Effect<undefined>
   const fits = protocols.every((name) => {
     const { length } = Buffer.from(name)
     return length > 0 && length < 256
@@ -67,9 +67,9 @@ const checkAlpn = (protocols: ReadonlyArray<string> | undefined): Effect.Effect<
 /** A renegotiation is a way to make a server work (CVE-2011-1473), and TLS 1.3 has none. */
 const noRenegotiation = Crypto.constants.SSL_OP_NO_RENEGOTIATION
 
-/** With keys by agreement alone OpenSSL needs the ciphers for that. */
+/** Node's own list leaves out the ciphers that a pre-shared key needs up to TLS 1.2. */
 const pskCiphers = (options: CommonContextOptions, hasPsk: boolean): CommonContextOptions =>
-  hasPsk && options.ciphers === undefined ? { ...options, ciphers: `${Tls.DEFAULT_CIPHERS}:PSK+HIGH` } : options
+  hasPsk && options.ciphers === undefined ? { ...options, ciphers: Tls.DEFAULT_CIPHERS.replace(":!PSK", "") } : options
 
 // ---- clients
 

@@ -38,7 +38,8 @@ const describe = (name: string): Pick<TlsInfo, "authentication" | "bits" | "encr
       : "RSA"
     return { keyExchange, authentication, encryption, bits, mac }
   }
-  const bits = /256|CHACHA20/.test(name) ? 256 : /128/.test(name) ? 128 : /3DES|DES-CBC3/.test(name) ? 168 : 0
+  const size = /(?:AES|CAMELLIA|ARIA)[_-]?(128|256)/.exec(name)?.[1]
+  const bits = size !== undefined ? Number(size) : /3DES|DES-CBC3/.test(name) ? 168 : name.includes("SEED") ? 128 : 0
   if (name.includes("CHACHA20")) return shape("CHACHA20/POLY1305", 256, "AEAD")
   const block = /(AES|CAMELLIA|ARIA|SEED)/.exec(name)?.[1] ?? (bits === 168 ? "3DES" : name.includes("NULL") ? "None" : "unknown")
   if (name.includes("GCM")) return shape(`${block}GCM(${bits})`, bits, "AEAD")
@@ -56,8 +57,11 @@ const groupOf = (shown: object | null): TlsInfo["group"] => {
 export class NodeTlsConnection implements TlsConnection {
   readonly role: "client" | "server"
   authorization: Authorization = { _tag: "Anonymous" }
+  isResumed = false
   /** The newest that came, on a client. */
   newest: Buffer | undefined = undefined
+  /** The peer's certificate, which Node does not show on a client that resumed. */
+  resumedWith: Buffer | undefined = undefined
   private readonly socket: Tls.TLSSocket
   private infoMemo: TlsInfo | undefined = undefined
   private peerMemo: Option.Option<Certificate> | undefined = undefined
@@ -94,21 +98,21 @@ export class NodeTlsConnection implements TlsConnection {
   }
 
   get peerCertificate(): Option.Option<Certificate> {
-    return this.peerMemo ??= Certificates.fromX509(this.socket.getPeerX509Certificate())
+    return this.peerMemo ??= this.resumedWith === undefined
+      ? Certificates.fromSocket(this.socket.getPeerCertificate())
+      : Certificates.fromRaw(this.resumedWith)
   }
 
   get peerChain(): ReadonlyArray<Certificate> {
-    return this.chainMemo ??= Certificates.chainOf(this.socket.getPeerCertificate(true)).flatMap((raw) =>
-      Option.toArray(Certificates.fromRaw(raw))
-    )
+    return this.chainMemo ??= this.resumedWith === undefined
+      ? Certificates.chainOf(this.socket.getPeerCertificate(true)).flatMap((raw) =>
+        Option.toArray(Certificates.fromRaw(raw))
+      )
+      : Option.toArray(this.peerCertificate)
   }
 
   get localCertificate(): Option.Option<Certificate> {
-    return Certificates.fromX509(this.socket.getX509Certificate())
-  }
-
-  get isResumed(): boolean {
-    return this.socket.isSessionReused() === true
+    return Certificates.fromSocket(this.socket.getCertificate())
   }
 
   get session(): Option.Option<Redacted.Redacted<Uint8Array>> {

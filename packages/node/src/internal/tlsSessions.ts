@@ -1,3 +1,35 @@
+/** The element at `at` of a DER encoding: its tag, and where its contents begin and end. */
+const elementAt = (bytes: Uint8Array, at: number): { tag: number; from: number; to: number } | undefined => {
+  const tag = bytes[at]
+  let length = bytes[at + 1]
+  let from = at + 2
+  if (tag === undefined || length === undefined) return undefined
+  if (length >= 0x80) {
+    const count = length & 0x7f
+    if (count === 0 || count > 4 || from + count > bytes.length) return undefined
+    length = 0
+    for (let index = 0; index < count; index += 1) length = length * 256 + bytes[from++]!
+  }
+  return from + length > bytes.length ? undefined : { tag, from, to: from + length }
+}
+
+/**
+ * The server's certificate in a session, as OpenSSL writes sessions: a sequence in which `[3]` is the peer's
+ * certificate. Once a session is resumed Node shows a client no certificate any more, yet whom it was made with is what
+ * has to be checked before it is offered.
+ */
+export const certificateOf = (session: Uint8Array): Buffer | undefined => {
+  const all = elementAt(session, 0)
+  if (all === undefined || all.tag !== 0x30) return undefined
+  for (let at = all.from; at < all.to;) {
+    const element = elementAt(session, at)
+    if (element === undefined) return undefined
+    if (element.tag === 0xa3) return Buffer.from(session.subarray(element.from, element.to))
+    at = element.to
+  }
+  return undefined
+}
+
 interface Kept {
   readonly session: Buffer
   readonly isReusable: boolean

@@ -13,6 +13,7 @@ import * as Dane from "./dane.js"
 import { toFailure } from "./errno.js"
 import type { ClientNative, ServerNative } from "./tls.js"
 import { NodeTlsConnection } from "./tlsConnection.js"
+import { certificateOf } from "./tlsSessions.js"
 import { codeOf, isTlsCode, reasonOf, Refusal, toTlsFailure } from "./tlsErrors.js"
 
 /**
@@ -39,6 +40,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   private readonly tap: Tap | undefined
   private readonly handshake: HandshakeEvents
   private readonly request: UpgradeRequest
+  private readonly offered: Buffer | undefined
   private readonly address: NetAddress
   private isOver = false
   private isEstablished = false
@@ -49,6 +51,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     secured: Tls.TLSSocket,
     tap: Tap | undefined,
     request: UpgradeRequest,
+    offered: Buffer | undefined,
     handshake: HandshakeEvents
   ) {
     super(secured, under.path, under.givenOptions, under.remoteAddress)
@@ -58,6 +61,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     this.tap = tap
     this.handshake = handshake
     this.request = request
+    this.offered = offered
     this.tls = new NodeTlsConnection(request.role, secured)
     secured.once("end", () => this.failHandshake({ reason: "ClosedInHandshake" }))
     if (request.role === "client") {
@@ -130,6 +134,8 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     const { secured, request } = this
     const context = request.context as ClientNative
     const dane = daneOf(request)
+    this.tls.isResumed = secured.isSessionReused()
+    if (this.tls.isResumed && this.offered !== undefined) this.tls.resumedWith = certificateOf(this.offered)
     const code = secured.authorized ? undefined : String(secured.authorizationError)
     if (dane.length > 0) {
       const shown = {
@@ -139,37 +145,25 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
       }
       if (!Dane.vouched(dane, shown)) return this.refuse({ reason: "DaneMismatch", code })
       this.tls.authorization = { _tag: "Verified", by: "dane" }
+    } else if (code === undefined) {
+      const isShown = this.tls.resumedWith !== undefined || Certificates.rawOf(secured.getPeerCertificate()) !== undefined
+      this.tls.authorization = { _tag: "Verified", by: isShown ? "authority" : "psk" }
     } else {
-      const wrong = code === undefined ? this.resumedForOther(context) : undefined
-      if (wrong !== undefined && context.verify === "full") return this.refuse(toTlsFailure(wrong))
-      const found = code ?? codeOf(wrong)
-      if (found !== undefined) this.tls.authorization = { _tag: "Unverified", reason: reasonOf(found), code: found }
-      else {
-        const by = secured.getPeerX509Certificate() === undefined ? "psk" : "authority"
-        this.tls.authorization = { _tag: "Verified", by }
-      }
+      this.tls.authorization = { _tag: "Unverified", reason: reasonOf(code), code }
     }
     if (this.isTooDeep(context.maxDepth)) return
     this.done()
   }
 
-  /** Node takes a resumed session for verified, whoever it was made with. */
-  private resumedForOther({ verify }: ClientNative): Error | undefined {
-    const { secured } = this
-    if (verify === "chain" || !secured.isSessionReused()) return undefined
-    const certificate = secured.getPeerX509Certificate()
-    if (certificate === undefined) return undefined
-    return Tls.checkServerIdentity(this.request.verifyName ?? "", certificate.toLegacyObject())
-  }
-
   private serverDone(): void {
     const { secured } = this
     const { settings } = this.request.context as ServerNative
+    this.tls.isResumed = secured.isSessionReused()
     if (settings.nameRequired && !secured.servername) {
       return this.refuse({ reason: "UnknownServerName", detail: "the client asked for none" })
     }
     if (settings.requestCertificate) {
-      const isShown = secured.getPeerX509Certificate() !== undefined
+      const isShown = Certificates.rawOf(secured.getPeerCertificate()) !== undefined
       const code = verifyError(secured)
       if (!isShown) {
         if (settings.requireCertificate && code !== undefined) return this.refuse({ reason: "NoCertificate", code })
@@ -223,11 +217,29 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
 const daneOf = (request: UpgradeRequest): ReadonlyArray<TlsaRecord> =>
   request.dane === undefined ? [] : Dane.usable(request.dane)
 
-const connect = (request: UpgradeRequest, socket: NodeNet.Socket | Tap): Tls.TLSSocket => {
+/**
+ * The session to offer. Node takes whoever resumes it for verified, and shows no certificate then: so one that was made
+ * with another name's server is not offered, and none is where the certificate has to be looked at.
+ */
+const sessionOf = (request: UpgradeRequest): Buffer | undefined => {
   const context = request.context as ClientNative
-  const isDane = daneOf(request).length > 0
+  if (daneOf(request).length > 0) return undefined
   const session = request.session ??
     (request.sessionKey === undefined ? undefined : context.sessions.take(request.sessionKey))
+  if (session === undefined) return undefined
+  const certificate = certificateOf(session)
+  if (certificate === undefined) return context.psk === undefined && context.verify !== "none" ? undefined : Buffer.from(session)
+  const isOther = context.verify !== "chain" && !Certificates.isFor(certificate, request.verifyName ?? "")
+  return isOther ? undefined : Buffer.from(session)
+}
+
+const connect = (
+  request: UpgradeRequest,
+  session: Buffer | undefined,
+  socket: NodeNet.Socket | Tap
+): Tls.TLSSocket => {
+  const context = request.context as ClientNative
+  const isDane = daneOf(request).length > 0
   const alpn = request.alpn ?? context.alpn
   let isPsk = false
   const options: Tls.ConnectionOptions = {
@@ -236,14 +248,14 @@ const connect = (request: UpgradeRequest, socket: NodeNet.Socket | Tap): Tls.TLS
     // With TLSA records it is looked at afterwards: some of them stand for themselves.
     rejectUnauthorized: context.verify !== "none" && !isDane,
     checkServerIdentity: (host, certificate) =>
-      context.verify === "chain" || (isPsk && certificate.raw === undefined)
+      context.verify === "chain" || (isPsk && Certificates.rawOf(certificate) === undefined)
         ? undefined
         : Tls.checkServerIdentity(host, certificate)
   }
   if (request.verifyName !== undefined) options.host = request.verifyName
   if (request.serverName !== undefined) options.servername = request.serverName
   if (alpn !== undefined) options.ALPNProtocols = [...alpn]
-  if (session !== undefined) options.session = Buffer.from(session)
+  if (session !== undefined) options.session = session
   const { psk } = context
   if (psk !== undefined) {
     options.pskCallback = (hint) => {
@@ -281,11 +293,12 @@ export const upgrade = (transport: Transport, request: UpgradeRequest, handshake
     ? request.context as ClientNative
     : (request.context as ServerNative).settings
   const tap = requireCloseNotify ? new Tap(below) : undefined
+  const offered = request.role === "client" ? sessionOf(request) : undefined
   let secured: Tls.TLSSocket
   let failure: TlsFailure | undefined
   try {
     if (below.destroyed) throw new Refusal({ reason: "ClosedInHandshake" })
-    secured = request.role === "client" ? connect(request, tap ?? below) : accept(request, tap ?? below)
+    secured = request.role === "client" ? connect(request, offered, tap ?? below) : accept(request, tap ?? below)
   } catch (error) {
     failure = error instanceof Refusal
       ? error.failure
@@ -296,7 +309,7 @@ export const upgrade = (transport: Transport, request: UpgradeRequest, handshake
       : (request.context as ServerNative).secure })
   }
   tap?.watch(secured)
-  const upgraded = new NodeTlsTransport(under, below, secured, tap, request, handshake)
+  const upgraded = new NodeTlsTransport(under, below, secured, tap, request, offered, handshake)
   if (failure !== undefined) {
     const told = failure
     process.nextTick(() => {

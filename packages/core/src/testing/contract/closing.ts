@@ -368,6 +368,30 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
+    "C39 abort releases at once, whatever is under way: unsent bytes, a half-close, or both",
+    Effect.gen(function*() {
+      const before: ReadonlyArray<(socket: Socket) => Effect.Effect<unknown, unknown>> = [
+        () => Effect.void,
+        (socket) => socket.shutdown("send"),
+        (socket) => Effect.zipRight(socket.shutdown("send"), turn),
+        (socket) => Effect.forkDaemon(socket.shutdown("send")),
+        (socket) => begin(Effect.ignore(socket.send(new Uint8Array(40_000_000)))),
+        (socket) =>
+          Effect.zipRight(
+            begin(Effect.ignore(socket.send(new Uint8Array(40_000_000)))),
+            begin(Effect.ignore(socket.shutdown("both")))
+          )
+      ]
+      for (const start of before) {
+        const { client, server } = yield* connected()
+        yield* start(client)
+        yield* client.abort
+        same(yield* isOpen(client), false, "the client is open")
+        yield* server.abort
+      }
+    })
+  ),
+  test(
     "C39 closing a connection that broke succeeds once, and releases it",
     Effect.gen(function*() {
       const { client, server } = yield* connected()
