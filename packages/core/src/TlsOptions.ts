@@ -105,7 +105,10 @@ export interface ClientOptions extends CommonContextOptions {
    * none.
    */
   readonly sessions?: number | undefined
-  /** A key, or what finds one by the server's hint; `None` goes on without. Needs `PSK` ciphers up to TLS 1.2. */
+  /**
+   * A key, or what finds one by the server's hint; `None` goes on without. It is asked first without a hint, for what
+   * TLS 1.3 offers at once. RFC 4279, RFC 8446 section 4.2.11.
+   */
   readonly psk?: PresharedKey | ((hint: Option.Option<string>) => Option.Option<PresharedKey>) | undefined
 }
 

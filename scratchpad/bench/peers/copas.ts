@@ -11,6 +11,7 @@ export const copas = nodePeer({
     "thread-start": "copas-threads",
     "thread-join": "copas-threads",
     sleepers: "copas-threads",
-    timeout: "copas-threads"
+    timeout: "copas-threads",
+    queues: "copas-threads"
   }
 })

@@ -1,6 +1,7 @@
-import { Copas, Thread } from "@copas/core"
+import { Copas, Thread, WorkQueue } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Deadline, forClock } from "../../../packages/core/src/internal/deadlines.js"
 import { rounds } from "./rounds.js"
@@ -48,11 +49,28 @@ const timeout = Effect.gen(function*() {
   return count
 })
 
+/** Two threads, two queues: one item goes round. */
+const queues = Effect.gen(function*() {
+  const count = 100_000
+  const there = yield* WorkQueue.make<number>({ timeout: Duration.infinity })
+  const back = yield* WorkQueue.make<number>({ timeout: Duration.infinity })
+  const echo = yield* Copas.addThread(
+    Effect.forever(Effect.flatMap(there.pop(), (item) => back.push(item)))
+  )
+  for (let i = 0; i < count; i++) {
+    yield* there.push(i)
+    yield* back.pop()
+  }
+  yield* echo.interrupt
+  return count
+})
+
 const programs: Readonly<Record<string, Effect.Effect<number, unknown, Copas.Copas>>> = {
   "thread-start": threadStart,
   "thread-join": threadJoin,
   sleepers,
-  timeout
+  timeout,
+  queues
 }
 
 const program = programs[process.argv[2] ?? ""]

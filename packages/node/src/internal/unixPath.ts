@@ -52,11 +52,11 @@ export const withMode = (path: string, mode: number | undefined, bind: () => boo
   if (isBound) Fs.chmodSync(path, mode)
 }
 
-const statOf = (path: string): Fs.Stats | undefined => {
+const exists = (path: string): boolean => {
   try {
-    return Fs.lstatSync(path, { throwIfNoEntry: false })
+    return Fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined
   } catch {
-    return undefined
+    return true
   }
 }
 
@@ -89,48 +89,47 @@ const asideOf = (path: string): string => {
   return Path.join(Path.dirname(path), `.${process.pid.toString(36)}-${asides}`)
 }
 
+/** Which file it is, to know it again: numbers of files are given anew, the time of making is not. */
+export const identityOf = (path: string): string | undefined => {
+  if (!isFile(path)) return undefined
+  try {
+    const stat = Fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+    return stat?.isSocket() === true ? `${stat.dev}:${stat.ino}:${stat.mtimeNs}` : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * Removes a socket file that a process left behind which ended without removing it; says whether the path is free now.
  * A file that is no socket, and one on which somebody listens, are left alone.
  *
- * Two that find the same stale file must not remove each other's new one: so it is taken aside first, which only one of
- * them can do, and asked once more there.
+ * Of two that find the same stale file one could remove the other's new one: so it is taken aside, looked at, and put
+ * back when it is not the one that was asked.
  */
 export const takeOver = (path: string, done: (isFree: boolean) => void): void => {
-  const stat = isFile(path) ? statOf(path) : undefined
-  if (stat?.isSocket() !== true) {
+  const stale = identityOf(path)
+  if (stale === undefined) {
     done(false)
     return
   }
   isAlive(path, (alive) => {
     const aside = asideOf(path)
-    if (alive || tooLong(aside) !== undefined) {
-      done(false)
+    if (alive || identityOf(path) !== stale || !attempt(() => Fs.renameSync(path, aside))) {
+      done(!alive && !exists(path))
       return
     }
-    if (!attempt(() => Fs.renameSync(path, aside))) {
-      done(statOf(path) === undefined)
-      return
-    }
-    isAlive(aside, (cameAlive) => {
-      if (cameAlive) attempt(() => Fs.linkSync(aside, path))
-      attempt(() => Fs.unlinkSync(aside))
-      done(!cameAlive)
-    })
+    const isStale = identityOf(aside) === stale
+    if (!isStale) attempt(() => Fs.linkSync(aside, path))
+    attempt(() => Fs.unlinkSync(aside))
+    done(isStale)
   })
-}
-
-/** Which file it is, to know it again. */
-export const identityOf = (path: string): string | undefined => {
-  const stat = isFile(path) ? statOf(path) : undefined
-  return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`
 }
 
 /** Runs `close`, with which Node removes the file at the path; one that somebody else has put there stays. */
 export const closeKeeping = (path: string, identity: string | undefined, close: () => void): void => {
-  const now = identityOf(path)
   const aside = asideOf(path)
-  const isForeign = identity !== undefined && now !== undefined && now !== identity &&
+  const isForeign = identity !== undefined && exists(path) && identityOf(path) !== identity &&
     attempt(() => Fs.linkSync(path, aside))
   close()
   if (isForeign) attempt(() => Fs.renameSync(aside, path))

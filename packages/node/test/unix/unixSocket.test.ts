@@ -1,7 +1,7 @@
 import { Copas, Net, NetAddress, SocketError } from "@copas/core"
 import { NodeCopas, NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Either } from "effect"
+import { Effect, Either, Scope } from "effect"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
@@ -156,12 +156,14 @@ describe("Unix-domain sockets on Node", () => {
   it.scoped("S10 a socket that somebody else has put at the path meanwhile stays when ours is closed", () =>
     Effect.gen(function*() {
       const path = Path.join(yield* directory, "replaced.sock")
+      const scope = yield* Effect.scope
       yield* Effect.scoped(Effect.gen(function*() {
         yield* Net.listen({ path })
         Fs.unlinkSync(path)
-        yield* Effect.fork(echoOnce(yield* Effect.provide(other(path), NodeNet.layer)))
+        const other = yield* Scope.extend(Net.listen({ path }), scope)
+        yield* Effect.forkIn(echoOnce(other), scope)
       }))
-      expect(Fs.existsSync(path)).toBe(true)
+      expect(yield* ask(path, "the other one")).toBe("the other one")
     }).pipe(Effect.provide(NodeNet.layer)))
 
   it.scoped("S10 a path that is too long is PathTooLong, to listen on and to connect to", () =>
@@ -190,19 +192,22 @@ describe("Unix-domain sockets on Node", () => {
       })
     }).pipe(Effect.provide(NodeNet.layer)))
 
-  it.scoped.skipIf(process.platform !== "linux")("S10 an abstract name needs no file, and has no mode", () =>
-    Effect.gen(function*() {
-      const path = `\0copas-test-${process.pid}`
-      const listener = yield* Net.listen({ path })
-      expect(NetAddress.format(listener.address)).toBe(`@copas-test-${process.pid}`)
-      yield* Effect.fork(echoOnce(listener))
-      expect(yield* ask(path, "abstract")).toBe("abstract")
-      expect(yield* Effect.flip(Effect.scoped(Net.listen({ path: "\0other", mode: 0o600 })))).toMatchObject({
-        _tag: "UnsupportedOption",
-        option: "mode"
-      })
-      expect(yield* Effect.flip(Effect.scoped(Net.listen({ path })))).toMatchObject({ reason: "AddressInUse" })
-    }).pipe(Effect.provide(NodeNet.layer)))
+  it.scoped.skipIf(process.platform !== "linux")(
+    "S10 an abstract name needs no file, and has no mode",
+    () =>
+      Effect.gen(function*() {
+        const path = `\0copas-test-${process.pid}`
+        const listener = yield* Net.listen({ path })
+        expect(NetAddress.format(listener.address)).toBe(`@copas-test-${process.pid}`)
+        yield* Effect.fork(echoOnce(listener))
+        expect(yield* ask(path, "abstract")).toBe("abstract")
+        expect(yield* Effect.flip(Effect.scoped(Net.listen({ path: "\0other", mode: 0o600 })))).toMatchObject({
+          _tag: "UnsupportedOption",
+          option: "mode"
+        })
+        expect(yield* Effect.flip(Effect.scoped(Net.listen({ path })))).toMatchObject({ reason: "AddressInUse" })
+      }).pipe(Effect.provide(NodeNet.layer))
+  )
 
   it.live("S10 a dispatcher serves a path as it serves a port", () =>
     Effect.gen(function*() {
@@ -221,5 +226,3 @@ describe("Unix-domain sockets on Node", () => {
       expect(Fs.existsSync(path)).toBe(false)
     }).pipe(Effect.scoped, Effect.provide(NodeCopas.layer)))
 })
-
-const other = (path: string) => Net.listen({ path })
