@@ -89,7 +89,7 @@ const gossip = ({ duration, hosts: size, seed }: Settings): Effect.Effect<Outcom
           lost += 1
           return Effect.zipRight(record(`${nameOf(host)} ${error._tag}`), Thread.pause(period))
         })
-      yield* Effect.forever(Effect.catchAll(call(host), unlucky))
+      return yield* Effect.forever(Effect.catchAll(call(host), unlucky))
     }).pipe(Copas.run, Effect.provide(Copas.layer))
 
   const program = Effect.scoped(Effect.gen(function*() {

@@ -14,20 +14,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { type DatagramSocket, isDatagramSocket, type Stats as DatagramStats } from "./DatagramSocket.js"
-import type { DatagramEndpoint } from "./internal/datagramEndpoint.js"
-import { DispatcherDatagramServer } from "./internal/datagramServer.js"
-import * as Deadlines from "./internal/deadlines.js"
-import { Dispatcher } from "./internal/dispatcher.js"
-import * as Lifecycle from "./internal/lifecycle.js"
-import type { NetListener } from "./internal/listener.js"
-import * as Options from "./internal/options.js"
-import { DispatcherServer } from "./internal/server.js"
-import * as StatusReport from "./internal/statusReport.js"
-import * as TimeoutOptions from "./internal/timeoutOptions.js"
+import type { DatagramSocket, Stats as DatagramStats } from "./DatagramSocket.js"
+import * as CopasService from "./internal/copasService.js"
 import * as Net from "./Net.js"
 import type { Socket, Timeouts } from "./Socket.js"
-import { type BindError, InvalidOption, type UnsupportedOption } from "./SocketError.js"
+import type { BindError, InvalidOption, UnsupportedOption } from "./SocketError.js"
 import type { ConnectionEnd, Status } from "./Status.js"
 import type { ErrorHandler, Thread } from "./Thread.js"
 
@@ -196,121 +187,6 @@ export const traceback: (
   return `${thread.name}${where}: ${Cause.pretty(cause, { renderErrorCause: true })}`
 }
 
-const make: Effect.Effect<Service, never, Net.Net | Scope.Scope> = Effect.gen(function*() {
-  const net = yield* Net.Net
-  const deadlines = Deadlines.forClock(yield* Effect.clock)
-  const dispatcher = yield* Effect.acquireRelease(
-    Effect.sync(() => new Dispatcher(logError, deadlines)),
-    (dispatcher) => dispatcher.cancelAll
-  )
-
-  const addDatagramServer = (
-    socket: DatagramSocket,
-    handler: (socket: DatagramSocket) => Effect.Effect<unknown, unknown, any>,
-    options: DatagramServerOptions
-  ): Effect.Effect<DatagramServer, InvalidOption, any> =>
-    Effect.gen(function*() {
-      const runtime = yield* Effect.runtime<any>()
-      const own = socket as DatagramEndpoint
-      if (own.server !== undefined) {
-        return yield* new InvalidOption({
-          option: "socket",
-          value: own.name,
-          expected: "one that no other server has; remove that server first, with `keepOpen`"
-        })
-      }
-      own.changeTimeouts(yield* TimeoutOptions.change(own.timeouts, options.timeouts))
-      const server = new DispatcherDatagramServer(dispatcher, runtime, own, handler, {
-        name: options.name ?? own.name,
-        autoClose: options.autoClose ?? false,
-        onError: options.onError
-      })
-      server.start()
-      return server
-    })
-
-  const addListenServer = (
-    listener: Net.Listener,
-    handler: (socket: Socket) => Effect.Effect<unknown, unknown, any>,
-    options: ServerOptions
-  ): Effect.Effect<Server, InvalidOption, any> =>
-    Effect.gen(function*() {
-      const runtime = yield* Effect.runtime<any>()
-      const own = listener as NetListener
-      if (own.server !== undefined) {
-        return yield* new InvalidOption({
-          option: "listener",
-          value: own.shownAddress,
-          expected: "one that no other server accepts on; remove that server first, with `keepOpen`"
-        })
-      }
-      const name = options.name ?? own.shownAddress
-      const timeouts = yield* TimeoutOptions.change(own.settings.timeouts, options.timeouts)
-      const maxConnections = options.maxConnections === undefined
-        ? Infinity
-        : yield* Options.count("maxConnections", options.maxConnections, 1)
-      const server = new DispatcherServer(dispatcher, runtime, own, handler, {
-        name,
-        settings: { ...own.settings, label: `${name}:client_`, timeouts },
-        maxConnections,
-        autoClose: options.autoClose ?? true,
-        onError: options.onError
-      })
-      server.start()
-      return server
-    })
-
-  const addServer = ((listener: Net.Listener | DatagramSocket, handler: any, options: object = {}) =>
-    isDatagramSocket(listener)
-      ? addDatagramServer(listener, handler, options)
-      : addListenServer(listener, handler, options)) as Service["addServer"]
-
-  const addThread = <A, E, R>(
-    effect: Effect.Effect<A, E, R>,
-    options: ThreadOptions = {}
-  ): Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope>> =>
-    Effect.map(Effect.runtime<Exclude<R, Scope.Scope>>(), (runtime) =>
-      dispatcher.spawn(runtime, effect, {
-        label: options.name ?? "",
-        onError: options.onError,
-        isWatched: false,
-        onEnd: undefined
-      }))
-
-  return Copas.of({
-    run: (program) => Lifecycle.run(dispatcher, program),
-    step: (timeout) => Lifecycle.step(dispatcher, timeout),
-    finished: Effect.sync(() => dispatcher.isFinished),
-    running: Effect.sync(() => dispatcher.running > 0),
-    addServer,
-    removeServer: (server, options) => (server as DispatcherServer | DispatcherDatagramServer).remove(options?.keepOpen ?? false),
-    addThread,
-    exit: Lifecycle.exit(dispatcher),
-    exiting: Effect.sync(() => dispatcher.isExiting),
-    waitForExit: Lifecycle.waitForExit(dispatcher),
-    drain: (within) => Lifecycle.drain(dispatcher, within),
-    cancelAll: dispatcher.cancelAll,
-    setErrorHandler: (handler) =>
-      Effect.sync(() => {
-        dispatcher.errorHandler = handler
-      }),
-    errorHandler: Effect.sync(() => dispatcher.errorHandler),
-    status: Effect.flatMap(
-      Effect.all([net.sockets, net.datagramSockets, net.bytes]),
-      ([sockets, datagramSockets, bytes]) => StatusReport.make(dispatcher, sockets, datagramSockets, bytes)
-    ),
-    onConnectionEnd: (listener) =>
-      Effect.sync(() => {
-        dispatcher.onConnectionEnd = listener
-      }),
-    setStatistics: (on) => Effect.sync(() => dispatcher.scheduler.measure(on)),
-    trace: (tracer) =>
-      Effect.sync(() => {
-        dispatcher.tracer = tracer
-      })
-  })
-})
-
 /**
  * The dispatcher on the network that is provided. Releasing it interrupts every thread, waits for their finalizers, and
  * closes every server.
@@ -318,7 +194,10 @@ const make: Effect.Effect<Service, never, Net.Net | Scope.Scope> = Effect.gen(fu
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Copas, never, Net.Net> = Layer.scoped(Copas, make)
+export const layer: Layer.Layer<Copas, never, Net.Net> = Layer.scoped(
+  Copas,
+  Effect.flatMap(Net.Net, (net) => CopasService.make(net, logError))
+)
 
 /**
  * Runs `program` as a thread, and gives its value when nothing is left to do: no server, no thread but such as wait to

@@ -17,7 +17,7 @@ import {
   type BindError,
   type ConnectError,
   type InvalidOption,
-  TlsError,
+  type TlsError,
   type ReceiveError,
   type SendError,
   SocketClosed,

@@ -1,0 +1,256 @@
+import { NodeNet } from "@copas/node"
+import { NodeContext } from "@effect/platform-node"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Effect, Fiber, Layer, Option, Redacted, Stream } from "effect"
+import { createHash } from "node:crypto"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { Ftp, type FtpPool, FtpSession } from "../../src/index.js"
+import { type Daemon, proftpd, vsftpd } from "./ftp/daemons.js"
+
+const mebibyte = 1 << 20
+
+const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
+
+const digestOf = (file: string): string => digest(fs.readFileSync(file))
+
+/** No two blocks of it alike. */
+const content = (length: number): Uint8Array => {
+  const bytes = new Uint8Array(length)
+  const words = new Uint32Array(bytes.buffer)
+  for (let index = 0, value = 1; index < words.length; index++) {
+    value = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d) + index
+    words[index] = value
+  }
+  return bytes
+}
+
+const layer = Layer.merge(NodeNet.layer, NodeContext.layer)
+
+interface Server {
+  readonly name: string
+  readonly start: Effect.Effect<Daemon, never, import("effect").Scope.Scope>
+  readonly options: (daemon: Daemon) => FtpSession.Options
+}
+
+const at = (daemon: Daemon) => ({ host: daemon.host, port: daemon.port, serverName: "localhost" })
+const trusting = (daemon: Daemon) => ({ tlsContext: { ca: { path: daemon.ca } } })
+
+const servers: ReadonlyArray<Server> = [
+  { name: "vsftpd", start: vsftpd("plain"), options: at },
+  {
+    name: "vsftpd with TLS that must be resumed",
+    start: vsftpd("explicit"),
+    options: (daemon) => ({ ...at(daemon), ...trusting(daemon), tls: "explicit" })
+  },
+  {
+    name: "vsftpd with implicit TLS",
+    start: vsftpd("implicit"),
+    options: (daemon) => ({ ...at(daemon), ...trusting(daemon), tls: "implicit" })
+  },
+  {
+    name: "ProFTPD with TLS",
+    start: proftpd,
+    options: (daemon) => ({
+      ...at(daemon),
+      ...trusting(daemon),
+      tls: "explicit",
+      user: "me",
+      password: Redacted.make("secret")
+    })
+  }
+]
+
+const temporary = Effect.acquireRelease(
+  Effect.sync(() => fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), "copas-local-"))),
+  (made) => Effect.sync(() => fs.rmSync(made, { recursive: true, force: true }))
+)
+
+const last = (events: Chunk.Chunk<FtpPool.TreeEvent>): FtpPool.TreeEvent => Option.getOrThrow(Chunk.last(events))
+
+describe.each(servers.map((server) => [server.name, server] as const))("%s", (_, { options, start }) => {
+  const session = (more: Partial<FtpSession.Options> = {}) =>
+    Effect.gen(function*() {
+      const daemon = yield* start
+      const session = yield* FtpSession.connect({ ...options(daemon), ...more })
+      yield* session.cd(daemon.directory)
+      return { daemon, session }
+    })
+
+  it.scopedLive("C34 64 MiB go up and come down with the same digest", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { daemon, session: it } = yield* session()
+        const bytes = content(64 * mebibyte)
+        const up = yield* it.put("big", bytes)
+        expect(up).toEqual({ path: "big", bytes: bytes.length, verified: true })
+        expect(digestOf(path.join(daemon.files, "big"))).toBe(digest(bytes))
+        expect(digest(yield* it.get("big"))).toBe(digest(bytes))
+        expect(yield* it.size("big")).toBe(bytes.length)
+      }),
+      layer
+    ))
+
+  it.scopedLive("C34 a transfer that was cut in the middle is resumed, both ways", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { daemon, session: it } = yield* session()
+        const local = yield* temporary
+        const bytes = content(16 * mebibyte)
+        fs.writeFileSync(path.join(local, "a"), bytes)
+
+        const sent = Stream.concat(Stream.make(bytes.subarray(0, 5 * mebibyte)), Stream.never)
+        const up = yield* Effect.fork(it.put("a", sent))
+        const there = path.join(daemon.files, "a")
+        while (!fs.existsSync(there) || fs.statSync(there).size < mebibyte) yield* Effect.sleep("5 millis")
+        yield* Fiber.interrupt(up)
+        expect(yield* it.isUsable).toBe(true)
+        const resumed = yield* it.uploadFile(path.join(local, "a"), "a", { resume: true })
+        expect(resumed.verified).toBe(true)
+        expect(resumed.bytes).toBeLessThan(bytes.length)
+        expect(digestOf(there)).toBe(digest(bytes))
+
+        const part = path.join(local, "b")
+        const [first] = yield* Stream.runCollect(Stream.take(it.download("a"), 1))
+        fs.writeFileSync(part, first!)
+        expect(yield* it.isUsable).toBe(true)
+        const rest = yield* it.downloadFile("a", part, { resume: true })
+        expect(rest).toEqual({ path: "a", bytes: bytes.length - first!.length, verified: true })
+        expect(digestOf(part)).toBe(digest(bytes))
+      }),
+      layer
+    ))
+
+  it.scopedLive("C34 2,000 entries are listed, names with blanks, dots and UTF-8 included", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { daemon, session: it } = yield* session()
+        const names = Array.from({ length: 1996 }, (_, index) => `file number ${index}.txt`)
+          .concat(["日本語.txt", " leading", ".hidden", "a -> b"])
+        fs.mkdirSync(path.join(daemon.files, "many"))
+        for (const [index, name] of names.entries()) {
+          fs.writeFileSync(path.join(daemon.files, "many", name), "x".repeat(index % 7))
+        }
+        const entries = yield* it.list("many")
+        expect(entries.map(({ name }) => name).toSorted()).toEqual(names.toSorted())
+        const bySize = new Map(entries.map(({ name, size }) => [name, size]))
+        for (const [index, name] of names.entries()) expect(bySize.get(name)).toBe(index % 7)
+        for (const name of ["日本語.txt", " leading", ".hidden"]) {
+          yield* it.put(`many/${name}`, name)
+          expect(new TextDecoder().decode(yield* it.get(`many/${name}`))).toBe(name)
+        }
+        expect((yield* it.names("many")).length).toBeGreaterThanOrEqual(1999)
+      }),
+      layer
+    ))
+
+  it.scopedLive("C34 active mode moves files, too", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { session: it } = yield* session({ data: "active" })
+        const bytes = content(mebibyte)
+        yield* it.put("active", bytes)
+        expect(digest(yield* it.get("active"))).toBe(digest(bytes))
+        expect((yield* it.list()).map(({ name }) => name)).toContain("active")
+      }),
+      layer
+    ))
+
+  it.scopedLive("C34 refusals have their tags, and the session goes on", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { session: it } = yield* session()
+        yield* it.makeDirectory("d")
+        expect(yield* Effect.flip(it.get("nope"))).toMatchObject({ _tag: "NotFound" })
+        expect(yield* Effect.flip(it.remove("nope"))).toMatchObject({ _tag: "NotFound" })
+        expect(yield* Effect.flip(it.makeDirectory("d"))).toMatchObject({ _tag: "AlreadyExists" })
+        expect(yield* it.stat("d")).toMatchObject({ type: "directory" })
+        yield* it.rename("d", "e")
+        yield* it.removeDirectory("e")
+        expect(yield* it.exists("e")).toBe(false)
+        expect(yield* it.isUsable).toBe(true)
+      }),
+      layer
+    ))
+
+  it.scopedLive("C34 a tree of some hundred files goes up and comes down in parallel, and again without moving any", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const daemon = yield* start
+        const ftp = yield* Ftp.make(options(daemon))
+        const pool = yield* ftp.pool({ size: 4 })
+        const local = yield* temporary
+        const expected = new Map<string, string>()
+        for (let index = 0; index < 300; index++) {
+          const name = path.join(`d ${index % 5}`, `é${index % 3}`, `file ${index}`)
+          const file = path.join(local, "up", name)
+          fs.mkdirSync(path.dirname(file), { recursive: true })
+          const bytes = content(index % 50 === 0 ? mebibyte : index * 4)
+          fs.writeFileSync(file, bytes)
+          expected.set(name, digest(bytes))
+        }
+        const remote = `${daemon.directory}/tree`
+        const up = yield* Stream.runCollect(pool.uploadDirectory(path.join(local, "up"), remote))
+        expect(last(up).progress.files).toEqual({ done: 300, skipped: 0, failed: 0, total: 300 })
+        const down = yield* Stream.runCollect(pool.downloadDirectory(remote, path.join(local, "down")))
+        expect(last(down)._tag).toBe("Completed")
+        expect(last(down).progress.files).toEqual({ done: 300, skipped: 0, failed: 0, total: 300 })
+        for (const [name, hash] of expected) expect(digestOf(path.join(local, "down", name))).toBe(hash)
+        const again = yield* Stream.runCollect(pool.downloadDirectory(remote, path.join(local, "down")))
+        expect(last(again).progress.files).toEqual({ done: 0, skipped: 300, failed: 0, total: 300 })
+        expect((yield* pool.stats).open).toBeLessThanOrEqual(4)
+      }),
+      layer
+    ))
+
+  it.scopedLive("C34 8 transfers run over one pool", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const daemon = yield* start
+        const ftp = yield* Ftp.make(options(daemon))
+        const pool = yield* ftp.pool({ size: 8 })
+        const bytes = content(4 * mebibyte)
+        const indices = Array.from({ length: 8 }, (_, index) => index)
+        yield* Effect.forEach(
+          indices,
+          (index) => pool.use((session) => session.put(`${daemon.directory}/p${index}`, bytes)),
+          { concurrency: "unbounded" }
+        )
+        const digests = yield* Effect.forEach(
+          indices,
+          (index) => pool.use((session) => Effect.map(session.get(`${daemon.directory}/p${index}`), digest)),
+          { concurrency: "unbounded" }
+        )
+        expect(new Set(digests)).toEqual(new Set([digest(bytes)]))
+        expect(yield* pool.stats).toEqual({ open: 8, idle: 8 })
+      }),
+      layer
+    ))
+})
+
+describe("TLS", () => {
+  it.scopedLive("C34 a certificate that is not trusted ends the session before the password is sent", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const daemon = yield* vsftpd("explicit")
+        const error = yield* Effect.flip(FtpSession.connect({ ...at(daemon), tls: "explicit" }))
+        expect(error).toMatchObject({ _tag: "TlsError" })
+      }),
+      layer
+    ))
+
+  it.scopedLive("C34 a data connection that does not resume the session is TlsResumptionRequired", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const daemon = yield* vsftpd("explicit")
+        const session = yield* FtpSession.connect({
+          ...at(daemon),
+          tls: "explicit",
+          // No sessions are kept, so none can be resumed.
+          tlsContext: { ca: { path: daemon.ca }, sessions: 0 }
+        })
+        expect(yield* Effect.flip(session.list())).toMatchObject({ _tag: "TlsResumptionRequired", code: 522 })
+      }),
+      layer
+    ))
+})

@@ -1,0 +1,215 @@
+import { Effect, type Scope } from "effect"
+import { execFileSync, spawn } from "node:child_process"
+import * as fs from "node:fs"
+import * as net from "node:net"
+import * as os from "node:os"
+import * as path from "node:path"
+
+export interface Daemon {
+  readonly host: string
+  readonly port: number
+  /** The directory that clients may write to, here and as they see it. */
+  readonly files: string
+  readonly directory: string
+  readonly ca: string
+}
+
+/** The login that may write. vsftpd enters its home, which must be there. */
+const owner = "daemon"
+
+const directory: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => {
+    const made = fs.mkdtempSync(path.join(os.tmpdir(), "copas-ftp-"))
+    fs.chmodSync(made, 0o755)
+    return made
+  }),
+  (made) => Effect.sync(() => fs.rmSync(made, { recursive: true, force: true }))
+)
+
+/** A port that is free now: these servers cannot be told to choose one. */
+const freePort: Effect.Effect<number> = Effect.async((resume) => {
+  const server = net.createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address() as net.AddressInfo
+    server.close(() => resume(Effect.succeed(address.port)))
+  })
+})
+
+const answers = (port: number): Effect.Effect<boolean> =>
+  Effect.async((resume) => {
+    const socket = net.connect({ host: "127.0.0.1", port })
+    socket.on("connect", () => {
+      socket.destroy()
+      resume(Effect.succeed(true))
+    })
+    socket.on("error", () => resume(Effect.succeed(false)))
+  })
+
+const pause = Effect.async<void>((resume) => {
+  setTimeout(() => resume(Effect.void), 10)
+})
+
+const ready = (port: number, alive: () => string | undefined): Effect.Effect<void> =>
+  Effect.flatMap(answers(port), (isThere) => {
+    const dead = alive()
+    if (dead !== undefined) return Effect.dieMessage(dead)
+    return isThere ? Effect.void : Effect.zipRight(pause, ready(port, alive))
+  })
+
+const start = (command: string, args: ReadonlyArray<string>, port: number): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.flatMap(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        let output = ""
+        const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], detached: true })
+        const ended = new Promise<void>((resolve) => child.on("close", () => resolve()))
+        child.stdout.on("data", (chunk: Buffer) => output += chunk)
+        child.stderr.on("data", (chunk: Buffer) => output += chunk)
+        let failure: string | undefined
+        child.on("error", (error) => failure = error.message)
+        child.on("exit", (code) => failure ??= `${command} ended with ${code}: ${output}`)
+        return { child, ended, failure: () => failure }
+      }),
+      ({ child, ended }) =>
+        Effect.promise(() => {
+          // Its own group: the server's workers end with it.
+          if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGTERM")
+          return ended
+        })
+    ),
+    ({ failure }) => ready(port, failure)
+  )
+
+const certificate = (where: string): { readonly cert: string; readonly key: string } => {
+  const cert = path.join(where, "cert.pem")
+  const key = path.join(where, "key.pem")
+  execFileSync("openssl", [
+    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
+    ...["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+    ...["-keyout", key, "-out", cert]
+  ], { stdio: "ignore" })
+  fs.chmodSync(cert, 0o644)
+  return { cert, key }
+}
+
+const own = (where: string): void => {
+  const [uid, gid] = ["-u", "-g"].map((flag) => Number(execFileSync("id", [flag, owner], { encoding: "utf8" })))
+  if (process.getuid?.() === 0) fs.chownSync(where, uid!, gid!)
+}
+
+const lines = (settings: Readonly<Record<string, string>>, between: string): string =>
+  Object.entries(settings).map(([name, value]) => `${name}${between}${value}\n`).join("")
+
+export type Security = "plain" | "explicit" | "implicit"
+
+/** vsftpd for anonymous clients, who may write to `pub`. */
+export const vsftpd = (security: Security): Effect.Effect<Daemon, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const where = yield* directory
+    const port = yield* freePort
+    const root = path.join(where, "root")
+    const files = path.join(root, "pub")
+    const empty = path.join(where, "empty")
+    for (const each of [root, files, empty]) fs.mkdirSync(each)
+    own(files)
+    const { cert, key } = certificate(where)
+    const config = path.join(where, "vsftpd.conf")
+    fs.writeFileSync(
+      config,
+      lines({
+        listen: "YES",
+        listen_address: "127.0.0.1",
+        listen_port: String(port),
+        background: "NO",
+        anonymous_enable: "YES",
+        local_enable: "NO",
+        anon_root: root,
+        ftp_username: owner,
+        no_anon_password: "YES",
+        write_enable: "YES",
+        anon_upload_enable: "YES",
+        anon_mkdir_write_enable: "YES",
+        anon_other_write_enable: "YES",
+        anon_world_readable_only: "NO",
+        anon_umask: "022",
+        // Its filter knows the system calls of its time, and the kernels of containers have others.
+        seccomp_sandbox: "NO",
+        secure_chroot_dir: empty,
+        connect_from_port_20: "NO",
+        async_abor_enable: "YES",
+        ...(security === "plain" ? {} : {
+          ssl_enable: "YES",
+          allow_anon_ssl: "YES",
+          force_anon_data_ssl: "YES",
+          force_anon_logins_ssl: "YES",
+          require_ssl_reuse: "YES",
+          implicit_ssl: security === "implicit" ? "YES" : "NO",
+          ssl_tlsv1: "YES",
+          ssl_ciphers: "HIGH",
+          rsa_cert_file: cert,
+          rsa_private_key_file: key
+        })
+      }, "=")
+    )
+    fs.chmodSync(config, 0o600)
+    yield* start("vsftpd", [config], port)
+    return { host: "127.0.0.1", port, files, directory: "pub", ca: cert }
+  })
+
+/** ProFTPD with TLS required on both connections; the user is `me`, the password `secret`. */
+export const proftpd: Effect.Effect<Daemon, never, Scope.Scope> = Effect.gen(function*() {
+  const where = yield* directory
+  const port = yield* freePort
+  const files = path.join(where, "files")
+  fs.mkdirSync(files)
+  own(files)
+  const [uid, gid] = ["-u", "-g"].map((flag) => execFileSync("id", [flag, owner], { encoding: "utf8" }).trim())
+  const hash = execFileSync("openssl", ["passwd", "-6", "secret"], { encoding: "utf8" }).trim()
+  const users = path.join(where, "passwd")
+  const groups = path.join(where, "group")
+  fs.writeFileSync(users, `me:${hash}:${uid}:${gid}::${files}:/bin/sh\n`, { mode: 0o600 })
+  fs.writeFileSync(groups, `${owner}:x:${gid}:\n`, { mode: 0o600 })
+  const { cert, key } = certificate(where)
+  const config = path.join(where, "proftpd.conf")
+  fs.writeFileSync(
+    config,
+    [
+      "Include /etc/proftpd/modules.conf",
+      "LoadModule mod_tls.c",
+      "ServerName copas",
+      "ServerType standalone",
+      "DefaultServer on",
+      "UseIPv6 off",
+      "UseReverseDNS off",
+      "DefaultAddress 127.0.0.1",
+      "SocketBindTight on",
+      `Port ${port}`,
+      `User ${owner}`,
+      `Group ${owner}`,
+      "AuthOrder mod_auth_file.c",
+      `AuthUserFile ${users}`,
+      `AuthGroupFile ${groups}`,
+      "RequireValidShell off",
+      "AllowStoreRestart on",
+      "AllowRetrieveRestart on",
+      "AllowOverwrite on",
+      "WtmpLog off",
+      "TransferLog none",
+      `SystemLog ${path.join(where, "log")}`,
+      `PidFile ${path.join(where, "pid")}`,
+      `ScoreboardFile ${path.join(where, "score")}`,
+      `DelayTable ${path.join(where, "delay")}`,
+      "DelayEngine off",
+      "MaxInstances 30",
+      "TLSEngine on",
+      "TLSRequired on",
+      "TLSProtocol TLSv1.2 TLSv1.3",
+      `TLSECCertificateFile ${cert}`,
+      `TLSECCertificateKeyFile ${key}`,
+      `TLSLog ${path.join(where, "tls.log")}`,
+      ""
+    ].filter((line) => !line.startsWith("Include") || fs.existsSync(line.slice(8))).join("\n")
+  )
+  yield* start("proftpd", ["-n", "-q", "-c", config], port)
+  return { host: "127.0.0.1", port, files, directory: ".", ca: cert }
+})

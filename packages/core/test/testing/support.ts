@@ -1,0 +1,33 @@
+import { Net } from "@copas/core"
+import { NetMemory, Simulation } from "@copas/core/testing"
+import { assert } from "@effect/vitest"
+import { Clock, Effect, type Scope } from "effect"
+
+export const portOf = (listener: Net.Listener): number => {
+  assert(listener.address._tag === "InetAddress")
+  return listener.address.port
+}
+
+/** Two ends of a connection on the network of the program. */
+export const pair = (options: Net.CommonOptions = {}) =>
+  Effect.gen(function*() {
+    const listener = yield* Net.listen({ port: 0, linger: 0, ...options })
+    const client = yield* Net.connect({ host: "localhost", port: portOf(listener), linger: 0, ...options })
+    const server = yield* listener.accept
+    return { listener, client, server }
+  })
+
+/** Runs a program in simulated time on one machine whose link is so. */
+export const simulated = <A, E>(
+  options: NetMemory.Options,
+  program: Effect.Effect<A, E, Net.Net | NetMemory.NetMemory | Scope.Scope>
+) => Simulation.run(program.pipe(Effect.scoped, Effect.provide(NetMemory.layerWith(options))), { seed: 1 })
+
+export const elapsed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const begin = yield* Clock.currentTimeMillis
+    const value = yield* effect
+    return [value, (yield* Clock.currentTimeMillis) - begin] as const
+  })
+
+export const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index * 7)
