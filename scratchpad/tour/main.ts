@@ -6,9 +6,12 @@ import { Copas } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Console, Duration, Effect } from "effect"
+import { datagrams } from "./datagrams.js"
 import { startServers } from "./servers.js"
 import type { Station } from "./station.js"
 import { stations as tcpStations } from "./tcp.js"
+import { tls } from "./tls.js"
+import { unix } from "./unix.js"
 
 const visit = (station: Station, number: number) =>
   Effect.gen(function*() {
@@ -27,7 +30,7 @@ const tour = Effect.gen(function*() {
   )
   const servers = yield* startServers({ line: 0, echo: 0 })
   let number = 0
-  for (const station of tcpStations(servers)) {
+  for (const station of [...tcpStations(servers), tls, datagrams, unix]) {
     number += 1
     yield* visit(station, number)
   }

@@ -13,8 +13,7 @@ const digest = (chunks: Iterable<Uint8Array>) => {
   return hash.digest("hex")
 }
 
-const expectThat = (holds: boolean, what: string) =>
-  holds ? Effect.void : Effect.fail(`the tour expected that ${what}`)
+const expectThat = (holds: boolean, what: string) => holds ? Effect.void : Effect.fail(`the tour expected that ${what}`)
 
 const file = (servers: Servers): Station => ({
   title: "A file of 8 MiB through the echo server",

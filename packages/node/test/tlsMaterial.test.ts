@@ -181,8 +181,9 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
     Effect.gen(function*() {
       const { intermediate, root, server } = yield* Fixture.TestPki
       const namesake = yield* Effect.promise(() => Certificates.authority())
-      const [ca, middle, leaf, other] = yield* Effect.all(
-        [root, intermediate, server, namesake].map(({ pem }) => Certificate.parse(pem))
+      const [ca, middle, leaf, other] = yield* Effect.forEach(
+        [root, intermediate, server, namesake],
+        ({ pem }) => Certificate.parse(pem)
       )
       expect(ca!.issued(middle!)).toBe(true)
       expect(middle!.issued(leaf!)).toBe(true)

@@ -31,6 +31,19 @@ const checkCommon = (options: CommonContextOptions): Effect.Effect<number, Inval
   return TimeoutOptions.millis("handshakeTimeout", options.handshakeTimeout ?? defaultTimeout)
 }
 
+/** What the platform keeps has keys in it: it is not enumerable, so that no log and no JSON shows it. */
+class Context<R extends "client" | "server"> {
+  readonly [TlsContextTypeId]: typeof TlsContextTypeId = TlsContextTypeId
+  readonly role: R
+  readonly handshakeTimeoutMillis: number
+  declare readonly native: unknown
+  constructor(role: R, handshakeTimeoutMillis: number, native: unknown) {
+    this.role = role
+    this.handshakeTimeoutMillis = handshakeTimeoutMillis
+    Object.defineProperty(this, "native", { value: native, enumerable: false })
+  }
+}
+
 export const clientContext = (
   platform: PlatformTls,
   options: ClientOptions
@@ -39,7 +52,7 @@ export const clientContext = (
     const tls = yield* platform
     const handshakeTimeoutMillis = yield* checkCommon(options)
     const native = yield* tls.clientContext(options)
-    return { [TlsContextTypeId]: TlsContextTypeId, role: "client", handshakeTimeoutMillis, native }
+    return new Context("client", handshakeTimeoutMillis, native)
   })
 
 export const serverContext = (
@@ -50,7 +63,7 @@ export const serverContext = (
     const tls = yield* platform
     const handshakeTimeoutMillis = yield* checkCommon(options)
     const native = yield* tls.serverContext(options)
-    return { [TlsContextTypeId]: TlsContextTypeId, role: "server", handshakeTimeoutMillis, native }
+    return new Context("server", handshakeTimeoutMillis, native)
   })
 
 /** The platform's TLS, or why there is none. */

@@ -137,8 +137,8 @@ class X509 implements Certificate {
 
   constructor(bytes: Uint8Array, crypto: CertificateCrypto) {
     this.crypto = crypto
-    const certificate = Der.expect(Der.read(bytes), sequence, "certificate")
-    this.der = certificate.whole.slice()
+    const certificate = Der.expect(Der.read(new Uint8Array(bytes)), sequence, "certificate")
+    this.der = certificate.whole
     const [body, algorithm] = Der.children(certificate)
     const fields = Der.children(Der.expect(body, sequence, "certificate body"))
     // The version is there unless it is 1.

@@ -7,6 +7,7 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import * as Tls from "node:tls"
 import { codeOf } from "./tlsErrors.js"
+import { elementAt } from "./tlsSessions.js"
 
 /** More than any certificate or list of them has; a file that is larger is something else. */
 const largestFile = 16 * 1024 * 1024
@@ -45,7 +46,9 @@ const isHashed = /\.(pem|crt|cer)$|^[0-9a-f]{8}\.\d+$/i
 const readFile = (part: TlsPart, path: string): Effect.Effect<Loaded, TlsError> =>
   Effect.tryPromise({
     try: async () => {
-      const { size } = await Fs.stat(path)
+      const stats = await Fs.stat(path)
+      if (!stats.isFile()) throw new Error("it is not a file")
+      const { size } = stats
       if (size > largestFile) throw new Error(`${size} bytes are too many`)
       return { bytes: await Fs.readFile(path), from: path }
     },
@@ -227,7 +230,17 @@ export const dhparam = (material: Material | "auto" | undefined): Effect.Effect<
     if (material === undefined || material === "auto") return material
     const [loaded] = yield* load("dhparam", material)
     if (loaded === undefined) return yield* bad("dhparam", "there is none", undefined)
-    const pem = isPem(loaded.bytes) ? loaded.bytes.toString("latin1") : toPem("DH PARAMETERS", loaded.bytes)
+    const [pem] = isPem(loaded.bytes)
+      ? blocks(loaded.bytes.toString("latin1"), ["DH PARAMETERS"])
+      : [toPem("DH PARAMETERS", loaded.bytes)]
+    // OpenSSL would go on without what it cannot read. RFC 2631: a prime and a generator.
+    const encoded = Buffer.from((pem ?? "").replace(/-----[^-]*-----/g, ""), "base64")
+    const all = elementAt(encoded, 0)
+    const prime = all?.tag === 0x30 ? elementAt(encoded, all.from) : undefined
+    const generator = prime?.tag === 0x02 ? elementAt(encoded, prime.to) : undefined
+    if (pem === undefined || generator?.tag !== 0x02) {
+      return yield* bad("dhparam", loaded.from ?? "there are no parameters in it", undefined)
+    }
     yield* probe("dhparam", { dhparam: pem })
     return pem
   })

@@ -1,5 +1,5 @@
 /** The element at `at` of a DER encoding: its tag, and where its contents begin and end. */
-const elementAt = (bytes: Uint8Array, at: number): { tag: number; from: number; to: number } | undefined => {
+export const elementAt = (bytes: Uint8Array, at: number): { tag: number; from: number; to: number } | undefined => {
   const tag = bytes[at]
   let length = bytes[at + 1]
   let from = at + 2

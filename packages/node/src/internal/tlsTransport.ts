@@ -83,13 +83,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   }
 
   override open(events: Events): void {
-    super.open(events)
-    if (this.tap !== undefined && !this.isClosed) {
-      const { tap } = this
-      this.secured.prependListener("end", () => {
-        if (tap.isTruncated) events.failed({ reason: "Truncated", cause: undefined })
-      })
-    }
+    super.open(this.tap === undefined ? events : watching(events, this.tap))
   }
 
   // ---- how it goes
@@ -213,6 +207,16 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     this.secured.destroy()
   }
 }
+
+/** Tells an end that the peer did not announce as a failure. */
+const watching = (events: Events, tap: Tap): Events => ({
+  connected: () => events.connected(),
+  deliver: (chunk) => events.deliver(chunk),
+  ended: () => tap.isTruncated ? events.failed({ reason: "Truncated", cause: undefined }) : events.ended(),
+  written: () => events.written(),
+  failed: (failure) => events.failed(failure),
+  closed: () => events.closed()
+})
 
 const daneOf = (request: UpgradeRequest): ReadonlyArray<TlsaRecord> =>
   request.dane === undefined ? [] : Dane.usable(request.dane)
