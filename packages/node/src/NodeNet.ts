@@ -3,14 +3,13 @@
  *
  * @since 0.1.0
  */
+import * as Dns from "@copas/core/Dns"
 import * as Net from "@copas/core/Net"
-import type { Family, NetAddress } from "@copas/core/NetAddress"
+import type { NetAddress } from "@copas/core/NetAddress"
 import { inet } from "@copas/core/NetAddress"
 import { UnsupportedOption } from "@copas/core/SocketError"
 import type {
   ConnectTarget,
-  Failure,
-  HostAddress,
   ListenEvents,
   ListenTarget,
   ListenTransport,
@@ -18,13 +17,13 @@ import type {
 } from "@copas/core/Transport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Dns from "node:dns"
 import * as NodeNet from "node:net"
 import { toFailure } from "./internal/errno.js"
 import { platformName } from "./internal/platformName.js"
 import * as NodeTls from "./internal/tls.js"
 import * as UnixPath from "./internal/unixPath.js"
 import { datagrams } from "./NodeDatagramSocket.js"
+import * as NodeDns from "./NodeDns.js"
 import { NodeTransport, unsupported } from "./NodeSocket.js"
 
 // Effect threads run in microtasks, and Node runs its ticks again when those are done: so a tick asked for by a thread
@@ -151,26 +150,6 @@ class NodeListenTransport implements ListenTransport {
   }
 }
 
-const lookup = (
-  host: string,
-  family: Family | undefined
-): Effect.Effect<ReadonlyArray<HostAddress>, Failure> =>
-  Effect.async((resume) => {
-    Dns.lookup(
-      host,
-      { all: true, family: family === undefined ? 0 : family === "IPv4" ? 4 : 6, verbatim: true },
-      (error, addresses) =>
-        resume(
-          error === null
-            ? Effect.succeed(addresses.map(({ address, family }) => ({
-              host: address,
-              family: family === 4 ? "IPv4" as const : "IPv6" as const
-            })))
-            : Effect.fail(toFailure(error))
-        )
-    )
-  })
-
 /** What `toString` of a buffer calls in the end; the way there costs as much as decoding a short line. */
 interface Slices {
   readonly latin1Slice: (start: number, end: number) => string
@@ -182,7 +161,7 @@ const unsupportedPath = (path: string | undefined, mode: number | undefined): Un
   return refusal === undefined ? undefined : new UnsupportedOption({ ...refusal, platform: platformName })
 }
 
-const platform: Platform = {
+const platformWith = (lookup: Platform["lookup"]): Platform => ({
   name: platformName,
   endOfTurn,
   connect,
@@ -208,12 +187,23 @@ const platform: Platform = {
       : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)) as unknown as Slices
     return encoding === "latin1" ? bytes.latin1Slice(start, end) : bytes.utf8Slice(start, end)
   }
-}
+})
 
 /**
- * TCP and Unix-domain sockets on Node.
+ * The network on Node, which looks names up as the system does.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Net.Net> = Layer.sync(Net.Net, () => Net.make(platform))
+export const layer: Layer.Layer<Net.Net> = Layer.suspend(() => Layer.provide(layerDns, NodeDns.layer))
+
+/**
+ * The network on Node, which looks names up by `Dns`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerDns: Layer.Layer<Net.Net, never, Dns.Dns> = Layer.effect(
+  Net.Net,
+  Effect.map(Dns.Dns, (dns) => Net.make(platformWith(Dns.toPlatformLookup(dns))))
+)

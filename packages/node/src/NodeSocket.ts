@@ -64,7 +64,15 @@ export class NodeTransport implements Transport {
     this.path = path
     this.options = options
     this.remote = remote
+    if (path !== undefined) {
+      // The end that connected has no name (unix(7)), and Node tells neither.
+      this.local = unix(remote === undefined ? path : "")
+      this.remote ??= unix("")
+    }
     ;(socket as OwnedSocket)[transportKey] = this
+    // One that is taken over may be at its end already, and Node says so only once.
+    if (socket.errored) this.early = socket.errored
+    this.isClosed = socket.closed
     socket.on("error", onError)
     socket.on("close", onClose)
   }
@@ -80,7 +88,10 @@ export class NodeTransport implements Transport {
     socket.on("data", onData)
     socket.on("end", onEnd)
     if (socket.connecting) socket.on("connect", onConnect)
-    else this.sayConnected()
+    // One that could not even be tried is destroyed, and its error is on the way.
+    else if (!socket.destroyed) this.sayConnected()
+    // One that is taken over may have said its end before.
+    if (socket.readableEnded) process.nextTick(() => events.ended())
     // What came before has waited, paused.
     if (socket.isPaused()) socket.resume()
   }
@@ -125,7 +136,6 @@ export class NodeTransport implements Transport {
   }
 
   get localAddress(): NetAddress {
-    if (this.path !== undefined) return unix("")
     if (this.local === undefined) {
       const { localAddress, localPort } = this.socket
       if (localAddress === undefined) return neverKnown
@@ -135,7 +145,6 @@ export class NodeTransport implements Transport {
   }
 
   get remoteAddress(): NetAddress {
-    if (this.path !== undefined) return unix(this.path)
     if (this.remote === undefined) {
       const { remoteAddress, remotePort } = this.socket
       if (remoteAddress === undefined) return neverKnown
@@ -190,7 +199,9 @@ export class NodeTransport implements Transport {
     const { socket } = this
     void this.remoteAddress
     // While it connects there is no peer to tell, and Node would wait for the connection, which may never come.
-    if (this.path === undefined && !socket.destroyed && !socket.connecting) socket.resetAndDestroy()
+    // After a half-close libuv refuses (EINVAL), and Node is left with a handle that nothing closes.
+    const canReset = this.path === undefined && !socket.destroyed && !socket.connecting && !socket.writableEnded
+    if (canReset) socket.resetAndDestroy()
     else socket.destroy()
   }
 

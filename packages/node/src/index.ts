@@ -2,5 +2,6 @@
  * @since 0.1.0
  */
 export * as NodeCopas from "./NodeCopas.js"
+export * as NodeDns from "./NodeDns.js"
 export * as NodeNet from "./NodeNet.js"
 export * as NodeSocket from "./NodeSocket.js"

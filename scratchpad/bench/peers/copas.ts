@@ -8,6 +8,7 @@ export const copas = nodePeer({
     lines: "copas",
     storm: "copas",
     udp: "copas-udp",
+    tls: "copas-tls",
     "thread-start": "copas-threads",
     "thread-join": "copas-threads",
     sleepers: "copas-threads",

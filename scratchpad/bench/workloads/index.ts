@@ -9,6 +9,7 @@ import { pipelined } from "./pipelined.js"
 import { slow } from "./slow.js"
 import { storms } from "./storm.js"
 import { threadWorkloads } from "./threads.js"
+import { tlsWorkloads } from "./tls.js"
 
 /** In the order of the tables. */
 export const workloads: ReadonlyArray<Workload> = [
@@ -21,5 +22,6 @@ export const workloads: ReadonlyArray<Workload> = [
   burst,
   slow,
   datagrams,
+  ...tlsWorkloads,
   ...threadWorkloads
 ]

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import * as Net from "@copas/core/Net"
+import type * as Net from "@copas/core/Net"
 import type { BindError, InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import type { ServerContext } from "@copas/core/Tls"
 import type * as Duration from "effect/Duration"

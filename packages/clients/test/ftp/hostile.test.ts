@@ -386,7 +386,7 @@ describe("transfers that go wrong", () => {
       const session = yield* against((peer) =>
         Effect.gen(function*() {
           yield* peer.welcome
-          yield* Effect.forever(Effect.zipRight(peer.say("2"), Effect.sleep("5 seconds")))
+          return yield* Effect.forever(Effect.zipRight(peer.say("2"), Effect.sleep("5 seconds")))
         }), { timeouts: { control: "10 seconds" } })
       const pwd = yield* Effect.fork(Effect.flip(session.pwd))
       expect((yield* withTime(pwd))._tag).toMatch(/SocketTimeout|ProtocolViolation/)

@@ -1,4 +1,4 @@
-import { Net } from "@copas/core"
+import type { Net } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Stream, TestClock } from "effect"

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Options from "./contract/datagramOptions.js"
+import * as Serving from "./contract/datagramServing.js"
 import * as Datagrams from "./contract/datagrams.js"
 import * as Waiting from "./contract/datagramWaiting.js"
 import type { Case } from "./socketContract.js"
@@ -14,4 +15,4 @@ import type { Case } from "./socketContract.js"
  * @since 0.1.0
  * @category cases
  */
-export const cases: ReadonlyArray<Case> = [...Datagrams.cases, ...Waiting.cases, ...Options.cases]
+export const cases: ReadonlyArray<Case> = [...Datagrams.cases, ...Waiting.cases, ...Options.cases, ...Serving.cases]

@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import type { Copas } from "../Copas.js"
 import type { Net } from "../Net.js"
 import * as Dispatching from "./contract/dispatching.js"
+import * as Interrupting from "./contract/interrupting.js"
 import * as Serving from "./contract/serving.js"
 
 /**
@@ -32,3 +33,25 @@ export const cases: ReadonlyArray<Case> = [
   ...Dispatching.cases,
   ...Serving.cases
 ]
+
+/**
+ * Runs a random program of servers and clients, and interrupts it at a random point: after so many yields and turns of
+ * the event loop, or in the middle of an event. The same seed is the same program. Runs on the machine's own clock.
+ *
+ * When this is done so is the program: `leftovers` must be empty, and so must be what the platform can tell.
+ *
+ * @since 0.1.0
+ * @category interruption
+ */
+export const interruptAtRandom: (
+  seed: number,
+  mode: "yields" | "events"
+) => Effect.Effect<void, never, Copas | Net> = Interrupting.interrupted
+
+/**
+ * The threads, servers, sockets and timers that are there, by name.
+ *
+ * @since 0.1.0
+ * @category interruption
+ */
+export const leftovers: Effect.Effect<ReadonlyArray<string>, never, Copas | Net> = Interrupting.left

@@ -5,6 +5,7 @@
  */
 export * as DispatcherContract from "./dispatcherContract.js"
 export * as DatagramContract from "./datagramContract.js"
+export * as DnsMemory from "./DnsMemory.js"
 export * as NetMemory from "./NetMemory.js"
 export * as Simulation from "./Simulation.js"
 export * as SimulationClock from "./SimulationClock.js"

@@ -1,3 +1,4 @@
+import type { DnsReason } from "@copas/core/SocketError"
 import type { Failure } from "@copas/core/Transport"
 
 /** The one table from the system's error codes to what this library tells apart. */
@@ -45,3 +46,30 @@ const codeOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : ""
 
 export const toFailure = (error: unknown): Failure => ({ reason: reasons[codeOf(error)] ?? "Unknown", cause: error })
+
+/** The same for name servers (c-ares) and getaddrinfo. */
+const dnsReasons: Readonly<Record<string, DnsReason>> = {
+  ENOTFOUND: "NotFound",
+  ENONAME: "NotFound",
+  EAI_NONAME: "NotFound",
+  ENODATA: "NoData",
+  EAI_NODATA: "NoData",
+  EAI_ADDRFAMILY: "NoData",
+  ESERVFAIL: "ServerFailure",
+  EAI_AGAIN: "ServerFailure",
+  EAI_FAIL: "ServerFailure",
+  ETIMEOUT: "TimedOut",
+  EREFUSED: "Refused",
+  ECONNREFUSED: "Unreachable",
+  ENOTIMP: "NotImplemented",
+  EFORMERR: "BadQuery",
+  EBADQUERY: "BadQuery",
+  EBADRESP: "BadResponse",
+  EBADNAME: "BadName",
+  EBADSTR: "BadName",
+  EINVAL: "BadName",
+  ENOMEM: "OutOfMemory",
+  EAI_MEMORY: "OutOfMemory"
+}
+
+export const toDnsReason = (error: unknown): DnsReason => dnsReasons[codeOf(error)] ?? "Unknown"

@@ -5,6 +5,12 @@ import { MemoryTransport } from "./endpoint.js"
 import type { MemoryHost } from "./host.js"
 import type { MemoryListener } from "./listener.js"
 import { Pipe } from "./pipe.js"
+import { byteLength } from "./text.js"
+
+/** As on Linux: unix(7). */
+export const longestPath = 107
+
+export const isTooLong = (path: string): boolean => byteLength(path) > longestPath
 
 /** Starts to connect; how it went is said in a later turn. */
 export const connect = (host: MemoryHost, target: ConnectTarget): MemoryTransport => {
@@ -17,6 +23,7 @@ export const connect = (host: MemoryHost, target: ConnectTarget): MemoryTranspor
   }
   if (!host.isUp) return give(network.failure("Unreachable", `the host ${host.name} is down`))
   if (remote._tag === "UnixAddress") {
+    if (isTooLong(remote.path)) return give(network.failure("PathTooLong", `a path has at most ${longestPath} bytes`))
     const client = new MemoryTransport(host, "client", unix(""), remote, target.options)
     handshake(client, new MemoryTransport(host, "server", remote, unix(""), {}))
     return client

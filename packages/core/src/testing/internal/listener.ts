@@ -1,6 +1,7 @@
 import type { NetAddress } from "../../NetAddress.js"
 import { inet } from "../../NetAddress.js"
 import type { Failure, ListenEvents, ListenTarget, ListenTransport } from "../../Transport.js"
+import { isTooLong, longestPath } from "./connecting.js"
 import type { MemoryTransport } from "./endpoint.js"
 import type { Binding, MemoryHost } from "./host.js"
 import type { Task } from "./network.js"
@@ -35,6 +36,7 @@ export class MemoryListener implements ListenTransport, Binding, Task {
     const { network } = owner
     if (!owner.isUp) return network.failure("AddressNotAvailable", `the host ${owner.name} is down`)
     if (address._tag === "UnixAddress") {
+      if (isTooLong(address.path)) return network.failure("PathTooLong", `a path has at most ${longestPath} bytes`)
       if (owner.paths.has(address.path)) return network.failure("AddressInUse", `${address.path} is listened on`)
       owner.paths.set(address.path, this)
     } else {

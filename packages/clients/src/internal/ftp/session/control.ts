@@ -37,6 +37,8 @@ export type ControlError =
 
 // What servers answer to a NOOP amid a transfer, and never to the transfer itself.
 const noopCodes = new Set([200, 500, 501, 502, 503])
+// These speak of a transfer. One that answers anything else is a straggler of a transfer that was aborted.
+const transferCodes = new Set([225, 226, 426])
 const mostPreliminaries = 16
 /** The most replies that may wait behind each other. More come only from a peer that talks to itself. */
 const mostArrived = 1000
@@ -256,6 +258,9 @@ export class Control {
       return this.loseWith(refusal as FtpError.ServiceUnavailable)
     }
     if (first === undefined) return this.loseWith(this.violation("a reply came that nobody asked for", reply))
+    if (transferCodes.has(reply.code) && !first.isTransfer && first.command.verb !== "ABOR") {
+      return this.loseWith(this.violation(`the reply to ${first.command.verb} is another command's`, reply))
+    }
     if (Reply.kind(reply) === "preliminary") {
       first.preliminary ??= reply
       first.preliminaries += 1

@@ -1,7 +1,7 @@
 /**
  * What the parts of a session share: the control connection, what is known of the server, and whose turn it is.
  */
-import * as Net from "@copas/core/Net"
+import type * as Net from "@copas/core/Net"
 import * as Effect from "effect/Effect"
 import type * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"

@@ -1,7 +1,7 @@
 /**
  * One control connection of the test server: reading commands, writing replies, and the transfer that is under way.
  */
-import * as Net from "@copas/core/Net"
+import type * as Net from "@copas/core/Net"
 import type { Socket } from "@copas/core/Socket"
 import type { ServerContext } from "@copas/core/Tls"
 import * as Tls from "@copas/core/Tls"

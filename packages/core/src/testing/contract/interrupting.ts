@@ -1,7 +1,8 @@
-import * as Copas from "@copas/core/Copas"
-import * as Net from "@copas/core/Net"
-import type { Socket } from "@copas/core/Socket"
-import * as Thread from "@copas/core/Thread"
+/** Random programs that are interrupted at random points. */
+import * as Copas from "../../Copas.js"
+import * as Net from "../../Net.js"
+import type { Socket } from "../../Socket.js"
+import * as Thread from "../../Thread.js"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
@@ -139,22 +140,13 @@ export const interrupted = (seed: number, mode: Mode): Effect.Effect<void, never
     yield* Copas.trace(undefined)
   })
 
-/** What is still there of the dispatcher and the network: all of it should be 0. */
-export const left: Effect.Effect<Record<string, number>, never, Copas.Copas | Net.Net> = Effect.gen(function*() {
+/** What is still there of the dispatcher and the network. */
+export const left: Effect.Effect<ReadonlyArray<string>, never, Copas.Copas | Net.Net> = Effect.gen(function*() {
   const { servers, sockets, threads, timers } = yield* Copas.status
-  return { threads: threads.length, servers: servers.length, sockets: sockets.length, timers }
+  return [
+    ...threads.map(({ name, state }) => `thread ${name}, ${state}`),
+    ...servers.map(({ name }) => `server ${name}`),
+    ...sockets.map(({ name }) => `socket ${name}`),
+    ...(timers === 0 ? [] : [`${timers} timers`])
+  ]
 })
-
-export const nothing = { threads: 0, servers: 0, sockets: 0, timers: 0 }
-
-/** Waits until `effect` is what it should be, or until it is clear that it will not be. */
-export const becomes = <A>(effect: Effect.Effect<A>, isRight: (value: A) => boolean): Effect.Effect<A> =>
-  Effect.gen(function*() {
-    let value = yield* effect
-    for (let turns = 0; turns < 500 && !isRight(value); turns += 1) {
-      yield* turn
-      value = yield* effect
-    }
-    return value
-  })
-

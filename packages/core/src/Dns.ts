@@ -1,0 +1,304 @@
+/**
+ * Names, addresses and records as a capability, never blocking a thread.
+ *
+ * `lookup` and `reverse` ask as the system does, its hosts file included; `resolve` asks name servers for records.
+ * `Net` and `Udp` look names up by the platform's own means; a platform's layer may let them use this service instead, as
+ * `NodeCopas.layer` does: then a program has one owner of its names.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { Family } from "./NetAddress.js"
+import { familyOf } from "./NetAddress.js"
+import { DnsError, type UnsupportedOption } from "./SocketError.js"
+import type { Failure, HostAddress } from "./Transport.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface LookupOptions {
+  /** Only addresses of this family. Default both. */
+  readonly family?: Family | undefined
+}
+
+/**
+ * An A or AAAA record (RFC 1035, section 3.4.1; RFC 3596).
+ *
+ * @since 0.1.0
+ * @category records
+ */
+export interface AddressRecord {
+  readonly address: string
+  /** How long it may be kept, in seconds. */
+  readonly ttlSeconds: number
+}
+
+/**
+ * RFC 1035, section 3.3.9.
+ *
+ * @since 0.1.0
+ * @category records
+ */
+export interface MxRecord {
+  readonly exchange: string
+  /** Lower ones are tried first. */
+  readonly priority: number
+}
+
+/**
+ * RFC 2782.
+ *
+ * @since 0.1.0
+ * @category records
+ */
+export interface SrvRecord {
+  readonly name: string
+  readonly port: number
+  readonly priority: number
+  readonly weight: number
+}
+
+/**
+ * RFC 1035, section 3.3.13. All times in seconds.
+ *
+ * @since 0.1.0
+ * @category records
+ */
+export interface SoaRecord {
+  readonly primary: string
+  readonly mailbox: string
+  readonly serial: number
+  readonly refreshSeconds: number
+  readonly retrySeconds: number
+  readonly expireSeconds: number
+  /** How long the absence of a name may be kept (RFC 2308). */
+  readonly minimumTtlSeconds: number
+}
+
+/**
+ * RFC 8659.
+ *
+ * @since 0.1.0
+ * @category records
+ */
+export interface CaaRecord {
+  readonly isCritical: boolean
+  /** `"issue"`, `"issuewild"`, `"iodef"` … */
+  readonly tag: string
+  readonly value: string
+}
+
+/**
+ * RFC 3403.
+ *
+ * @since 0.1.0
+ * @category records
+ */
+export interface NaptrRecord {
+  readonly order: number
+  readonly preference: number
+  readonly flags: string
+  readonly service: string
+  readonly regexp: string
+  readonly replacement: string
+}
+
+/**
+ * RFC 6698.
+ *
+ * @since 0.1.0
+ * @category records
+ */
+export interface TlsaRecord {
+  readonly usage: number
+  readonly selector: number
+  readonly matchingType: number
+  readonly data: Uint8Array
+}
+
+/**
+ * What each type of record is given as. Those with a priority come in its order.
+ *
+ * @since 0.1.0
+ * @category records
+ */
+export interface Records {
+  readonly A: AddressRecord
+  readonly AAAA: AddressRecord
+  readonly CNAME: string
+  readonly MX: MxRecord
+  readonly NS: string
+  readonly PTR: string
+  readonly SOA: SoaRecord
+  readonly SRV: SrvRecord
+  /** The parts of one record: a text longer than 255 bytes comes in several (RFC 1035, section 3.3.14). */
+  readonly TXT: ReadonlyArray<string>
+  readonly CAA: CaaRecord
+  readonly NAPTR: NaptrRecord
+  readonly TLSA: TlsaRecord
+}
+
+/**
+ * @since 0.1.0
+ * @category records
+ */
+export type RecordType = keyof Records
+
+/**
+ * What stands behind an address and a port (getnameinfo).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NameInfo {
+  readonly host: string
+  /** The name of the service at the port, `"http"` say, or the port's number where it has none. */
+  readonly service: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  readonly lookup: (name: string, options?: LookupOptions) => Effect.Effect<ReadonlyArray<HostAddress>, DnsError>
+  readonly reverse: (address: string) => Effect.Effect<ReadonlyArray<string>, DnsError>
+  readonly nameInfo: (address: string, port: number) => Effect.Effect<NameInfo, DnsError>
+  readonly resolve: <T extends RecordType>(
+    name: string,
+    type: T
+  ) => Effect.Effect<ReadonlyArray<Records[T]>, DnsError | UnsupportedOption>
+  readonly hostName: Effect.Effect<string>
+}
+
+/**
+ * Names, addresses and records.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class Dns extends Context.Tag("@copas/core/Dns")<Dns, Service>() {}
+
+/** RFC 1035, section 2.3.4. What has a byte outside ASCII is longer when it is encoded; the platform sees to that. */
+const canBeName = (name: string): boolean => {
+  const labels = name.endsWith(".") ? name.slice(0, -1) : name
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  if (labels === "" || labels.length > 253 || /[\u0000-\u0020\u007f]/.test(labels)) return false
+  return labels.split(".").every((label) => label !== "" && label.length <= 63)
+}
+
+const badName = (name: string, query: string): Effect.Effect<never, DnsError> =>
+  Effect.fail(new DnsError({ reason: "BadName", name, query }))
+
+/**
+ * A service whose questions make sense: `service` is asked for no name and no address that cannot be one, and a numeric
+ * address is its own answer.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (service: Service): Service => ({
+  lookup: (name, options) => {
+    const numeric = familyOf(name)
+    if (numeric !== undefined) {
+      return options?.family === undefined || options.family === numeric
+        ? Effect.succeed([{ host: name, family: numeric }])
+        : Effect.fail(new DnsError({ reason: "NoData", name, query: "address" }))
+    }
+    return canBeName(name) ? service.lookup(name, options) : badName(name, "address")
+  },
+  reverse: (address) => familyOf(address) === undefined ? badName(address, "name") : service.reverse(address),
+  nameInfo: (address, port) =>
+    familyOf(address) === undefined || !(Number.isInteger(port) && port >= 0 && port <= 65535)
+      ? badName(`${address}, port ${port}`, "name")
+      : service.nameInfo(address, port),
+  resolve: (name, type) => canBeName(name) ? service.resolve(name, type) : badName(name, type),
+  hostName: service.hostName
+})
+
+/**
+ * How a platform's `Net` looks names up by `service`.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toPlatformLookup = (
+  service: Service
+): (host: string, family: Family | undefined) => Effect.Effect<ReadonlyArray<HostAddress>, Failure> =>
+(host, family) =>
+  Effect.mapError(service.lookup(host, { family }), (error): Failure => ({
+    reason: error.reason === "NotFound" || error.reason === "NoData" || error.reason === "BadName"
+      ? "HostNotFound"
+      : "LookupFailed",
+    cause: error
+  }))
+
+/**
+ * The addresses of a name, in the order of preference (getaddrinfo). What LuaSocket calls `toip` and `getaddrinfo`.
+ *
+ * *Interruption* ends the wait at once; a question that the system cannot take back is answered to nobody.
+ *
+ * @since 0.1.0
+ * @category accessors
+ * @example
+ * ```ts
+ * import { Dns } from "@copas/core"
+ * import { DnsMemory } from "@copas/core/testing"
+ * import { Effect } from "effect"
+ *
+ * const names = DnsMemory.layer({ hosts: { "mail.example": ["192.0.2.25", "2001:db8::25"] } })
+ *
+ * Dns.lookup("mail.example").pipe(
+ *   Effect.map((found) => found.map(({ host }) => host).join(" ")),
+ *   Effect.catchTag("DnsError", (error) => Effect.succeed(error.reason)),
+ *   Effect.provide(names),
+ *   Effect.runPromise
+ * ).then(console.log) // 192.0.2.25 2001:db8::25
+ * ```
+ */
+export const lookup = (
+  name: string,
+  options?: LookupOptions
+): Effect.Effect<ReadonlyArray<HostAddress>, DnsError, Dns> => Effect.flatMap(Dns, (dns) => dns.lookup(name, options))
+
+/**
+ * The names of an address. What LuaSocket calls `tohostname`.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const reverse = (address: string): Effect.Effect<ReadonlyArray<string>, DnsError, Dns> =>
+  Effect.flatMap(Dns, (dns) => dns.reverse(address))
+
+/**
+ * The name of an address, and of the service at a port (getnameinfo).
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const nameInfo = (address: string, port: number): Effect.Effect<NameInfo, DnsError, Dns> =>
+  Effect.flatMap(Dns, (dns) => dns.nameInfo(address, port))
+
+/**
+ * The records of a type that a name has. A type that the platform cannot ask for is `UnsupportedOption`.
+ *
+ * *Interruption* cancels the question.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const resolve = <T extends RecordType>(
+  name: string,
+  type: T
+): Effect.Effect<ReadonlyArray<Records[T]>, DnsError | UnsupportedOption, Dns> =>
+  Effect.flatMap(Dns, (dns) => dns.resolve(name, type))
+
+/**
+ * The name of this machine. What LuaSocket calls `gethostname`.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const hostName: Effect.Effect<string, never, Dns> = Effect.flatMap(Dns, (dns) => dns.hostName)

@@ -1,0 +1,182 @@
+import * as Net from "@copas/core/Net"
+import * as NetAddress from "@copas/core/NetAddress"
+import type { ConnectTarget, Events, Failure, HostAddress, Platform, Transport } from "@copas/core/Transport"
+import { expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+
+/** An attempt to connect whose fate the test decides. */
+class Attempt implements Transport {
+  readonly host: string
+  readonly localAddress = NetAddress.inet("127.0.0.1", 1)
+  readonly remoteAddress: NetAddress.NetAddress
+  events: Events | undefined
+  isCut = false
+  onCut = (): void => {}
+  constructor({ address }: ConnectTarget) {
+    this.host = address._tag === "InetAddress" ? address.host : address.path
+    this.remoteAddress = address
+  }
+  open(events: Events): void {
+    this.events = events
+  }
+  succeed(): void {
+    this.events!.connected()
+  }
+  fail(reason: Failure["reason"]): void {
+    this.events!.failed({ reason, cause: undefined })
+  }
+  destroy(): void {
+    if (this.isCut) return
+    this.isCut = true
+    this.onCut()
+    queueMicrotask(() => this.events!.closed())
+  }
+  reset(): void {
+    this.destroy()
+  }
+  pause(): void {}
+  resume(): void {}
+  write(): void {
+    queueMicrotask(() => this.events!.written())
+  }
+  end(): void {
+    this.destroy()
+  }
+  setOption(): undefined {}
+  getOption(): undefined {}
+}
+
+/** A network on which a name has `addresses`; gives every attempt that was made. */
+const network = (
+  ...addresses: ReadonlyArray<string>
+): { readonly net: Net.Service; readonly attempts: Array<Attempt>; readonly tried: () => ReadonlyArray<string> } => {
+  const attempts: Array<Attempt> = []
+  const found = addresses.map((host): HostAddress => ({ host, family: host.includes(":") ? "IPv6" : "IPv4" }))
+  const platform: Platform = {
+    name: "a test",
+    endOfTurn: queueMicrotask,
+    connect: (target) => {
+      const attempt = new Attempt(target)
+      attempts.push(attempt)
+      return attempt
+    },
+    listen: () => {
+      throw new Error("nobody listens here")
+    },
+    lookup: () => Effect.succeed(found),
+    unsupported: () => undefined,
+    byteLength: (text) => Buffer.byteLength(text),
+    decode: (chunk, start, end) => Buffer.from(chunk).toString("utf-8", start, end)
+  }
+  return { net: Net.make(platform), attempts, tried: () => attempts.map(({ host }) => host) }
+}
+
+const settle = Effect.repeatN(Effect.yieldNow(), 30)
+
+const connecting = (net: Net.Service, options: Partial<Net.ConnectOptions> = {}) =>
+  Effect.tap(Effect.fork(Effect.scoped(Effect.exit(net.connect({ host: "a.test", port: 1, linger: 0, ...options } as Net.ConnectOptions)))), () => settle)
+
+const left = (net: Net.Service) => Effect.map(net.sockets, (sockets) => sockets.length)
+
+it.effect("S01 the next address is tried 250 ms after the one before, families in turns (RFC 8305)", () =>
+  Effect.gen(function*() {
+    const { attempts, net, tried } = network("::1", "::2", "10.0.0.1", "10.0.0.2", "10.0.0.3")
+    const fiber = yield* connecting(net)
+    expect(tried()).toEqual(["::1"])
+    yield* TestClock.adjust("249 millis")
+    expect(tried()).toEqual(["::1"])
+    yield* TestClock.adjust("1 millis")
+    expect(tried()).toEqual(["::1", "10.0.0.1"])
+    yield* TestClock.adjust("1 seconds")
+    expect(tried()).toEqual(["::1", "10.0.0.1", "::2", "10.0.0.2", "10.0.0.3"])
+    attempts[2]!.succeed()
+    const exit = yield* Fiber.join(fiber)
+    expect(Exit.isSuccess(exit) && NetAddress.format(exit.value.remoteAddress)).toBe("[::2]:1")
+    yield* settle
+    expect(attempts.map(({ isCut }) => isCut)).toEqual([true, true, true, true, true])
+    expect(yield* left(net)).toBe(0)
+  }))
+
+it.effect("S01 a failed attempt starts the next one at once, and the last failure ends it with every reason", () =>
+  Effect.gen(function*() {
+    const { attempts, net, tried } = network("::1", "10.0.0.1")
+    const fiber = yield* connecting(net)
+    attempts[0]!.fail("Unreachable")
+    expect(tried()).toEqual(["::1", "10.0.0.1"])
+    attempts[1]!.fail("Refused")
+    const error = yield* Effect.flip(Effect.flatten(Fiber.join(fiber)))
+    expect(error).toMatchObject({
+      _tag: "ConnectError",
+      reason: "Unreachable",
+      target: "a.test:1",
+      attempts: [{ address: "[::1]:1", reason: "Unreachable" }, { address: "10.0.0.1:1", reason: "Refused" }]
+    })
+    expect(error.message).toContain("[::1]:1: Unreachable, 10.0.0.1:1: Refused")
+    expect(yield* left(net)).toBe(0)
+  }))
+
+it.effect("S01 a dead address that answers nothing delays by 250 ms and no more", () =>
+  Effect.gen(function*() {
+    const { attempts, net } = network("::1", "127.0.0.1")
+    const fiber = yield* connecting(net)
+    yield* TestClock.adjust("250 millis")
+    attempts[1]!.succeed()
+    expect(Exit.isSuccess(yield* Fiber.join(fiber))).toBe(true)
+    yield* settle
+    expect(attempts[0]!.isCut).toBe(true)
+    expect(yield* left(net)).toBe(0)
+  }))
+
+it.effect("S01 once an attempt has won no other one starts, though earlier ones fail afterwards", () =>
+  Effect.gen(function*() {
+    const { attempts, net, tried } = network("10.0.0.1", "10.0.0.2", "10.0.0.3")
+    const fiber = yield* connecting(net)
+    yield* TestClock.adjust("250 millis")
+    attempts[1]!.succeed()
+    attempts[0]!.fail("Refused")
+    expect(Exit.isSuccess(yield* Fiber.join(fiber))).toBe(true)
+    yield* TestClock.adjust("10 seconds")
+    expect(tried()).toEqual(["10.0.0.1", "10.0.0.2"])
+    expect(yield* left(net)).toBe(0)
+  }))
+
+it.effect("S01 interrupting connect cuts every attempt, and none starts afterwards", () =>
+  Effect.gen(function*() {
+    const { attempts, net, tried } = network("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
+    const fiber = yield* connecting(net)
+    yield* TestClock.adjust("250 millis")
+    // The second one fails just while the first one is being cut.
+    attempts[0]!.onCut = () => attempts[1]!.fail("Refused")
+    yield* Fiber.interrupt(fiber)
+    yield* TestClock.adjust("10 seconds")
+    expect(tried()).toEqual(["10.0.0.1", "10.0.0.2"])
+    expect(attempts.map(({ isCut }) => isCut)).toEqual([true, true])
+    expect(yield* left(net)).toBe(0)
+  }))
+
+it.effect("C17 the connect time-out is for all attempts together, and cuts them", () =>
+  Effect.gen(function*() {
+    const { attempts, net } = network("10.0.0.1", "10.0.0.2")
+    const fiber = yield* connecting(net, { timeouts: { connect: "5 seconds" } })
+    yield* TestClock.adjust("4999 millis")
+    expect(Option.isNone(yield* Fiber.poll(fiber))).toBe(true)
+    yield* TestClock.adjust("1 millis")
+    const error = yield* Effect.flip(Effect.flatten(Fiber.join(fiber)))
+    expect(error).toMatchObject({ _tag: "ConnectError", reason: "TimedOut" })
+    expect(error.message).toContain("no answer came in time")
+    expect(attempts.map(({ isCut }) => isCut)).toEqual([true, true])
+    expect(yield* left(net)).toBe(0)
+  }))
+
+it.effect("S01 a name without any address is HostNotFound, for connect and for listen", () =>
+  Effect.gen(function*() {
+    const { net } = network()
+    const error = yield* Effect.flip(Effect.scoped(net.connect({ host: "a.test", port: 1 })))
+    expect(error).toMatchObject({ _tag: "ConnectError", reason: "HostNotFound" })
+    const bind = yield* Effect.flip(Effect.scoped(net.listen({ host: "a.test", port: 1 })))
+    expect(bind).toMatchObject({ _tag: "BindError", reason: "HostNotFound" })
+  }))

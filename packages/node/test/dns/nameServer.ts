@@ -1,0 +1,47 @@
+import { Udp } from "@copas/core"
+import type { DatagramSocket } from "@copas/core"
+import { Effect } from "effect"
+
+/** RFC 1035, section 4.1.1. */
+export const codes = { noError: 0, formatError: 1, serverFailure: 2, nameError: 3, notImplemented: 4, refused: 5 }
+
+/** The name that a query asks about: section 4.1.2. */
+const nameIn = (query: Uint8Array): string => {
+  const labels: Array<string> = []
+  for (let at = 12; query[at] !== 0 && at < query.length; at += query[at]! + 1) {
+    labels.push(Buffer.from(query.subarray(at + 1, at + 1 + query[at]!)).toString("latin1"))
+  }
+  return labels.join(".")
+}
+
+const reply = (query: Uint8Array, code: number, address: string | undefined): Uint8Array => {
+  const end = 12 + nameIn(query).length + 2 + 4
+  const answer = Buffer.from(query.subarray(0, end))
+  answer[2] = 0x84 | (answer[2]! & 1)
+  answer[3] = 0x80 | code
+  answer.writeUInt16BE(address === undefined ? 0 : 1, 6)
+  answer.writeUInt32BE(0, 8)
+  if (address === undefined) return answer
+  // The name by reference, type A, class IN, 60 seconds, 4 bytes.
+  const record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...address.split(".").map(Number)]
+  return Buffer.concat([answer, Buffer.from(record)])
+}
+
+/** Serves what `answer` says of a name: a code, an address, bytes as they stand, or nothing at all. */
+export const nameServer = (
+  answer: (name: string) => number | string | Uint8Array | undefined
+) =>
+  Effect.gen(function*() {
+    const socket: DatagramSocket.DatagramSocket = yield* Udp.bind({ host: "127.0.0.1" })
+    const asked: Array<string> = []
+    const serve = Effect.flatMap(socket.receiveFrom, ({ data, from }) => {
+      const name = nameIn(data)
+      asked.push(name)
+      const said = answer(name)
+      if (said === undefined) return Effect.void
+      if (said instanceof Uint8Array) return socket.sendTo(Buffer.concat([data.subarray(0, 2), said]), from)
+      return socket.sendTo(typeof said === "string" ? reply(data, 0, said) : reply(data, said, undefined), from)
+    })
+    yield* Effect.forkScoped(Effect.ignore(Effect.forever(serve)))
+    return { address: `127.0.0.1:${socket.localAddress.port}`, asked }
+  })

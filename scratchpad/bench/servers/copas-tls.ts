@@ -1,0 +1,17 @@
+import { Copas, Net, Socket, Tls } from "@copas/core"
+import { NodeCopas } from "@copas/node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+import * as Certificates from "../../../packages/node/test/certificates.js"
+
+const program = Effect.gen(function*() {
+  const made = yield* Effect.promise(() => Certificates.make({ hosts: ["localhost"] }))
+  const tls = yield* Tls.server({ identity: Certificates.identity(made) })
+  const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, backlog: 4096, tls })
+  yield* Copas.addServer(listener, (socket) => Socket.forEachChunk(socket, (chunk) => socket.send(chunk)), {
+    onError: () => Effect.void
+  })
+  if (listener.address._tag === "InetAddress") console.log(`READY ${listener.address.port}`)
+})
+
+Copas.run(program).pipe(Effect.provide(NodeCopas.layer), NodeRuntime.runMain)
