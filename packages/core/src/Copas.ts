@@ -203,8 +203,9 @@ export const layer: Layer.Layer<Copas, never, Net.Net> = Layer.scoped(
  * Runs `program` as a thread, and gives its value when nothing is left to do: no server, no thread but such as wait to
  * be woken, no connection that still flushes. Threads that wait for the exit get their turn first.
  *
- * The scope of `program` lasts until then. When `program` fails, all else is interrupted, and the failure is this
- * effect's. *Interruption* interrupts every thread, closes every server, and waits for them.
+ * The scope of `program` lasts until then, so that its listeners do; a connection that it opens for a while wants
+ * `Effect.scoped` around it, else the other end's thread waits for it. When `program` fails, all else is interrupted,
+ * and the failure is this effect's. *Interruption* interrupts every thread, closes every server, and waits for them.
  *
  * @since 0.1.0
  * @category running

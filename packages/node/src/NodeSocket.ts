@@ -293,6 +293,10 @@ export const unsupported = (options: SocketOptions, isUnix: boolean): Unsupporte
   return undefined
 }
 
+/** A connected socket that has no address is a Unix-domain one. */
+const isUnix = (socket: NodeNet.Socket): boolean =>
+  !socket.connecting && !socket.destroyed && !("port" in socket.address())
+
 /** One text when all chunks are text: the system call is what costs, and one text is one call. */
 const joinText = (chunks: ReadonlyArray<Uint8Array | string>): string | undefined => {
   let joined = ""
@@ -322,5 +326,5 @@ export const fromNodeSocket = (
       socket.removeAllListeners("data")
       socket.removeAllListeners("end")
       socket.allowHalfOpen = true
-      return new NodeTransport(socket, undefined, options ?? {})
+      return new NodeTransport(socket, isUnix(socket) ? "" : undefined, options ?? {})
     }, options))

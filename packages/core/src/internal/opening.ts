@@ -215,7 +215,11 @@ export const listen = (
     const addresses = where.path === undefined
       ? yield* Effect.mapError(addressesOf(hub, where.host, where.port, where.family), failure)
       : [NetAddress.unix(where.path)]
-    const target: ListenTarget = { ...where.listening, address: addresses[0]!, options }
+    const address = addresses[0]
+    if (address === undefined) {
+      return yield* failure({ reason: "HostNotFound", cause: new Error("the name has no address") })
+    }
+    const target: ListenTarget = { ...where.listening, address, options }
     yield* supported(hub, options, target, where.path)
     const secured = yield* serverTls(hub, options, settings)
     return yield* Effect.uninterruptibleMask((restore) =>

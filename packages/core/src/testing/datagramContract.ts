@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import * as Options from "./contract/datagramOptions.js"
-import * as Serving from "./contract/datagramServing.js"
 import * as Datagrams from "./contract/datagrams.js"
+import * as Serving from "./contract/datagramServing.js"
 import * as Waiting from "./contract/datagramWaiting.js"
 import type { Case } from "./socketContract.js"
 

@@ -81,8 +81,12 @@ export const cases: ReadonlyArray<Case> = [
       yield* Copas.addServer(kept, () => Effect.void)
       const closed = yield* bound()
       yield* Copas.addServer(closed, () => Effect.void, { autoClose: true })
-      yield* until(Effect.map(Effect.flatMap(Net, (net) => net.datagramSockets), (open) =>
-        !open.some((socket) => socket.id === closed.id)))
+      yield* until(
+        Effect.map(
+          Effect.flatMap(Net, (net) => net.datagramSockets),
+          (open) => !open.some((socket) => socket.id === closed.id)
+        )
+      )
       const client = yield* connectedTo(kept)
       yield* client.send("still open")
       same(textOf(yield* kept.receive), "still open")
@@ -110,7 +114,8 @@ export const cases: ReadonlyArray<Case> = [
       const ended = yield* Deferred.make<string>()
       yield* Copas.addServer(
         socket,
-        (socket) => Effect.flatMap(failure(socket.receive, "SocketTimeout"), (error) => Deferred.succeed(ended, error._tag)),
+        (socket) =>
+          Effect.flatMap(failure(socket.receive, "SocketTimeout"), (error) => Deferred.succeed(ended, error._tag)),
         { timeouts: { receive: 0 } }
       )
       same(yield* Deferred.await(ended), "SocketTimeout")
