@@ -40,6 +40,10 @@ const prepare = async (peers: ReadonlyArray<Peer>): Promise<Map<Peer, string>> =
 const whyNot = (workload: Workload, peer: Peer): string | undefined => {
   if (!peer.modes.includes(workload.mode)) return "has none"
   const limit = peer.limit
+  if (workload.kind === "clients") {
+    const missing = workload.missing()
+    return missing === undefined ? undefined : `not installed: ${missing}`
+  }
   return workload.kind === "server" && limit !== undefined && workload.connections > limit.connections
     ? limit.why
     : undefined

@@ -70,7 +70,20 @@ export interface ThreadWorkload extends Described {
   readonly once: boolean
 }
 
-export type Workload = ServerWorkload | ThreadWorkload
+/** A client program that does rounds when it is told to, against a server that the workload starts. Counted by the clock. */
+export interface ClientWorkload extends Described {
+  readonly kind: "clients"
+  /** What to install for the server, or undefined when it is there. */
+  readonly missing: () => string | undefined
+  /** What the peers' programs are given besides, and how the server ends. */
+  readonly start: (quick: boolean) => Promise<{
+    readonly args: ReadonlyArray<string>
+    readonly pid: number
+    readonly stop: () => Promise<void>
+  }>
+}
+
+export type Workload = ServerWorkload | ThreadWorkload | ClientWorkload
 
 export type Command = readonly [string, ...Array<string>]
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { descriptorLimit, readCpu, residentMemory, usedBetween } from "./cpu.js"
-import type { LoadContext, Outcome, Peer, ServerWorkload, ThreadWorkload, Workload } from "./model.js"
+import type { ClientWorkload, LoadContext, Outcome, Peer, ServerWorkload, ThreadWorkload, Workload } from "./model.js"
 import type { Options } from "./options.js"
 import { expectLine, loadCore, type Program, serverCore, start } from "./program.js"
 
@@ -11,6 +11,7 @@ export const run = async (
   options: Options,
   directory: string
 ): Promise<Outcome> => {
+  if (workload.kind === "clients") return visit(workload, peer, options, directory)
   let program: Program | undefined
   try {
     program = start(serverCore, peer.command(directory, workload.mode))
@@ -54,6 +55,52 @@ const drive = async (
     return JSON.parse(await load.line(), (_, value) => value === null ? Number.NaN : value) as Outcome
   } finally {
     await load.stop()
+  }
+}
+
+/** A client's rounds by the clock, server and client on a core each. */
+const visit = async (
+  workload: ClientWorkload,
+  peer: Peer,
+  options: Options,
+  directory: string
+): Promise<Outcome> => {
+  let program: Program | undefined
+  let stop: (() => Promise<void>) | undefined
+  try {
+    const server = await workload.start(options.quick)
+    stop = server.stop
+    const [file, ...args] = peer.command(directory, workload.mode)
+    program = start(serverCore, [file, ...args, ...server.args])
+    await expectLine(program, "READY")
+    const round = (): Promise<number> => {
+      program!.tell("go")
+      return expectLine(program!, "DONE")
+    }
+    // The JIT, the kernel's buffers and the server's caches.
+    await round()
+    await sleep(200)
+    const memory = residentMemory(program.pid)
+    const from = readCpu([program.pid, server.pid])
+    const begun = performance.now()
+    let done = await round()
+    while (performance.now() - begun < options.seconds * 1000) done += await round()
+    const took = performance.now() - begun
+    const used = usedBetween(from, readCpu([program.pid, server.pid]))
+    return {
+      figure: took / done,
+      columns: {
+        [workload.columns[0]!.label]: done / took * 1000,
+        "CPU µs each": used.each[0]! / 1000 / done,
+        "RSS growth MiB": (residentMemory(program.pid) - memory) / (1 << 20)
+      },
+      remarks: []
+    }
+  } catch (error) {
+    return { figure: Number.NaN, columns: {}, remarks: [], broken: error instanceof Error ? error.message : `${error}` }
+  } finally {
+    await program?.stop()
+    await stop?.()
   }
 }
 

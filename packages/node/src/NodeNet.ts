@@ -18,6 +18,7 @@ import type {
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NodeNet from "node:net"
+import * as Descriptors from "./internal/descriptors.js"
 import { toFailure } from "./internal/errno.js"
 import { platformName } from "./internal/platformName.js"
 import * as NodeTls from "./internal/tls.js"
@@ -75,6 +76,8 @@ class NodeListenTransport implements ListenTransport {
       const transport = new NodeTransport(socket, path, options)
       if (options.keepAlive !== undefined) transport.setOption("keepAlive", options.keepAlive)
       events.accepted(transport)
+      const exhausted = Descriptors.exhaustion(socket)
+      if (exhausted !== undefined) events.failed(toFailure(exhausted))
     })
     this.server.on("listening", () => {
       if (this.isClosing) {

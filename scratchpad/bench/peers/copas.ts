@@ -13,6 +13,9 @@ export const copas = nodePeer({
     "thread-join": "copas-threads",
     sleepers: "copas-threads",
     timeout: "copas-threads",
-    queues: "copas-threads"
+    queues: "copas-threads",
+    "ftp-download": "copas-ftp",
+    "ftp-upload": "copas-ftp",
+    "ftp-files": "copas-ftp"
   }
 })

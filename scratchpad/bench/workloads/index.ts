@@ -2,6 +2,7 @@ import type { Workload } from "../model.js"
 import { bulk } from "./bulk.js"
 import { burst } from "./burst.js"
 import { datagrams } from "./datagrams.js"
+import { ftpWorkloads } from "./ftp.js"
 import { idle } from "./idle.js"
 import { lines } from "./lines.js"
 import { pingPongs } from "./ping-pong.js"
@@ -23,5 +24,6 @@ export const workloads: ReadonlyArray<Workload> = [
   slow,
   datagrams,
   ...tlsWorkloads,
-  ...threadWorkloads
+  ...threadWorkloads,
+  ...ftpWorkloads
 ]

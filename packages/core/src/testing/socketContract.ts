@@ -3,7 +3,7 @@
  *
  * Who brings a platform runs every case with its layer, each in a scope of its own and under Effect's `TestClock`:
  *
- * ```ts
+ * ```
  * for (const { title, effect } of SocketContract.cases) {
  *   it.scoped(title, () => Effect.provide(effect, MyNet.layer))
  * }

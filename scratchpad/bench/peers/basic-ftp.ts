@@ -1,0 +1,8 @@
+import { nodePeer } from "./node-peer.js"
+
+/** The best-known FTP client for Node. */
+export const basicFtp = nodePeer({
+  name: "basic-ftp",
+  title: "basic-ftp",
+  programs: { "ftp-download": "basic-ftp", "ftp-upload": "basic-ftp", "ftp-files": "basic-ftp" }
+})

@@ -1,0 +1,16 @@
+import * as readline from "node:readline"
+
+/** Says READY, and does a round for each line it is told. */
+export const rounds = async (round: () => Promise<number>): Promise<void> => {
+  process.stdout.write("READY 0\n")
+  for await (const _ of readline.createInterface({ input: process.stdin })) {
+    process.stdout.write(`DONE ${await round()}\n`)
+  }
+}
+
+export const mebibyte = 1 << 20
+export const block = Buffer.alloc(65536, "copas")
+
+const [mode, port, size, local, big] = process.argv.slice(2) as [string, string, string, string, string]
+
+export const told = { mode, port: Number(port), size: Number(size), local, big }

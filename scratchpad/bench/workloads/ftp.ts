@@ -1,0 +1,120 @@
+import { spawn, spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import * as net from "node:net"
+import * as os from "node:os"
+import * as path from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import type { ClientWorkload } from "../model.js"
+import { loadCore, pinned } from "../program.js"
+
+const mebibyte = 1 << 20
+
+/** Files that a disk has no part in. */
+const memory = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir()
+
+const missing = (): string | undefined => {
+  if (process.getuid?.() !== 0) return "vsftpd is started as root"
+  return spawnSync("sh", ["-c", "command -v vsftpd"]).status === 0 ? undefined : "bash .ci/servers (vsftpd)"
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = net.createServer()
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as net.AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+
+const answers = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = net.connect({ host: "127.0.0.1", port })
+    socket.on("connect", () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on("error", () => resolve(false))
+  })
+
+/** vsftpd with a big file and a directory of small ones; `pub` takes uploads. */
+const start: ClientWorkload["start"] = async (quick) => {
+  const where = fs.mkdtempSync(path.join(memory, "copas-bench-ftp-"))
+  fs.chmodSync(where, 0o755)
+  const root = path.join(where, "root")
+  for (const each of ["root", "root/pub", "root/small", "empty", "local"]) fs.mkdirSync(path.join(where, each))
+  fs.chmodSync(path.join(root, "pub"), 0o777)
+  const size = (quick ? 64 : 1024) * mebibyte
+  // No holes: what is read is to be there.
+  const block = Buffer.alloc(mebibyte, "copas")
+  const big = fs.openSync(path.join(root, "big"), "w")
+  for (let at = 0; at < size; at += block.length) fs.writeSync(big, block)
+  fs.closeSync(big)
+  const files = quick ? 100 : 1000
+  for (let index = 0; index < files; index++) {
+    fs.writeFileSync(path.join(root, "small", `file-${index}`), block.subarray(0, 1000 + index))
+  }
+  const port = await freePort()
+  const config = path.join(where, "vsftpd.conf")
+  fs.writeFileSync(
+    config,
+    [
+      "listen=YES",
+      "listen_address=127.0.0.1",
+      `listen_port=${port}`,
+      "background=NO",
+      "anonymous_enable=YES",
+      "local_enable=NO",
+      `anon_root=${root}`,
+      "ftp_username=daemon",
+      "no_anon_password=YES",
+      "write_enable=YES",
+      "anon_upload_enable=YES",
+      "anon_other_write_enable=YES",
+      "anon_world_readable_only=NO",
+      "seccomp_sandbox=NO",
+      `secure_chroot_dir=${path.join(where, "empty")}`,
+      ""
+    ].join("\n"),
+    { mode: 0o600 }
+  )
+  const [file, ...args] = [...(pinned ? ["taskset", "-c", String(loadCore)] : []), "vsftpd", config]
+  const child = spawn(file!, args, { stdio: "ignore", detached: true })
+  const gone = new Promise<void>((resolve) => child.on("close", () => resolve()))
+  for (let patience = 500; !(await answers(port)); patience--) {
+    if (patience === 0 || child.exitCode !== null) throw new Error("vsftpd does not start")
+    await sleep(10)
+  }
+  return {
+    args: [String(port), String(size), path.join(where, "local"), path.join(root, "big")],
+    pid: child.pid!,
+    stop: async () => {
+      process.kill(-child.pid!, "SIGTERM")
+      await gone
+      fs.rmSync(where, { recursive: true, force: true })
+    }
+  }
+}
+
+const described = (name: string, title: string, each: string, target: number): ClientWorkload => ({
+  kind: "clients",
+  name,
+  group: "ftp",
+  title,
+  mode: name,
+  baseline: "basic-ftp",
+  figure: { label: `ms a ${each}`, digits: 3 },
+  columns: [
+    { label: each === "MiB" ? "MiB/s" : "files/s", digits: 0 },
+    { label: "CPU µs each", digits: 0 },
+    { label: "RSS growth MiB", digits: 1 }
+  ],
+  goal: { by: "ratio", target },
+  missing,
+  start
+})
+
+export const ftpWorkloads: ReadonlyArray<ClientWorkload> = [
+  described("ftp-download", "1 GiB from vsftpd; also to be within 0.8 of curl", "MiB", 1.2),
+  described("ftp-upload", "1 GiB to vsftpd; also to be within 0.8 of curl", "MiB", 1.2),
+  described("ftp-files", "1 000 small files from vsftpd to a local directory; ours over a pool", "file", 4)
+]
