@@ -60,7 +60,10 @@ const quietRun = async (workload: Workload, peer: Peer, options: Options): Promi
 
 const compare = async (workload: Workload, options: Options, absent: Map<Peer, string>): Promise<void> => {
   const outcomes = new Map<Peer, Array<Outcome>>(options.peers.map((peer) => [peer, []]))
-  const reasons = new Map(options.peers.map((peer) => [peer, absent.get(peer) ?? whyNot(workload, peer)]))
+  const reasons = new Map(options.peers.map((peer) => {
+    const why = whyNot(workload, peer)
+    return [peer, why === "has none" ? why : absent.get(peer) ?? why]
+  }))
   for (let repeat = 0; repeat < options.repeats; repeat++) {
     for (const [peer, all] of outcomes) {
       if (reasons.get(peer) !== undefined) continue

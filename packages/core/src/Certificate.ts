@@ -140,7 +140,10 @@ export const isCertificate = (u: unknown): u is Certificate => Predicate.hasProp
 export const parse = (
   source: string | Uint8Array
 ): Effect.Effect<Certificate, TlsError | UnsupportedOption, Net> =>
-  Effect.flatMap(Net, (net) => Effect.flatMap(net.tls, (tls) => Effect.map(tls.certificates(source, 1), (all) => all[0]!)))
+  Effect.flatMap(
+    Net,
+    (net) => Effect.flatMap(net.tls, (tls) => Effect.map(tls.certificates(source, 1), (all) => all[0]!))
+  )
 
 /**
  * Reads every certificate of a PEM bundle, at most 1024.

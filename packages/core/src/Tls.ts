@@ -17,11 +17,7 @@ import * as Handshake from "./internal/handshake.js"
 import { TlsContextTypeId } from "./internal/typeIds.js"
 import { Net } from "./Net.js"
 import type { Socket } from "./Socket.js"
-import type {
-  InvalidOption,
-  SendError,
-  UnsupportedOption
-} from "./SocketError.js"
+import type { InvalidOption, SendError, UnsupportedOption } from "./SocketError.js"
 import type { TlsError, TlsReason } from "./TlsError.js"
 import type { ClientOptions, ServerOptions, Version } from "./TlsOptions.js"
 
@@ -200,8 +196,7 @@ export interface TlsConnection {
  * @since 0.1.0
  * @category guards
  */
-export const isContext = (u: unknown): u is ClientContext | ServerContext =>
-  Predicate.hasProperty(u, TlsContextTypeId)
+export const isContext = (u: unknown): u is ClientContext | ServerContext => Predicate.hasProperty(u, TlsContextTypeId)
 
 /**
  * Builds what clients share. Files are read and keys are checked now, not when somebody connects; what is bad fails with

@@ -95,7 +95,8 @@ const advice: Record<TlsReason, string> = {
   NotYetValid: "a certificate of the peer is not valid yet; check the clocks of both machines",
   Untrusted: "no chain from the peer's certificate to an authority trusted here; give the authority as `ca`, or have "
     + "the peer send its intermediate certificates",
-  SelfSigned: "the peer's certificate, or the root it sent, is self-signed and not trusted; give it as `ca` if it is right",
+  SelfSigned:
+    "the peer's certificate, or the root it sent, is self-signed and not trusted; give it as `ca` if it is right",
   WrongHost: "the peer's certificate is for another name; check the name, or set `serverName`",
   Revoked: "a certificate of the peer was revoked by its issuer",
   NoRevocationList: "no revocation list for the issuer of a certificate, or one out of date; give a fresh one as `crl`",
@@ -110,7 +111,8 @@ const advice: Record<TlsReason, string> = {
   NoSharedAlpn: "both sides offer no common application protocol; look at `alpn`",
   UnknownServerName: "there is no context for the name that the client asked for",
   UnknownPskIdentity: "the pre-shared key, or the identity it goes by, is not known",
-  PlaintextPeer: "the peer does not speak TLS; check the port, and whether the protocol upgrades by a command (STARTTLS)",
+  PlaintextPeer:
+    "the peer does not speak TLS; check the port, and whether the protocol upgrades by a command (STARTTLS)",
   HandshakeTimeout: "the peer did not finish the handshake in time",
   ClosedInHandshake: "the peer closed the connection during the handshake; its log may say why",
   Overloaded: "too many handshakes were under way, so the oldest was dropped",

@@ -78,7 +78,12 @@ const network = (
 const settle = Effect.repeatN(Effect.yieldNow(), 30)
 
 const connecting = (net: Net.Service, options: Partial<Net.ConnectOptions> = {}) =>
-  Effect.tap(Effect.fork(Effect.scoped(Effect.exit(net.connect({ host: "a.test", port: 1, linger: 0, ...options } as Net.ConnectOptions)))), () => settle)
+  Effect.tap(
+    Effect.fork(
+      Effect.scoped(Effect.exit(net.connect({ host: "a.test", port: 1, linger: 0, ...options } as Net.ConnectOptions)))
+    ),
+    () => settle
+  )
 
 const left = (net: Net.Service) => Effect.map(net.sockets, (sockets) => sockets.length)
 

@@ -192,13 +192,18 @@ const platformWith = (lookup: Platform["lookup"]): Platform => ({
   }
 })
 
+const make: Effect.Effect<Net.Service, never, Dns.Dns> = Effect.map(
+  Dns.Dns,
+  (dns) => Net.make(platformWith(Dns.toPlatformLookup(dns)))
+)
+
 /**
  * The network on Node, which looks names up as the system does.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Net.Net> = Layer.suspend(() => Layer.provide(layerDns, NodeDns.layer))
+export const layer: Layer.Layer<Net.Net> = Layer.provide(Layer.effect(Net.Net, make), NodeDns.layer)
 
 /**
  * The network on Node, which looks names up by `Dns`.
@@ -206,7 +211,5 @@ export const layer: Layer.Layer<Net.Net> = Layer.suspend(() => Layer.provide(lay
  * @since 0.1.0
  * @category layers
  */
-export const layerDns: Layer.Layer<Net.Net, never, Dns.Dns> = Layer.effect(
-  Net.Net,
-  Effect.map(Dns.Dns, (dns) => Net.make(platformWith(Dns.toPlatformLookup(dns))))
-)
+// A layer apart: one that both shared would be built once, with the names of whichever came first.
+export const layerDns: Layer.Layer<Net.Net, never, Dns.Dns> = Layer.effect(Net.Net, make)

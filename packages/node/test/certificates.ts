@@ -82,7 +82,8 @@ export const make = async (wanted: Wanted = {}): Promise<Made> => {
     notAfter: wanted.notAfter ?? new Date(Date.now() + 30 * day),
     publicKey: keys.publicKey as never,
     signingKey: (signer?.keys ?? keys).privateKey as never,
-    signingAlgorithm: (signer === undefined ? algorithm : signer.keys.privateKey.algorithm.name === ec.name ? ec : rsa) as never,
+    signingAlgorithm:
+      (signer === undefined ? algorithm : signer.keys.privateKey.algorithm.name === ec.name ? ec : rsa) as never,
     extensions
   })
   const pem = `${certificate.toString("pem")}\n`
@@ -128,4 +129,9 @@ export const identity = (made: Made): { readonly certificate: string; readonly k
 })
 
 export const encryptedKey = (made: Made, passphrase: string): string =>
-  Crypto.createPrivateKey(made.key).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase }) as string
+  Crypto.createPrivateKey(made.key).export({
+    type: "pkcs8",
+    format: "pem",
+    cipher: "aes-256-cbc",
+    passphrase
+  }) as string

@@ -26,7 +26,12 @@ const child = (limit: number) =>
       Effect.sync(() =>
         spawn(
           "bash",
-          ["-c", `ulimit -n ${limit}; exec "$0" --import tsx --conditions=copas-source "$1"`, process.execPath, program],
+          [
+            "-c",
+            `ulimit -n ${limit}; exec "$0" --import tsx --conditions=copas-source "$1"`,
+            process.execPath,
+            program
+          ],
           { stdio: ["ignore", "inherit", "inherit", "ipc"] }
         )
       ),
@@ -68,33 +73,37 @@ const served = (port: number): Effect.Effect<Socket | undefined, never, Net.Net 
     return (yield* socket.receiveLine()) === "hello" ? socket : undefined
   }).pipe(Effect.orElseSucceed(() => undefined))
 
-it.scopedLive("C04 running out of descriptors is logged and survived, and connections are accepted again afterwards", () =>
-  Effect.gen(function*() {
-    const { ask, next } = yield* child(256)
-    const port = yield* next((message) => message.port)
-    const scope = yield* Scope.make()
-    const open: Array<Socket> = []
-    for (;;) {
-      const socket = yield* Scope.extend(served(port), scope)
-      if (socket === undefined) break
-      open.push(socket)
-      if (open.length > 256) return yield* Effect.dieMessage("the limit was not reached")
-    }
-    expect(open.length).toBeGreaterThan(5)
-    const logged = yield* next((message) => message.text?.includes("TooManyOpenFiles") === true ? message : undefined)
-    expect(logged.level).toBe("WARN")
-    expect(logged.text).toContain("few: ")
-    expect(logged.text).toContain("ulimit -n")
-    // Who connects from within is told why not.
-    yield* ask("connect")
-    expect(yield* next((message) => message.connect)).toMatch(/Could not connect to .*TooManyOpenFiles.*ulimit -n/)
-    // Those that are served are not touched.
-    for (const socket of open.slice(0, 3)) {
-      yield* socket.send("still\n")
-      expect(yield* socket.receiveLine()).toBe("still")
-    }
-    yield* Scope.close(scope, Exit.void)
-    // The child sees the ends of its connections in its own time.
-    const again = yield* Effect.repeat(served(port), { until: (socket) => socket !== undefined })
-    expect(again).toBeDefined()
-  }).pipe(Effect.provide(NodeNet.layer)), 30_000)
+it.scopedLive(
+  "C04 running out of descriptors is logged and survived, and connections are accepted again afterwards",
+  () =>
+    Effect.gen(function*() {
+      const { ask, next } = yield* child(256)
+      const port = yield* next((message) => message.port)
+      const scope = yield* Scope.make()
+      const open: Array<Socket> = []
+      for (;;) {
+        const socket = yield* Scope.extend(served(port), scope)
+        if (socket === undefined) break
+        open.push(socket)
+        if (open.length > 256) return yield* Effect.dieMessage("the limit was not reached")
+      }
+      expect(open.length).toBeGreaterThan(5)
+      const logged = yield* next((message) => message.text?.includes("TooManyOpenFiles") === true ? message : undefined)
+      expect(logged.level).toBe("WARN")
+      expect(logged.text).toContain("few: ")
+      expect(logged.text).toContain("ulimit -n")
+      // Who connects from within is told why not.
+      yield* ask("connect")
+      expect(yield* next((message) => message.connect)).toMatch(/Could not connect to .*TooManyOpenFiles.*ulimit -n/)
+      // Those that are served are not touched.
+      for (const socket of open.slice(0, 3)) {
+        yield* socket.send("still\n")
+        expect(yield* socket.receiveLine()).toBe("still")
+      }
+      yield* Scope.close(scope, Exit.void)
+      // The child sees the ends of its connections in its own time.
+      const again = yield* Effect.repeat(served(port), { until: (socket) => socket !== undefined })
+      expect(again).toBeDefined()
+    }).pipe(Effect.provide(NodeNet.layer)),
+  30_000
+)

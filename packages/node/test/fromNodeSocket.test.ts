@@ -13,7 +13,13 @@ import * as NodeSocket from "../src/NodeSocket.js"
 /** A plain `node:net` server, and a client of it that is connected. */
 const plainPair = (options: NodeNetModule.SocketConstructorOpts = {}, path?: string) =>
   Effect.acquireRelease(
-    Effect.async<{ readonly server: NodeNetModule.Server; readonly client: NodeNetModule.Socket; readonly peer: NodeNetModule.Socket }>(
+    Effect.async<
+      {
+        readonly server: NodeNetModule.Server
+        readonly client: NodeNetModule.Socket
+        readonly peer: NodeNetModule.Socket
+      }
+    >(
       (resume) => {
         const server = NodeNetModule.createServer({ allowHalfOpen: true })
         const client = new NodeNetModule.Socket(options)

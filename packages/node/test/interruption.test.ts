@@ -6,7 +6,9 @@ import * as NodeCopas from "../src/NodeCopas.js"
 
 /** What Node holds of sockets, and which sockets the process has in the system. */
 const held = Effect.sync(() => ({
-  resources: process.getActiveResourcesInfo().filter((name) => /TCP|Pipe(Server|Connect)|ConnectWrap|GetAddrInfo/.test(name)).length,
+  resources:
+    process.getActiveResourcesInfo().filter((name) => /TCP|Pipe(Server|Connect)|ConnectWrap|GetAddrInfo/.test(name))
+      .length,
   descriptors: readdirSync("/proc/self/fd").filter((name) => {
     try {
       return readlinkSync(`/proc/self/fd/${name}`).startsWith("socket:")

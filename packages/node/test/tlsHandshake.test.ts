@@ -37,7 +37,12 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext() })
       yield* Effect.forkScoped(Effect.scoped(Effect.flatMap(listener.accept, (socket) => socket.send("bye"))))
       const context = yield* Fixture.clientContext()
-      const socket = yield* Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls: context })
+      const socket = yield* Net.connect({
+        host: "localhost",
+        family: "IPv4",
+        port: Fixture.portOf(listener),
+        tls: context
+      })
       expect(Buffer.from(yield* socket.receiveAll()).toString()).toBe("bye")
     }))
 
@@ -162,7 +167,8 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       yield* Copas.addServer(
         listener,
         Tls.handler(context, (socket: Socket.Socket) =>
-          Effect.flatMap(socket.receiveLine(), (line) => socket.send(`${Fixture.tlsOf(socket).info.protocol} ${line}\n`)))
+          Effect.flatMap(socket.receiveLine(), (line) =>
+            socket.send(`${Fixture.tlsOf(socket).info.protocol} ${line}\n`)))
       )
       const client = yield* Net.connect({
         host: "localhost",

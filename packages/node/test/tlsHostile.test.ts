@@ -17,13 +17,18 @@ const turn = Effect.async<void>((resume) => {
 })
 
 const waitFor = (listener: Net.Listener, enough: (stats: Net.ListenerStats) => boolean): Effect.Effect<void> =>
-  Effect.flatMap(listener.stats, (stats) =>
-    enough(stats) ? Effect.void : Effect.flatMap(turn, () => waitFor(listener, enough)))
+  Effect.flatMap(
+    listener.stats,
+    (stats) => enough(stats) ? Effect.void : Effect.flatMap(turn, () => waitFor(listener, enough))
+  )
 
 layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
   it.scoped("T02 a peer that opens TLS and stays silent is dropped at the handshake time-out", () =>
     Effect.gen(function*() {
-      const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext({ handshakeTimeout: "3 seconds" }) })
+      const listener = yield* Net.listen({
+        port: 0,
+        tls: yield* Fixture.serverContext({ handshakeTimeout: "3 seconds" })
+      })
       const peer = yield* silent(Fixture.portOf(listener))
       yield* waitFor(listener, ({ handshakes }) => handshakes === 1)
       yield* TestClock.adjust("2900 millis")
@@ -141,8 +146,10 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
   it.scoped("T02 a server that greets in clear fails the client with `PlaintextPeer`; one that hangs up with `ClosedInHandshake`", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0 })
-      const connect = Effect.flatMap(Fixture.clientContext(), (tls) =>
-        Effect.flip(Net.connect({ host: "127.0.0.1", port: Fixture.portOf(listener), tls })))
+      const connect = Effect.flatMap(
+        Fixture.clientContext(),
+        (tls) => Effect.flip(Net.connect({ host: "127.0.0.1", port: Fixture.portOf(listener), tls }))
+      )
       const greeting = Effect.flatMap(listener.accept, (socket) => socket.send("220 mail.copas.test ESMTP\r\n"))
       const [greeted] = yield* Effect.all([connect, greeting], { concurrency: 2 })
       expect(greeted).toMatchObject({ _tag: "TlsError", reason: "PlaintextPeer" })
@@ -224,6 +231,18 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
       expect(Buffer.from(yield* server.receiveAll()).toString()).toBe("thanks")
     }))
 
+  it.scoped("T02 who is hung up on answers with a close_notify of its own before it closes", () =>
+    Effect.gen(function*() {
+      const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext() })
+      yield* Copas.addServer(listener, (socket: Socket.Socket) => Effect.forever(socket.receive()))
+      const tls = yield* Fixture.clientContext({ requireCloseNotify: true })
+      for (let round = 0; round < 5; round += 1) {
+        const client = yield* Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls })
+        yield* client.shutdown("send")
+        expect(yield* Effect.flip(client.receive())).toMatchObject({ _tag: "SocketClosed", by: "peer" })
+      }
+    }))
+
   it.scoped("T02 a slow reader holds the sender up, and memory with it", () =>
     Effect.gen(function*() {
       const { client, server } = yield* Fixture.pair()
@@ -255,8 +274,10 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
         }), {
         onError: () => Effect.void
       })
-      const connect = Effect.flatMap(Fixture.clientContext(), (tls) =>
-        Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), linger: 0, tls }))
+      const connect = Effect.flatMap(
+        Fixture.clientContext(),
+        (tls) => Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), linger: 0, tls })
+      )
       const one = yield* connect
       yield* one.send("die\n")
       yield* Effect.exit(one.receive())

@@ -40,7 +40,9 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       expect(yield* refused({ identity: { ...identity, key: encrypted } })).toBe("passphrase")
       expect(yield* refused({ identity: { ...identity, key: encrypted, passphrase: "wrong" } })).toBe("passphrase")
       expect(yield* refused({ identity: { ...identity, certificate: "none" } })).toBe("certificate")
-      expect(yield* refused({ identity: { ...identity, certificate: server.pem.replace("MI", "!!") } })).toBe("certificate")
+      expect(yield* refused({ identity: { ...identity, certificate: server.pem.replace("MI", "!!") } })).toBe(
+        "certificate"
+      )
       expect(yield* refused({ identity: { ...identity, key: { path: "/nowhere/key.pem" } } })).toBe("key")
       expect(yield* refused({ ca: "none" })).toBe("ca")
       expect(yield* refused({ ca: [] })).toBe("ca")
@@ -60,7 +62,10 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
 
   it.scoped("T01 a setting that makes no sense is an `InvalidOption`", () =>
     Effect.gen(function*() {
-      expect(yield* Effect.flip(Tls.client({ maxDepth: -1 }))).toMatchObject({ _tag: "InvalidOption", option: "maxDepth" })
+      expect(yield* Effect.flip(Tls.client({ maxDepth: -1 }))).toMatchObject({
+        _tag: "InvalidOption",
+        option: "maxDepth"
+      })
       expect(yield* Effect.flip(Tls.client({ handshakeTimeout: -5 }))).toMatchObject({ option: "handshakeTimeout" })
     }))
 
@@ -97,7 +102,12 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       const { root, server } = yield* Fixture.TestPki
       const rsa = yield* Fixture.makePromise({ hosts: ["localhost"], issuer: root, kind: "rsa" })
       const identity = [Certificates.identity(rsa), Certificates.identity(server)]
-      for (const [signatureAlgorithms, algorithm] of [["ECDSA+SHA256", "ec"], ["RSA-PSS+SHA256:RSA+SHA256:ECDSA+SHA256", "rsa"]] as const) {
+      for (
+        const [signatureAlgorithms, algorithm] of [["ECDSA+SHA256", "ec"], [
+          "RSA-PSS+SHA256:RSA+SHA256:ECDSA+SHA256",
+          "rsa"
+        ]] as const
+      ) {
         const { client } = yield* Fixture.pair({
           server: { identity: algorithm === "rsa" ? identity.slice(0, 1) : identity },
           client: { signatureAlgorithms }

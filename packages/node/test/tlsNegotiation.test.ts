@@ -28,12 +28,14 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         "one.copas.test": yield* named("one.copas.test"),
         "*.copas.test": yield* named("*.copas.test")
       }
-      for (const [asked, shown] of [
-        ["one.copas.test", "one.copas.test"],
-        ["ONE.copas.test", "one.copas.test"],
-        ["two.copas.test", "*.copas.test"],
-        ["localhost", "localhost"]
-      ] as const) {
+      for (
+        const [asked, shown] of [
+          ["one.copas.test", "one.copas.test"],
+          ["ONE.copas.test", "one.copas.test"],
+          ["two.copas.test", "*.copas.test"],
+          ["localhost", "localhost"]
+        ] as const
+      ) {
         const { client, server } = yield* Fixture.pair({ server: { serverNames }, connect: { serverName: asked } })
         expect(shownName(client)).toBe(shown)
         expect(Fixture.tlsOf(server).serverName).toEqual(Option.some(asked))
@@ -361,7 +363,8 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       const renewed = yield* Fixture.makePromise({ name: "renewed", hosts: ["localhost"], issuer: root })
       yield* Tls.replace(context, { identity: Certificates.identity(renewed) })
       const [after] = yield* connect
-      const subject = (socket: typeof after) => Option.getOrThrow(Fixture.tlsOf(socket).peerCertificate).subject[0]?.value
+      const subject = (socket: typeof after) =>
+        Option.getOrThrow(Fixture.tlsOf(socket).peerCertificate).subject[0]?.value
       expect([subject(before), subject(after)]).toEqual(["localhost", "renewed"])
       yield* before.send("on\n")
       expect(yield* accepted.receiveLine()).toBe("on")
@@ -396,7 +399,8 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         const outcome = yield* Effect.flip(Effect.flatMap(
           Effect.flatMap(Fixture.clientContext(), (tls) =>
             Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls, linger: 0 })),
-          (socket) => socket.receive()
+          (socket) =>
+            socket.receive()
         ))
         const error = outcome._tag === "SocketBroken" ? outcome.cause : outcome
         expect(error).toMatchObject({ _tag: "TlsError" })
@@ -416,8 +420,12 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
           linger: 0,
           tls: yield* Fixture.serverContext({ clientCertificates, ca: root.pem })
         })
-        yield* Effect.exit(Effect.flatMap(Fixture.clientContext(client), (tls) =>
-          Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls, linger: 0 })))
+        yield* Effect.exit(
+          Effect.flatMap(
+            Fixture.clientContext(client),
+            (tls) => Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls, linger: 0 })
+          )
+        )
         expect(yield* Effect.flip(listener.accept)).toMatchObject({ cause: { reason: "SelfSigned" } })
       }
       const open = yield* Fixture.pair({

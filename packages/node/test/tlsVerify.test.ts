@@ -48,7 +48,11 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
   it.scoped("T05 a certificate of the future fails with `NotYetValid`", () =>
     Effect.gen(function*() {
       const { root } = yield* Fixture.TestPki
-      const made = yield* Fixture.makePromise({ hosts: ["localhost"], issuer: root, notBefore: new Date(Date.now() + day) })
+      const made = yield* Fixture.makePromise({
+        hosts: ["localhost"],
+        issuer: root,
+        notBefore: new Date(Date.now() + day)
+      })
       expect(yield* refused(made)).toMatchObject({ reason: "NotYetValid" })
     }))
 

@@ -16,7 +16,7 @@ export const bundle = async (entry: URL, outfile: string): Promise<void> => {
     format: "esm",
     target: "node20",
     conditions: ["copas-source"],
-    external: ["effect", "effect/*", "@effect/*", "esbuild"],
+    external: ["effect", "effect/*", "@effect/*", "basic-ftp", "esbuild"],
     logLevel: "silent"
   })
 }

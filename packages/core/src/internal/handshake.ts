@@ -25,7 +25,11 @@ const checkCommon = (options: CommonContextOptions): Effect.Effect<number, Inval
   const { maxDepth } = options
   if (maxDepth !== undefined && !(Number.isInteger(maxDepth) && maxDepth >= 0)) {
     return Effect.fail(
-      new InvalidOption({ option: "maxDepth", value: String(maxDepth), expected: "a whole number that is not negative" })
+      new InvalidOption({
+        option: "maxDepth",
+        value: String(maxDepth),
+        expected: "a whole number that is not negative"
+      })
     )
   }
   return TimeoutOptions.millis("handshakeTimeout", options.handshakeTimeout ?? defaultTimeout)

@@ -183,7 +183,9 @@ class X509 implements Certificate {
   }
 
   toString(): string {
-    return `Certificate(${formatName(this.subject)}; by ${formatName(this.issuer)}; until ${this.validTo.toISOString()})`
+    return `Certificate(${formatName(this.subject)}; by ${
+      formatName(this.issuer)
+    }; until ${this.validTo.toISOString()})`
   }
 }
 

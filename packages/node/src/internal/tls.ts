@@ -34,7 +34,9 @@ interface ServerSettings {
   readonly alpn: Array<string> | undefined
   readonly chooseAlpn: ((offer: { servername: string; protocols: Array<string> }) => string | undefined) | undefined
   readonly nameRequired: boolean
-  readonly chooseName: ((name: string, done: (error: Error | null, context?: Tls.SecureContext) => void) => void) | undefined
+  readonly chooseName:
+    | ((name: string, done: (error: Error | null, context?: Tls.SecureContext) => void) => void)
+    | undefined
   readonly psk: ((socket: Tls.TLSSocket, identity: string) => Uint8Array | null) | undefined
   readonly pskHint: string | undefined
   readonly maxDepth: number | undefined
@@ -53,7 +55,9 @@ const bytesOf = (value: Uint8Array | Redacted.Redacted<Uint8Array>): Uint8Array 
 
 // ---- checks
 
-const checkAlpn = (protocols: ReadonlyArray<string> | undefined): Effect.Effect<Array<string> | undefined, TlsError> => {
+const checkAlpn = (
+  protocols: ReadonlyArray<string> | undefined
+): Effect.Effect<Array<string> | undefined, TlsError> => {
   if (protocols === undefined) return Effect.void as Effect.Effect<undefined>
   const fits = protocols.every((name) => {
     const { length } = Buffer.from(name)
@@ -178,7 +182,9 @@ const serverMaterial = (options: ServerOptions): Effect.Effect<Tls.SecureContext
     if (tickets.lifetime !== undefined) {
       const seconds = Math.floor(Duration.toSeconds(tickets.lifetime))
       // RFC 8446, section 4.6.1: seven days at most.
-      if (!(seconds >= 1 && seconds <= 604_800)) return yield* bad("tickets", "a lifetime of 1 second to 7 days", undefined)
+      if (!(seconds >= 1 && seconds <= 604_800)) {
+        return yield* bad("tickets", "a lifetime of 1 second to 7 days", undefined)
+      }
       material.sessionTimeout = seconds
     }
     return material

@@ -41,15 +41,22 @@ const describe = (name: string): Pick<TlsInfo, "authentication" | "bits" | "encr
   const size = /(?:AES|CAMELLIA|ARIA)[_-]?(128|256)/.exec(name)?.[1]
   const bits = size !== undefined ? Number(size) : /3DES|DES-CBC3/.test(name) ? 168 : name.includes("SEED") ? 128 : 0
   if (name.includes("CHACHA20")) return shape("CHACHA20/POLY1305", 256, "AEAD")
-  const block = /(AES|CAMELLIA|ARIA|SEED)/.exec(name)?.[1] ?? (bits === 168 ? "3DES" : name.includes("NULL") ? "None" : "unknown")
+  const block = /(AES|CAMELLIA|ARIA|SEED)/.exec(name)?.[1] ??
+    (bits === 168 ? "3DES" : name.includes("NULL") ? "None" : "unknown")
   if (name.includes("GCM")) return shape(`${block}GCM(${bits})`, bits, "AEAD")
-  if (name.includes("CCM")) return shape(`${block}CCM${name.includes("CCM8") || name.includes("CCM_8") ? "8" : ""}(${bits})`, bits, "AEAD")
+  if (name.includes("CCM")) {
+    return shape(`${block}CCM${name.includes("CCM8") || name.includes("CCM_8") ? "8" : ""}(${bits})`, bits, "AEAD")
+  }
   const mac = /SHA384/.test(name) ? "SHA384" : /SHA256/.test(name) ? "SHA256" : /MD5/.test(name) ? "MD5" : "SHA1"
   return shape(block === "None" ? "None" : `${block}(${bits})`, bits, mac)
 }
 
 const groupOf = (shown: object | null): TlsInfo["group"] => {
-  const { name, size, type } = (shown ?? {}) as { readonly name?: string; readonly size?: number; readonly type?: string }
+  const { name, size, type } = (shown ?? {}) as {
+    readonly name?: string
+    readonly size?: number
+    readonly type?: string
+  }
   return size === undefined ? Option.none() : Option.some({ name: name ?? type ?? "", bits: size })
 }
 
@@ -163,7 +170,9 @@ export class NodeTlsConnection implements TlsConnection {
         return Option.map(
           this.role === "client" ? this.peerCertificate : this.localCertificate,
           (certificate) =>
-            new Uint8Array(Crypto.createHash(bindingHash(certificate.signatureAlgorithm)).update(certificate.der).digest())
+            new Uint8Array(
+              Crypto.createHash(bindingHash(certificate.signatureAlgorithm)).update(certificate.der).digest()
+            )
         )
     }
   }

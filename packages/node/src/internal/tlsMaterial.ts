@@ -188,7 +188,9 @@ export const common = (options: CommonContextOptions): Effect.Effect<Tls.SecureC
       minVersion: options.minVersion ?? ("TLSv1.2" as const),
       maxVersion: options.maxVersion ?? ("TLSv1.3" as const)
     })
-    if (versions.minVersion > versions.maxVersion) return yield* bad("versions", "minVersion is above maxVersion", undefined)
+    if (versions.minVersion > versions.maxVersion) {
+      return yield* bad("versions", "minVersion is above maxVersion", undefined)
+    }
     yield* probe("versions", versions)
     const { ciphers, curves, signatureAlgorithms } = options
     if (ciphers !== undefined) yield* probe("ciphers", { ciphers })

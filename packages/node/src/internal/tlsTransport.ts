@@ -13,8 +13,8 @@ import * as Dane from "./dane.js"
 import { toFailure } from "./errno.js"
 import type { ClientNative, ServerNative } from "./tls.js"
 import { NodeTlsConnection } from "./tlsConnection.js"
-import { certificateOf } from "./tlsSessions.js"
 import { codeOf, isTlsCode, reasonOf, Refusal, toTlsFailure } from "./tlsErrors.js"
+import { certificateOf } from "./tlsSessions.js"
 
 /**
  * What Node keeps of OpenSSL below a TLS socket. `tls.Server` asks it in the same way for the result of checking the
@@ -42,6 +42,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   private readonly request: UpgradeRequest
   private readonly offered: Buffer | undefined
   private readonly address: NetAddress
+  private ending: NodeJS.Immediate | undefined = undefined
   private isOver = false
   private isEstablished = false
 
@@ -140,7 +141,8 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
       if (!Dane.vouched(dane, shown)) return this.refuse({ reason: "DaneMismatch", code })
       this.tls.authorization = { _tag: "Verified", by: "dane" }
     } else if (code === undefined) {
-      const isShown = this.tls.resumedWith !== undefined || Certificates.rawOf(secured.getPeerCertificate()) !== undefined
+      const isShown = this.tls.resumedWith !== undefined ||
+        Certificates.rawOf(secured.getPeerCertificate()) !== undefined
       this.tls.authorization = { _tag: "Verified", by: isShown ? "authority" : "psk" }
     } else {
       this.tls.authorization = { _tag: "Unverified", reason: reasonOf(code), code }
@@ -196,13 +198,27 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
 
   // ---- what goes to the socket below
 
+  /**
+   * Until this turn of the loop is over Node takes the last write for unfinished, and would send FIN ahead of the
+   * close_notify (seen on Node 20 with `tls.Server` as well).
+   */
+  override end(): void {
+    this.ending = setImmediate(() => {
+      this.ending = undefined
+      this.secured.end()
+    })
+  }
+
   override destroy(): void {
     this.isOver = true
-    super.destroy()
+    if (this.ending === undefined) super.destroy()
+    // It was to end just now: the close_notify goes first.
+    else setImmediate(() => setImmediate(() => super.destroy()))
   }
 
   override reset(): void {
     this.isOver = true
+    clearImmediate(this.ending)
     if (this.path === undefined && !this.below.destroyed) this.below.resetAndDestroy()
     this.secured.destroy()
   }
@@ -232,7 +248,11 @@ const sessionOf = (request: UpgradeRequest): Buffer | undefined => {
     (request.sessionKey === undefined ? undefined : context.sessions.take(request.sessionKey))
   if (session === undefined) return undefined
   const certificate = certificateOf(session)
-  if (certificate === undefined) return context.psk === undefined && context.verify !== "none" ? undefined : Buffer.from(session)
+  if (certificate === undefined) {
+    return context.psk === undefined && context.verify !== "none"
+      ? undefined
+      : Buffer.from(session)
+  }
   const isOther = context.verify !== "chain" && !Certificates.isFor(certificate, request.verifyName ?? "")
   return isOther ? undefined : Buffer.from(session)
 }
@@ -308,9 +328,11 @@ export const upgrade = (transport: Transport, request: UpgradeRequest, handshake
       ? error.failure
       : { reason: "BadMaterial", code: codeOf(error), cause: error }
     // One that never starts, so that there is something to hold and to close.
-    secured = new Tls.TLSSocket(below, { secureContext: request.role === "client"
-      ? (request.context as ClientNative).secure
-      : (request.context as ServerNative).secure })
+    secured = new Tls.TLSSocket(below, {
+      secureContext: request.role === "client"
+        ? (request.context as ClientNative).secure
+        : (request.context as ServerNative).secure
+    })
   }
   tap?.watch(secured)
   const upgraded = new NodeTlsTransport(under, below, secured, tap, request, offered, handshake)

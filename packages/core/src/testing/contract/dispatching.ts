@@ -30,8 +30,10 @@ const begin = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Run
 
 /** Waits until the thread is in a pause. */
 const asleep = (thread: Thread.Thread): Effect.Effect<void, never, Copas.Copas> =>
-  until(Effect.map(Copas.status, ({ threads }) =>
-    threads.some(({ id, state }) => id === thread.id && (state === "sleeping" || state === "inactive"))))
+  until(
+    Effect.map(Copas.status, ({ threads }) =>
+      threads.some(({ id, state }) => id === thread.id && (state === "sleeping" || state === "inactive")))
+  )
 
 interface Failures {
   readonly handler: ErrorHandler
@@ -83,7 +85,10 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       const events: Array<string> = []
       const exit = yield* Effect.exit(Copas.run(Effect.gen(function*() {
         const thread = yield* Copas.addThread(
-          Effect.onInterrupt(Thread.pause("1 hours"), () => Effect.zipRight(turn, Effect.sync(() => events.push("ended"))))
+          Effect.onInterrupt(
+            Thread.pause("1 hours"),
+            () => Effect.zipRight(turn, Effect.sync(() => events.push("ended")))
+          )
         )
         yield* asleep(thread)
         return yield* Effect.fail("no start")
@@ -272,7 +277,9 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       const events: Array<string> = []
       yield* Copas.run(Effect.gen(function*() {
         yield* Copas.addThread(Effect.zipRight(Copas.waitForExit, Effect.sync(() => events.push("woken"))))
-        const worker = yield* Copas.addThread(Effect.zipRight(Thread.pause("1 hours"), Effect.sync(() => events.push("done"))))
+        const worker = yield* Copas.addThread(
+          Effect.zipRight(Thread.pause("1 hours"), Effect.sync(() => events.push("done")))
+        )
         yield* asleep(worker)
         yield* Copas.exit
         yield* Copas.waitForExit
@@ -303,7 +310,9 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       const events: Array<string> = []
       yield* Copas.run(Effect.gen(function*() {
         const work = Effect.zipRight(Effect.zipRight(turn, turn), Effect.sync(() => events.push("worked")))
-        yield* Copas.addThread(Effect.raceFirst(work, Effect.zipRight(Copas.waitForExit, Effect.sync(() => events.push("gave up")))))
+        yield* Copas.addThread(
+          Effect.raceFirst(work, Effect.zipRight(Copas.waitForExit, Effect.sync(() => events.push("gave up"))))
+        )
       }))
       same(events, ["worked"], "the events")
     })
@@ -353,12 +362,16 @@ export const cases: ReadonlyArray<DispatcherCase> = [
         for (const [index, end] of ends.entries()) yield* Copas.addThread(end, { name: `thread ${index}` })
         yield* Copas.addThread(Effect.zipRight(Effect.zipRight(turn, turn), Effect.sync(() => (worked += 1))))
       }))
-      same(failures.seen.map(({ text, thread }) => `${thread}: ${text}`).sort(), [
-        "thread 0: Error: failed",
-        "thread 1: Error: died",
-        "thread 2: Error: thrown",
-        "thread 3: Error: failed later"
-      ].map((line) => line.replace("Error: failed", "failed").replace("Error: died", "died")), "what the handler got")
+      same(
+        failures.seen.map(({ text, thread }) => `${thread}: ${text}`).sort(),
+        [
+          "thread 0: Error: failed",
+          "thread 1: Error: died",
+          "thread 2: Error: thrown",
+          "thread 3: Error: failed later"
+        ].map((line) => line.replace("Error: failed", "failed").replace("Error: died", "died")),
+        "what the handler got"
+      )
       same(worked, 1, "the other thread's work")
     })
   ),
@@ -520,8 +533,11 @@ export const cases: ReadonlyArray<DispatcherCase> = [
           Copas.addThread(
             Effect.onInterrupt(Effect.never, () =>
               Effect.zipRight(
-                Effect.asVoid(Copas.addThread(Effect.onInterrupt(Effect.never, () => Effect.sync(() => ended.push(`${name}'s child`))))),
-                Effect.sync(() => ended.push(name))
+                Effect.asVoid(Copas.addThread(Effect.onInterrupt(Effect.never, () =>
+                  Effect.sync(() => ended.push(`${name}'s child`))))),
+                Effect.sync(() =>
+                  ended.push(name)
+                )
               ))
           ))
         yield* turn
@@ -575,7 +591,10 @@ export const cases: ReadonlyArray<DispatcherCase> = [
         events.push(caught)
         const exit = yield* Effect.exit(Effect.zipRight(turn, Effect.die("defect")))
         same(exit, Exit.die("defect"), "the exit")
-        const text = yield* Effect.catchAllCause(Effect.zipRight(turn, Effect.die("again")), (cause) => Effect.succeed(String(Cause.squash(cause))))
+        const text = yield* Effect.catchAllCause(
+          Effect.zipRight(turn, Effect.die("again")),
+          (cause) => Effect.succeed(String(Cause.squash(cause)))
+        )
         events.push(text)
       }))
       same(events, ["finally", "caught inner", "again"], "the events")

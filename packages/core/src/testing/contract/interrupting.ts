@@ -1,13 +1,13 @@
 /** Random programs that are interrupted at random points. */
-import * as Copas from "../../Copas.js"
-import * as Net from "../../Net.js"
-import type { Socket } from "../../Socket.js"
-import * as Thread from "../../Thread.js"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
 import { PCGRandom } from "effect/Utils"
+import * as Copas from "../../Copas.js"
+import * as Net from "../../Net.js"
+import type { Socket } from "../../Socket.js"
+import * as Thread from "../../Thread.js"
 
 /** How a random program is interrupted: after so many yields and turns, or when so many events were traced. */
 export type Mode = "yields" | "events"
@@ -72,7 +72,12 @@ const client = (random: PCGRandom, port: number): Effect.Effect<unknown, unknown
 const program = (random: PCGRandom): Effect.Effect<unknown, unknown, Copas.Copas | Net.Net | Scope.Scope> =>
   Effect.gen(function*() {
     for (let servers = random.integer(2); servers >= 0; servers -= 1) {
-      const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, linger, highWaterMark: 1 + random.integer(100_000) })
+      const listener = yield* Net.listen({
+        host: "127.0.0.1",
+        port: 0,
+        linger,
+        highWaterMark: 1 + random.integer(100_000)
+      })
       const port = listener.address._tag === "InetAddress" ? listener.address.port : 0
       if (random.integer(4) > 0) {
         const server = yield* Copas.addServer(listener, (socket) => conversation(random, socket), {

@@ -102,7 +102,11 @@ export const cases: ReadonlyArray<DispatcherCase> = [
           const end = yield* Effect.flip(Effect.asVoid(client.receive()))
           holds(end._tag === "SocketClosed" || end._tag === "SocketBroken", "the client is told")
         }), { name: "echo", timeouts: { receive: "30 seconds" }, onError: failures.handler })
-      same(failures.seen.map(({ socket, thread }) => [thread, socket]), [["echo:handler_1", "echo:client_1"]], "who failed")
+      same(
+        failures.seen.map(({ socket, thread }) => [thread, socket]),
+        [["echo:handler_1", "echo:client_1"]],
+        "who failed"
+      )
     })
   ),
   test(
@@ -188,7 +192,8 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       const copas = yield* Copas.Copas
       yield* Copas.run(Effect.gen(function*() {
         const listener = yield* listening({ linger: "2 seconds", sendHighWaterMark: 4_000_000 })
-        const send: Handler = (socket) => Effect.zipRight(socket.send(all), Effect.provideService(Copas.exit, Copas.Copas, copas))
+        const send: Handler = (socket) =>
+          Effect.zipRight(socket.send(all), Effect.provideService(Copas.exit, Copas.Copas, copas))
         yield* Copas.addServer(listener, send)
         yield* Effect.forkDaemon(Effect.scoped(Effect.gen(function*() {
           const client = yield* dial(listener)
@@ -309,7 +314,8 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     "C11 a peer that hangs up between two messages is a normal end, one within a message is a failure",
     Effect.gen(function*() {
       const failures = keeping()
-      const lines: Handler = (socket) => Effect.forever(Effect.flatMap(socket.receiveLine(), (line) => socket.send(`${line}\n`)))
+      const lines: Handler = (socket) =>
+        Effect.forever(Effect.flatMap(socket.receiveLine(), (line) => socket.send(`${line}\n`)))
       yield* serving(lines, ({ listener, stats }) =>
         Effect.gen(function*() {
           const polite = yield* dial(listener)
@@ -369,8 +375,10 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     Effect.gen(function*() {
       yield* serving(
         (socket) =>
-          Effect.flatMap(socket.receiveLine(), (line) =>
-            line === "write" ? Effect.forever(socket.send(new Uint8Array(100_000))) : Thread.pauseForever),
+          Effect.flatMap(
+            socket.receiveLine(),
+            (line) => line === "write" ? Effect.forever(socket.send(new Uint8Array(100_000))) : Thread.pauseForever
+          ),
         ({ listener }) =>
           Effect.gen(function*() {
             const clients = yield* Effect.replicateEffect(dial(listener), 3)
@@ -384,9 +392,19 @@ export const cases: ReadonlyArray<DispatcherCase> = [
             const status = yield* Copas.status
             same([status.running, status.exiting], [true, false], "running, exiting")
             same(status.sockets.length, 6, "the sockets")
-            same(status.servers.map(({ active, name }) => `${name} ${active}`), ["busy 3"], "the servers")
+            same(
+              status.servers.map(({ active, name }) =>
+                `${name} ${active}`
+              ),
+              ["busy 3"],
+              "the servers"
+            )
             holds(status.timers >= 1, "a timer is set")
-            same(status.threads.filter(({ name }) => name === "sleeper").map(({ state }) => state), ["sleeping"], "its state")
+            same(
+              status.threads.filter(({ name }) => name === "sleeper").map(({ state }) => state),
+              ["sleeping"],
+              "its state"
+            )
             yield* sleeper.interrupt
             yield* waiter.interrupt
             for (const client of clients) yield* client.abort
@@ -405,7 +423,10 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       yield* Copas.run(Effect.forEach([1, 2, 3], () => turn))
       const first = Option.getOrThrow((yield* Copas.status).durations)
       holds(first.steps >= 3, "it counted the steps")
-      holds(first.minMillis <= first.averageMillis && first.averageMillis <= first.maxMillis, "the average lies between")
+      holds(
+        first.minMillis <= first.averageMillis && first.averageMillis <= first.maxMillis,
+        "the average lies between"
+      )
       holds(first.minEverMillis <= first.minMillis && first.maxEverMillis >= first.maxMillis, "ever includes it")
       same((yield* Copas.status).durations, Option.none(), "the durations when no step was made since")
       yield* Copas.setStatistics(false)
@@ -418,8 +439,17 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     Effect.gen(function*() {
       const events: Array<string> = []
       yield* Copas.trace(({ event, name }) => events.push(`${event} ${name}`))
-      yield* serving(echo, ({ listener }) => Effect.flatMap(dial(listener), (client) => ask(client, "hello")), { name: "echo" })
-      for (const event of ["serverAdded echo", "threadAdded echo:handler_1", "threadEnded echo:handler_1", "serverRemoved echo"]) {
+      yield* serving(echo, ({ listener }) => Effect.flatMap(dial(listener), (client) => ask(client, "hello")), {
+        name: "echo"
+      })
+      for (
+        const event of [
+          "serverAdded echo",
+          "threadAdded echo:handler_1",
+          "threadEnded echo:handler_1",
+          "serverRemoved echo"
+        ]
+      ) {
         holds(events.includes(event), `${event} was shown`)
       }
     })

@@ -1,0 +1,80 @@
+import { expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/TestClock"
+import { PCGRandom } from "effect/Utils"
+import { Deadline, forClock } from "../src/internal/deadlines.js"
+
+class Noted extends Deadline {
+  readonly name: number
+  readonly onExpire: (deadline: Noted) => void
+  constructor(name: number, onExpire: (deadline: Noted) => void) {
+    super()
+    this.name = name
+    this.onExpire = onExpire
+  }
+  expire(): void {
+    this.onExpire(this)
+  }
+}
+
+it.effect("C17 deadlines expire at their time, in its order, however often they are moved and cancelled", () =>
+  Effect.gen(function*() {
+    const deadlines = forClock(yield* Effect.clock)
+    for (let seed = 1; seed <= 20; seed += 1) {
+      const random = new PCGRandom(seed)
+      const begin = deadlines.now()
+      const due = new Map<number, number>()
+      const expired: Array<readonly [name: number, at: number]> = []
+      const all = Array.from({ length: 60 }, (_, name) =>
+        new Noted(name, (deadline) => {
+          expired.push([deadline.name, deadlines.now()])
+          due.delete(deadline.name)
+        }))
+      for (let round = 0; round < 40; round += 1) {
+        for (let change = 0; change < 10; change += 1) {
+          const deadline = all[random.integer(all.length)]!
+          if (random.integer(4) === 0) {
+            deadlines.cancel(deadline)
+            due.delete(deadline.name)
+          } else {
+            const at = deadlines.now() + random.integer(200)
+            deadlines.schedule(deadline, at)
+            due.set(deadline.name, at)
+          }
+        }
+        expect(deadlines.size, `seed ${seed}`).toBe(due.size)
+        const expected = Array.from(due).filter(([, at]) => at <= deadlines.now() + 20)
+        expired.length = 0
+        yield* TestClock.adjust(20)
+        yield* Effect.yieldNow()
+        expect(expired.map(([name]) => name).sort(), `seed ${seed}`).toEqual(expected.map(([name]) => name).sort())
+        const times = expired.map(([, at]) => at)
+        expect(times).toEqual([...times].sort((a, b) => a - b))
+        for (const [name, at] of expired) {
+          expect(at, `seed ${seed}`).toBeGreaterThanOrEqual(new Map(expected).get(name)!)
+        }
+      }
+      for (const deadline of all) deadlines.cancel(deadline)
+      expect(deadlines.size).toBe(0)
+      expect(deadlines.now()).toBeGreaterThanOrEqual(begin)
+    }
+  }))
+
+it.effect("C17 one that schedules itself again when it expires comes again, and another one that is cancelled then does not come", () =>
+  Effect.gen(function*() {
+    const deadlines = forClock(yield* Effect.clock)
+    let times = 0
+    const victim = new Noted(1, () => {
+      times += 100
+    })
+    const again = new Noted(0, (deadline) => {
+      times += 1
+      deadlines.cancel(victim)
+      if (times < 3) deadlines.schedule(deadline, deadlines.now() + 10)
+    })
+    deadlines.schedule(again, deadlines.now() + 10)
+    deadlines.schedule(victim, deadlines.now() + 10)
+    yield* TestClock.adjust(100)
+    yield* Effect.yieldNow()
+    expect([times, deadlines.size]).toEqual([3, 0])
+  }))
