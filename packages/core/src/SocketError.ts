@@ -8,6 +8,9 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import type { DatagramError } from "./DatagramError.js"
+import type { DnsError } from "./DnsError.js"
+import { Operation } from "./internal/operation.js"
 import { TlsError } from "./TlsError.js"
 
 export {
@@ -18,15 +21,13 @@ export {
   TlsError
 } from "./TlsError.js"
 
-const Operation = Schema.Literal("receive", "send", "shutdown", "close", "upgrade", "configure", "connect", "join")
-
 /**
  * What a socket was doing when it failed.
  *
  * @since 0.1.0
  * @category models
  */
-export type Operation = typeof Operation.Type
+export { Operation }
 
 /**
  * Why a connection could not be made.
@@ -310,14 +311,12 @@ export class SocketBroken
  * @since 0.1.0
  * @category errors
  */
-export class LineTooLong
-  extends Schema.TaggedError<LineTooLong>("@copas/core/SocketError/LineTooLong")("LineTooLong", {
-    /** The socket's name. */
-    socket: Schema.String,
-    /** The bound, in bytes, without the delimiter. */
-    limit: Schema.Number
-  })
-{
+export class LineTooLong extends Schema.TaggedError<LineTooLong>("@copas/core/SocketError/LineTooLong")("LineTooLong", {
+  /** The socket's name. */
+  socket: Schema.String,
+  /** The bound, in bytes, without the delimiter. */
+  limit: Schema.Number
+}) {
   override get message(): string {
     return `${this.socket}: no end of line within ${this.limit} bytes; raise \`maxLength\`, or drop the peer`
   }
@@ -344,141 +343,8 @@ export class MessageTooLong
   }
 }
 
-/**
- * Why a datagram was not sent or did not arrive, as far as the system can tell.
- *
- * - `Refused`: nobody receives at the peer's port, as the peer's machine reported (ICMP); of a connected socket only
- * - `NotConnected`: `send` without a peer; `sendTo` says where
- * - `AlreadyConnected`: `sendTo` while there is a peer; `disconnect` first, or use `send`
- * - `AccessDenied`: among others, a broadcast while the option `broadcast` is off
- * - `AddressInUse`, `AddressNotAvailable`: of `join`, the group was joined already, or there is no such interface
- *
- * @since 0.1.0
- * @category models
- */
-export const DatagramReason = Schema.Literal(
-  "Refused",
-  "Unreachable",
-  "HostNotFound",
-  "LookupFailed",
-  "NotConnected",
-  "AlreadyConnected",
-  "AccessDenied",
-  "AddressInUse",
-  "AddressNotAvailable",
-  "OutOfMemory",
-  "Unknown"
-)
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type DatagramReason = typeof DatagramReason.Type
-
-const datagramAdvice: Record<DatagramReason, string> = {
-  Refused: "nobody receives there; check the port, or start the peer",
-  Unreachable: "there is no route to it from here; check the network, the address family and the socket's own address",
-  HostNotFound: "no such name; check the spelling or the name server",
-  LookupFailed: "the name server did not answer usefully; try again later",
-  NotConnected: "the socket has no peer; use `sendTo`, or `connect` first",
-  AlreadyConnected: "the socket has a peer; use `send`, or `disconnect` first",
-  AccessDenied: "the system forbids it; a broadcast wants the option `broadcast`, else check the firewall rules",
-  AddressInUse: "the socket is a member of the group already",
-  AddressNotAvailable: "there is no such address or interface on this machine",
-  OutOfMemory: "the system has no room for it; send slower, or try again later",
-  Unknown: "see the cause"
-}
-
-/**
- * A datagram could not be sent, or the system reported that an earlier one did not arrive. The socket is as usable as
- * before: datagrams stand alone, so a refusal of one breaks nothing.
- *
- * @since 0.1.0
- * @category errors
- */
-export class DatagramError
-  extends Schema.TaggedError<DatagramError>("@copas/core/SocketError/DatagramError")("DatagramError", {
-    reason: DatagramReason,
-    operation: Operation,
-    /** The socket's name. */
-    socket: Schema.String,
-    /** Where the datagram was to go, or the group that was to be joined. */
-    target: Schema.String,
-    cause: Schema.optional(Schema.Defect)
-  })
-{
-  override get message(): string {
-    const where = this.target === "" ? "" : ` (${this.target})`
-    return `${this.socket}: ${this.operation}${where} failed: ${this.reason}: ${datagramAdvice[this.reason]}`
-  }
-}
-
-/**
- * Why a look-up failed.
- *
- * - `NotFound`: there is no such name (NXDOMAIN, RFC 1035, section 4.1.1)
- * - `NoData`: the name is there, but has no record of the type (RFC 2308, section 2.2)
- * - `Refused`: the server answered, and will not serve us; `Unreachable`: no server could be asked
- * - `BadName`: no server was asked, for the name cannot be one
- *
- * @since 0.1.0
- * @category models
- */
-export const DnsReason = Schema.Literal(
-  "NotFound",
-  "NoData",
-  "ServerFailure",
-  "TimedOut",
-  "Refused",
-  "Unreachable",
-  "NotImplemented",
-  "BadQuery",
-  "BadResponse",
-  "BadName",
-  "OutOfMemory",
-  "Unknown"
-)
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type DnsReason = typeof DnsReason.Type
-
-const dnsAdvice: Record<DnsReason, string> = {
-  NotFound: "no such name; check the spelling",
-  NoData: "the name has no record of this type; ask for another",
-  ServerFailure: "the name server could not find out; try again later",
-  TimedOut: "no name server answered in time; try again later, or ask another",
-  Refused: "the name server will not answer us; ask another",
-  Unreachable: "no name server could be asked; check the network and which servers are configured",
-  NotImplemented: "the name server does not know this kind of question; ask another",
-  BadQuery: "the name server did not understand the question; ask another",
-  BadResponse: "the name server's answer makes no sense; ask another",
-  BadName: "this cannot be a name or an address; labels have 1 to 63 bytes, the whole at most 253",
-  OutOfMemory: "the system is out of memory; try again later",
-  Unknown: "see the cause"
-}
-
-/**
- * A name, an address or a record could not be looked up.
- *
- * @since 0.1.0
- * @category errors
- */
-export class DnsError extends Schema.TaggedError<DnsError>("@copas/core/SocketError/DnsError")("DnsError", {
-  reason: DnsReason,
-  /** What was asked about: a name, or an address. */
-  name: Schema.String,
-  /** What was asked for: `"address"`, `"name"`, or a record type such as `"MX"`. */
-  query: Schema.String,
-  cause: Schema.optional(Schema.Defect)
-}) {
-  override get message(): string {
-    return `Could not look up the ${this.query} of ${this.name}: ${this.reason}: ${dnsAdvice[this.reason]}`
-  }
-}
+export { DatagramError, DatagramReason } from "./DatagramError.js"
+export { DnsError, DnsReason } from "./DnsError.js"
 
 /**
  * The platform cannot set or read a socket option. It is never silently dropped.

@@ -1,4 +1,4 @@
-import { Certificate, Net, Tls } from "@copas/core"
+import { Certificate, Net, type Tls } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"

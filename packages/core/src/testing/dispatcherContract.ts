@@ -8,8 +8,10 @@ import type * as Effect from "effect/Effect"
 import type { Copas } from "../Copas.js"
 import type { Net } from "../Net.js"
 import * as Dispatching from "./contract/dispatching.js"
+import * as Handling from "./contract/handling.js"
 import * as Interrupting from "./contract/interrupting.js"
 import * as Serving from "./contract/serving.js"
+import * as Threads from "./contract/threads.js"
 
 /**
  * One sentence of the contract, and the program that holds a platform to it: it dies when the sentence is not true.
@@ -31,7 +33,9 @@ export interface Case {
  */
 export const cases: ReadonlyArray<Case> = [
   ...Dispatching.cases,
-  ...Serving.cases
+  ...Threads.cases,
+  ...Serving.cases,
+  ...Handling.cases
 ]
 
 /**

@@ -15,7 +15,9 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Net } from "../Net.js"
 import * as Closing from "./contract/closing.js"
+import * as Ending from "./contract/ending.js"
 import * as Opening from "./contract/opening.js"
+import * as Options from "./contract/options.js"
 import * as Reading from "./contract/reading.js"
 import * as Streams from "./contract/streams.js"
 import * as Waiting from "./contract/waiting.js"
@@ -44,6 +46,8 @@ export const cases: ReadonlyArray<Case> = [
   ...Waiting.cases,
   ...Writing.cases,
   ...Closing.cases,
+  ...Ending.cases,
   ...Opening.cases,
+  ...Options.cases,
   ...Streams.cases
 ]

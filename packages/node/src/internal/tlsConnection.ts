@@ -6,50 +6,10 @@ import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
 import type * as Tls from "node:tls"
 import * as Certificates from "./certificates.js"
+import { describe } from "./ciphers.js"
 
 const fromText = (text: unknown): Option.Option<string> =>
   typeof text === "string" && text !== "" ? Option.some(text) : Option.none()
-
-/** The parts that OpenSSL's names of ciphers are made of. */
-const describe = (name: string): Pick<TlsInfo, "authentication" | "bits" | "encryption" | "keyExchange" | "mac"> => {
-  const shape = (encryption: string, bits: number, mac: string) => {
-    if (name.startsWith("TLS_")) return { keyExchange: "any", authentication: "any", encryption, bits, mac }
-    const keyExchange = /^ECDHE/.test(name)
-      ? "ECDH"
-      : /^(DHE|EDH|ADH)/.test(name)
-      ? "DH"
-      : /^RSA-PSK/.test(name)
-      ? "RSAPSK"
-      : /^PSK/.test(name)
-      ? "PSK"
-      : /^AECDH/.test(name)
-      ? "ECDH"
-      : /^SRP/.test(name)
-      ? "SRP"
-      : "RSA"
-    const authentication = /PSK/.test(name)
-      ? /^RSA/.test(name) ? "RSA" : "PSK"
-      : /ECDSA/.test(name)
-      ? "ECDSA"
-      : /^(ADH|AECDH)/.test(name)
-      ? "None"
-      : /DSS/.test(name)
-      ? "DSS"
-      : "RSA"
-    return { keyExchange, authentication, encryption, bits, mac }
-  }
-  const size = /(?:AES|CAMELLIA|ARIA)[_-]?(128|256)/.exec(name)?.[1]
-  const bits = size !== undefined ? Number(size) : /3DES|DES-CBC3/.test(name) ? 168 : name.includes("SEED") ? 128 : 0
-  if (name.includes("CHACHA20")) return shape("CHACHA20/POLY1305", 256, "AEAD")
-  const block = /(AES|CAMELLIA|ARIA|SEED)/.exec(name)?.[1] ??
-    (bits === 168 ? "3DES" : name.includes("NULL") ? "None" : "unknown")
-  if (name.includes("GCM")) return shape(`${block}GCM(${bits})`, bits, "AEAD")
-  if (name.includes("CCM")) {
-    return shape(`${block}CCM${name.includes("CCM8") || name.includes("CCM_8") ? "8" : ""}(${bits})`, bits, "AEAD")
-  }
-  const mac = /SHA384/.test(name) ? "SHA384" : /SHA256/.test(name) ? "SHA256" : /MD5/.test(name) ? "MD5" : "SHA1"
-  return shape(block === "None" ? "None" : `${block}(${bits})`, bits, mac)
-}
 
 const groupOf = (shown: object | null): TlsInfo["group"] => {
   const { name, size, type } = (shown ?? {}) as {

@@ -110,9 +110,9 @@ const sClient = (port: number, ...args: ReadonlyArray<string>) =>
   run("openssl", ["s_client", "-connect", `127.0.0.1:${port}`, ...args])
 
 /** `-accept 0` is not told in a way that all versions share, so a free port is looked for first. */
-const sServer = (...args: ReadonlyArray<string>) =>
+const sServer = (...args: ReadonlyArray<string | ReadonlyArray<string>>) =>
   Effect.gen(function*() {
-    const server = yield* run("openssl", ["s_server", "-accept", "127.0.0.1:0", ...args])
+    const server = yield* run("openssl", ["s_server", "-accept", "127.0.0.1:0", ...args.flat()])
     const [, port] = yield* server.prints(/ACCEPT (?:127\.0\.0\.1:)?(\d+)/)
     return { server, port: Number(port) }
   })
@@ -197,12 +197,17 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       const pki = yield* Fixture.TestPki
       const other = yield* Fixture.makePromise({ hosts: ["other.test"], issuer: pki.root })
       const own = ["-cert", chain, "-cert_chain", chain, "-key", key]
-      const alpn = yield* sServer(...own, "-alpn", "h2,http/1.1")
+      const alpn = yield* sServer(own, "-alpn", "h2,http/1.1")
       const agreed = yield* connect(alpn.port, { alpn: ["http/1.1"] })
       expect(Fixture.tlsOf(agreed).alpn).toEqual(Option.some("http/1.1"))
       const { port } = yield* sServer(
-        ...[...own, "-servername", "other.test"],
-        ...["-cert2", yield* write("other.pem", other.chain), "-key2", yield* write("other-key.pem", other.key)]
+        own,
+        "-servername",
+        "other.test",
+        "-cert2",
+        yield* write("other.pem", other.chain),
+        "-key2",
+        yield* write("other-key.pem", other.key)
       )
       const socket = yield* connect(port, {}, { serverName: "other.test" })
       expect(Option.getOrThrow(Fixture.tlsOf(socket).peerCertificate).alternativeNames[0]?.value).toBe("other.test")
@@ -227,7 +232,17 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       const { chain, key, root } = yield* files
       const { client } = yield* Fixture.TestPki
       const { port, server } = yield* sServer(
-        ...["-cert", chain, "-cert_chain", chain, "-key", key, "-CAfile", root, "-Verify", "3", "-verify_return_error"]
+        "-cert",
+        chain,
+        "-cert_chain",
+        chain,
+        "-key",
+        key,
+        "-CAfile",
+        root,
+        "-Verify",
+        "3",
+        "-verify_return_error"
       )
       // It serves one at a time.
       yield* Effect.scoped(Effect.gen(function*() {
@@ -303,7 +318,10 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       for (const [reason, wanted] of cases) {
         const made = yield* Fixture.makePromise(wanted)
         const { port } = yield* sServer(
-          ...["-cert", yield* write("bad.pem", made.pem), "-key", yield* write("bad-key.pem", made.key)]
+          "-cert",
+          yield* write("bad.pem", made.pem),
+          "-key",
+          yield* write("bad-key.pem", made.key)
         )
         expect(yield* Effect.flip(connect(port))).toMatchObject({ _tag: "TlsError", reason })
       }
@@ -327,7 +345,12 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
         }))
       const client = yield* sClient(
         Fixture.portOf(listener),
-        ...["-starttls", "smtp", "-CAfile", root, "-verify_return_error", "-quiet"]
+        "-starttls",
+        "smtp",
+        "-CAfile",
+        root,
+        "-verify_return_error",
+        "-quiet"
       )
       client.type("NOOP\r\n")
       yield* client.prints(/250 secure NOOP/)

@@ -207,3 +207,13 @@ export const byteByByte = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
 /** So many bytes, no two neighbours alike. */
 export const pattern = (length: number): Uint8Array =>
   Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 8)) & 255)
+
+/** Forks `effect` and waits until it waits. */
+export const begin = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R> =>
+  Effect.tap(Effect.fork(effect), settled)
+
+export const isOpen = (socket: Socket): Effect.Effect<boolean, never, Net.Net> =>
+  Effect.flatMap(Net.Net, (net) => Effect.map(net.sockets, (sockets) => sockets.includes(socket)))
+
+export const gone = (socket: Socket): Effect.Effect<void, never, Net.Net> =>
+  until(Effect.map(isOpen(socket), (open) => !open))

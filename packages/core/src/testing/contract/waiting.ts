@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import type { Socket } from "../../Socket.js"
 import {
+  begin,
   type Case,
   connected,
   failure,
@@ -21,10 +22,6 @@ import {
   until,
   utf8
 } from "./support.js"
-
-/** Forks `effect` and waits until it waits. */
-const begin = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R> =>
-  Effect.tap(Effect.fork(effect), settled)
 
 const reads: ReadonlyArray<readonly [string, (socket: Socket) => Effect.Effect<unknown, unknown>]> = [
   ["receiveLine", (socket) => socket.receiveLine()],

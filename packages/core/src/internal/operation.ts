@@ -1,0 +1,14 @@
+import * as Schema from "effect/Schema"
+
+/** What a socket was doing when it failed. */
+export const Operation = Schema.Literal(
+  "receive",
+  "send",
+  "shutdown",
+  "close",
+  "upgrade",
+  "configure",
+  "connect",
+  "join"
+)
+export type Operation = typeof Operation.Type

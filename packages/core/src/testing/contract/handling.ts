@@ -1,0 +1,244 @@
+/** The handlers of a server: their failures, their fairness, their end, and what status tells of them. */
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Copas from "../../Copas.js"
+import * as Socket from "../../Socket.js"
+import * as Thread from "../../Thread.js"
+import {
+  ask,
+  dial,
+  type DispatcherCase,
+  echo,
+  type Handler,
+  keeping,
+  nothingLeft,
+  serving,
+  test
+} from "./dispatcherSupport.js"
+import { failure, holds, listening, same, turn, until } from "./support.js"
+
+/** The cases. */
+export const cases: ReadonlyArray<DispatcherCase> = [
+  test(
+    "C26 cancelAll closes the sockets that handlers left open, too",
+    Effect.gen(function*() {
+      const kept: Array<Socket.Socket> = []
+      yield* Copas.run(Effect.gen(function*() {
+        const listener = yield* listening()
+        yield* Copas.addServer(listener, (socket) => Effect.sync(() => kept.push(socket)), { autoClose: false })
+        const client = yield* dial(listener)
+        yield* until(Effect.sync(() => kept.length === 1))
+        yield* Copas.cancelAll
+        yield* Effect.flip(Effect.asVoid(client.receive()))
+        same((yield* Copas.status).servers, [], "the servers")
+      }))
+      yield* failure(kept[0]!.receive(), "SocketClosed")
+    })
+  ),
+  test(
+    "C26 after cancelAll nothing is left: no handler, no connection, also none that still flushed",
+    Effect.gen(function*() {
+      const running = yield* Effect.fork(Copas.run(Effect.gen(function*() {
+        const first = yield* listening({ linger: "1 hours" })
+        const second = yield* listening({ linger: "1 hours" })
+        yield* Copas.addServer(first, echo)
+        // Ended with success, and lingers for a client that never ends.
+        yield* Copas.addServer(second, (socket) => socket.send("welcome\n"))
+        const clients = yield* Effect.forEach([first, first, second], (listener) => dial(listener))
+        yield* clients[2]!.receiveLine()
+        yield* ask(clients[0]!, "hello")
+        return yield* Effect.never
+      })))
+      yield* until(Effect.map(Copas.status, ({ counts, totals }) => totals.connections === 3 && counts.reading === 2))
+      yield* Fiber.interrupt(running)
+      yield* nothingLeft
+    })
+  ),
+  test(
+    "C11 a handler that fails, dies, throws or is interrupted does not touch others, and its peer is told",
+    Effect.gen(function*() {
+      const failures = keeping()
+      const ends: Record<string, Effect.Effect<never, string>> = {
+        fail: Effect.fail("failed"),
+        die: Effect.die("died"),
+        throw: Effect.sync(() => {
+          throw new Error("thrown")
+        }),
+        interrupt: Effect.interrupt
+      }
+      const handler: Handler = (socket) =>
+        Socket.forEachLine(socket, (line): Effect.Effect<void, unknown> => ends[line] ?? socket.send(`${line}\n`))
+      yield* serving(handler, ({ listener, stats }) =>
+        Effect.gen(function*() {
+          const good = yield* dial(listener)
+          same(yield* ask(good, "one"), "one", "the answer")
+          for (const end of Object.keys(ends)) {
+            const bad = yield* dial(listener)
+            yield* bad.send(`${end}\n`)
+            const error = yield* Effect.flip(Effect.asVoid(bad.receive()))
+            holds(error._tag === "SocketClosed" || error._tag === "SocketBroken", "the peer is told")
+            same(yield* ask(good, `after ${end}`), `after ${end}`, "the other client's answer")
+          }
+          yield* until(Effect.map(stats, ({ active }) => active === 1))
+          same((yield* stats).handlerFailures, 3, "the number of failures")
+        }), { name: "echo", onError: failures.handler })
+      same(failures.seen.map(({ socket, text }) => `${socket} ${text}`), [
+        "echo:client_2 failed",
+        "echo:client_3 died",
+        "echo:client_4 Error: thrown"
+      ], "the failures")
+    })
+  ),
+  test(
+    "C11 a handler function that throws before it gives an effect fails like any other",
+    Effect.gen(function*() {
+      const failures = keeping()
+      yield* serving(
+        () => {
+          throw new Error("no effect")
+        },
+        ({ listener }) => Effect.flatMap(dial(listener), (client) => Effect.flip(Effect.asVoid(client.receive()))),
+        { onError: failures.handler }
+      )
+      same(failures.seen.map(({ text }) => text), ["Error: no effect"], "the failures")
+    })
+  ),
+  test(
+    "C11 a peer that hangs up between two messages is a normal end, one within a message is a failure",
+    Effect.gen(function*() {
+      const failures = keeping()
+      const lines: Handler = (socket) =>
+        Effect.forever(Effect.flatMap(socket.receiveLine(), (line) => socket.send(`${line}\n`)))
+      yield* serving(lines, ({ listener, stats }) =>
+        Effect.gen(function*() {
+          const polite = yield* dial(listener)
+          same(yield* ask(polite, "hello"), "hello", "the answer")
+          yield* polite.shutdown("send")
+          same((yield* polite.receiveAll()).length, 0, "what came after")
+          const rude = yield* dial(listener)
+          yield* rude.send("half a li")
+          yield* rude.shutdown("send")
+          yield* Effect.exit(rude.receiveAll())
+          yield* until(Effect.map(stats, ({ active }) => active === 0))
+          same((yield* stats).handlerFailures, 1, "the number of failures")
+        }), { onError: failures.handler })
+      same(failures.seen.map(({ socket }) => socket?.endsWith(":client_2")), [true], "who failed")
+    })
+  ),
+  test(
+    "C25 status counts the threads by what they do, and lists servers, sockets and timers",
+    Effect.gen(function*() {
+      yield* serving(
+        (socket) =>
+          Effect.flatMap(
+            socket.receiveLine(),
+            (line) => line === "write" ? Effect.forever(socket.send(new Uint8Array(100_000))) : Thread.pauseForever
+          ),
+        ({ listener }) =>
+          Effect.gen(function*() {
+            const clients = yield* Effect.replicateEffect(dial(listener), 3)
+            yield* clients[0]!.send("write\n")
+            yield* clients[1]!.send("pause\n")
+            const sleeper = yield* Copas.addThread(Thread.pause("1 hours"), { name: "sleeper" })
+            const waiter = yield* Copas.addThread(Effect.never, { name: "waiter" })
+            yield* until(Effect.map(Copas.status, ({ counts }) =>
+              counts.writing === 1 && counts.inactive === 1 && counts.reading === 1 && counts.sleeping === 1 &&
+              counts.waiting >= 1))
+            const status = yield* Copas.status
+            same([status.running, status.exiting], [true, false], "running, exiting")
+            same(status.sockets.length, 6, "the sockets")
+            same(
+              status.servers.map(({ active, name }) =>
+                `${name} ${active}`
+              ),
+              ["busy 3"],
+              "the servers"
+            )
+            holds(status.timers >= 1, "a timer is set")
+            same(
+              status.threads.filter(({ name }) => name === "sleeper").map(({ state }) => state),
+              ["sleeping"],
+              "its state"
+            )
+            yield* sleeper.interrupt
+            yield* waiter.interrupt
+            for (const client of clients) yield* client.abort
+            yield* Copas.cancelAll
+          }),
+        { name: "busy", onError: () => Effect.void }
+      )
+      yield* nothingLeft
+    })
+  ),
+  test(
+    "C25 durations of the steps are there while statistics are on, least and most and ever",
+    Effect.gen(function*() {
+      same((yield* Copas.status).durations, Option.none(), "the durations when they are off")
+      yield* Copas.setStatistics(true)
+      yield* Copas.run(Effect.forEach([1, 2, 3], () => turn))
+      const first = Option.getOrThrow((yield* Copas.status).durations)
+      holds(first.steps >= 3, "it counted the steps")
+      holds(
+        first.minMillis <= first.averageMillis && first.averageMillis <= first.maxMillis,
+        "the average lies between"
+      )
+      holds(first.minEverMillis <= first.minMillis && first.maxEverMillis >= first.maxMillis, "ever includes it")
+      same((yield* Copas.status).durations, Option.none(), "the durations when no step was made since")
+      yield* Copas.setStatistics(false)
+      yield* Copas.run(turn)
+      same((yield* Copas.status).durations, Option.none(), "the durations when they are off again")
+    })
+  ),
+  test(
+    "C27 a trace shows servers come and go, with their names",
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      yield* Copas.trace(({ event, name }) => events.push(`${event} ${name}`))
+      yield* serving(echo, ({ listener }) => Effect.flatMap(dial(listener), (client) => ask(client, "hello")), {
+        name: "echo"
+      })
+      for (
+        const event of [
+          "serverAdded echo",
+          "threadAdded echo:handler_1",
+          "threadEnded echo:handler_1",
+          "serverRemoved echo"
+        ]
+      ) {
+        holds(events.includes(event), `${event} was shown`)
+      }
+    })
+  ),
+  test(
+    "C36 a client that sends without end does not hold the other clients up",
+    serving(echo, ({ listener }) =>
+      Effect.gen(function*() {
+        const fast = yield* dial(listener)
+        const line = `${"x".repeat(63)}\n`
+        yield* Effect.fork(Effect.ignore(Effect.forever(fast.send(line.repeat(1000)))))
+        yield* Effect.fork(Effect.ignore(Effect.forever(fast.receive())))
+        yield* until(Effect.map(fast.stats, ({ bytesReceived }) => bytesReceived > 100_000))
+        for (const question of ["one", "two", "three"]) {
+          const other = yield* dial(listener)
+          same(yield* ask(other, question), question, "the answer")
+        }
+        yield* fast.abort
+      }), { onError: () => Effect.void })
+  ),
+  test(
+    "S11 waiting for the first of several sockets is a race, and the others lose no byte",
+    serving(echo, ({ listener }) =>
+      Effect.gen(function*() {
+        const [a, b] = [yield* dial(listener), yield* dial(listener)]
+        yield* b.send("second\n")
+        const first = yield* Effect.raceFirst(
+          Effect.map(a.receiveLine(), (line) => ["a", line]),
+          Effect.map(b.receiveLine(), (line) => ["b", line])
+        )
+        same(first, ["b", "second"], "who was first")
+        same(yield* ask(a, "first"), "first", "the answer")
+        same(yield* ask(b, "again"), "again", "the answer")
+      }))
+  )
+]
