@@ -61,6 +61,8 @@ for (const name of readdirSync(join(root, "packages"))) {
     }
   }
   for (const module of modules) {
+    // What runs as a command is nobody's module.
+    if (manifest.exports[`./${module}`] === null) continue
     if (/(^|\/)internal\//.test(module) || /^testing\/./.test(module) && module !== "testing/index") continue
     const entry = module === "index" ? "" : `/${module.replace(/\/index$/, "")}`
     const imported = import.meta.resolve(`${manifest.name}${entry}`)

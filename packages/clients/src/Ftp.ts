@@ -142,7 +142,7 @@ export const layerConfig = (config: Config.Config.Wrap<Defaults>): Layer.Layer<F
  * import { Ftp } from "@copas/clients"
  * import { FtpServer } from "@copas/clients/testing"
  * import { NetMemory } from "@copas/core/testing"
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
  *
  * const program = Effect.gen(function*() {
  *   const server = yield* FtpServer.make({ files: { "/pub/greeting.txt": "hello" } })
@@ -153,7 +153,8 @@ export const layerConfig = (config: Config.Config.Wrap<Defaults>): Layer.Layer<F
  *   return entries.map((entry) => `${entry.name}: ${entry.size} bytes`)
  * })
  *
- * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(Ftp.layer()), Effect.provide(NetMemory.layer)))
+ * const layer = Layer.provideMerge(Ftp.layer(), NetMemory.layer)
+ * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(layer)))
  *   .then(console.log) // [ 'answer.txt: 8 bytes', 'greeting.txt: 5 bytes' ]
  * ```
  */
@@ -181,7 +182,7 @@ export const pool = (
  * import { Ftp } from "@copas/clients"
  * import { FtpServer } from "@copas/clients/testing"
  * import { NetMemory } from "@copas/core/testing"
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
  *
  * const program = Effect.gen(function*() {
  *   const server = yield* FtpServer.make({ files: { "/pub/greeting.txt": "hello" } })
@@ -191,7 +192,8 @@ export const pool = (
  *   Effect.catchTag("NotFound", (error) => Effect.succeed(`there is no ${error.path}`))
  * )
  *
- * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(Ftp.layer()), Effect.provide(NetMemory.layer)))
+ * const layer = Layer.provideMerge(Ftp.layer(), NetMemory.layer)
+ * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(layer)))
  *   .then(console.log) // hello
  * ```
  */

@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import type { Net } from "@copas/core/Net"
+import type { MessageTooLong } from "@copas/core/SocketError"
 import type { PlatformError } from "@effect/platform/Error"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import type { Path as PathService } from "@effect/platform/Path"
@@ -104,7 +105,7 @@ export type TreeEvent =
  * @since 0.1.0
  * @category errors
  */
-export type TreeFailure = ConnectFailure | PlatformError
+export type TreeFailure = ConnectFailure | PlatformError | MessageTooLong
 
 /**
  * @since 0.1.0
@@ -113,7 +114,7 @@ export type TreeFailure = ConnectFailure | PlatformError
 export interface TreeOptions {
   /**
    * Leave out what is at its place already (same size, same time), and go on with files that came in part. Default
-   * true. A file stands under its own name only when it is whole: until then it has `.part` behind it.
+   * true. A file stands under its own name only when it is whole: until then a large one has `.part` behind it.
    */
   readonly resume?: boolean | undefined
   /** `"fail"` (the default) ends the stream with the first failure; `"continue"` tells of it and goes on. */

@@ -49,7 +49,9 @@ const chunkSize = (socket: Socket): Effect.Effect<number, ChunkedError> =>
   Effect.flatMap(line(socket), (text) => {
     // Extensions follow a semicolon; twelve digits stay below 2^53.
     const digits = /^([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?$/.exec(text)?.[1]
-    return digits === undefined ? fail(socket, "a chunk size in hexadecimal", text) : Effect.succeed(parseInt(digits, 16))
+    return digits === undefined
+      ? fail(socket, "a chunk size in hexadecimal", text)
+      : Effect.succeed(parseInt(digits, 16))
   })
 
 const trailers = (socket: Socket, left = mostTrailers): Effect.Effect<void, ChunkedError> =>
@@ -68,13 +70,18 @@ export const stream = (socket: Socket): Stream.Stream<Uint8Array, ChunkedError> 
   // The bytes left in the chunk under way; -1 before the first.
   const next = (left: number): Effect.Effect<Option.Option<readonly [Uint8Array, number]>, ChunkedError> => {
     if (left > 0) {
-      return Effect.map(socket.receive({ maxBytes: left }), (bytes) => Option.some([bytes, left - bytes.length] as const))
+      return Effect.map(
+        socket.receive({ maxBytes: left }),
+        (bytes) => Option.some([bytes, left - bytes.length] as const)
+      )
     }
     const endOfChunk = left === 0
       ? Effect.flatMap(line(socket), (text) => text === "" ? Effect.void : fail(socket, "the end of a chunk", text))
       : Effect.void
-    return Effect.flatMap(Effect.zipRight(endOfChunk, chunkSize(socket)), (size) =>
-      size === 0 ? Effect.as(trailers(socket), Option.none()) : next(size))
+    return Effect.flatMap(
+      Effect.zipRight(endOfChunk, chunkSize(socket)),
+      (size) => size === 0 ? Effect.as(trailers(socket), Option.none()) : next(size)
+    )
   }
   return Stream.unfoldEffect(-1, next)
 }

@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import { DatagramSocketTypeId } from "./internal/typeIds.js"
@@ -274,3 +274,33 @@ export interface DatagramSocket {
  * @category guards
  */
 export const isDatagramSocket = (u: unknown): u is DatagramSocket => Predicate.hasProperty(u, DatagramSocketTypeId)
+
+/**
+ * Runs `f` for each datagram that comes, one after the other, for ever: the loop of a datagram server. It ends with the
+ * first failure, of `f` or of receiving; a server that is to survive a reply that cannot be sent handles that in `f`.
+ *
+ * *Interruption* loses no datagram that `f` was not given.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { DatagramSocket } from "@copas/core"
+ * import { Effect } from "effect"
+ *
+ * const echo = (socket: DatagramSocket.DatagramSocket) =>
+ *   DatagramSocket.forEach(socket, ({ data, from }) =>
+ *     Effect.catchTag(socket.sendTo(data, from), "DatagramError", (error) => Effect.logWarning(error.message)))
+ * ```
+ */
+export const forEach = <E, R>(
+  self: DatagramSocket,
+  f: (datagram: Datagram) => Effect.Effect<unknown, E, R>
+): Effect.Effect<never, E | DatagramReceiveError, R> => {
+  // Like `Effect.forever`, which yields at each round: a read yields by itself when it is time.
+  const again = (): Effect.Effect<never, E | DatagramReceiveError, R> => loop
+  const round = (datagram: Datagram): Effect.Effect<never, E | DatagramReceiveError, R> =>
+    Effect.flatMap(f(datagram), again)
+  const loop = Effect.flatMap(self.receiveFrom, round)
+  return loop
+}

@@ -84,76 +84,82 @@ export interface CommonOptions extends SocketOptions {
  * @since 0.1.0
  * @category models
  */
-export type ConnectOptions = CommonOptions & {
-  /**
-   * Do a TLS handshake before the socket is handed out. `true` verifies the server by the platform's authorities and the
-   * host's name.
-   */
-  readonly tls?: boolean | ClientContext | ConnectTlsOptions | undefined
-} & (
-  | {
-    /** A name or a numeric address. Default `"localhost"`. */
-    readonly host?: string | undefined
-    readonly port: number
-    /** Only addresses of this family. Default both, raced (RFC 8305). */
-    readonly family?: Family | undefined
-    /** Connect from this address of this machine. */
-    readonly localAddress?: string | undefined
-    readonly localPort?: number | undefined
-    readonly path?: undefined
+export type ConnectOptions =
+  & CommonOptions
+  & {
+    /**
+     * Do a TLS handshake before the socket is handed out. `true` verifies the server by the platform's authorities and the
+     * host's name.
+     */
+    readonly tls?: boolean | ClientContext | ConnectTlsOptions | undefined
   }
-  | {
-    /** A Unix-domain socket: a path, or, after a NUL, an abstract name of Linux. */
-    readonly path: string
-    readonly host?: undefined
-    readonly port?: undefined
-  }
-)
+  & (
+    | {
+      /** A name or a numeric address. Default `"localhost"`. */
+      readonly host?: string | undefined
+      readonly port: number
+      /** Only addresses of this family. Default both, raced (RFC 8305). */
+      readonly family?: Family | undefined
+      /** Connect from this address of this machine. */
+      readonly localAddress?: string | undefined
+      readonly localPort?: number | undefined
+      readonly path?: undefined
+    }
+    | {
+      /** A Unix-domain socket: a path, or, after a NUL, an abstract name of Linux. */
+      readonly path: string
+      readonly host?: undefined
+      readonly port?: undefined
+    }
+  )
 
 /**
  * @since 0.1.0
  * @category models
  */
-export type ListenOptions = CommonOptions & {
-  /** How many connections may wait to be accepted, in the system and again here. Default 511. */
-  readonly backlog?: number | undefined
-  /**
-   * Do TLS handshakes with those who connect: only those whose handshake is done are accepted. One that fails is told
-   * as an `AcceptError`, reason `Handshake`.
-   */
-  readonly tls?: ServerContext | ListenTlsOptions | undefined
-} & (
-  | {
-    /** A name or a numeric address of this machine. Default `"127.0.0.1"`; `"0.0.0.0"` or `"::"` listen to all. */
-    readonly host?: string | undefined
-    /** 0 lets the system choose; `listener.address` tells. */
-    readonly port: number
-    readonly family?: Family | undefined
-    /** Take an address whose old connections still linger (SO_REUSEADDR). */
-    readonly reuseAddress?: boolean | undefined
-    /** Share the port with other processes (SO_REUSEPORT). */
-    readonly reusePort?: boolean | undefined
-    /** On `::`, leave IPv4 alone (IPV6_V6ONLY). */
-    readonly ipv6Only?: boolean | undefined
-    readonly path?: undefined
-  }
-  | {
+export type ListenOptions =
+  & CommonOptions
+  & {
+    /** How many connections may wait to be accepted, in the system and again here. Default 511. */
+    readonly backlog?: number | undefined
     /**
-     * A Unix-domain socket: a file that is removed when the listener closes, or, after a NUL, an abstract name of Linux.
-     * A path has at most about 107 bytes (`PathTooLong`).
+     * Do TLS handshakes with those who connect: only those whose handshake is done are accepted. One that fails is told
+     * as an `AcceptError`, reason `Handshake`.
      */
-    readonly path: string
-    /** Who may connect: the permissions of the file, such as `0o600`. At no moment does it have more. */
-    readonly mode?: number | undefined
-    /**
-     * Replace a socket file that a process left behind: one on which nobody listens. Default true. A file that is no
-     * socket is never touched.
-     */
-    readonly takeOver?: boolean | undefined
-    readonly host?: undefined
-    readonly port?: undefined
+    readonly tls?: ServerContext | ListenTlsOptions | undefined
   }
-)
+  & (
+    | {
+      /** A name or a numeric address of this machine. Default `"127.0.0.1"`; `"0.0.0.0"` or `"::"` listen to all. */
+      readonly host?: string | undefined
+      /** 0 lets the system choose; `listener.address` tells. */
+      readonly port: number
+      readonly family?: Family | undefined
+      /** Take an address whose old connections still linger (SO_REUSEADDR). */
+      readonly reuseAddress?: boolean | undefined
+      /** Share the port with other processes (SO_REUSEPORT). */
+      readonly reusePort?: boolean | undefined
+      /** On `::`, leave IPv4 alone (IPV6_V6ONLY). */
+      readonly ipv6Only?: boolean | undefined
+      readonly path?: undefined
+    }
+    | {
+      /**
+       * A Unix-domain socket: a file that is removed when the listener closes, or, after a NUL, an abstract name of Linux.
+       * A path has at most about 107 bytes (`PathTooLong`).
+       */
+      readonly path: string
+      /** Who may connect: the permissions of the file, such as `0o600`. At no moment does it have more. */
+      readonly mode?: number | undefined
+      /**
+       * Replace a socket file that a process left behind: one on which nobody listens. Default true. A file that is no
+       * socket is never touched.
+       */
+      readonly takeOver?: boolean | undefined
+      readonly host?: undefined
+      readonly port?: undefined
+    }
+  )
 
 /**
  * @since 0.1.0

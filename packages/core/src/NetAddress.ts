@@ -108,7 +108,9 @@ const isIpv6 = (text: string): boolean => {
  * @category conversions
  */
 export const format = (address: NetAddress): string =>
-  address._tag === "UnixAddress" ? address.path.replace(/^\0/, "@") || "(unnamed)" : formatHostPort(address.host, address.port)
+  address._tag === "UnixAddress"
+    ? address.path.replace(/^\0/, "@") || "(unnamed)"
+    : formatHostPort(address.host, address.port)
 
 /**
  * A host, numeric or not, and a port as people write them: IPv6 gets its brackets (RFC 3986, section 3.2.2).

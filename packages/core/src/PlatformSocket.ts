@@ -17,10 +17,10 @@ import {
   type BindError,
   type ConnectError,
   type InvalidOption,
-  type TlsError,
   type ReceiveError,
   type SendError,
   SocketClosed,
+  type TlsError,
   type UnsupportedOption
 } from "./SocketError.js"
 
@@ -119,7 +119,10 @@ export const fromSocket = (socket: Socket): PlatformSocket.Socket => fromOpen(Ef
 export const makeConnect = (
   options: Net.ConnectOptions
 ): Effect.Effect<PlatformSocket.Socket, never, Net.Net> =>
-  Effect.map(Net.Net, (net) => fromOpen<ConnectError | InvalidOption | TlsError | UnsupportedOption>(net.connect(options)))
+  Effect.map(
+    Net.Net,
+    (net) => fromOpen<ConnectError | InvalidOption | TlsError | UnsupportedOption>(net.connect(options))
+  )
 
 /**
  * @since 0.1.0

@@ -20,7 +20,6 @@ import * as Stream from "effect/Stream"
 import { SocketTypeId } from "./internal/typeIds.js"
 import type { SocketOptions } from "./Net.js"
 import type { NetAddress } from "./NetAddress.js"
-import type { TlsConnection } from "./Tls.js"
 import {
   type InvalidOption,
   isEndOfConversation,
@@ -31,6 +30,7 @@ import {
   type SocketClosed,
   type UnsupportedOption
 } from "./SocketError.js"
+import type { TlsConnection } from "./Tls.js"
 
 /**
  * @since 0.1.0
@@ -223,8 +223,7 @@ export const forEachLine = <E, R>(
   self: Socket,
   f: (line: string) => Effect.Effect<unknown, E, R>,
   options?: LineOptions
-): Effect.Effect<void, E | ReceiveError | LineTooLong, R> =>
-  untilEnd(self.receiveLine(options), f)
+): Effect.Effect<void, E | ReceiveError | LineTooLong, R> => untilEnd(self.receiveLine(options), f)
 
 /**
  * Runs `f` for whatever arrives, one chunk after the other, until the peer finishes. *Interruption* loses no byte that
@@ -337,7 +336,8 @@ export const channel = <IE = never>(
     Effect.forEach(chunk, (data) => self.send(data), { discard: true })
   const write: Channel.Channel<never, Chunk.Chunk<string | Uint8Array>, SendError | IE, IE, void, unknown> = Channel
     .readWithCause({
-      onInput: (chunk: Chunk.Chunk<string | Uint8Array>) => Channel.flatMap(Channel.fromEffect(send(chunk)), () => write),
+      onInput: (chunk: Chunk.Chunk<string | Uint8Array>) =>
+        Channel.flatMap(Channel.fromEffect(send(chunk)), () => write),
       onFailure: (cause) => Channel.failCause(cause),
       onDone: () => Channel.fromEffect(self.shutdown("send"))
     })

@@ -14,10 +14,10 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import type { DatagramSocket } from "./DatagramSocket.js"
 import { forClock } from "./internal/deadlines.js"
 import { CurrentThread, type DispatcherThread } from "./internal/dispatcherThread.js"
 import { Sleeper } from "./internal/sleeper.js"
-import type { DatagramSocket } from "./DatagramSocket.js"
 import type { Socket } from "./Socket.js"
 
 /**

@@ -85,8 +85,8 @@ export interface TlsPlatform {
   readonly rotateTickets: (context: unknown) => Effect.Effect<void, TlsError>
   /**
    * Starts a handshake on `transport`, at once. From now on the result stands for it: `transport` itself says and does
-   * nothing more. Its `open` does not say `connected`; before it is opened, and before `established`, it may be
-   * destroyed, which releases what lies below as well.
+   * nothing more. Its `open` says `connected` only when the handshake is done already. It may be destroyed before it is
+   * opened and before `established`, which releases what lies below as well. Nothing of `events` is called at once.
    */
   readonly upgrade: (transport: Transport, request: UpgradeRequest, events: HandshakeEvents) => TlsTransport
   /** Reads at most `most` certificates. Fails with `BadMaterial`. */

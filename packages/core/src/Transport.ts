@@ -12,9 +12,9 @@
  */
 import type * as Effect from "effect/Effect"
 import type { DatagramPlatform } from "./DatagramTransport.js"
+import type { SocketOptions } from "./Net.js"
 import type { Family, NetAddress } from "./NetAddress.js"
 import type { InvalidOption, UnsupportedOption } from "./SocketError.js"
-import type { SocketOptions } from "./Net.js"
 import type { TlsConnection } from "./Tls.js"
 import type { TlsPlatform } from "./TlsTransport.js"
 

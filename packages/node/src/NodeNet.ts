@@ -8,13 +8,7 @@ import * as Net from "@copas/core/Net"
 import type { NetAddress } from "@copas/core/NetAddress"
 import { inet } from "@copas/core/NetAddress"
 import { UnsupportedOption } from "@copas/core/SocketError"
-import type {
-  ConnectTarget,
-  ListenEvents,
-  ListenTarget,
-  ListenTransport,
-  Platform
-} from "@copas/core/Transport"
+import type { ConnectTarget, ListenEvents, ListenTarget, ListenTransport, Platform } from "@copas/core/Transport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NodeNet from "node:net"

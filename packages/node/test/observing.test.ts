@@ -85,8 +85,10 @@ it.scopedLive("B metrics count connections, bytes, threads and failures, and Pro
   Effect.gen(function*() {
     yield* Metrics.collect
     const { server, socket } = yield* conversation((socket) =>
-      Socket.forEachLine(socket, (line): Effect.Effect<void, unknown> =>
-        line === "boom" ? Effect.fail("boom") : socket.send(`${line}\n`))
+      Socket.forEachLine(
+        socket,
+        (line): Effect.Effect<void, unknown> => line === "boom" ? Effect.fail("boom") : socket.send(`${line}\n`)
+      )
     )
     yield* socket.send("boom\n")
     yield* Effect.flip(socket.receiveLine())

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
+import * as Fs from "node:fs/promises"
 import * as NodeNet from "node:net"
 import * as NodeTls from "node:tls"
 import * as Certificates from "./certificates.js"
@@ -141,6 +142,27 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
         listener.accept
       ], { concurrency: 2 })
       expect(Option.isSome(pair[1].tls)).toBe(true)
+    }))
+
+  it.scoped("T02 handshakes that fail leave no descriptor, whoever gave up", () =>
+    Effect.gen(function*() {
+      const listener = yield* Net.listen({ port: 0, linger: 0, tls: yield* Fixture.serverContext({ alpn: ["a"] }) })
+      const context = yield* Fixture.clientContext({ alpn: ["b"] })
+      const port = Fixture.portOf(listener)
+      const open = Effect.promise(() => Fs.readdir("/proc/self/fd").then((names) => names.length))
+      const before = yield* open
+      const strangers = Net.connect({ host: "127.0.0.1", port, linger: 0, tls: true })
+      const wrong = Net.connect({ host: "127.0.0.1", port, linger: 0, tls: context })
+      const cut = Effect.scoped(
+        Effect.flatMap(silent(port), (peer) => Effect.zipRight(peer.send("\u0016"), peer.abort))
+      )
+      for (let round = 0; round < 10; round += 1) {
+        yield* Effect.exit(Effect.scoped(strangers))
+        yield* Effect.exit(Effect.scoped(wrong))
+        yield* cut
+      }
+      yield* waitFor(listener, ({ handshakeFailures, handshakes }) => handshakes === 0 && handshakeFailures === 30)
+      yield* Effect.repeat(Effect.zipRight(turn, open), { until: (now) => now <= before })
     }))
 
   it.scoped("T02 a server that greets in clear fails the client with `PlaintextPeer`; one that hangs up with `ClosedInHandshake`", () =>

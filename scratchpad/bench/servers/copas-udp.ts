@@ -1,13 +1,10 @@
-import { Copas, type DatagramSocket, Udp } from "@copas/core"
+import { Copas, DatagramSocket, Udp } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 
 const echo = (socket: DatagramSocket.DatagramSocket) =>
-  socket.receiveFrom.pipe(
-    Effect.flatMap(({ data, from }) => socket.sendTo(data, from)),
-    Effect.forever
-  )
+  DatagramSocket.forEach(socket, ({ data, from }) => socket.sendTo(data, from))
 
 const program = Effect.gen(function*() {
   const socket = yield* Udp.bind({ host: "127.0.0.1" })

@@ -118,7 +118,7 @@ export interface FtpServer {
  * import { Ftp } from "@copas/clients"
  * import { FtpServer } from "@copas/clients/testing"
  * import { NetMemory } from "@copas/core/testing"
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
  *
  * // A server that is cut in the middle of a download
  * const program = Effect.gen(function*() {
@@ -131,7 +131,8 @@ export interface FtpServer {
  *   Effect.catchTag("TransferIncomplete", (error) => Effect.succeed(`${error.moved} of ${error.expected} bytes`))
  * )
  *
- * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(Ftp.layer()), Effect.provide(NetMemory.layer)))
+ * const layer = Layer.provideMerge(Ftp.layer(), NetMemory.layer)
+ * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(layer)))
  *   .then(console.log) // 4 of 10 bytes
  * ```
  */

@@ -147,7 +147,8 @@ export class DatagramInbound {
     const datagram = queue[head]!
     this.queuedBytes -= datagram.data.length + overhead
     if (head + 1 === queue.length) {
-      queue.length = 0
+      if (head === 0) queue.pop()
+      else this.queue = []
       this.head = 0
     } else if (head >= 512) {
       // What was read is let go of; each datagram is moved at most once for as many that were read.

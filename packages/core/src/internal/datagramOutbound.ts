@@ -136,6 +136,11 @@ export class DatagramOutbound {
         NetAddress.format(to)
       )
     }
+    if (to.port === 0 && Sender.wasHeardBy(socket, to)) {
+      // RFC 768 lets a sender that wants no reply say so; that is no mistake of the program's.
+      const cause = new Error("the sender has no port to reply to")
+      return SocketFailure.datagram(socket, "send", { reason: "Unreachable", cause }, NetAddress.format(to))
+    }
     return Number.isInteger(to.port) && to.port > 0 && to.port <= 65535
       ? undefined
       : Effect.fail(

@@ -15,9 +15,9 @@ import type { TraceEvent } from "../Copas.js"
 import * as NetAddress from "../NetAddress.js"
 import type { ConnectionEnd, ServerStatus } from "../Status.js"
 import type { ErrorHandler } from "../Thread.js"
-import type { Deadlines } from "./deadlines.js"
 import { AcceptBurst } from "./acceptBurst.js"
 import * as Attributes from "./attributes.js"
+import type { Deadlines } from "./deadlines.js"
 import { CurrentThread, DispatcherThread, type LineWait, threadOf } from "./dispatcherThread.js"
 import { DispatcherScheduler } from "./scheduler.js"
 import { isNormalEnd, type StreamSocket } from "./streamSocket.js"
@@ -202,7 +202,9 @@ export class Dispatcher {
   private report(runtime: Runtime.Runtime<never>, thread: DispatcherThread, cause: Cause.Cause<unknown>): void {
     const handler = thread.onError ?? this.errorHandler
     const handled = Effect.catchAllCause(
-      Effect.suspend(() => handler(cause, { thread, socket: Option.fromNullable(thread.socket ?? thread.datagramSocket) })),
+      Effect.suspend(() =>
+        handler(cause, { thread, socket: Option.fromNullable(thread.socket ?? thread.datagramSocket) })
+      ),
       (failure) => Effect.logError(`the error handler of ${thread.name} failed`, failure)
     )
     this.errand(runtime, handled)

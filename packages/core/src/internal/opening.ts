@@ -13,14 +13,14 @@ import type { Failure, ListenTarget, Transport } from "../Transport.js"
 import { forClock } from "./deadlines.js"
 import { clientRequest, defaultClient, platformOf, secure, toTlsError } from "./handshake.js"
 import type { Hub } from "./hub.js"
-import type { ListenerTls } from "./listenerHandshakes.js"
 import { NetListener } from "./listener.js"
+import type { ListenerTls } from "./listenerHandshakes.js"
+import * as OptionRules from "./optionRules.js"
 import * as Options from "./options.js"
 import { type Attempt, race } from "./racing.js"
 import { type Settings, StreamSocket } from "./streamSocket.js"
-import { TlsContextTypeId } from "./typeIds.js"
-import * as OptionRules from "./optionRules.js"
 import * as TimeoutOptions from "./timeoutOptions.js"
+import { TlsContextTypeId } from "./typeIds.js"
 
 const settingsOf = (options: CommonOptions): Effect.Effect<Settings, InvalidOption> =>
   Effect.gen(function*() {

@@ -5,7 +5,9 @@ import { InvalidOption } from "../SocketError.js"
 import type { ListenTarget } from "../Transport.js"
 
 const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
-  Effect.fail(new InvalidOption({ option, value: typeof value === "string" ? JSON.stringify(value) : String(value), expected }))
+  Effect.fail(
+    new InvalidOption({ option, value: typeof value === "string" ? JSON.stringify(value) : String(value), expected })
+  )
 
 export const count = (option: string, value: number, least: number): Effect.Effect<number, InvalidOption> =>
   Number.isSafeInteger(value) && value >= least

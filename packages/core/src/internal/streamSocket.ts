@@ -1,6 +1,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import type { SocketOptions } from "../Net.js"
 import type { NetAddress } from "../NetAddress.js"
@@ -21,11 +22,12 @@ import type { Events, Failure, Transport } from "../Transport.js"
 import { Deadline, type Deadlines } from "./deadlines.js"
 import type { Hub } from "./hub.js"
 import { Inbound } from "./inbound.js"
+import * as OptionRules from "./optionRules.js"
 import { Outbound } from "./outbound.js"
 import * as Patterns from "./patterns.js"
+import { show } from "./showTrace.js"
 import * as SocketFailure from "./socketFailure.js"
 import { nextSocketId } from "./socketId.js"
-import * as OptionRules from "./optionRules.js"
 import * as TimeoutOptions from "./timeoutOptions.js"
 import { enterEvent, leaveEvent } from "./turn.js"
 import { SocketTypeId } from "./typeIds.js"
@@ -246,6 +248,15 @@ export class StreamSocket implements Socket, Events {
     if (this.hub.tracer !== undefined) show(this.hub.tracer, shown)
   }
 
+  /** What logs and assertions show of it: not all that hangs on it. */
+  toJSON(): unknown {
+    return { _id: "@copas/core/Socket", id: this.id, name: this.name, isClosed: this.isClosed }
+  }
+
+  [Inspectable.NodeInspectSymbol](): unknown {
+    return this.toJSON()
+  }
+
   // ---- what the transport says
 
   connected(): void {
@@ -394,15 +405,6 @@ export class StreamSocket implements Socket, Events {
     if (this.isReleased) return
     this.isReleased = true
     this.transport.destroy()
-  }
-}
-
-/** What a tracer throws is its own affair: it must not get between the platform and the socket. */
-const show = (tracer: (event: TraceEvent) => void, event: TraceEvent): void => {
-  try {
-    tracer(event)
-  } catch {
-    // There is nobody to tell.
   }
 }
 

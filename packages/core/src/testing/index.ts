@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-export * as DispatcherContract from "./dispatcherContract.js"
 export * as DatagramContract from "./datagramContract.js"
+export * as DispatcherContract from "./dispatcherContract.js"
 export * as DnsMemory from "./DnsMemory.js"
 export * as NetMemory from "./NetMemory.js"
 export * as Simulation from "./Simulation.js"

@@ -41,7 +41,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   private readonly handshake: HandshakeEvents
   private readonly request: UpgradeRequest
   private readonly offered: Buffer | undefined
-  private readonly address: NetAddress
+  private readonly under: NodeTransport
   private ending: NodeJS.Immediate | undefined = undefined
   private isOver = false
   private isEstablished = false
@@ -55,8 +55,8 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     offered: Buffer | undefined,
     handshake: HandshakeEvents
   ) {
-    super(secured, under.path, under.givenOptions, under.remoteAddress)
-    this.address = under.localAddress
+    super(secured, under.path, under.givenOptions)
+    this.under = under
     this.below = below
     this.secured = secured
     this.tap = tap
@@ -76,7 +76,11 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   }
 
   override get localAddress(): NetAddress {
-    return this.address
+    return this.under.localAddress
+  }
+
+  override get remoteAddress(): NetAddress {
+    return this.under.remoteAddress
   }
 
   protected override sayConnected(): void {

@@ -40,7 +40,7 @@ const dnsmasq = Effect.gen(function*() {
     ...records
   ]
   yield* Effect.acquireRelease(
-    Effect.async<() => void, Error>((resume) => {
+    Effect.async<() => void>((resume) => {
       const child = spawn("dnsmasq", args, { stdio: ["ignore", "ignore", "pipe"] })
       let said = ""
       child.stderr.on("data", (chunk: Buffer) => {
@@ -49,8 +49,8 @@ const dnsmasq = Effect.gen(function*() {
           resume(Effect.succeed(() => child.kill("SIGKILL")))
         }
       })
-      child.on("error", (error) => resume(Effect.fail(error)))
-      child.on("exit", (code) => resume(Effect.fail(new Error(`dnsmasq ended with ${code}: ${said}`))))
+      child.on("error", (error) => resume(Effect.die(error)))
+      child.on("exit", (code) => resume(Effect.die(new Error(`dnsmasq ended with ${code}: ${said}`))))
     }),
     (kill) => Effect.sync(kill)
   )

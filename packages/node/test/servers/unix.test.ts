@@ -18,15 +18,15 @@ const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
 /** Runs a program with `input`, which is then at its end, and gives what it printed. */
 const run = (command: string, args: ReadonlyArray<string>, input: string) =>
-  Effect.async<string, Error>((resume) => {
+  Effect.async<string>((resume) => {
     const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] })
     let output = ""
     let errors = ""
     child.stdout.on("data", (chunk: Buffer) => output += chunk.toString())
     child.stderr.on("data", (chunk: Buffer) => errors += chunk.toString())
-    child.on("error", (error) => resume(Effect.fail(error)))
+    child.on("error", (error) => resume(Effect.die(error)))
     child.on("close", (code) =>
-      resume(code === 0 ? Effect.succeed(output) : Effect.fail(new Error(`${command} ended with ${code}: ${errors}`))))
+      resume(code === 0 ? Effect.succeed(output) : Effect.die(new Error(`${command} ended with ${code}: ${errors}`))))
     child.stdin.end(input)
     return Effect.sync(() =>
       child.kill("SIGKILL")
@@ -36,7 +36,7 @@ const run = (command: string, args: ReadonlyArray<string>, input: string) =>
 /** A program that runs as long as the scope; `ready` finds in its messages that it is. */
 const start = (command: string, args: ReadonlyArray<string>, ready: RegExp) =>
   Effect.acquireRelease(
-    Effect.async<{ readonly output: () => string; readonly kill: () => void }, Error>((resume) => {
+    Effect.async<{ readonly output: () => string; readonly kill: () => void }>((resume) => {
       const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] })
       let output = ""
       const look = (chunk: Buffer): void => {
@@ -45,8 +45,8 @@ const start = (command: string, args: ReadonlyArray<string>, ready: RegExp) =>
       }
       child.stdout.on("data", look)
       child.stderr.on("data", look)
-      child.on("error", (error) => resume(Effect.fail(error)))
-      child.on("exit", (code) => resume(Effect.fail(new Error(`${command} ended with ${code}: ${output}`))))
+      child.on("error", (error) => resume(Effect.die(error)))
+      child.on("exit", (code) => resume(Effect.die(new Error(`${command} ended with ${code}: ${output}`))))
     }),
     ({ kill }) => Effect.sync(kill)
   )

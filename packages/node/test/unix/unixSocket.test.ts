@@ -29,12 +29,12 @@ const ask = (path: string, line: string) =>
 
 /** A socket file that a process left behind when it was killed. */
 const staleSocket = (path: string) =>
-  Effect.async<void, Error>((resume) => {
+  Effect.async<void>((resume) => {
     const program = `require("node:net").createServer().listen(${JSON.stringify(path)}, () => console.log("listening"))`
     const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] })
     child.stdout.once("data", () => child.kill("SIGKILL"))
     child.once("exit", () =>
-      resume(Fs.existsSync(path) ? Effect.void : Effect.fail(new Error("the process left no socket file behind"))))
+      resume(Fs.existsSync(path) ? Effect.void : Effect.die(new Error("the process left no socket file behind"))))
   })
 
 describe("Unix-domain sockets on Node", () => {

@@ -36,44 +36,66 @@ const isUnchanged = (entry: Entry, info: FileSystem.File.Info): boolean =>
   info.type === "File" && entry.size === Number(info.size) && entry.modifiedAt !== undefined &&
   Option.exists(info.mtime, (mtime) => Tree.sameTime(entry.modifiedAt!, mtime.getTime()))
 
-/** One file: to a name of its own until it is whole. */
+interface Known {
+  /** What is in the local directory already. */
+  readonly names: ReadonlySet<string>
+}
+
+/** One file. A small one is written at once when it is whole, a large one to a name of its own until it is. */
 const file = (
   context: Context,
   entry: Entry,
   path: Uint8Array,
   shown: string,
-  localPath: string
+  name: string,
+  localPath: string,
+  known: Known
 ): Effect.Effect<void, TreeFailure, Services> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const { options, pool, tree } = context
     const resume = options.resume ?? true
-    const known = resume ? yield* infoOf(fs, localPath) : Option.none()
-    if (Option.exists(known, (info) => isUnchanged(entry, info))) {
+    const info = resume && known.names.has(name) ? yield* infoOf(fs, localPath) : Option.none()
+    if (Option.exists(info, (info) => isUnchanged(entry, info))) {
       tree.counted("skipped")
       tree.had(entry.size!)
       return yield* tree.tell({ _tag: "Skipped", path: shown, localPath, reason: "Unchanged" })
     }
     const millis = entry.modifiedAt?.date.getTime()
-    // Without a size nobody knows what a part is a part of.
-    const canResume = resume && entry.size !== undefined && entry.size >= Tree.smallestPart && millis !== undefined
-    const part = localPath + (entry.size === undefined ? ".part" : Tree.partSuffix(entry.size, millis))
-    const before = canResume
-      ? Option.match(yield* infoOf(fs, part), { onNone: () => 0, onSome: (info) => Number(info.size) })
-      : 0
-    const resumed = before <= (entry.size ?? 0) ? before : 0
-    tree.had(resumed)
-    const done = yield* pool.use((session) =>
-      Files.downloadFile((session as InternalSession).core, path, part, {
-        resume: resumed > 0,
-        onBytes: tree.moved,
-        ...(entry.size === undefined ? {} : { size: entry.size })
-      })
-    )
-    yield* fs.rename(part, localPath)
+    const sized = entry.size === undefined ? {} : { size: entry.size }
+    const isSmall = entry.size !== undefined && entry.size < Tree.smallestPart
+    let resumed = 0
+    let bytes: number
+    if (isSmall) {
+      const whole = yield* pool.use((session) =>
+        // The bound is the size that is verified anyway; a server that sends on and on is cut there.
+        Files.get((session as InternalSession).core, path, { ...sized, onBytes: tree.moved, maxBytes: Tree.mostSmall })
+      )
+      yield* fs.writeFile(localPath, whole)
+      bytes = whole.length
+    } else {
+      // Without size and time nobody knows what a part is a part of.
+      const canResume = resume && entry.size !== undefined && millis !== undefined
+      const suffix = entry.size === undefined ? ".part" : Tree.partSuffix(entry.size, millis)
+      const part = localPath + suffix
+      const before = canResume && known.names.has(name + suffix)
+        ? Option.match(yield* infoOf(fs, part), { onNone: () => 0, onSome: (info) => Number(info.size) })
+        : 0
+      resumed = before <= (entry.size ?? 0) ? before : 0
+      tree.had(resumed)
+      const done = yield* pool.use((session) =>
+        Files.downloadFile((session as InternalSession).core, path, part, {
+          resume: resumed > 0,
+          onBytes: tree.moved,
+          ...sized
+        })
+      )
+      bytes = done.bytes
+      yield* fs.rename(part, localPath)
+    }
     if ((options.keepTimes ?? true) && millis !== undefined) yield* fs.utimes(localPath, millis / 1000, millis / 1000)
     tree.counted("done")
-    yield* tree.tell({ _tag: "Transferred", path: shown, localPath, bytes: done.bytes, resumedFrom: resumed })
+    yield* tree.tell({ _tag: "Transferred", path: shown, localPath, bytes, resumedFrom: resumed })
   })
 
 const directory = (
@@ -90,6 +112,7 @@ const directory = (
     // The server goes first: no directory is made for one that cannot be listed.
     const lines = yield* pool.use((session) => session.listLines(path.length === 0 ? undefined : path))
     yield* fs.makeDirectory(localPath, { recursive: true })
+    const known: Known = { names: new Set(yield* fs.readDirectory(localPath)) }
     for (const line of lines) {
       if (line._tag === "Unparsed") {
         yield* tree.tell({ _tag: "Unreadable", directory: shownDirectory, text: line.text })
@@ -122,7 +145,7 @@ const directory = (
           depth: depth + 1,
           run: isDirectory
             ? directory(context, childPath, childLocal, depth + 1)
-            : file(context, line, childPath, shown, childLocal)
+            : file(context, line, childPath, shown, safe.right, childLocal, known)
         })
       }
     }

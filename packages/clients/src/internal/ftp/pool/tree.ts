@@ -252,4 +252,7 @@ export const partSuffix = (size: number, millis: number | undefined): string =>
 /** Smaller ones are sent anew: to look for a part would take longer. */
 export const smallestPart = 256 * 1024
 
+/** A file that was small when it was listed may have grown meanwhile, but not past all measure. */
+export const mostSmall = 64 * 1024 * 1024
+
 export const isMissing = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"

@@ -38,7 +38,8 @@ export const drain = <E, R>(
 export const collect = (
   core: Core,
   opened: Effect.Effect<Download.Download, Failure, Scope.Scope>,
-  maxBytes = defaultMaxBytes
+  maxBytes = defaultMaxBytes,
+  onBytes?: (count: number) => void
 ): Effect.Effect<Uint8Array, Failure | MessageTooLong> =>
   Effect.scoped(Effect.gen(function*() {
     const download = yield* opened
@@ -46,6 +47,7 @@ export const collect = (
     let length = 0
     yield* drain(download, (chunk) => {
       length += chunk.length
+      onBytes?.(chunk.length)
       if (length > maxBytes) {
         return Effect.fail(new MessageTooLong({ operation: "receive", socket: core.server, limit: maxBytes }))
       }
@@ -58,9 +60,12 @@ export const collect = (
 export const get = (
   core: Core,
   path: Path,
-  options?: DownloadOptions & { readonly maxBytes?: number | undefined }
+  options?: DownloadOptions & {
+    readonly maxBytes?: number | undefined
+    readonly onBytes?: ((count: number) => void) | undefined
+  }
 ): Effect.Effect<Uint8Array, Failure | MessageTooLong> =>
-  collect(core, Download.open(core, path, options), options?.maxBytes)
+  collect(core, Download.open(core, path, options), options?.maxBytes, options?.onBytes)
 
 export const toStream = (
   opened: Effect.Effect<Download.Download, Failure, Scope.Scope>
