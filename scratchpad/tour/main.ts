@@ -7,6 +7,7 @@ import { NodeCopas } from "@copas/node"
 import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Console, Duration, Effect } from "effect"
 import { datagrams } from "./datagrams.js"
+import { ftp } from "./ftp.js"
 import { startServers } from "./servers.js"
 import type { Station } from "./station.js"
 import { stations as tcpStations } from "./tcp.js"
@@ -30,7 +31,7 @@ const tour = Effect.gen(function*() {
   )
   const servers = yield* startServers({ line: 0, echo: 0 })
   let number = 0
-  for (const station of [...tcpStations(servers), tls, datagrams, unix]) {
+  for (const station of [...tcpStations(servers), tls, datagrams, unix, ftp]) {
     number += 1
     yield* visit(station, number)
   }

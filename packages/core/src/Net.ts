@@ -92,6 +92,12 @@ export type ConnectOptions =
      * host's name.
      */
     readonly tls?: boolean | ClientContext | ConnectTlsOptions | undefined
+    /**
+     * How many bytes one read of the system may bring at most, where the platform lets that be chosen. Large reads make
+     * bulk transfers cheaper, and cost a buffer of that size for as long as the connection stands. Default the platform's
+     * (64 KiB on Node, with no buffer while nothing comes). Not for connections that TLS will stand on.
+     */
+    readonly readSize?: number | undefined
   }
   & (
     | {

@@ -143,6 +143,8 @@ export interface ConnectTarget {
   readonly address: NetAddress
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
+  /** A wish: how many bytes one read may bring. */
+  readonly readSize?: number | undefined
   readonly options: SocketOptions
 }
 

@@ -19,16 +19,19 @@ import * as NodeTls from "./internal/tls.js"
 import * as UnixPath from "./internal/unixPath.js"
 import { datagrams } from "./NodeDatagramSocket.js"
 import * as NodeDns from "./NodeDns.js"
+import { LargeReads } from "./internal/largeReads.js"
 import { NodeTransport, unsupported } from "./NodeSocket.js"
 
 // Effect threads run in microtasks, and Node runs its ticks again when those are done: so a tick asked for by a thread
 // comes when every thread that was ready has run.
 const endOfTurn = (task: () => void): void => process.nextTick(task)
 
-const connect = ({ address, localAddress, localPort, options }: ConnectTarget): NodeTransport => {
-  const socket = new NodeNet.Socket({ allowHalfOpen: true })
+const connect = ({ address, localAddress, localPort, options, readSize }: ConnectTarget): NodeTransport => {
+  const reads = readSize === undefined ? undefined : new LargeReads(readSize)
+  const socket = new NodeNet.Socket({ allowHalfOpen: true, ...(reads === undefined ? {} : { onread: reads.onread }) })
   const path = address._tag === "UnixAddress" ? address.path : undefined
   const transport = new NodeTransport(socket, path, options, address)
+  if (reads !== undefined) reads.deliver = (chunk) => transport.events?.deliver(chunk)
   if (address._tag === "UnixAddress") {
     const tooLong = UnixPath.tooLong(address.path)
     if (tooLong === undefined) socket.connect({ path: address.path })

@@ -5,21 +5,18 @@ import { Effect, Layer, Stream } from "effect"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as readline from "node:readline"
+import { mebibyte, told } from "./ftp-rounds.js"
 
-const [mode, port, size, local] = process.argv.slice(2) as [string, string, string, string, string]
-const mebibyte = 1 << 20
-const block = Buffer.alloc(65536, "copas")
-
-const blocks = Stream.repeatEffect(Effect.succeed<Uint8Array>(block)).pipe(Stream.take(Number(size) / block.length))
+const { big, local, mode, port } = told
 
 const program = Effect.gen(function*() {
-  const ftp = yield* Ftp.make({ host: "127.0.0.1", port: Number(port) })
+  const ftp = yield* Ftp.make({ host: "127.0.0.1", port })
   const pool = yield* ftp.pool({ size: mode === "ftp-files" ? 8 : 1 })
   const rounds = {
-    "ftp-download": pool.use((session) =>
-      Stream.runFold(session.download("big"), 0, (count, chunk) => count + chunk.length)
-    ).pipe(Effect.map((count) => count / mebibyte)),
-    "ftp-upload": pool.use((session) => session.put("pub/up", blocks)).pipe(
+    "ftp-download": pool.use((session) => session.downloadFile("big", path.join(local, "big"))).pipe(
+      Effect.map(({ bytes }) => bytes / mebibyte)
+    ),
+    "ftp-upload": pool.use((session) => session.uploadFile(big, "pub/up")).pipe(
       Effect.map(({ bytes }) => bytes / mebibyte)
     ),
     "ftp-files": Effect.suspend(() => {

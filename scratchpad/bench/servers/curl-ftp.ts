@@ -2,7 +2,7 @@ import { spawn } from "node:child_process"
 import { mebibyte, rounds, told } from "./ftp-rounds.js"
 
 const args: Record<string, ReadonlyArray<string>> = {
-  "ftp-download": ["-o", "/dev/null", `ftp://127.0.0.1:${told.port}/big`],
+  "ftp-download": ["-o", `${told.local}/big`, `ftp://127.0.0.1:${told.port}/big`],
   "ftp-upload": ["-T", told.big, `ftp://127.0.0.1:${told.port}/pub/up`]
 }
 

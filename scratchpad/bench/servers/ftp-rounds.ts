@@ -9,7 +9,6 @@ export const rounds = async (round: () => Promise<number>): Promise<void> => {
 }
 
 export const mebibyte = 1 << 20
-export const block = Buffer.alloc(65536, "copas")
 
 const [mode, port, size, local, big] = process.argv.slice(2) as [string, string, string, string, string]
 

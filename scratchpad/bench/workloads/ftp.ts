@@ -114,7 +114,7 @@ const described = (name: string, title: string, each: string, target: number): C
 })
 
 export const ftpWorkloads: ReadonlyArray<ClientWorkload> = [
-  described("ftp-download", "1 GiB from vsftpd; also to be within 0.8 of curl", "MiB", 1.2),
-  described("ftp-upload", "1 GiB to vsftpd; also to be within 0.8 of curl", "MiB", 1.2),
+  described("ftp-download", "a file of 1 GiB from vsftpd to a file; also to be within 0.8 of curl", "MiB", 1.2),
+  described("ftp-upload", "a file of 1 GiB to vsftpd; also to be within 0.8 of curl", "MiB", 1.2),
   described("ftp-files", "1 000 small files from vsftpd to a local directory; ours over a pool", "file", 4)
 ]

@@ -133,6 +133,7 @@ export const connect = (
   Effect.gen(function*() {
     const settings = yield* settingsOf(options)
     const where = yield* Options.connectTarget(options)
+    const readSize = options.readSize === undefined ? undefined : yield* Options.count("readSize", options.readSize, 1024)
     yield* supported(hub, options, undefined, where.path)
     const securing = yield* clientTls(hub, options, where)
     const attempts: Array<Attempt> = []
@@ -155,6 +156,7 @@ export const connect = (
           address,
           localAddress: where.localAddress,
           localPort: where.localPort,
+          readSize,
           options
         })
         const socket = new StreamSocket(hub, transport, settings, 0)

@@ -112,8 +112,17 @@ const portsOf = (
     : refuse("activePorts", ports.join(" to "), "the first and the last of some ports, from 1 to 65535")
 }
 
-const direct: Connector = ({ connectTimeout, host, port }) =>
-  Net.connect({ host, port, timeouts: { connect: connectTimeout }, linger: "1 seconds" })
+/** What a read may bring, and what may wait unread, on a data connection in clear. */
+const bulk = { readSize: 256 * 1024, highWaterMark: 1024 * 1024 }
+
+const direct = (isProtected: boolean): Connector => ({ connectTimeout, host, port, purpose }) =>
+  Net.connect({
+    host,
+    port,
+    timeouts: { connect: connectTimeout },
+    linger: "1 seconds",
+    ...(purpose === "data" && !isProtected ? bulk : {})
+  })
 
 export const make = (
   options: Options
@@ -159,7 +168,7 @@ export const make = (
       utcOffsetMinutes: options.utcOffsetMinutes ?? 0,
       verify: options.verify ?? true,
       isDirect: options.connector === undefined,
-      connector: options.connector ?? direct
+      connector: options.connector ?? direct(tls !== "none" && (options.protectData ?? true))
     }
   })
 

@@ -1,0 +1,84 @@
+import { Net } from "@copas/core"
+import { NodeNet } from "@copas/node"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+
+const pattern = (length: number): Uint8Array =>
+  Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 8)) & 255)
+
+const pair = (options: { readonly readSize: number; readonly highWaterMark?: number }) =>
+  Effect.gen(function*() {
+    const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
+    const port = listener.address._tag === "InetAddress" ? listener.address.port : 0
+    const client = yield* Net.connect({ host: "127.0.0.1", port, linger: 0, ...options })
+    return { client, server: yield* listener.accept }
+  })
+
+describe("large reads", () => {
+  it.scopedLive.each([1024, 65_536, 1_048_576])(
+    "S01 with reads of %d bytes everything arrives in order, the end too, small pieces and large",
+    (readSize) =>
+      Effect.provide(
+        Effect.gen(function*() {
+          const { client, server } = yield* pair({ readSize })
+          const all = pattern(3_000_000)
+          const sending = yield* Effect.fork(Effect.gen(function*() {
+            yield* server.send(all.subarray(0, 10))
+            yield* server.send(all.subarray(10, 1000))
+            yield* server.send(all.subarray(1000))
+            yield* server.shutdown("send")
+          }))
+          const chunks: Array<Uint8Array> = [yield* client.receiveExactly(10)]
+          chunks.push(yield* client.receiveAll())
+          yield* Fiber.join(sending)
+          expect(Buffer.compare(Buffer.concat(chunks), all)).toBe(0)
+          // The other direction is as it was.
+          yield* client.send("thanks")
+          expect(Buffer.from(yield* server.receiveExactly(6)).toString()).toBe("thanks")
+        }),
+        NodeNet.layer
+      )
+  )
+
+  it.scopedLive("S01 a chunk that was given out is not written into again", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { client, server } = yield* pair({ readSize: 4096 })
+        const chunks: Array<Uint8Array> = []
+        for (let index = 0; index < 50; index++) {
+          yield* server.send(new Uint8Array(1 + index * 80).fill(index))
+          chunks.push(yield* client.receiveExactly(1 + index * 80))
+        }
+        for (const [index, chunk] of chunks.entries()) expect(chunk.every((byte) => byte === index)).toBe(true)
+      }),
+      NodeNet.layer
+    ))
+
+  it.scopedLive("S01 a reader that does not read stops the sender with large reads, too", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { client, server } = yield* pair({ readSize: 262_144, highWaterMark: 262_144 })
+        const sending = yield* Effect.fork(server.send(pattern(64 * 1024 * 1024)))
+        const turn = Effect.async<void>((resume) => {
+          setImmediate(() => resume(Effect.void))
+        })
+        while ((yield* client.stats).receiveBuffered < 262_144) yield* turn
+        // As many turns again as would bring all of it.
+        for (let turns = 0; turns < 500; turns++) yield* turn
+        const { receiveBuffered } = yield* client.stats
+        expect(receiveBuffered).toBeLessThan(2 * 262_144 + 1)
+        yield* client.abort
+        yield* Effect.exit(Fiber.join(sending))
+      }),
+      NodeNet.layer
+    ))
+
+  it.scopedLive("S01 a read size that is none is InvalidOption", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Net.connect({ port: 1, readSize: 0 }))
+        expect(error).toMatchObject({ _tag: "InvalidOption", option: "readSize" })
+      }),
+      NodeNet.layer
+    ))
+})
