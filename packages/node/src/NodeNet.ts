@@ -14,12 +14,12 @@ import * as Layer from "effect/Layer"
 import * as NodeNet from "node:net"
 import * as Descriptors from "./internal/descriptors.js"
 import { toFailure } from "./internal/errno.js"
+import { LargeReads } from "./internal/largeReads.js"
 import { platformName } from "./internal/platformName.js"
 import * as NodeTls from "./internal/tls.js"
 import * as UnixPath from "./internal/unixPath.js"
 import { datagrams } from "./NodeDatagramSocket.js"
 import * as NodeDns from "./NodeDns.js"
-import { LargeReads } from "./internal/largeReads.js"
 import { NodeTransport, unsupported } from "./NodeSocket.js"
 
 // Effect threads run in microtasks, and Node runs its ticks again when those are done: so a tick asked for by a thread

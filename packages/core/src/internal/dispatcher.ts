@@ -298,16 +298,21 @@ export class Dispatcher {
     return Effect.withFiberRuntime((fiber) => {
       const mine = threadOf(fiber)
       // Servers first, all at once, so that none accepts meanwhile.
-      const servers = Effect.forEach(Array.from(this.servers), (server) => server.remove(false), {
-        concurrency: "unbounded",
-        discard: true
-      })
-      // What is interrupted may add threads while it ends.
+      const servers = Effect.suspend(() =>
+        Effect.forEach(Array.from(this.servers), (server) => server.remove(false), {
+          concurrency: "unbounded",
+          discard: true
+        })
+      )
+      // What is interrupted may add threads and servers while it ends.
       const threads: Effect.Effect<void> = Effect.suspend(() => {
         const others = Array.from(this.threads).filter((thread) => thread !== mine)
-        if (others.length === 0) return Effect.void
+        if (others.length === 0 && this.servers.size === 0) return Effect.void
         for (const thread of others) thread.cut()
-        return Effect.zipRight(Effect.forEach(others, (thread) => thread.await, { discard: true }), threads)
+        return Effect.forEach(others, (thread) => thread.await, { discard: true }).pipe(
+          Effect.zipRight(servers),
+          Effect.zipRight(threads)
+        )
       })
       const connections = Effect.suspend(() => {
         const others = Array.from(this.connections).filter((socket) => socket !== mine?.socket)

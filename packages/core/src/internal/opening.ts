@@ -133,7 +133,9 @@ export const connect = (
   Effect.gen(function*() {
     const settings = yield* settingsOf(options)
     const where = yield* Options.connectTarget(options)
-    const readSize = options.readSize === undefined ? undefined : yield* Options.count("readSize", options.readSize, 1024)
+    const readSize = options.readSize === undefined
+      ? undefined
+      : yield* Options.count("readSize", options.readSize, 1024)
     yield* supported(hub, options, undefined, where.path)
     const securing = yield* clientTls(hub, options, where)
     const attempts: Array<Attempt> = []

@@ -20,7 +20,7 @@ import * as Upload from "./upload.js"
 const encoder = new TextEncoder()
 const defaultMaxBytes = 256 * 1024 * 1024
 /** What is read from a local file at once. */
-const readSize = 256 * 1024
+const readSize = 512 * 1024
 
 /** Runs `use` for every chunk until the download's verified end. */
 export const drain = <E, R>(
@@ -184,11 +184,15 @@ export const uploadFile = (
     if (offset > 0 && offset === size) return { path: shown, bytes: 0, verified: true }
     if (offset > 0) yield* file.seek(FileSystem.Size(offset), "start")
     const upload = yield* Upload.open(core, path, { type: options.type, offset, size: size - offset })
-    const loop: Effect.Effect<void, Failure | PlatformError> = Effect.flatMap(file.readAlloc(readSize), (read) => {
-      if (Option.isNone(read)) return Effect.void
-      options.onBytes?.(read.value.length)
-      return Effect.zipRight(upload.send(read.value), loop)
-    })
-    yield* loop
+    // Two buffers in turn: one is read into while the other goes out. Fresh ones would keep the collector busy.
+    const buffers = [new Uint8Array(readSize), new Uint8Array(readSize)] as const
+    const loop = (index: 0 | 1): Effect.Effect<void, Failure | PlatformError> =>
+      Effect.flatMap(Effect.zipLeft(file.read(buffers[index]), upload.flush), (read) => {
+        const count = Number(read)
+        if (count === 0) return Effect.void
+        options.onBytes?.(count)
+        return Effect.zipRight(upload.send(buffers[index].subarray(0, count)), loop(index === 0 ? 1 : 0))
+      })
+    yield* loop(0)
     return yield* upload.finish
   }))

@@ -18,6 +18,8 @@ import * as Transfer from "./transfer.js"
 
 export interface Upload {
   readonly send: (chunk: Uint8Array) => Effect.Effect<void, Failure>
+  /** Waits until the system took all of it: what was sent may be written over. */
+  readonly flush: Effect.Effect<void, Failure>
   /** Ends the file, and finds out whether the server has it all. */
   readonly finish: Effect.Effect<Transferred, Failure>
 }
@@ -50,6 +52,10 @@ class Uploading implements Upload {
       this.transfer.moved += bytes.length
       return Effect.catchAll(data.send(bytes), (error) => this.cutShort(error))
     })
+  }
+
+  get flush(): Effect.Effect<void, Failure> {
+    return Effect.catchAll(this.transfer.data.flush, (error) => this.cutShort(error))
   }
 
   get finish(): Effect.Effect<Transferred, Failure> {
