@@ -69,8 +69,9 @@ export interface SocketOptions {
 export interface CommonOptions extends SocketOptions {
   readonly timeouts?: Timeouts | undefined
   /**
-   * How long leaving the scope may take: counted from the last byte that moved while what was sent is flushed, then
-   * once more for the peer to finish. Past it the connection is cut. Default 2 seconds; zero does not wait at all.
+   * How long leaving the scope may take: counted from the last byte that moved while what was sent is flushed (default
+   * 30 seconds), then once more for the peer to finish (default 2 seconds). Past it the connection is cut. Zero does not
+   * wait at all.
    */
   readonly linger?: Duration.DurationInput | undefined
   /** Reading from the system stops when so many bytes wait unread. Default 128 KiB. */

@@ -31,6 +31,7 @@ const settingsOf = (options: CommonOptions): Effect.Effect<Settings, InvalidOpti
       label: options.name ?? "",
       timeouts: yield* TimeoutOptions.change(TimeoutOptions.none, options.timeouts),
       linger: yield* TimeoutOptions.millis("linger", options.linger ?? "2 seconds"),
+      flushLinger: yield* TimeoutOptions.millis("linger", options.linger ?? "30 seconds"),
       highWaterMark: yield* Options.count("highWaterMark", options.highWaterMark ?? 128 * 1024, 1),
       sendHighWaterMark: yield* Options.count("sendHighWaterMark", options.sendHighWaterMark ?? 256 * 1024, 0),
       deadlines: forClock(clock)

@@ -38,6 +38,8 @@ export interface Settings {
   readonly label: string
   readonly timeouts: TimeoutOptions.Millis
   readonly linger: number
+  /** The same while what was sent is flushed: a slow peer's system takes it in bursts that are seconds apart. */
+  readonly flushLinger: number
   readonly highWaterMark: number
   readonly sendHighWaterMark: number
   readonly deadlines: Deadlines
@@ -389,7 +391,8 @@ export class StreamSocket implements Socket, Events {
 
   private scheduleLinger(): void {
     this.linger ??= new LingerDeadline(this)
-    this.deadlines.schedule(this.linger, this.deadlines.now() + this.settings.linger)
+    const { flushLinger, linger } = this.settings
+    this.deadlines.schedule(this.linger, this.deadlines.now() + (this.outbound.ended ? linger : flushLinger))
   }
 
   /** The system took more of what was sent: a slow peer may go on being slow. */
@@ -399,6 +402,7 @@ export class StreamSocket implements Socket, Events {
 
   onSendEnd(): void {
     if (this.isClosing && this.inbound.ended) this.release()
+    else this.onProgress()
   }
 
   release(): void {
