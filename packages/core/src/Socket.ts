@@ -124,6 +124,13 @@ export interface Socket {
   readonly receive: (options?: { readonly maxBytes?: number | undefined }) => Effect.Effect<Uint8Array, ReceiveError>
 
   /**
+   * Gives a chunk back that `receive` gave whole, so that it can be read into again: bulk transfers then cost the
+   * collector nothing. For who knows that nobody else has it, and never looks at it again. Of use with `readSize` only;
+   * otherwise, and for any other bytes, it does nothing.
+   */
+  readonly recycle: (chunk: Uint8Array) => void
+
+  /**
    * A line as text, without its LF or CR LF. At the end of the stream an unfinished last line is in the error's
    * `partial` and can still be taken with `receive`. *Interruption* loses no byte.
    */

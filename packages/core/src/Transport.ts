@@ -84,6 +84,8 @@ export interface Transport {
   /** Stop reading soon. At most one more buffer of the system may be delivered. */
   readonly pause: () => void
   readonly resume: () => void
+  /** Takes back a chunk that was delivered, to read into it again. A platform that does not reuse buffers has none. */
+  readonly recycle?: ((chunk: Uint8Array) => void) | undefined
   /**
    * Hands over `chunks`, in order, as one write; `written` follows when the system took all of it. Never called while
    * another write is under way.

@@ -31,7 +31,10 @@ const connect = ({ address, localAddress, localPort, options, readSize }: Connec
   const socket = new NodeNet.Socket({ allowHalfOpen: true, ...(reads === undefined ? {} : { onread: reads.onread }) })
   const path = address._tag === "UnixAddress" ? address.path : undefined
   const transport = new NodeTransport(socket, path, options, address)
-  if (reads !== undefined) reads.deliver = (chunk) => transport.events?.deliver(chunk)
+  if (reads !== undefined) {
+    reads.deliver = (chunk) => transport.events?.deliver(chunk)
+    transport.recycle = (chunk) => reads.recycle(chunk)
+  }
   if (address._tag === "UnixAddress") {
     const tooLong = UnixPath.tooLong(address.path)
     if (tooLong === undefined) socket.connect({ path: address.path })

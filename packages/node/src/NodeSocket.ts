@@ -50,6 +50,7 @@ const neverKnown: NetAddress = inet("0.0.0.0", 0)
 export class NodeTransport implements Transport {
   readonly socket: NodeNet.Socket
   events: Events | undefined = undefined
+  recycle: ((chunk: Uint8Array) => void) | undefined = undefined
   /** @internal */
   readonly path: string | undefined
   private local: NetAddress | undefined = undefined

@@ -54,6 +54,53 @@ describe("large reads", () => {
       NodeNet.layer
     ))
 
+  it.scopedLive("S01 a chunk that is given back is read into again; one that is not, or is given back twice, is not", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { client, server } = yield* pair({ readSize: 65_536 })
+        const kept: Array<readonly [number, Uint8Array]> = []
+        const buffers = new Set<ArrayBufferLike>()
+        let given = 0
+        for (let index = 0; index < 60; index++) {
+          yield* server.send(new Uint8Array(60_000).fill(index))
+          for (let left = 60_000; left > 0;) {
+            const chunk = yield* client.receive()
+            left -= chunk.length
+            expect(chunk.every((byte) => byte === index)).toBe(true)
+            if (index % 10 === 0) {
+              kept.push([index, chunk])
+              continue
+            }
+            buffers.add(chunk.buffer)
+            given += 1
+            client.recycle(chunk)
+            client.recycle(chunk)
+            client.recycle(new Uint8Array(65_536))
+          }
+        }
+        expect(buffers.size).toBeLessThan(given)
+        for (const [index, chunk] of kept) expect(chunk.every((byte) => byte === index)).toBe(true)
+      }),
+      NodeNet.layer
+    ))
+
+  it.scopedLive("S01 a part of a chunk cannot be given back: the rest of it is still to be read", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { client, server } = yield* pair({ readSize: 65_536 })
+        for (let index = 0; index < 30; index++) {
+          yield* server.send(new Uint8Array(60_000).fill(index))
+          for (let left = 60_000; left > 0;) {
+            const part = yield* client.receive({ maxBytes: 10_000 })
+            left -= part.length
+            expect(part.every((byte) => byte === index)).toBe(true)
+            client.recycle(part)
+          }
+        }
+      }),
+      NodeNet.layer
+    ))
+
   it.scopedLive("S01 a reader that does not read stops the sender with large reads, too", () =>
     Effect.provide(
       Effect.gen(function*() {

@@ -151,6 +151,10 @@ export class StreamSocket implements Socket, Events {
     return Patterns.receive(this.inbound, options?.maxBytes)
   }
 
+  recycle(chunk: Uint8Array): void {
+    this.transport.recycle?.(chunk)
+  }
+
   receiveLine(options?: LineOptions): Effect.Effect<string, ReceiveError | LineTooLong> {
     return Patterns.receiveLine(this.inbound, options)
   }

@@ -1,12 +1,23 @@
 import type * as NodeNet from "node:net"
 
+/** So many buffers are kept to be read into again. */
+const mostSpare = 8
+
 /**
- * Reads into buffers of our own, past Node's streams: fewer and larger reads. A buffer that a read filled for the most
- * part is given away and replaced; of one that was hardly used a copy is given, so that a few bytes do not keep it all.
+ * Reads into buffers of our own, past Node's streams: fewer and larger reads. A buffer that a read filled for a good
+ * part is given away and replaced, if possible by one that was given back: fresh ones are the collector's, and in a
+ * program with a large heap its work is most of what a bulk transfer costs. Of a buffer that was hardly used a copy is
+ * given, so that a few bytes do not keep it all.
  */
 export class LargeReads {
   private readonly size: number
-  private buffer: Buffer | undefined = undefined
+  private buffer: Uint8Array | undefined = undefined
+  private readonly spare: Array<Uint8Array> = []
+  /**
+   * The chunks that are out. Only these very objects are taken back, and once: of a chunk that was read in parts the
+   * rest is still to be read.
+   */
+  private readonly lent = new WeakSet<Uint8Array>()
   deliver: ((chunk: Uint8Array) => void) | undefined = undefined
 
   constructor(size: number) {
@@ -16,11 +27,13 @@ export class LargeReads {
   get onread(): NodeNet.OnReadOpts {
     return {
       // Node asks behind each read what the next one shall fill.
-      buffer: () => this.buffer ??= Buffer.allocUnsafeSlow(this.size),
+      buffer: () => this.buffer ??= this.spare.pop() ?? Buffer.allocUnsafeSlow(this.size),
       callback: (count, buffer) => {
-        if (count > this.size / 2) {
+        if (count > this.size / 4) {
           this.buffer = undefined
-          this.deliver?.(buffer.subarray(0, count))
+          const chunk = buffer.subarray(0, count)
+          this.lent.add(chunk)
+          this.deliver?.(chunk)
         } else {
           const copy = Buffer.allocUnsafeSlow(count)
           copy.set(buffer.subarray(0, count))
@@ -29,5 +42,10 @@ export class LargeReads {
         return true
       }
     }
+  }
+
+  recycle(chunk: Uint8Array): void {
+    if (!this.lent.delete(chunk) || this.spare.length === mostSpare) return
+    this.spare.push(new Uint8Array(chunk.buffer))
   }
 }
