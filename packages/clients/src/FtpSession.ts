@@ -121,6 +121,8 @@ export interface ConnectRequest {
   readonly host: string
   readonly port: number
   readonly purpose: "control" | "data"
+  /** Much may come: `Net.connect`'s `readSize` is of use. */
+  readonly isBulk: boolean
   readonly connectTimeout: Duration.DurationInput
 }
 

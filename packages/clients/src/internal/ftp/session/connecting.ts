@@ -127,6 +127,7 @@ export const connectWith = (
       host: settings.host,
       port: settings.port,
       purpose: "control",
+      isBulk: false,
       connectTimeout: settings.connectMillis
     })
     yield* Effect.orDie(socket.setTimeouts({ receive: settings.controlMillis, send: settings.controlMillis }))

@@ -53,28 +53,34 @@ const peerHost = (core: Core): string => {
   return Address.unmap(remoteAddress.host)
 }
 
-const connectTo = (core: Core, host: string, port: number): Effect.Effect<Socket, Refused, Scope.Scope> =>
+const connectTo = (
+  core: Core,
+  host: string,
+  port: number,
+  isBulk: boolean
+): Effect.Effect<Socket, Refused, Scope.Scope> =>
   Effect.provideService(
     core.settings.connector({
       host,
       port,
       purpose: "data",
+      isBulk,
       connectTimeout: core.settings.connectMillis
     }),
     Net.Net,
     core.net
   ).pipe(Effect.mapError((error) => new Refused(error.message, error)))
 
-const epsv = (core: Core): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
+const epsv = (core: Core, isBulk: boolean): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
   Effect.gen(function*() {
     const reply = yield* core.send(Command.make("EPSV"))
     if (Reply.kind(reply) !== "completion") return yield* Effect.fail(refusedBy(reply))
     const port = yield* Effect.mapError(orFail(Address.parseEpsv(reply)), (error) => new Refused(error.message, error))
-    const socket = yield* connectTo(core, peerHost(core), port)
+    const socket = yield* connectTo(core, peerHost(core), port, isBulk)
     return { mode: "EPSV", connect: Effect.succeed(socket) }
   })
 
-const pasv = (core: Core): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
+const pasv = (core: Core, isBulk: boolean): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
   Effect.gen(function*() {
     const reply = yield* core.send(Command.make("PASV"))
     if (Reply.kind(reply) !== "completion") return yield* Effect.fail(refusedBy(reply))
@@ -83,7 +89,7 @@ const pasv = (core: Core): Effect.Effect<Arranged, Refused | Failure, Scope.Scop
       (error) => new Refused(error.message, error)
     )
     const host = core.settings.trustPassiveHost && passive.host !== "0.0.0.0" ? passive.host : peerHost(core)
-    const socket = yield* connectTo(core, host, passive.port)
+    const socket = yield* connectTo(core, host, passive.port, isBulk)
     return { mode: "PASV", connect: Effect.succeed(socket) }
   })
 
@@ -94,7 +100,14 @@ const listenOn = (
   host: string
 ): Effect.Effect<Net.Listener, BindError | InvalidOption | UnsupportedOption, Scope.Scope> => {
   const { activePorts } = core.settings
-  const listen = (port: number) => core.net.listen({ host, port, linger: "1 seconds", backlog: 16 })
+  const listen = (port: number) =>
+    core.net.listen({
+      host,
+      port,
+      linger: "1 seconds",
+      backlog: 16,
+      timeouts: { receive: core.settings.dataMillis, send: core.settings.dataMillis }
+    })
   if (activePorts === undefined) return listen(0)
   const [first, last] = activePorts
   const next = (port: number): Effect.Effect<
@@ -181,9 +194,10 @@ const active = (core: Core, mode: "EPRT" | "PORT"): Effect.Effect<Arranged, Refu
 
 const arrangeBy = (
   core: Core,
-  mode: FtpError.DataMode
+  mode: FtpError.DataMode,
+  isBulk: boolean
 ): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
-  mode === "EPSV" ? epsv(core) : mode === "PASV" ? pasv(core) : active(core, mode)
+  mode === "EPSV" ? epsv(core, isBulk) : mode === "PASV" ? pasv(core, isBulk) : active(core, mode)
 
 /**
  * Arranges a data connection for `command`: the way that worked before, then the others in their order. What a way that
@@ -191,7 +205,8 @@ const arrangeBy = (
  */
 export const arrange = (
   core: Core,
-  command: Command.Command
+  command: Command.Command,
+  isBulk: boolean
 ): Effect.Effect<Arranged, Failure, Scope.Scope> => {
   const { modes } = core.settings
   const remembered = core.mode
@@ -210,7 +225,7 @@ export const arrange = (
           })
         )
       }
-      return inOwnScope(arrangeBy(core, mode)).pipe(
+      return inOwnScope(arrangeBy(core, mode, isBulk)).pipe(
         Effect.tap(() =>
           Effect.sync(() => {
             core.mode = mode

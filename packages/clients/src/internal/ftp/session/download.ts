@@ -16,10 +16,18 @@ import * as Transfer from "./transfer.js"
 export interface Download {
   /** The next bytes, or `undefined` once everything came and was found right. */
   readonly receive: Effect.Effect<Uint8Array | undefined, Failure>
+  /** Gives a chunk back that nobody looks at any more. */
+  readonly recycle: (chunk: Uint8Array) => void
   /** What is known of the whole file's size. */
   readonly expected: Option.Option<number>
   readonly result: () => Transferred
 }
+
+/** Past so many bytes large reads pay. */
+const smallest = 128 * 1024
+
+/** A small file comes in a read or two, and one more finds its end. */
+const readsUnwatched = 4
 
 class Downloading implements Download {
   readonly transfer: Transfer.Transfer
@@ -27,6 +35,7 @@ class Downloading implements Download {
   private readonly text: Ascii.Transducer | undefined
   private isVerified = false
   private isEnded = false
+  private reads = 0
 
   constructor(transfer: Transfer.Transfer, expected: Option.Option<number>, isText: boolean) {
     this.transfer = transfer
@@ -38,11 +47,22 @@ class Downloading implements Download {
     return { path: this.transfer.pathShown, bytes: this.transfer.moved, verified: this.isVerified }
   }
 
+  recycle(chunk: Uint8Array): void {
+    // A converted chunk is another one, and is not known there.
+    this.transfer.data.recycle(chunk)
+  }
+
   get receive(): Effect.Effect<Uint8Array | undefined, Failure> {
     return Effect.suspend(() => this.isEnded ? Effect.succeed(undefined) : this.next)
   }
 
   private get next(): Effect.Effect<Uint8Array | undefined, Failure> {
+    this.reads += 1
+    const read = this.read
+    return this.reads === readsUnwatched ? Effect.zipRight(this.transfer.startWatch, read) : read
+  }
+
+  private get read(): Effect.Effect<Uint8Array | undefined, Failure> {
     return Effect.matchEffect(this.transfer.data.receive(), {
       onSuccess: (chunk): Effect.Effect<Uint8Array | undefined, Failure> => {
         this.transfer.moved += chunk.length
@@ -184,7 +204,8 @@ export const open = (
       command: Command.withPath("RETR", path),
       path,
       type: isText ? "A" : "I",
-      offset
+      offset,
+      isSmall: Option.exists(expected, (expected) => expected - offset < smallest)
     })
     return new Downloading(transfer, expected, isText)
   })
@@ -199,6 +220,6 @@ export const openListing = (
   path: Path | undefined
 ): Effect.Effect<Download, Failure, Scope.Scope> =>
   Effect.map(
-    Transfer.open(core, { direction: "download", command, path, type: core.type ?? "I", offset: 0 }),
+    Transfer.open(core, { direction: "download", command, path, type: core.type ?? "I", offset: 0, isSmall: true }),
     (transfer) => new Downloading(transfer, Option.none(), false)
   )

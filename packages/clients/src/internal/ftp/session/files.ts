@@ -152,7 +152,7 @@ export const downloadFile = (
       const file = yield* fs.open(localPath, { flag: offset > 0 ? "a" : "w" })
       return yield* drain(download, (chunk) => {
         options.onBytes?.(chunk.length)
-        return file.writeAll(chunk)
+        return Effect.map(file.writeAll(chunk), () => download.recycle(chunk))
       })
     }))
   })
@@ -187,11 +187,15 @@ export const uploadFile = (
     // Two buffers in turn: one is read into while the other goes out. Fresh ones would keep the collector busy.
     const buffers = [new Uint8Array(readSize), new Uint8Array(readSize)] as const
     const loop = (index: 0 | 1): Effect.Effect<void, Failure | PlatformError> =>
-      Effect.flatMap(Effect.zipLeft(file.read(buffers[index]), upload.flush), (read) => {
+      Effect.flatMap(file.read(buffers[index]), (read) => {
         const count = Number(read)
         if (count === 0) return Effect.void
         options.onBytes?.(count)
-        return Effect.zipRight(upload.send(buffers[index].subarray(0, count)), loop(index === 0 ? 1 : 0))
+        // When no more waits than this one, the other has gone out, and may be read into.
+        return upload.send(buffers[index].subarray(0, count)).pipe(
+          Effect.zipRight(upload.drainTo(count)),
+          Effect.zipRight(loop(index === 0 ? 1 : 0))
+        )
       })
     yield* loop(0)
     return yield* upload.finish

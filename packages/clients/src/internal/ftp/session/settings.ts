@@ -115,14 +115,18 @@ const portsOf = (
 /** What a read may bring, and what may wait unread, on a data connection in clear. */
 const bulk = { readSize: 256 * 1024, highWaterMark: 1024 * 1024 }
 
-const direct = (isProtected: boolean): Connector => ({ connectTimeout, host, port, purpose }) =>
-  Net.connect({
-    host,
-    port,
-    timeouts: { connect: connectTimeout },
-    linger: "1 seconds",
-    ...(purpose === "data" && !isProtected ? bulk : {})
-  })
+const direct =
+  (isProtected: boolean, controlMillis: number, dataMillis: number): Connector =>
+  ({ connectTimeout, host, isBulk, port, purpose }) => {
+    const still = purpose === "control" ? controlMillis : dataMillis
+    return Net.connect({
+      host,
+      port,
+      timeouts: { connect: connectTimeout, receive: still, send: still },
+      linger: "1 seconds",
+      ...(isBulk && !isProtected ? bulk : {})
+    })
+  }
 
 export const make = (
   options: Options
@@ -139,6 +143,8 @@ export const make = (
     if (activeAddress !== undefined && NetAddress.familyOf(activeAddress) === undefined) {
       return yield* refuse("activeAddress", activeAddress, "a numeric address")
     }
+    const controlMillis = yield* millis("timeouts.control", timeouts.control, "60 seconds")
+    const dataMillis = yield* millis("timeouts.data", timeouts.data, "60 seconds")
     return {
       host: options.host,
       port,
@@ -156,8 +162,8 @@ export const make = (
       activeAddress,
       activePorts: yield* portsOf(options.activePorts),
       connectMillis: yield* millis("timeouts.connect", timeouts.connect, "30 seconds"),
-      controlMillis: yield* millis("timeouts.control", timeouts.control, "60 seconds"),
-      dataMillis: yield* millis("timeouts.data", timeouts.data, "60 seconds"),
+      controlMillis,
+      dataMillis,
       abortMillis: yield* millis("timeouts.abort", timeouts.abort, "5 seconds"),
       keepAliveMillis: options.keepAlive === undefined
         ? undefined
@@ -168,7 +174,7 @@ export const make = (
       utcOffsetMinutes: options.utcOffsetMinutes ?? 0,
       verify: options.verify ?? true,
       isDirect: options.connector === undefined,
-      connector: options.connector ?? direct(tls !== "none" && (options.protectData ?? true))
+      connector: options.connector ?? direct(tls !== "none" && (options.protectData ?? true), controlMillis, dataMillis)
     }
   })
 

@@ -25,6 +25,8 @@ export interface Request {
   readonly path: Command.Path | undefined
   readonly type: "A" | "I"
   readonly offset: number
+  /** Little comes: the data connection needs no large reads. */
+  readonly isSmall?: boolean
 }
 
 export class Transfer {
@@ -61,16 +63,34 @@ export class Transfer {
     return Effect.gen(this, function*() {
       this.socket = socket
       if (core.settings.tlsContext !== undefined && core.settings.protectData) yield* this.secure(socket)
-      yield* Effect.orDie(socket.setTimeouts({ receive: dataMillis, send: dataMillis }))
-      // The final reply comes when it comes: until the data is through, nobody waits for it.
-      yield* Effect.orDie(core.control.socket.setTimeouts({ receive: null }))
-      yield* Effect.uninterruptible(Effect.gen(this, function*() {
-        this.monitor = yield* Effect.forkDaemon(Effect.interruptible(this.watch))
-        const every = core.settings.keepAliveMillis
-        if (every === undefined) return
-        this.keepAlive = yield* Effect.forkDaemon(Effect.interruptible(this.keepingAlive(every)))
-      }))
+      // Our own connections have their time-outs from the beginning.
+      if (!core.settings.isDirect) {
+        yield* Effect.orDie(socket.setTimeouts({ receive: dataMillis, send: dataMillis }))
+      }
+      const every = core.settings.keepAliveMillis
+      if (every === undefined) return
+      yield* this.startWatch
+      this.keepAlive = yield* Effect.uninterruptible(
+        Effect.forkDaemon(Effect.interruptible(this.keepingAlive(every)))
+      )
     })
+  }
+
+  /**
+   * Has the control connection watched from now on. What is over in a moment needs no watch: its last reply is read when
+   * it is wanted.
+   */
+  get startWatch(): Effect.Effect<void> {
+    return Effect.uninterruptible(Effect.suspend(() => {
+      if (this.monitor !== undefined || this.isDone) return Effect.void
+      // The final reply comes when it comes: until the data is through, nobody waits for it.
+      return Effect.orDie(this.core.control.socket.setTimeouts({ receive: null })).pipe(
+        Effect.zipRight(Effect.forkDaemon(Effect.interruptible(this.watch))),
+        Effect.map((fiber) => {
+          this.monitor = fiber
+        })
+      )
+    }))
   }
 
   private secure(socket: Socket): Effect.Effect<void, Failure> {
@@ -143,11 +163,13 @@ export class Transfer {
     const { control, settings } = this.core
     return Effect.clockWith((clock) => {
       this.finalDue = clock.unsafeCurrentTimeMillis() + settings.controlMillis
-      return Effect.orDie(control.socket.setTimeouts({ receive: settings.controlMillis })).pipe(
-        Effect.zipRight(this.stopKeepAlive),
-        Effect.zipRight(
-          this.monitor === undefined ? control.await(this.exchange) : Fiber.join(this.monitor)
-        ),
+      const reply: Effect.Effect<Reply.Reply, ControlError> = this.monitor === undefined
+        ? control.await(this.exchange)
+        : Effect.orDie(control.socket.setTimeouts({ receive: settings.controlMillis })).pipe(
+          Effect.zipRight(this.stopKeepAlive),
+          Effect.zipRight(Fiber.join(this.monitor))
+        )
+      return reply.pipe(
         Effect.zipLeft(Effect.suspend(() => {
           this.isDone = true
           return this.settleKeepAlives
@@ -207,7 +229,11 @@ export const open = (
 ): Effect.Effect<Transfer, Failure, Scope.Scope> =>
   Effect.gen(function*() {
     yield* core.setType(request.type)
-    const arranged = yield* Data.arrange(core, request.command)
+    const arranged = yield* Data.arrange(
+      core,
+      request.command,
+      request.direction === "download" && request.isSmall !== true
+    )
     if (request.offset > 0 || core.restPending) {
       yield* core.exec(Command.make("REST", String(request.offset)), { intermediate: true })
       core.restPending = true

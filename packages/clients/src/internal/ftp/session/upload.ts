@@ -18,8 +18,8 @@ import * as Transfer from "./transfer.js"
 
 export interface Upload {
   readonly send: (chunk: Uint8Array) => Effect.Effect<void, Failure>
-  /** Waits until the system took all of it: what was sent may be written over. */
-  readonly flush: Effect.Effect<void, Failure>
+  /** Waits until at most so many bytes of what was sent wait for the system: those before may be written over. */
+  readonly drainTo: (bytes: number) => Effect.Effect<void, Failure>
   /** Ends the file, and finds out whether the server has it all. */
   readonly finish: Effect.Effect<Transferred, Failure>
 }
@@ -32,6 +32,9 @@ interface Plan {
   readonly size: number | undefined
   readonly isUnique: boolean
 }
+
+/** So much goes out without waiting for the server, who has no time to stop it. */
+const mostUnwatched = 64 * 1024
 
 class Uploading implements Upload {
   readonly transfer: Transfer.Transfer
@@ -49,13 +52,20 @@ class Uploading implements Upload {
       const { data, exchange } = this.transfer
       if (exchange.final !== undefined) return this.cutShort(undefined)
       const bytes = this.text === undefined ? chunk : this.text.push(chunk)
+      const isSmall = this.transfer.moved + bytes.length <= mostUnwatched
       this.transfer.moved += bytes.length
-      return Effect.catchAll(data.send(bytes), (error) => this.cutShort(error))
+      const send = Effect.catchAll(data.send(bytes), (error) => this.cutShort(error))
+      return isSmall ? send : Effect.zipRight(this.transfer.startWatch, send)
     })
   }
 
-  get flush(): Effect.Effect<void, Failure> {
-    return Effect.catchAll(this.transfer.data.flush, (error) => this.cutShort(error))
+  drainTo(bytes: number): Effect.Effect<void, Failure> {
+    const { data } = this.transfer
+    return Effect.flatMap(
+      data.stats,
+      ({ sendBuffered }) =>
+        sendBuffered <= bytes ? Effect.void : Effect.catchAll(data.flush, (error) => this.cutShort(error))
+    )
   }
 
   get finish(): Effect.Effect<Transferred, Failure> {
