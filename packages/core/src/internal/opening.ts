@@ -30,8 +30,8 @@ const settingsOf = (options: CommonOptions): Effect.Effect<Settings, InvalidOpti
     return {
       label: options.name ?? "",
       timeouts: yield* TimeoutOptions.change(TimeoutOptions.none, options.timeouts),
-      linger: yield* TimeoutOptions.millis("linger", options.linger ?? "2 seconds"),
-      flushLinger: yield* TimeoutOptions.millis("linger", options.linger ?? "30 seconds"),
+      linger: yield* TimeoutOptions.millis("linger", options.linger ?? 2000),
+      flushLinger: yield* TimeoutOptions.millis("linger", options.linger ?? 30_000),
       highWaterMark: yield* Options.count("highWaterMark", options.highWaterMark ?? 128 * 1024, 1),
       sendHighWaterMark: yield* Options.count("sendHighWaterMark", options.sendHighWaterMark ?? 256 * 1024, 0),
       deadlines: forClock(clock)
@@ -56,12 +56,13 @@ const supported = (
   return refusal === undefined ? Effect.void : Effect.fail(refusal)
 }
 
-/** The addresses to try, families alternating (RFC 8305, section 4). */
+/** The addresses to try, families alternating (RFC 8305, section 4). A name is looked up for `patience` at most. */
 const addressesOf = (
   hub: Hub,
   host: string,
   port: number,
-  family: NetAddress.Family | undefined
+  family: NetAddress.Family | undefined,
+  patience = Infinity
 ): Effect.Effect<ReadonlyArray<NetAddress.NetAddress>, Failure> => {
   const numeric = NetAddress.familyOf(host)
   if (numeric !== undefined) {
@@ -69,7 +70,12 @@ const addressesOf = (
       ? Effect.succeed([NetAddress.inet(host, port)])
       : Effect.fail({ reason: "HostNotFound", cause: new Error(`${host} is not an ${family} address`) })
   }
-  return Effect.map(hub.platform.lookup(host, family), (found) => {
+  const lookup = hub.platform.lookup(host, family)
+  const bounded = patience === Infinity ? lookup : Effect.timeoutFail(lookup, {
+    duration: patience,
+    onTimeout: (): Failure => ({ reason: "TimedOut", cause: undefined })
+  })
+  return Effect.map(bounded, (found) => {
     const preferred = found.filter((address) => address.family === found[0]?.family)
     const other = found.filter((address) => address.family !== found[0]?.family)
     return preferred
@@ -150,46 +156,40 @@ export const connect = (
         })),
         ...(cause === undefined ? {} : { cause })
       })
-    const winner = Effect.gen(function*() {
-      const addresses = where.path === undefined
-        ? yield* addressesOf(hub, where.host, where.port, where.family)
-        : [NetAddress.unix(where.path)]
-      return yield* race(attempts, addresses, settings.deadlines, (address) => {
-        const transport = hub.platform.connect({
-          address,
-          localAddress: where.localAddress,
-          localPort: where.localPort,
-          readSize,
-          options
-        })
-        const socket = new StreamSocket(hub, transport, settings, 0)
-        socket.host = where.path === undefined ? where.host : undefined
-        return socket
-      })
-    }).pipe(
-      Effect.mapError((error: Failure) => failure(toConnectReason(error), error.cause))
-    )
+    const { deadlines } = settings
     const timeout = settings.timeouts.connect
-    let isConnected = false
-    const ready = securing === undefined ? winner : Effect.tap(winner, (socket) => {
-      isConnected = true
-      return secureAs(socket, where.shown, securing)
-    })
-    const timedOut = (): ConnectError | TlsError =>
-      isConnected ? toTlsError(where.shown, { reason: "HandshakeTimeout" }) : failure("TimedOut", undefined)
-    const bounded = timeout === Infinity
-      ? ready
-      : Effect.timeoutFail(ready, { duration: timeout, onTimeout: timedOut })
+    const until = timeout === Infinity ? Infinity : deadlines.now() + timeout
+    const open = (address: NetAddress.NetAddress): StreamSocket => {
+      const { localAddress, localPort } = where
+      const transport = hub.platform.connect({ address, localAddress, localPort, readSize, options })
+      const socket = new StreamSocket(hub, transport, settings, 0)
+      socket.host = where.path === undefined ? where.host : undefined
+      return socket
+    }
+    const addresses = where.path === undefined
+      ? addressesOf(hub, where.host, where.port, where.family, timeout)
+      : Effect.succeed([NetAddress.unix(where.path)])
+    const winner = addresses.pipe(
+      Effect.flatMap((addresses) => race(attempts, addresses, deadlines, until, open)),
+      Effect.mapError((error) => failure(toConnectReason(error), error.cause))
+    )
+    const ready = securing === undefined ? winner : Effect.tap(winner, (socket) =>
+      // What is left of the time for connecting bounds the handshake, too.
+      secureAs(socket, where.shown, {
+        ...securing,
+        timeout: Math.min(securing.timeout, Math.max(0, until - deadlines.now()))
+      }))
     // Whatever the race left behind is cut, whether it was won, lost, timed out or interrupted: only the winner stays.
     return yield* Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.exit(restore(bounded)), (exit) => {
+      Effect.flatMap(Effect.exit(restore(ready)), (exit) => {
         const chosen = Exit.isSuccess(exit) ? exit.value : undefined
-        return Effect.zipRight(
-          Effect.forEach(attempts, ({ socket }) => socket === chosen ? Effect.void : socket.abort, { discard: true }),
-          chosen === undefined
-            ? exit
-            : Effect.as(Effect.addFinalizer((end) => chosen.releaseWith(end)), chosen)
-        )
+        const losers = attempts.filter(({ socket }) => socket !== chosen)
+        const kept = chosen === undefined
+          ? exit
+          : Effect.as(Effect.addFinalizer((end) => chosen.releaseWith(end)), chosen)
+        return losers.length === 0
+          ? kept
+          : Effect.zipRight(Effect.forEach(losers, ({ socket }) => socket.abort, { discard: true }), kept)
       })
     )
   })

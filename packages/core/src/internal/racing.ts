@@ -14,7 +14,7 @@ export interface Attempt {
 /** RFC 8305, section 5: the recommended Connection Attempt Delay. */
 const attemptDelay = 250
 
-class NextAttempt extends Deadline {
+class Due extends Deadline {
   readonly expire: () => void
   constructor(expire: () => void) {
     super()
@@ -25,12 +25,13 @@ class NextAttempt extends Deadline {
 /**
  * Connects to the first of `addresses` that answers: the next attempt starts when one fails, or some time after it
  * (Happy Eyeballs). Each attempt is entered in `attempts` when it starts: the caller owns them all, and cuts those that
- * did not win.
+ * did not win. At `until`, a time of `deadlines`, it is given up.
  */
 export const race = (
   attempts: Array<Attempt>,
   addresses: ReadonlyArray<NetAddress>,
   deadlines: Deadlines,
+  until: number,
   open: (address: NetAddress) => StreamSocket
 ): Effect.Effect<StreamSocket, Failure> =>
   Effect.async<StreamSocket, Failure>((resume) => {
@@ -39,9 +40,15 @@ export const race = (
     let isOver = false
     const over = (): void => {
       isOver = true
-      deadlines.cancel(next)
+      if (next !== undefined) deadlines.cancel(next)
+      if (end !== undefined) deadlines.cancel(end)
     }
-    const next = new NextAttempt(() => start())
+    // Most races are run by one.
+    const next = addresses.length > 1 ? new Due(() => start()) : undefined
+    const end = until === Infinity ? undefined : new Due(() => {
+      over()
+      resume(Effect.fail({ reason: "TimedOut", cause: undefined }))
+    })
     const start = (): void => {
       const address = addresses[attempts.length]
       if (isOver || address === undefined) return
@@ -66,7 +73,7 @@ export const race = (
       }
       if (socket.isConnected || socket.failure !== undefined) settle()
       else socket.onConnect(settle)
-      if (!isOver && attempts.length < addresses.length) {
+      if (!isOver && next !== undefined && attempts.length < addresses.length) {
         deadlines.schedule(next, deadlines.now() + attemptDelay)
       }
     }
@@ -74,6 +81,7 @@ export const race = (
       resume(Effect.fail({ reason: "HostNotFound", cause: new Error("the name has no address") }))
       return
     }
+    if (end !== undefined) deadlines.schedule(end, until)
     start()
     return Effect.sync(over)
   })

@@ -16,17 +16,24 @@ export const none: Millis = { connect: Infinity, send: Infinity, receive: Infini
  * A duration in milliseconds. Effect takes a negative duration for zero; in a time-out it is a mistake, so it is refused.
  */
 export const millis = (option: string, input: Duration.DurationInput): Effect.Effect<number, InvalidOption> => {
-  const refuse = (): Effect.Effect<never, InvalidOption> =>
-    Effect.fail(
+  const value = decoded(input)
+  return value === undefined
+    ? Effect.fail(
       new InvalidOption({ option, value: String(input), expected: "a duration that is not negative, or infinity" })
     )
-  if (typeof input === "number" && !(input >= 0)) return refuse()
-  if (typeof input === "bigint" && input < 0n) return refuse()
-  if (typeof input === "string" && input.trimStart().startsWith("-")) return refuse()
-  return Effect.matchEffect(Effect.try(() => Duration.toMillis(Duration.decode(input))), {
-    onFailure: refuse,
-    onSuccess: (value) => Number.isNaN(value) ? refuse() : Effect.succeed(value)
-  })
+    : Effect.succeed(value)
+}
+
+const decoded = (input: Duration.DurationInput): number | undefined => {
+  if (typeof input === "number") return input >= 0 ? input : undefined
+  if (typeof input === "bigint" && input < 0n) return undefined
+  if (typeof input === "string" && input.trimStart().startsWith("-")) return undefined
+  try {
+    const value = Duration.toMillis(Duration.decode(input))
+    return Number.isNaN(value) ? undefined : value
+  } catch {
+    return undefined
+  }
 }
 
 /** `base` with the time-outs that `timeouts` names; `null` unsets one. */
@@ -40,5 +47,7 @@ export const change = (
     if (input === undefined) return Effect.succeed(base[name])
     return input === null ? Effect.succeed(Infinity) : millis(`timeouts.${name}`, input)
   }
-  return Effect.all({ connect: one("connect"), send: one("send"), receive: one("receive") })
+  return Effect.gen(function*() {
+    return { connect: yield* one("connect"), send: yield* one("send"), receive: yield* one("receive") }
+  })
 }
