@@ -18,6 +18,7 @@ import * as DatagramOptionsModule from "./datagramOptions.js"
 import { forClock } from "./deadlines.js"
 import type { Hub } from "./hub.js"
 import * as Options from "./options.js"
+import { onScopeEnd } from "./scopeEnd.js"
 import * as TimeoutOptions from "./timeoutOptions.js"
 
 const settingsOf = (options: CommonOptions): Effect.Effect<DatagramSettings, InvalidOption> =>
@@ -76,7 +77,7 @@ const open = (
         )
         return Effect.matchCauseEffect(restore(ready), {
           onFailure: (cause) => Effect.zipRight(socket.shut, Effect.failCause(cause)),
-          onSuccess: () => Effect.as(Effect.addFinalizer(() => socket.shut), socket)
+          onSuccess: () => Effect.as(onScopeEnd(() => socket.shut), socket)
         })
       })
     )

@@ -9,6 +9,7 @@ import type { TlsError } from "../TlsError.js"
 import type { Failure, ListenEvents, ListenTarget, ListenTransport, Transport } from "../Transport.js"
 import type { Hub } from "./hub.js"
 import { ListenerHandshakes, type ListenerTls } from "./listenerHandshakes.js"
+import { onScopeEnd } from "./scopeEnd.js"
 import { type Settings, StreamSocket } from "./streamSocket.js"
 import { ListenerTypeId } from "./typeIds.js"
 
@@ -187,7 +188,7 @@ export class NetListener implements Listener, ListenEvents {
         const taken = this.take(this.settings, 0)
         if (taken === undefined) return Effect.zipRight(restore(this.ready), next)
         if (taken instanceof AcceptError) return Effect.fail(taken)
-        return Effect.as(Effect.addFinalizer((exit) => taken.releaseWith(exit)), taken)
+        return Effect.as(onScopeEnd((exit) => taken.releaseWith(exit)), taken)
       })
       return next
     })

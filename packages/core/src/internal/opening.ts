@@ -18,6 +18,7 @@ import type { ListenerTls } from "./listenerHandshakes.js"
 import * as OptionRules from "./optionRules.js"
 import * as Options from "./options.js"
 import { type Attempt, race } from "./racing.js"
+import { onScopeEnd } from "./scopeEnd.js"
 import { type Settings, StreamSocket } from "./streamSocket.js"
 import * as TimeoutOptions from "./timeoutOptions.js"
 import { TlsContextTypeId } from "./typeIds.js"
@@ -186,7 +187,7 @@ export const connect = (
         const losers = attempts.filter(({ socket }) => socket !== chosen)
         const kept = chosen === undefined
           ? exit
-          : Effect.as(Effect.addFinalizer((end) => chosen.releaseWith(end)), chosen)
+          : Effect.as(onScopeEnd((end) => chosen.releaseWith(end)), chosen)
         return losers.length === 0
           ? kept
           : Effect.zipRight(Effect.forEach(losers, ({ socket }) => socket.abort, { discard: true }), kept)
@@ -232,7 +233,7 @@ export const listen = (
         const listener = new NetListener(hub, target, settings, secured)
         return Effect.matchCauseEffect(Effect.mapError(restore(listener.bound), failure), {
           onFailure: (cause) => Effect.zipRight(listener.shut, Effect.failCause(cause)),
-          onSuccess: () => Effect.as(Effect.addFinalizer(() => listener.shut), listener)
+          onSuccess: () => Effect.as(onScopeEnd(() => listener.shut), listener)
         })
       })
     )
