@@ -3,5 +3,13 @@ import { nodePeer } from "./node-peer.js"
 export const bare = nodePeer({
   name: "bare",
   title: "bare node:net",
-  programs: { echo: "bare", lines: "bare", storm: "bare", udp: "bare-udp", tls: "bare-tls" }
+  programs: {
+    echo: "bare",
+    lines: "bare",
+    storm: "bare",
+    udp: "bare-udp",
+    tls: "bare-tls",
+    "ftp-files": "bare-ftp",
+    "ftp-far": "bare-ftp"
+  }
 })

@@ -4,5 +4,10 @@ import { nodePeer } from "./node-peer.js"
 export const basicFtp = nodePeer({
   name: "basic-ftp",
   title: "basic-ftp",
-  programs: { "ftp-download": "basic-ftp", "ftp-upload": "basic-ftp", "ftp-files": "basic-ftp" }
+  programs: {
+    "ftp-download": "basic-ftp",
+    "ftp-upload": "basic-ftp",
+    "ftp-files": "basic-ftp",
+    "ftp-far": "basic-ftp"
+  }
 })

@@ -16,6 +16,7 @@ export const copas = nodePeer({
     queues: "copas-threads",
     "ftp-download": "copas-ftp",
     "ftp-upload": "copas-ftp",
-    "ftp-files": "copas-ftp"
+    "ftp-files": "copas-ftp",
+    "ftp-far": "copas-ftp"
   }
 })

@@ -6,6 +6,13 @@ import { mebibyte, rounds, told } from "./ftp-rounds.js"
 const client = new Client()
 await client.access({ host: "127.0.0.1", port: told.port })
 
+const files = async (): Promise<number> => {
+  const to = path.join(told.local, "files")
+  fs.rmSync(to, { recursive: true, force: true })
+  await client.downloadToDir(to, "small")
+  return fs.readdirSync(to).length
+}
+
 const programs: Record<string, () => Promise<number>> = {
   "ftp-download": async () => {
     await client.downloadTo(path.join(told.local, "big"), "big")
@@ -15,12 +22,8 @@ const programs: Record<string, () => Promise<number>> = {
     await client.uploadFrom(told.big, "pub/up")
     return told.size / mebibyte
   },
-  "ftp-files": async () => {
-    const to = path.join(told.local, "files")
-    fs.rmSync(to, { recursive: true, force: true })
-    await client.downloadToDir(to, "small")
-    return fs.readdirSync(to).length
-  }
+  "ftp-files": files,
+  "ftp-far": files
 }
 
 await rounds(programs[told.mode]!)

@@ -11,7 +11,12 @@ const { big, local, mode, port } = told
 
 const program = Effect.gen(function*() {
   const ftp = yield* Ftp.make({ host: "127.0.0.1", port })
-  const pool = yield* ftp.pool({ size: mode === "ftp-files" ? 8 : 1 })
+  const pool = yield* ftp.pool({ size: mode === "ftp-files" || mode === "ftp-far" ? 8 : 1 })
+  const files = Effect.suspend(() => {
+    const to = path.join(local, "files")
+    fs.rmSync(to, { recursive: true, force: true })
+    return Stream.runLast(pool.downloadDirectory("small", to))
+  }).pipe(Effect.map((last) => last._tag === "Some" ? last.value.progress.files.done : 0))
   const rounds = {
     "ftp-download": pool.use((session) => session.downloadFile("big", path.join(local, "big"))).pipe(
       Effect.map(({ bytes }) => bytes / mebibyte)
@@ -19,11 +24,8 @@ const program = Effect.gen(function*() {
     "ftp-upload": pool.use((session) => session.uploadFile(big, "pub/up")).pipe(
       Effect.map(({ bytes }) => bytes / mebibyte)
     ),
-    "ftp-files": Effect.suspend(() => {
-      const to = path.join(local, "files")
-      fs.rmSync(to, { recursive: true, force: true })
-      return Stream.runLast(pool.downloadDirectory("small", to))
-    }).pipe(Effect.map((last) => last._tag === "Some" ? last.value.progress.files.done : 0))
+    "ftp-files": files,
+    "ftp-far": files
   }
   const round = rounds[mode as keyof typeof rounds]
   process.stdout.write("READY 0\n")

@@ -5,7 +5,8 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { ClientWorkload } from "../model.js"
-import { loadCore, pinned } from "../program.js"
+import { bundle } from "../peers/node-peer.js"
+import { expectLine, loadCore, pinned, start as startProgram } from "../program.js"
 
 const mebibyte = 1 << 20
 
@@ -95,7 +96,34 @@ const start: ClientWorkload["start"] = async (quick) => {
   }
 }
 
-const described = (name: string, title: string, each: string, target: number): ClientWorkload => ({
+/** What one round trip to the server that is far takes is twice this. */
+const farMillis = 5
+
+const startFar: ClientWorkload["start"] = async (quick) => {
+  const server = await start(quick)
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "copas-bench-"))
+  const program = path.join(directory, "ftp-delay.mjs")
+  await bundle(new URL("../load/ftp-delay.ts", import.meta.url), program)
+  const proxy = startProgram(loadCore, [process.execPath, program, server.args[0]!, String(farMillis)])
+  const port = await expectLine(proxy, "READY")
+  return {
+    args: [String(port), ...server.args.slice(1)],
+    pid: server.pid,
+    stop: async () => {
+      await proxy.stop()
+      fs.rmSync(directory, { recursive: true, force: true })
+      await server.stop()
+    }
+  }
+}
+
+const described = (
+  name: string,
+  title: string,
+  each: string,
+  target: number,
+  startServer: ClientWorkload["start"] = start
+): ClientWorkload => ({
   kind: "clients",
   name,
   group: "ftp",
@@ -110,11 +138,18 @@ const described = (name: string, title: string, each: string, target: number): C
   ],
   goal: { by: "ratio", target },
   missing,
-  start
+  start: startServer
 })
 
 export const ftpWorkloads: ReadonlyArray<ClientWorkload> = [
   described("ftp-download", "a file of 1 GiB from vsftpd to a file; also to be within 0.8 of curl", "MiB", 1.2),
   described("ftp-upload", "a file of 1 GiB to vsftpd; also to be within 0.8 of curl", "MiB", 1.2),
-  described("ftp-files", "1 000 small files from vsftpd to a local directory; ours over a pool", "file", 4)
+  described("ftp-files", "1 000 small files from vsftpd to a local directory; ours over a pool of 8", "file", 4),
+  described(
+    "ftp-far",
+    `the same from a server that is ${2 * farMillis} ms away, there and back`,
+    "file",
+    4,
+    startFar
+  )
 ]
