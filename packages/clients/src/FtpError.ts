@@ -368,7 +368,8 @@ export class InvalidArgument
 }
 
 /**
- * The server said something that is not FTP, or not an answer to what was asked. The session is given up.
+ * The server said something that is not FTP, or not an answer to what was asked. The session is given up, unless it is
+ * one answer alone that makes no sense: a SIZE without a number.
  *
  * @since 0.1.0
  * @category errors

@@ -2,7 +2,8 @@
  * Several sessions with one server: transfers in parallel, and whole trees with one progress for all of it.
  *
  * At most `size` sessions are open; who wants one more waits. A session that was given up, or that the server has closed
- * meanwhile, is replaced. A borrowed session comes in the directory that the login begins in, whoever had it before.
+ * while it was idle (`checkAfter`), is replaced. A borrowed session comes in the directory that the login begins in,
+ * whoever had it before.
  *
  * @since 0.1.0
  */
@@ -114,7 +115,8 @@ export type TreeFailure = ConnectFailure | PlatformError | MessageTooLong
 export interface TreeOptions {
   /**
    * Leave out what is at its place already (same size, same time), and go on with files that came in part. Default
-   * true. A file stands under its own name only when it is whole: until then a large one has `.part` behind it.
+   * true. A large file stands under its own name only when it is whole: until then it has `.part` behind it. Without
+   * `resume` one that goes up has its own name from the beginning.
    */
   readonly resume?: boolean | undefined
   /** `"fail"` (the default) ends the stream with the first failure; `"continue"` tells of it and goes on. */

@@ -141,7 +141,7 @@ export type Connector = (
  * @category models
  */
 export interface Timeouts {
-  /** For each connection, its TLS handshake included. Default 30 seconds. */
+  /** For each connection, and again for its TLS handshake; in active mode for the server's coming. Default 30 seconds. */
   readonly connect?: Duration.DurationInput | undefined
   /** How long a reply may take; while a transfer runs its final reply is not waited for. Default 60 seconds. */
   readonly control?: Duration.DurationInput | undefined
@@ -267,6 +267,8 @@ export interface Session {
   /** The server's greeting. */
   readonly greeting: Reply
   readonly features: Features
+  /** How names are read and written (`encoding`); `Ftp.safeName` takes it. */
+  readonly codec: Codec
   /** The control connection is under TLS. */
   readonly isSecure: boolean
   /** False once the session was given up. */

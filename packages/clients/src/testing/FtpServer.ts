@@ -40,7 +40,7 @@ export interface Quirks {
   readonly noop?: "at once" | "behind" | "swallowed" | undefined
   /** Idle for so long, it says 421 and closes. */
   readonly idle?: Duration.DurationInput | undefined
-  /** Each reply comes in three lines, the middle one with a code that is none. */
+  /** Each reply comes in several lines, those in between with what looks like a code and is none. */
   readonly multiline?: boolean | undefined
   /** Each reply takes so long. */
   readonly delay?: Duration.DurationInput | undefined
@@ -62,6 +62,10 @@ export interface Quirks {
   readonly hidesDotFiles?: boolean | undefined
   /** NLST puts the directory in front of each name. */
   readonly nlstWithDirectory?: boolean | undefined
+  /** What NLST of a path that is not there gives: an empty list (vsftpd), 450 (ProFTPD) or 550. Default 550. */
+  readonly nlstMissing?: "empty" | 450 | 550 | undefined
+  /** 522 to data connections that did not resume the control connection's TLS session: vsftpd's `require_ssl_reuse`. */
+  readonly requireResumption?: boolean | undefined
   /** More control connections than so many get 421. */
   readonly maxConnections?: number | undefined
   /** Lines that stand in each listing besides, as they are: hostile names, for example. */

@@ -50,9 +50,10 @@ class Sessions {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen(this, function*() {
         yield* restore(this.permits.take(1))
-        yield* Effect.addFinalizer(() => this.permits.release(1))
+        const scope = yield* Effect.scope
+        yield* Scope.addFinalizer(scope, this.permits.release(1))
         const held = yield* this.take(restore)
-        yield* Effect.addFinalizer(() => this.giveBack(held))
+        yield* Scope.addFinalizer(scope, Effect.uninterruptible(this.giveBack(held)))
         return held.session
       })
     )

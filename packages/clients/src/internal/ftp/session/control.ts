@@ -299,6 +299,8 @@ export class Control {
       yield* this.until(() => exchange.final, () => start + abortMillis)
       // From here on nobody knows whose a reply is: only the marker counts.
       this.ledger = []
+      const left = Math.max(1, start + abortMillis - (yield* now))
+      yield* Effect.orDie(this.socket.setTimeouts({ receive: left }))
       yield* this.submit(marker)
       yield* this.awaitMarker(start + abortMillis)
       this.ledger = []

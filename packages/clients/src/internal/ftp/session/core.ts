@@ -5,7 +5,7 @@ import type * as Net from "@copas/core/Net"
 import * as Effect from "effect/Effect"
 import type * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
 import * as Answers from "../answers.js"
@@ -55,6 +55,8 @@ const onlyLooks = new Set([
   "CONNECT",
   "PRET"
 ])
+
+const moves = new Set(["CWD", "XCWD", "CDUP", "XCUP"])
 
 export interface ExecOptions {
   readonly path?: Command.Path | undefined
@@ -131,10 +133,14 @@ export class Core {
             restore(this.lock.take(1)),
             Effect.suspend(() => {
               this.holder = fiber.id()
-              return Effect.addFinalizer(() => {
-                this.holder = undefined
-                return this.lock.release(1)
-              })
+              return Effect.flatMap(Effect.scope, (scope) =>
+                Scope.addFinalizer(
+                  scope,
+                  Effect.suspend(() => {
+                    this.holder = undefined
+                    return this.lock.release(1)
+                  })
+                ))
             })
           )
         ),
@@ -160,8 +166,15 @@ export class Core {
   /** Sends a command whose turn it is, and awaits its last reply. */
   exec(command: Command.Command, options: ExecOptions = {}): Effect.Effect<Reply.Reply, Failure> {
     const more = options.path === undefined ? {} : { path: options.path }
-    if (command.verb === "CWD" || command.verb === "CDUP") this.hasMoved = true
-    return this.send(command, options.onFinal).pipe(
+    const sent = this.send(command, options.onFinal)
+    // With each run: the Effect of `cdup`, for one, is made once.
+    const moving = moves.has(command.verb)
+      ? Effect.suspend(() => {
+        this.hasMoved = true
+        return sent
+      })
+      : sent
+    return moving.pipe(
       Effect.flatMap((reply): Effect.Effect<Reply.Reply, Failure> => {
         const kind = Reply.kind(reply)
         if (kind === "completion" || (kind === "intermediate" && options.intermediate === true)) {

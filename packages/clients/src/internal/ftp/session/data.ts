@@ -106,7 +106,7 @@ const listenOn = (
       port,
       linger: "1 seconds",
       backlog: 16,
-      timeouts: { receive: core.settings.dataMillis, send: core.settings.dataMillis }
+      timeouts: { receive: core.settings.firstMillis, send: core.settings.dataMillis }
     })
   if (activePorts === undefined) return listen(0)
   const [first, last] = activePorts
@@ -128,7 +128,9 @@ const mostStrangers = 32
 
 const acceptFrom = (
   core: Core,
-  listener: Net.Listener
+  listener: Net.Listener,
+  mode: FtpError.DataMode,
+  command: Command.Command
 ): Effect.Effect<Socket, Failure, Scope.Scope> => {
   const peer = core.control.socket.remoteAddress
   const expected = peer._tag === "InetAddress" ? Address.unmap(peer.host) : undefined
@@ -163,14 +165,18 @@ const acceptFrom = (
     Effect.mapError((error) =>
       new FtpError.DataConnectionFailed({
         server: core.server,
-        command: "accept",
-        attempts: [{ mode: core.mode ?? "EPRT", why: error.message }]
+        command: Command.printable(command),
+        attempts: [{ mode, why: error.message }]
       })
     )
   )
 }
 
-const active = (core: Core, mode: "EPRT" | "PORT"): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
+const active = (
+  core: Core,
+  mode: "EPRT" | "PORT",
+  command: Command.Command
+): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
   Effect.gen(function*() {
     const { localAddress } = core.control.socket
     if (localAddress._tag !== "InetAddress") return yield* Effect.fail(new Refused("there is no address to tell"))
@@ -187,7 +193,7 @@ const active = (core: Core, mode: "EPRT" | "PORT"): Effect.Effect<Arranged, Refu
     )
     const reply = yield* core.send(Command.make(mode, argument))
     if (Reply.kind(reply) !== "completion") return yield* Effect.fail(refusedBy(reply))
-    return { mode, connect: acceptFrom(core, listener) }
+    return { mode, connect: acceptFrom(core, listener, mode, command) }
   })
 
 // ---- in order
@@ -195,9 +201,10 @@ const active = (core: Core, mode: "EPRT" | "PORT"): Effect.Effect<Arranged, Refu
 const arrangeBy = (
   core: Core,
   mode: FtpError.DataMode,
+  command: Command.Command,
   isBulk: boolean
 ): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
-  mode === "EPSV" ? epsv(core, isBulk) : mode === "PASV" ? pasv(core, isBulk) : active(core, mode)
+  mode === "EPSV" ? epsv(core, isBulk) : mode === "PASV" ? pasv(core, isBulk) : active(core, mode, command)
 
 /**
  * Arranges a data connection for `command`: the way that worked before, then the others in their order. What a way that
@@ -225,7 +232,7 @@ export const arrange = (
           })
         )
       }
-      return inOwnScope(arrangeBy(core, mode, isBulk)).pipe(
+      return inOwnScope(arrangeBy(core, mode, command, isBulk)).pipe(
         Effect.tap(() =>
           Effect.sync(() => {
             core.mode = mode

@@ -70,7 +70,14 @@ class Downloading implements Download {
         const converted = this.text.push(chunk)
         return converted.length > 0 ? Effect.succeed(converted) : this.next
       },
-      onFailure: (error) => isEndOfConversation(error) ? this.finish : this.broken(error)
+      onFailure: (error) =>
+        isEndOfConversation(error)
+          ? this.finish
+          : error._tag === "SocketTimeout" && error.afterMillis < this.transfer.core.settings.dataMillis &&
+              !this.transfer.isWatched
+          // The server may have said why nothing comes: from here on it is listened to.
+          ? Effect.zipRight(this.transfer.startWatch, this.read)
+          : this.broken(error)
     })
   }
 
@@ -83,7 +90,7 @@ class Downloading implements Download {
       const final = yield* Effect.mapError(transfer.final, (error) => this.lost(error))
       if (transfer.isRefused(final)) {
         return yield* (final.code === 426 || transfer.moved > 0 && final.code === 451
-          ? this.short(`the data ended, and the server said ${final.code}`, undefined)
+          ? this.short(`the data ended, and the server said ${final.code}`, transfer.refusal(final))
           : transfer.refusal(final))
       }
       yield* this.verify
@@ -106,7 +113,8 @@ class Downloading implements Download {
       }
       // The file may have changed meanwhile, or a listing's size was out of date.
       const { path } = this.transfer.request
-      return Effect.flatMap(this.transfer.core.trySize(path!), (size) => {
+      const asked = Effect.mapError(this.transfer.core.trySize(path!), (error) => this.lost(error))
+      return Effect.flatMap(asked, (size) => {
         const expected = Option.getOrElse(size, () => Option.getOrThrow(this.expected))
         if (expected === this.total) {
           this.isVerified = true
@@ -130,10 +138,13 @@ class Downloading implements Download {
       transfer.abort,
       Effect.suspend(() => {
         const { final } = transfer.exchange
+        // A 426 may be the answer to this side's ABOR: what broke the connection was before it.
+        if (final === undefined || !transfer.isRefused(final) || final.code === 426) {
+          return Effect.fail(this.short(error.message, error))
+        }
+        const refusal = transfer.refusal(final)
         return Effect.fail(
-          final !== undefined && transfer.isRefused(final) && final.code !== 426 && final.code !== 451
-            ? transfer.refusal(final)
-            : this.short(error.message, error)
+          final.code === 451 && transfer.moved > 0 ? this.short(`the server said ${final.code}`, refusal) : refusal
         )
       })
     )

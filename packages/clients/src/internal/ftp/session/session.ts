@@ -111,6 +111,7 @@ export const make = (core: Core): InternalSession => {
     server: core.server,
     greeting: publicReply(core.greeting),
     features: core.features,
+    codec: core.settings.codec,
     isSecure: core.isSecure,
     isUsable: Effect.sync(() => control.lost === undefined),
 

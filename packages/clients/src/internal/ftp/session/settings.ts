@@ -37,6 +37,8 @@ export interface Settings {
   readonly controlMillis: number
   readonly dataMillis: number
   readonly abortMillis: number
+  /** How long data may stand still until the control connection is looked at for the reason. */
+  readonly firstMillis: number
   readonly keepAliveMillis: number | undefined
   readonly codec: Codec.Codec
   readonly replyLimit: number
@@ -116,13 +118,15 @@ const portsOf = (
 const bulk = { readSize: 256 * 1024, highWaterMark: 1024 * 1024 }
 
 const direct =
-  (isProtected: boolean, controlMillis: number, dataMillis: number): Connector =>
+  (isProtected: boolean, controlMillis: number, dataMillis: number, firstMillis: number): Connector =>
   ({ connectTimeout, host, isBulk, port, purpose }) => {
-    const still = purpose === "control" ? controlMillis : dataMillis
+    const timeouts = purpose === "control"
+      ? { connect: connectTimeout, receive: controlMillis, send: controlMillis }
+      : { connect: connectTimeout, receive: firstMillis, send: dataMillis }
     return Net.connect({
       host,
       port,
-      timeouts: { connect: connectTimeout, receive: still, send: still },
+      timeouts,
       linger: "1 seconds",
       ...(isBulk && !isProtected ? bulk : {})
     })
@@ -145,6 +149,8 @@ export const make = (
     }
     const controlMillis = yield* millis("timeouts.control", timeouts.control, "60 seconds")
     const dataMillis = yield* millis("timeouts.data", timeouts.data, "60 seconds")
+    const abortMillis = yield* millis("timeouts.abort", timeouts.abort, "5 seconds")
+    const firstMillis = Math.min(abortMillis, dataMillis)
     return {
       host: options.host,
       port,
@@ -164,7 +170,8 @@ export const make = (
       connectMillis: yield* millis("timeouts.connect", timeouts.connect, "30 seconds"),
       controlMillis,
       dataMillis,
-      abortMillis: yield* millis("timeouts.abort", timeouts.abort, "5 seconds"),
+      abortMillis,
+      firstMillis,
       keepAliveMillis: options.keepAlive === undefined
         ? undefined
         : yield* millis("keepAlive", options.keepAlive, options.keepAlive),
@@ -174,7 +181,8 @@ export const make = (
       utcOffsetMinutes: options.utcOffsetMinutes ?? 0,
       verify: options.verify ?? true,
       isDirect: options.connector === undefined,
-      connector: options.connector ?? direct(tls !== "none" && (options.protectData ?? true), controlMillis, dataMillis)
+      connector: options.connector ??
+        direct(tls !== "none" && (options.protectData ?? true), controlMillis, dataMillis, firstMillis)
     }
   })
 

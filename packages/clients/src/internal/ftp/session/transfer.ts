@@ -9,7 +9,7 @@ import * as Tls from "@copas/core/Tls"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
 import * as Command from "../command.js"
@@ -59,13 +59,13 @@ export class Transfer {
   /** The handshake and the watch over the control connection, behind the 150. */
   begin(socket: Socket): Effect.Effect<void, Failure> {
     const { core } = this
-    const { dataMillis } = core.settings
+    const { dataMillis, firstMillis } = core.settings
     return Effect.gen(this, function*() {
       this.socket = socket
       if (core.settings.tlsContext !== undefined && core.settings.protectData) yield* this.secure(socket)
       // Our own connections have their time-outs from the beginning.
       if (!core.settings.isDirect) {
-        yield* Effect.orDie(socket.setTimeouts({ receive: dataMillis, send: dataMillis }))
+        yield* Effect.orDie(socket.setTimeouts({ receive: firstMillis, send: dataMillis }))
       }
       const every = core.settings.keepAliveMillis
       if (every === undefined) return
@@ -82,15 +82,20 @@ export class Transfer {
    */
   get startWatch(): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
-      if (this.monitor !== undefined || this.isDone) return Effect.void
+      if (this.isWatched || this.isDone) return Effect.void
       // The final reply comes when it comes: until the data is through, nobody waits for it.
       return Effect.orDie(this.core.control.socket.setTimeouts({ receive: null })).pipe(
+        Effect.zipRight(Effect.orDie(this.data.setTimeouts({ receive: this.core.settings.dataMillis }))),
         Effect.zipRight(Effect.forkDaemon(Effect.interruptible(this.watch))),
         Effect.map((fiber) => {
           this.monitor = fiber
         })
       )
     }))
+  }
+
+  get isWatched(): boolean {
+    return this.monitor !== undefined
   }
 
   private secure(socket: Socket): Effect.Effect<void, Failure> {
@@ -123,13 +128,17 @@ export class Transfer {
   /** Reads the control connection while the data moves. */
   private get watch(): Effect.Effect<Reply.Reply, ControlError> {
     const { control, settings } = this.core
-    return Effect.tap(control.until(() => this.exchange.final, () => this.finalDue), (reply) => {
-      if (!this.isRefused(reply)) return Effect.void
-      // What has come is still there to be read, but nothing more need be waited for; and nothing more is wanted.
-      return this.request.direction === "upload"
+    // What has come is still there to be read, but nothing more need be waited for; and nothing more is wanted.
+    const stop = Effect.suspend(() =>
+      this.request.direction === "upload"
         ? this.data.abort
-        : Effect.orDie(this.data.setTimeouts({ receive: Math.min(settings.abortMillis, settings.dataMillis) }))
-    })
+        : Effect.orDie(this.data.setTimeouts({ receive: settings.firstMillis }))
+    )
+    return control.until(() => this.exchange.final, () => this.finalDue).pipe(
+      Effect.tap((reply) => this.isRefused(reply) ? stop : Effect.void),
+      // Without a control connection the data is never known to be all of it.
+      Effect.tapError(() => stop)
+    )
   }
 
   private keepingAlive(every: number): Effect.Effect<void, unknown> {
@@ -235,14 +244,19 @@ export const open = (
       request.direction === "download" && request.isSmall !== true
     )
     if (request.offset > 0 || core.restPending) {
-      yield* core.exec(Command.make("REST", String(request.offset)), { intermediate: true })
-      core.restPending = true
+      yield* core.exec(Command.make("REST", String(request.offset)), {
+        intermediate: true,
+        // With the reply, whoever waits for it: who is interrupted meanwhile leaves the offset to the next transfer.
+        onFinal: (reply) => {
+          core.restPending = Reply.kind(reply) === "intermediate" || Reply.kind(reply) === "completion"
+        }
+      })
     }
     const transfer = yield* Effect.uninterruptible(Effect.gen(function*() {
       const exchange = yield* core.control.submit(request.command, { isTransfer: true })
       const transfer = new Transfer(core, request, exchange)
       transfer.mode = arranged.mode
-      yield* Effect.addFinalizer(() => transfer.abort)
+      yield* Scope.addFinalizer(yield* Effect.scope, transfer.abort)
       return transfer
     }))
     const first = yield* Effect.mapError(

@@ -88,7 +88,9 @@ class Uploading implements Upload {
       const shown = Option.match(name, { onNone: () => transfer.pathShown, onSome: ({ path }) => path })
       const done = { path: shown, bytes: transfer.moved }
       if (this.plan.isText || !core.settings.verify || path === undefined) return { ...done, verified: false }
-      return { ...done, verified: yield* this.verify(path) }
+      // Keep-alives that were never answered cost the session, and not a transfer that was told to be complete.
+      if (core.control.lost !== undefined) return { ...done, verified: false }
+      return { ...done, verified: yield* this.verify(path, shown) }
     })
   }
 
@@ -100,17 +102,25 @@ class Uploading implements Upload {
     return Option.orElse(first, () => Answers.uniqueName(final, core.settings.codec))
   }
 
-  private verify(path: Path): Effect.Effect<boolean, Failure> {
-    const { core } = this.transfer
-    return Effect.flatMap(core.trySize(path), (size) => {
+  private verify(path: Path, shown: string): Effect.Effect<boolean, Failure> {
+    const asked = Effect.mapError(
+      this.transfer.core.trySize(path),
+      (error) => this.lost(error, "the server said it is complete, and its word on the size did not come", shown)
+    )
+    return Effect.flatMap(asked, (size) => {
       if (Option.isNone(size)) return Effect.succeed(false)
-      if (Option.isNone(this.plan.base)) return Effect.succeed(size.value === this.transfer.moved)
-      const total = this.plan.base.value + this.transfer.moved
+      const total = Option.getOrElse(this.plan.base, () => 0) + this.transfer.moved
       if (size.value === total) return Effect.succeed(true)
+      // A file that was appended to may have been any length, but not a negative one.
+      if (size.value > total && Option.isNone(this.plan.base)) return Effect.succeed(false)
       return Effect.fail(
         size.value < total
-          ? this.incomplete(total, size.value, undefined)
-          : this.unknown(`the server said it is complete, but has ${size.value} bytes instead of ${total}`, undefined)
+          ? this.incomplete(total, size.value, undefined, shown)
+          : this.unknown(
+            `the server said it is complete, but has ${size.value} bytes instead of ${total}`,
+            undefined,
+            shown
+          )
       )
     })
   }
@@ -137,7 +147,7 @@ class Uploading implements Upload {
       ? this.arrived(
         this.transfer.moved,
         `all was sent, and the server said ${final.code} ${Bytes.show(final.lines.join(" / "), 100)}`,
-        undefined
+        this.transfer.refusal(final)
       )
       : Effect.fail(this.transfer.refusal(final))
   }
@@ -167,29 +177,38 @@ class Uploading implements Upload {
     )
   }
 
-  private lost(error: Failure): Failure {
+  private lost(
+    error: Failure,
+    lastKnown = "all was sent, and the server's word that it has it did not come",
+    path = this.transfer.pathShown
+  ): Failure {
     return error._tag === "ServiceUnavailable" || error._tag === "SocketClosed" || error._tag === "SocketBroken" ||
         error._tag === "SocketTimeout" || error._tag === "SessionClosed"
-      ? this.unknown("all was sent, and the server's word that it has it did not come", error)
+      ? this.unknown(lastKnown, error, path)
       : error
   }
 
-  private incomplete(expected: number, moved: number, cause: unknown): FtpError.TransferIncomplete {
+  private incomplete(
+    expected: number,
+    moved: number,
+    cause: unknown,
+    path = this.transfer.pathShown
+  ): FtpError.TransferIncomplete {
     return new FtpError.TransferIncomplete({
       server: this.transfer.core.server,
       direction: "upload",
-      path: this.transfer.pathShown,
+      path,
       expected,
       moved,
       ...(cause === undefined ? {} : { cause })
     })
   }
 
-  private unknown(lastKnown: string, cause: unknown): FtpError.OutcomeUnknown {
+  private unknown(lastKnown: string, cause: unknown, path = this.transfer.pathShown): FtpError.OutcomeUnknown {
     return new FtpError.OutcomeUnknown({
       server: this.transfer.core.server,
       command: Command.printable(this.transfer.request.command),
-      path: this.transfer.pathShown,
+      path,
       lastKnown,
       moved: this.transfer.moved,
       ...(cause === undefined ? {} : { cause })

@@ -9,6 +9,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Bytes from "../../../internal/ftp/bytes.js"
 import type { Quirks } from "../../FtpServer.js"
@@ -136,7 +137,12 @@ export class Client {
           this.shared.data -= 1
         })
       )
-      if (this.protectsData && this.shared.tls !== undefined) yield* Tls.upgrade(data, this.shared.tls)
+      if (this.protectsData && this.shared.tls !== undefined) {
+        yield* Tls.upgrade(data, this.shared.tls)
+        if (this.quirks.requireResumption === true && !Option.exists(data.tls, (tls) => tls.isResumed)) {
+          return "522 SSL connection failed; session reuse required"
+        }
+      }
       return yield* use(data)
     }))
     const whole = Effect.gen(this, function*() {

@@ -132,8 +132,14 @@ const mlsd: Handler = (client, argument) =>
     ...client.shared.disk.children(directory).map(([name, node]) => `${Disk.facts(node)} ${name}`)
   ])
 
-const nlst: Handler = (client, argument) =>
-  list(
+const nlst: Handler = (client, argument) => {
+  const { nlstMissing } = client.quirks
+  if (nlstMissing !== undefined && client.shared.disk.get(at(client, argument)) === undefined) {
+    return nlstMissing === "empty"
+      ? client.startTransfer((data) => Effect.as(data.shutdown("send"), "226 That was all"))
+      : client.reply(`${nlstMissing} ${argument}: no such file or directory`)
+  }
+  return list(
     client,
     argument,
     (directory) =>
@@ -141,6 +147,7 @@ const nlst: Handler = (client, argument) =>
         client.quirks.nlstWithDirectory === true && argument !== "" ? `${argument}/${name}` : name
       )
   )
+}
 
 // ---- data connections
 

@@ -1,0 +1,195 @@
+import type { Net } from "@copas/core"
+import { NetMemory } from "@copas/core/testing"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber, Option, Stream } from "effect"
+import { Ftp, type FtpSession } from "../../src/index.js"
+import { FtpServer } from "../../src/testing/index.js"
+import { inMemory, inTime } from "./auditing.js"
+import { connected, leavesNothing, pattern, same, text, until } from "./networks.js"
+import { against } from "./scripted.js"
+
+type Call = (session: FtpSession.Session) => Effect.Effect<unknown, unknown>
+
+const yields = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yieldNow(), count)
+
+const big = pattern(50_000)
+
+/** Interrupts `call` after more and more steps, until it is through before; `then` runs behind each. */
+const everywhere = (
+  quirks: FtpServer.Quirks,
+  options: Ftp.Defaults,
+  call: Call,
+  then: (
+    session: FtpSession.Session,
+    server: FtpServer.FtpServer
+  ) => Effect.Effect<void, unknown>
+): Effect.Effect<number, unknown, Net.Net> =>
+  Effect.gen(function*() {
+    for (let steps = 0;; steps++) {
+      const isThrough = yield* leavesNothing(Effect.gen(function*() {
+        const { server, session } = yield* connected(
+          { files: { "/a": big, "/p": big, "/t": "one\ntwo\n", "/d/x": "x" }, quirks },
+          options
+        )
+        const fiber = yield* Effect.fork(call(session))
+        yield* yields(steps)
+        const isThrough = (yield* fiber.status)._tag === "Done"
+        yield* Fiber.interrupt(fiber)
+        yield* until(Effect.map(server.connections, ({ data }) => data === 0))
+        yield* then(session, server)
+        expect(yield* session.isUsable).toBe(true)
+        return isThrough
+      }))
+      if (isThrough) return steps
+    }
+  })
+
+/** The next transfers are whole: nothing of the interrupted one (TYPE, REST, a reply) is left in them. */
+const isClean = (session: FtpSession.Session, server: FtpServer.FtpServer): Effect.Effect<void, unknown> =>
+  Effect.gen(function*() {
+    expect(text(yield* session.get("/t", { type: "text" }))).toBe("one\ntwo\n")
+    expect(same(yield* session.get("/a"), big)).toBe(true)
+    expect(yield* session.put("/new", "new")).toEqual({ path: "/new", bytes: 3, verified: true })
+    expect(text(Option.getOrThrow(yield* server.read("/new")))).toBe("new")
+    expect((yield* session.list("/d")).map(({ name }) => name)).toEqual(["x"])
+    expect(yield* session.size("/d/x")).toBe(1)
+  })
+
+const calls: ReadonlyArray<readonly [string, Call]> = [
+  ["a resumed get", (session) => session.get("/a", { offset: 10_000 })],
+  ["a get as text", (session) => session.get("/t", { type: "text" })],
+  ["a resumed put", (session) => session.put("/b", big, { offset: 0 })],
+  ["a put at an offset", (session) => session.put("/p", big.subarray(40_000), { offset: 40_000 })],
+  ["a put under a name of the server's", (session) => session.put("", "x", { mode: "unique" })],
+  ["cdup", (session) => session.cdup],
+  ["chmod", (session) => session.chmod("/t", 0o600)],
+  ["setModified", (session) => session.setModified("/t", new Date(0))],
+  ["modified", (session) => session.modified("/t")],
+  ["remove", (session) => session.remove("/d/nope")],
+  ["removeDirectory", (session) => session.removeDirectory("/d")],
+  ["exists", (session) => session.exists("/nope")],
+  ["status", (session) => session.status()],
+  ["system", (session) => session.system],
+  ["noop", (session) => session.noop],
+  ["command", (session) => session.command("SITE CHMOD 600 /t")],
+  ["listLines", (session) => session.listLines("/d")]
+]
+
+describe("interruption, audited", () => {
+  it.effect.each(calls)(
+    "C34 interrupted at any step of %s, the next transfers are whole",
+    ([, call]) =>
+      Effect.provide(
+        Effect.gen(function*() {
+          expect(yield* everywhere({}, {}, call, isClean)).toBeGreaterThan(1)
+        }),
+        NetMemory.layer
+      ),
+    60_000
+  )
+
+  it.effect.each(
+    [
+      ["by LIST, in a directory whose name has a blank", { unknown: ["MLSD", "MLST"] }, {}],
+      ["in active mode", {}, { data: "active" }],
+      ["with keep-alives", {}, { keepAlive: "1 seconds" }],
+      ["with PORT alone", {}, { data: ["PORT"] }]
+    ] satisfies ReadonlyArray<readonly [string, FtpServer.Quirks, Ftp.Defaults]>
+  )(
+    "C34 interrupted at any step of a listing and a stat %s, the session is where it was",
+    ([, quirks, options]) =>
+      Effect.provide(
+        Effect.gen(function*() {
+          for (const call of [(it: FtpSession.Session) => it.list("/d"), (it: FtpSession.Session) => it.stat("/d")]) {
+            yield* everywhere(quirks, options, call, (session) =>
+              Effect.gen(function*() {
+                // A way back that was cut short costs the session; then it says so.
+                expect(yield* session.pwd).toBe("/")
+                expect((yield* session.list("/d")).map(({ name }) => name)).toEqual(["x"])
+              }))
+          }
+        }),
+        NetMemory.layer
+      ),
+    60_000
+  )
+
+  it.effect.each(
+    [
+      ["the replies stop behind the first", "4900 millis", "never"],
+      ["they come in time", "2 seconds", "2 seconds"]
+    ] as const
+  )("C34 an abort ends within timeouts.abort, all of it: %s", ([, first, second]) =>
+    inMemory(Effect.gen(function*() {
+      const session = yield* against((peer) =>
+        Effect.gen(function*() {
+          yield* peer.welcome
+          const data = yield* peer.transfer("213 1000000")
+          yield* data.send("some")
+          yield* peer.expect(/^ABOR$/)
+          yield* Effect.sleep(first)
+          yield* peer.say("426 Cut\r\n226 Aborted\r\n")
+          yield* peer.expect(/^PWD$/)
+          if (second === "never") return
+          yield* Effect.sleep(second)
+          yield* peer.say("257 \"/\"\r\n")
+        })
+      )
+      const { millis } = yield* inTime(Stream.runDrain(Stream.take(session.download("a"), 1)), "100 millis")
+      expect(millis).toBeLessThanOrEqual(5200)
+      expect(yield* session.isUsable).toBe(second !== "never")
+    })))
+
+  it.effect(
+    "C34 interrupted at any step while it waits for its turn, a call leaves the turn to the others",
+    () =>
+      Effect.provide(
+        Effect.gen(function*() {
+          for (let steps = 0; steps < 120; steps++) {
+            yield* leavesNothing(Effect.gen(function*() {
+              const { session } = yield* connected({ files: { "/a": big, "/t": "t" } })
+              const first = yield* Effect.fork(session.get("/a"))
+              const second = yield* Effect.fork(session.get("/t"))
+              const third = yield* Effect.fork(session.size("/t"))
+              const fourth = yield* Effect.fork(session.size("/a"))
+              yield* yields(steps)
+              yield* Fiber.interrupt(second)
+              yield* Fiber.interrupt(third)
+              expect(yield* Fiber.join(fourth)).toBe(50_000)
+              expect(yield* Fiber.join(first)).toHaveLength(50_000)
+              expect(yield* session.pwd).toBe("/")
+            }))
+          }
+        }),
+        NetMemory.layer
+      ),
+    60_000
+  )
+
+  it.effect("C34 interrupted at any step of a one-shot call, nothing is left open", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const calls: ReadonlyArray<(ftp: Ftp.Service, url: string) => Effect.Effect<unknown, unknown>> = [
+          (ftp, url) => ftp.get(`${url}/a`),
+          (ftp, url) => Stream.run(ftp.download(`${url}/a`), ftp.upload(`${url}/b`)),
+          (ftp, url) => ftp.names(`${url}/`)
+        ]
+        for (const call of calls) {
+          for (let steps = 0;; steps += 3) {
+            const isThrough = yield* leavesNothing(Effect.gen(function*() {
+              const server = yield* FtpServer.make({ files: { "/a": big } })
+              const ftp = yield* Ftp.make()
+              const fiber = yield* Effect.fork(call(ftp, server.url))
+              yield* yields(steps)
+              const isThrough = (yield* fiber.status)._tag === "Done"
+              yield* Fiber.interrupt(fiber)
+              yield* until(Effect.map(server.connections, ({ control, data }) => control + data === 0))
+              return isThrough
+            }))
+            if (isThrough) break
+          }
+        }
+      }),
+      NetMemory.layer
+    ), 60_000)
+})
