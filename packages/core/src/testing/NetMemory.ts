@@ -6,6 +6,8 @@
  * distributed programs. Time follows Effect's `Clock`: `TestClock` drives it, and so does `Simulation`. Without
  * conditions nothing takes time, and what two ends say to each other happens in the order in which they say it.
  *
+ * What it has for TLS is a stand-in without any cryptography: see `TlsMemory`.
+ *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
@@ -16,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import * as Net from "../Net.js"
 import type { NetAddress } from "../NetAddress.js"
 import type { InvalidOption } from "../SocketError.js"
+import type { Material } from "../TlsOptions.js"
 import * as Control from "./internal/control.js"
 
 /**
@@ -73,6 +76,11 @@ export interface Options {
   readonly giveUpAfter?: Duration.DurationInput | undefined
   /** How long an attempt to connect goes on unanswered. Default 127 seconds, as with Linux. */
   readonly connectGiveUpAfter?: Duration.DurationInput | undefined
+  /**
+   * The authorities that stand for those of the platform: whom `tls: true` and contexts without `ca` trust. Default
+   * none. See `TlsMemory`.
+   */
+  readonly authorities?: Material | ReadonlyArray<Material> | undefined
 }
 
 /**

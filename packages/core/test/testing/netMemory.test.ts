@@ -1,7 +1,7 @@
-import { Net, NetAddress, type Socket } from "@copas/core"
+import { Copas, Net, NetAddress, type Socket } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Layer } from "effect"
 import { bytes, pair, portOf } from "./support.js"
 
 describe("NetMemory: one machine", () => {
@@ -23,6 +23,15 @@ describe("NetMemory: one machine", () => {
       assert(foreign._tag === "BindError")
       assert.strictEqual(foreign.reason, "AddressNotAvailable")
     }).pipe(Effect.provide(NetMemory.layer)))
+
+  it.scoped("C22 a sender that waits for room learns that its peer is gone, also when it went in the middle of reading", () =>
+    Effect.gen(function*() {
+      const listener = yield* Net.listen({ port: 0, linger: 0 })
+      yield* Copas.addServer(listener, (socket) => socket.receive())
+      const client = yield* Net.connect({ port: portOf(listener), linger: 0 })
+      const error = yield* Effect.flip(Effect.zipRight(client.send(bytes(500)), client.flush))
+      assert.strictEqual(error._tag, "SocketBroken")
+    }).pipe(Effect.provide(Layer.provideMerge(Copas.layer, NetMemory.layerWith({ bufferSize: 100 })))))
 
   it.scoped("S01 an address is in use while its listener is open, and free afterwards, in all its overlaps", () =>
     Effect.gen(function*() {

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { Certificate } from "../../Certificate.js"
 import { forClock } from "../../internal/deadlines.js"
 import * as Options from "../../internal/options.js"
 import * as TimeoutOptions from "../../internal/timeoutOptions.js"
@@ -14,6 +15,7 @@ import { Network } from "./network.js"
 import * as MemoryPlatform from "./platform.js"
 import { Programs } from "./programs.js"
 import { CurrentSeed } from "./seed.js"
+import { loadAuthorities } from "./tlsMaterial.js"
 
 const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
   Effect.fail(new InvalidOption({ option, value: JSON.stringify(value) ?? String(value), expected }))
@@ -22,6 +24,14 @@ const checkChunks = (chunks: NetMemory.Chunks): Effect.Effect<NetMemory.Chunks, 
   chunks === "joined" || chunks === "asSent" || chunks === "random"
     ? Effect.succeed(chunks)
     : Options.count("chunks", chunks, 1)
+
+const authoritiesOf = (
+  materials: NonNullable<NetMemory.Options["authorities"]>
+): Effect.Effect<ReadonlyArray<Certificate>, InvalidOption> =>
+  Effect.mapError(
+    loadAuthorities(materials),
+    (error) => new InvalidOption({ option: "authorities", value: error.detail ?? "", expected: "certificates" })
+  )
 
 export const makeNetwork = (
   options: NetMemory.Options,
@@ -41,7 +51,9 @@ export const makeNetwork = (
       connectGiveUpAfter: yield* TimeoutOptions.millis(
         "connectGiveUpAfter",
         options.connectGiveUpAfter ?? "127 seconds"
-      )
+      ),
+      timeOfDay: () => clock.unsafeCurrentTimeMillis(),
+      authorities: options.authorities === undefined ? [] : yield* authoritiesOf(options.authorities)
     })
   })
 

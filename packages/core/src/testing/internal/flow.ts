@@ -1,4 +1,5 @@
 import type { MemoryTransport } from "./endpoint.js"
+import type { Network } from "./network.js"
 import type { Pipe } from "./pipe.js"
 import { encode } from "./text.js"
 
@@ -126,12 +127,12 @@ export class Flow {
       this.used -= chunk.length
       receiver.said.deliver(chunk)
     }
-    if (receiver.isGone) return
-    if (this.arrived.length === 0 && this.hasEnded && !this.hasSaidEnd && receiver.takes) {
+    if (!receiver.isGone && this.arrived.length === 0 && this.hasEnded && !this.hasSaidEnd && receiver.takes) {
       this.hasSaidEnd = true
       receiver.said.ended()
       receiver.checkFinished()
     }
+    // Also to a receiver that is gone: it answers by a reset, and so the sender learns of it.
     if (this.source.length > 0) this.pump()
   }
 
@@ -144,11 +145,7 @@ export class Flow {
       this.arrived = []
       return chunk
     }
-    const size = chunks === "asSent"
-      ? first.length
-      : chunks === "random"
-      ? 1 + Math.floor(network.random() * first.length)
-      : chunks
+    const size = chunkSize(network, first.length)
     if (size >= first.length) {
       this.arrived.shift()
       return first
@@ -158,6 +155,14 @@ export class Flow {
     return first.slice(0, size)
   }
 }
+
+/** How many of so many bytes the next chunk has. */
+export const chunkSize = (network: Network, available: number): number =>
+  network.chunks === "random"
+    ? 1 + Math.floor(network.random() * available)
+    : typeof network.chunks === "number"
+    ? network.chunks
+    : available
 
 const join = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
   const joined = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0))

@@ -1,4 +1,5 @@
 import { PCGRandom } from "effect/Utils"
+import type { Certificate } from "../../Certificate.js"
 import { afterTurn } from "../../internal/afterTurn.js"
 import { Deadline, type Deadlines } from "../../internal/deadlines.js"
 import type { Failure } from "../../Transport.js"
@@ -35,6 +36,10 @@ export class Network {
   readonly bufferSize: number
   readonly giveUpAfter: number
   readonly connectGiveUpAfter: number
+  /** Milliseconds since 1970; `now` may count from somewhere else. */
+  readonly timeOfDay: () => number
+  /** Those that clients trust who name none. */
+  readonly authorities: ReadonlyArray<Certificate>
   chunks: Chunks
   /** Between different hosts; of the one host with itself where there is but one. */
   private between: Conditions
@@ -55,6 +60,8 @@ export class Network {
     readonly bufferSize: number
     readonly giveUpAfter: number
     readonly connectGiveUpAfter: number
+    readonly timeOfDay: () => number
+    readonly authorities: ReadonlyArray<Certificate>
   }) {
     this.deadlines = deadlines
     this.generator = new PCGRandom(settings.seed)
@@ -64,6 +71,8 @@ export class Network {
     this.bufferSize = settings.bufferSize
     this.giveUpAfter = settings.giveUpAfter
     this.connectGiveUpAfter = settings.connectGiveUpAfter
+    this.timeOfDay = settings.timeOfDay
+    this.authorities = settings.authorities
   }
 
   now(): number {

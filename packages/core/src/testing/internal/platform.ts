@@ -6,6 +6,7 @@ import type { MemoryHost } from "./host.js"
 import { MemoryListener } from "./listener.js"
 import { firstUnsupported, platformName } from "./options.js"
 import { byteLength, decode } from "./text.js"
+import * as TlsPlatform from "./tlsPlatform.js"
 
 /**
  * Threads run in microtasks, and those that are ready have theirs queued before this one; the second hop lets them yield
@@ -25,6 +26,7 @@ export const make = (host: MemoryHost): Platform => ({
   endOfTurn,
   connect: (target) => connect(host, target),
   listen: (target, events) => new MemoryListener(host, target, events),
+  tls: TlsPlatform.make(host.network),
   datagrams: datagramsOf(host),
   lookup: (name, family) => host.lookup(name, family),
   unsupported: (options, listen, path) =>

@@ -1,4 +1,3 @@
-import type { TlsInfo } from "../../Tls.js"
 import type { Version } from "../../TlsOptions.js"
 
 // ---- versions
@@ -122,9 +121,8 @@ const curves: ReadonlyArray<readonly [name: string, bits: number, ...others: Rea
 export const curveNames = (list: string | undefined): ReadonlyArray<string> | undefined => {
   if (list === undefined || list === "auto") return curves.map(([name]) => name)
   const found = list.split(":").map((word) =>
-    curves.find(([name, , ...others]) =>
-      [name, ...others].some((known) => known.toLowerCase() === word.toLowerCase())
-    )?.[0]
+    curves.find(([name, , ...others]) => [name, ...others].some((known) => known.toLowerCase() === word.toLowerCase()))
+      ?.[0]
   )
   return found.every((name) => name !== undefined) ? found as ReadonlyArray<string> : undefined
 }
@@ -144,19 +142,3 @@ export const signatureKinds = (list: string | undefined): ReadonlySet<KeyKind> |
   }
   return kinds.size === 0 ? undefined : kinds
 }
-
-/** What `socket.tls.info` says. */
-export const describe = (cipher: Cipher, protocol: Version, group: string | undefined): Omit<TlsInfo, "group"> & {
-  readonly shownGroup: { readonly name: string; readonly bits: number } | undefined
-} => ({
-  protocol,
-  cipher: cipher.name,
-  standardCipher: cipher.standardName,
-  bits: cipher.bits,
-  encryption: cipher.encryption,
-  keyExchange: cipher.keyExchange,
-  authentication: cipher.authentication,
-  mac: cipher.mac,
-  compression: "none",
-  shownGroup: group === undefined ? undefined : { name: group, bits: curveBits(group) }
-})

@@ -7,10 +7,10 @@ import type { TlsError, TlsPart } from "../../TlsError.js"
 import type { CommonContextOptions, Identity, Material, Version } from "../../TlsOptions.js"
 import * as Pem from "./pem.js"
 import { equalBytes } from "./sha.js"
-import { bad, fromDer, pemOf, read } from "./tlsCertificates.js"
-import { type Cipher, chooseCiphers, curveNames, type KeyKind, signatureKinds, versionsBetween } from "./tlsCiphers.js"
-import { type RevocationList, readRevocationList } from "./tlsRevocation.js"
 import { encode } from "./text.js"
+import { bad, fromDer, pemOf, read } from "./tlsCertificates.js"
+import { chooseCiphers, type Cipher, curveNames, type KeyKind, signatureKinds, versionsBetween } from "./tlsCiphers.js"
+import { readRevocationList, type RevocationList } from "./tlsRevocation.js"
 
 /** Who one is; what its key would sign with. */
 export interface OwnIdentity {

@@ -5,11 +5,10 @@ import type { UpgradeRequest } from "../../TlsTransport.js"
 import { equalBytes } from "./sha.js"
 import { encode } from "./text.js"
 import { fromDer, isFor } from "./tlsCertificates.js"
+import { VersionName } from "./tlsRecords.js"
 import { usable } from "./tlsVerify.js"
 
 const Bytes = Schema.Uint8ArrayFromBase64
-
-const VersionName = Schema.Literal("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 /** What a client keeps of a session: in the clear, where OpenSSL's is DER. */
 const SessionJson = Schema.parseJson(Schema.Struct({

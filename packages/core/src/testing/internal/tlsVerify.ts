@@ -6,7 +6,7 @@ import type { TlsReason } from "../../TlsError.js"
 import type { TlsFailure } from "../../TlsTransport.js"
 import { digest, equalBytes } from "./sha.js"
 import { extension, isFor, isIssuedBy, isSelfIssued } from "./tlsCertificates.js"
-import { type RevocationList, revocation } from "./tlsRevocation.js"
+import { revocation, type RevocationList } from "./tlsRevocation.js"
 
 /** OpenSSL's codes, as Node's platform reports them, and what this library makes of each. */
 const reasons = {
@@ -125,7 +125,7 @@ export const checkChain = (chain: ReadonlyArray<Certificate>, trust: Trust, role
   if (revocationLists.length > 0) {
     for (const certificate of path) last = revocation(certificate, revocationLists, now) ?? last
   }
-  for (const certificate of path.toReversed()) {
+  for (const certificate of path.slice().reverse()) {
     if (now < certificate.validFrom.getTime()) last = "CERT_NOT_YET_VALID"
     else if (now > certificate.validTo.getTime()) last = "CERT_HAS_EXPIRED"
   }

@@ -1,0 +1,221 @@
+/**
+ * Certificates for tests of programs that use TLS on the network in memory.
+ *
+ * What that network has is a stand-in for TLS, and no cryptography: *it keeps nothing secret and proves nothing*. A
+ * program sees TLS: handshakes with their round trips, names, protocols, sessions, certificates that expire by the
+ * network's `Clock`, failures with their reasons, close_notify. On its way all of it is in the clear, what should be
+ * derived from secrets is derived from what everybody can see, and signatures are not checked, neither those of
+ * certificates nor those of handshakes. Never let it carry anything but test data.
+ *
+ * Contexts take real certificates as well, in PEM or DER. Those that are made here are for this network alone: their keys
+ * and signatures are random bytes, so no real TLS takes them. They depend on their description and on nothing else: the
+ * same one gives the same bytes.
+ *
+ * @since 0.1.0
+ */
+import type { Identity } from "../TlsOptions.js"
+import * as Writer from "./internal/certificateWriter.js"
+import * as Pem from "./internal/pem.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface CommonOptions {
+  /** Default 1970, where `TestClock` and simulations begin. Milliseconds since then, or a date; seconds count. */
+  readonly notBefore?: Date | number | undefined
+  /** Default the end of the year 9999, which stands for "never" (RFC 5280, section 4.1.2.5). */
+  readonly notAfter?: Date | number | undefined
+  /** Tells those apart that are described alike: a renewed certificate for example. Default 0. */
+  readonly seed?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface AuthorityOptions extends CommonOptions {
+  /** Its common name. Default `"Test Authority"`. */
+  readonly name?: string | undefined
+  /** The authority above it. Default none: it is a root. */
+  readonly issuer?: Authority | undefined
+  /** How many authorities may be below it, one under the other. Default any number. */
+  readonly pathLength?: number | undefined
+}
+
+/**
+ * Who issues certificates.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Authority {
+  /** Its own certificate. */
+  readonly certificate: string
+  /** What stands behind a certificate that it issued: its own and those above it, without the root's. */
+  readonly chain: string
+  /** The root's certificate, for the `ca` of contexts. */
+  readonly ca: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface IdentityOptions extends CommonOptions {
+  /** The host names and addresses that it is for. Default `localhost`, `127.0.0.1` and `::1`. */
+  readonly names?: ReadonlyArray<string> | undefined
+  /** Its common name. Default the first of `names`. */
+  readonly name?: string | undefined
+  /** Who issues it. Default `authority()`; `"self"` is a self-signed certificate. */
+  readonly issuer?: Authority | "self" | undefined
+  /** What it may be used for. Default `"both"`. */
+  readonly usage?: "server" | "client" | "both" | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Made {
+  /** For the `identity` of contexts: the certificate with its issuers behind it, and a key. */
+  readonly identity: Identity & { readonly certificate: string; readonly key: string }
+  /** For the `ca` of contexts that shall trust it. */
+  readonly ca: string
+  /** The certificate alone. */
+  readonly certificate: string
+}
+
+const dateOf = (given: Date | number | undefined, otherwise: string): Date => new Date(given ?? otherwise)
+
+const common = ({ notAfter, notBefore, seed }: CommonOptions): Pick<
+  Writer.Description,
+  "notAfter" | "notBefore" | "seed"
+> => ({
+  notBefore: dateOf(notBefore, "1970-01-01T00:00:00Z"),
+  notAfter: dateOf(notAfter, "9999-12-31T23:59:59Z"),
+  seed: seed ?? 0
+})
+
+/**
+ * An authority, for identities to be issued by.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Net, Tls } from "@copas/core"
+ * import { NetMemory, TlsMemory } from "@copas/core/testing"
+ * import { Effect } from "effect"
+ *
+ * const root = TlsMemory.authority({ name: "Root" })
+ * const below = TlsMemory.authority({ name: "Below", issuer: root })
+ * const { identity } = TlsMemory.identity({ names: ["mail.example"], issuer: below })
+ *
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Net.listen({ port: 993, tls: yield* Tls.server({ identity }) })
+ *   yield* Effect.fork(listener.accept)
+ *   const context = yield* Tls.client({ ca: root.ca, maxDepth: 0 })
+ *   return yield* Effect.flip(Net.connect({ port: 993, tls: { context, serverName: "mail.example" } }))
+ * })
+ *
+ * const error = await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(NetMemory.layer)))
+ * console.log(error._tag === "TlsError" && error.reason) // ChainTooLong
+ * ```
+ */
+export const authority = (options: AuthorityOptions = {}): Authority => {
+  const { issuer, name = "Test Authority", pathLength } = options
+  const written = Writer.write({
+    ...common(options),
+    commonName: name,
+    names: [],
+    issuer: issuer === undefined ? undefined : Writer.derOf(issuer.certificate),
+    isAuthority: true,
+    pathLength,
+    usages: []
+  })
+  const certificate = Writer.certificatePem(written.certificate)
+  return issuer === undefined
+    ? { certificate, chain: "", ca: certificate }
+    : { certificate, chain: certificate + issuer.chain, ca: issuer.ca }
+}
+
+/**
+ * An identity, and whom to trust for it to be taken.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Net, Tls } from "@copas/core"
+ * import { NetMemory, TlsMemory } from "@copas/core/testing"
+ * import { Effect, Option } from "effect"
+ *
+ * const { ca, identity } = TlsMemory.identity({ names: ["mail.example"] })
+ *
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Net.listen({ port: 993, tls: yield* Tls.server({ identity }) })
+ *   yield* Effect.fork(Effect.flatMap(listener.accept, (socket) => socket.send("* OK\r\n")))
+ *   const context = yield* Tls.client({ ca })
+ *   const socket = yield* Net.connect({ port: 993, tls: { context, serverName: "mail.example" } })
+ *   console.log(Option.map(socket.tls, (tls) => tls.authorization)) // verified, by "authority"
+ *   return yield* socket.receiveLine()
+ * })
+ *
+ * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(NetMemory.layer))).then(console.log) // * OK
+ * ```
+ */
+export const identity = (options: IdentityOptions = {}): Made => {
+  const { names = ["localhost", "127.0.0.1", "::1"], usage = "both" } = options
+  const issuer = options.issuer === "self" ? undefined : options.issuer ?? authority()
+  const written = Writer.write({
+    ...common(options),
+    commonName: options.name ?? names[0] ?? "test",
+    names,
+    issuer: issuer === undefined ? undefined : Writer.derOf(issuer.certificate),
+    isAuthority: false,
+    pathLength: undefined,
+    usages: usage === "both" ? ["server", "client"] : [usage]
+  })
+  const certificate = Writer.certificatePem(written.certificate)
+  return {
+    identity: { certificate: certificate + (issuer?.chain ?? ""), key: Pem.encode("PRIVATE KEY", written.key) },
+    ca: issuer?.ca ?? certificate,
+    certificate
+  }
+}
+
+/**
+ * A list of what an authority revoked, for the `crl` of contexts. Each of `revoked` is the PEM of a certificate.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Tls } from "@copas/core"
+ * import { NetMemory, TlsMemory } from "@copas/core/testing"
+ * import { Effect } from "effect"
+ *
+ * const authority = TlsMemory.authority()
+ * const stolen = TlsMemory.identity({ names: ["mail.example"], issuer: authority })
+ * const crl = TlsMemory.revocationList({ issuer: authority, revoked: [stolen.certificate] })
+ *
+ * // Who connects to a server that shows it fails with `Revoked`.
+ * const context = Tls.client({ ca: authority.ca, crl })
+ *
+ * Effect.runPromise(Effect.provide(context, NetMemory.layer)).then(({ role }) => console.log(role)) // client
+ * ```
+ */
+export const revocationList = (
+  options: Omit<CommonOptions, "seed"> & {
+    readonly issuer: Authority
+    readonly revoked?: ReadonlyArray<string> | undefined
+  }
+): string => {
+  const { notAfter, notBefore } = common(options)
+  const { issuer, revoked = [] } = options
+  return Pem.encode(
+    "X509 CRL",
+    Writer.writeRevocationList(Writer.derOf(issuer.certificate), revoked.map(Writer.derOf), notBefore, notAfter)
+  )
+}
