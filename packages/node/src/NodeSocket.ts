@@ -23,6 +23,9 @@ interface OwnedSocket extends NodeNet.Socket {
   [transportKey]: NodeTransport
 }
 
+/** @internal */
+export const transportOf = (socket: NodeNet.Socket): NodeTransport => (socket as OwnedSocket)[transportKey]
+
 // Shared by all sockets, with the socket as `this`: ten thousand idle connections keep no closures.
 function onConnect(this: OwnedSocket): void {
   this[transportKey].onConnect()
@@ -108,6 +111,8 @@ export class NodeTransport implements Transport {
   /** Gives the socket away: whoever takes it says everything from now on. What had arrived stays in it. */
   handOver(): NodeNet.Socket {
     const { socket } = this
+    // One that was only just accepted was never listened to.
+    if (this.events === undefined) return socket
     this.events = undefined
     socket.pause()
     socket.removeListener("data", onData)

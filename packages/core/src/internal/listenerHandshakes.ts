@@ -1,6 +1,6 @@
 import type { ServerContext } from "../Tls.js"
 import type { TlsError } from "../TlsError.js"
-import type { TlsFailure, TlsPlatform, TlsTransport } from "../TlsTransport.js"
+import type { TlsFailure, TlsPlatform, TlsTransport, UpgradeRequest } from "../TlsTransport.js"
 import type { Transport } from "../Transport.js"
 import type { Deadlines } from "./deadlines.js"
 import { Handshake, serverRequest, toTlsError } from "./handshake.js"
@@ -28,11 +28,13 @@ export class ListenerHandshakes {
   private readonly tls: ListenerTls
   private readonly owner: Owner
   private readonly running = new Set<Handshake>()
+  private readonly request: UpgradeRequest
   failures = 0
 
   constructor(tls: ListenerTls, owner: Owner) {
     this.tls = tls
     this.owner = owner
+    this.request = { ...serverRequest(tls.context), early: undefined }
   }
 
   get size(): number {
@@ -48,14 +50,7 @@ export class ListenerHandshakes {
       }
     }
     this.running.add(
-      new Handshake(
-        platform,
-        transport,
-        { ...serverRequest(context), early: undefined },
-        deadlines,
-        context.handshakeTimeoutMillis,
-        this.settled
-      )
+      new Handshake(platform, transport, this.request, deadlines, context.handshakeTimeoutMillis, this.settled)
     )
   }
 

@@ -6,7 +6,7 @@ import type { HandshakeEvents, TlsFailure, TlsTransport, UpgradeRequest } from "
 import type { Events, Failure, Transport } from "@copas/core/Transport"
 import type * as NodeNet from "node:net"
 import * as Tls from "node:tls"
-import { NodeTransport } from "../NodeSocket.js"
+import { NodeTransport, transportOf } from "../NodeSocket.js"
 import * as Certificates from "./certificates.js"
 import { Tap } from "./closeNotify.js"
 import * as Dane from "./dane.js"
@@ -30,6 +30,25 @@ const verifyError = (socket: Tls.TLSSocket): string | undefined => {
   if (typeof ssl?.verifyError !== "function") return "UNSPECIFIED"
   const error = ssl.verifyError()
   return error === null || error === undefined ? undefined : error.code
+}
+
+const ownerOf = (socket: Tls.TLSSocket): NodeTlsTransport => transportOf(socket) as NodeTlsTransport
+
+// Shared by all sockets, as those of `NodeTransport` are.
+function onEnd(this: Tls.TLSSocket): void {
+  ownerOf(this).failHandshake({ reason: "ClosedInHandshake" })
+}
+function onSecureConnect(this: Tls.TLSSocket): void {
+  ownerOf(this).clientDone()
+}
+function onSession(this: Tls.TLSSocket, session: Buffer): void {
+  ownerOf(this).keepSession(session)
+}
+function onSecure(this: Tls.TLSSocket): void {
+  ownerOf(this).serverDone()
+}
+function onTlsError(this: Tls.TLSSocket, error: Error): void {
+  ownerOf(this).onError(error)
 }
 
 /** TLS over a `node:net` socket. */
@@ -64,14 +83,14 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     this.request = request
     this.offered = offered
     this.tls = new NodeTlsConnection(request.role, secured)
-    secured.once("end", () => this.failHandshake({ reason: "ClosedInHandshake" }))
+    secured.on("end", onEnd)
     if (request.role === "client") {
-      secured.once("secureConnect", () => this.clientDone())
-      secured.on("session", (session) => this.keepSession(session))
+      secured.on("secureConnect", onSecureConnect)
+      secured.on("session", onSession)
     } else {
-      secured.once("secure", () => this.serverDone())
+      secured.on("secure" as "secureConnect", onSecure)
       // Errors of TLS are told so until a `tls.Server` takes the socket over, which never happens here.
-      secured.on("_tlsError" as "error", (error) => this.onError(error))
+      secured.on("_tlsError" as "error", onTlsError)
     }
   }
 
@@ -129,7 +148,8 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     return { reason: "Tls", cause }
   }
 
-  private clientDone(): void {
+  clientDone(): void {
+    if (this.isOver) return
     const { secured, request } = this
     const context = request.context as ClientNative
     const dane = daneOf(request)
@@ -155,7 +175,8 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     this.done()
   }
 
-  private serverDone(): void {
+  serverDone(): void {
+    if (this.isOver) return
     const { secured } = this
     const { settings } = this.request.context as ServerNative
     this.tls.isResumed = secured.isSessionReused()
@@ -193,7 +214,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     this.failHandshake(failure)
   }
 
-  private keepSession(session: Buffer): void {
+  keepSession(session: Buffer): void {
     this.tls.newest = session
     const { context, sessionKey } = this.request
     if (sessionKey === undefined || this.isOver !== this.isEstablished) return
