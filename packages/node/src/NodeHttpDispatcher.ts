@@ -1,0 +1,177 @@
+/**
+ * HTTP and HTTPS over the sockets of this library: a dispatcher for undici, and with it for `@effect/platform`'s
+ * `HttpClient`, that connects through `Net`.
+ *
+ * undici speaks HTTP and keeps connections alive; the connections are Copas sockets. So `Tls.client` says whom to trust
+ * and as whom to appear, names are looked up by `Dns`, time-outs, traces, metrics and the status of the dispatcher know
+ * them, and what goes wrong is told by the errors of `Net.connect`: they are the `cause` of a `RequestError`.
+ *
+ * @since 0.1.0
+ */
+import type { Service } from "@copas/core/Net"
+import { Net } from "@copas/core/Net"
+import type { Family } from "@copas/core/NetAddress"
+import type * as CopasSocket from "@copas/core/Socket"
+import type { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
+import * as Tls from "@copas/core/Tls"
+import type { TlsError } from "@copas/core/TlsError"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Undici from "@effect/platform-node/Undici"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
+import { SocketDuplex } from "./internal/socketDuplex.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** For `https:`. Default a context with the platform's authorities; servers are verified either way. */
+  readonly tls?: Tls.ClientContext | Omit<Tls.ConnectTlsOptions, "alpn" | "session" | "sessionKey"> | undefined
+  /**
+   * Of each connection. `connect` bounds name, connection and handshake together, and is 10 seconds by default; `send`
+   * and `receive` count from the last byte moved, also while a kept-alive connection has no request.
+   */
+  readonly timeouts?: CopasSocket.Timeouts | undefined
+  readonly family?: Family | undefined
+  /** Connect from this address of this machine. */
+  readonly localAddress?: string | undefined
+  /** undici's own: how many connections an origin may have, how long they are kept alive, limits of headers … */
+  readonly agent?: Omit<Undici.Agent.Options, "connect" | "factory" | "allowH2"> | undefined
+}
+
+/** What undici asks a connector for. Its types leave out what it gives besides. */
+interface Target {
+  readonly hostname: string
+  readonly protocol: string
+  readonly port: string
+  readonly servername?: string | null | undefined
+}
+
+const connectOptions = (options: Options, context: Tls.ClientContext | undefined, target: Target) => {
+  const isSecure = target.protocol === "https:"
+  const own = options.tls === undefined || Tls.isContext(options.tls) ? {} : options.tls
+  return {
+    host: target.hostname,
+    port: Number(target.port) || (isSecure ? 443 : 80),
+    family: options.family,
+    localAddress: options.localAddress,
+    timeouts: { connect: "10 seconds", ...options.timeouts },
+    // What undici lets go of is over, or given up: there is nobody to wait for.
+    linger: "1 seconds",
+    ...(isSecure
+      ? {
+        tls: {
+          ...own,
+          context,
+          // RFC 7301: HTTP/2 is not spoken over these connections.
+          alpn: ["http/1.1"],
+          ...(own.serverName === undefined && target.servername ? { serverName: target.servername } : {})
+        }
+      }
+      : {})
+  } as const
+}
+
+/**
+ * A connection with a scope of its own, below that of the dispatcher: undici ends it when it wants, and the dispatcher's
+ * end ends all.
+ */
+const open = (
+  net: Service,
+  runtime: Runtime.Runtime<never>,
+  all: Scope.Scope,
+  options: Parameters<Service["connect"]>[0]
+): Effect.Effect<SocketDuplex, Effect.Effect.Error<ReturnType<Service["connect"]>>> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Scope.fork(all, all.strategy), (scope) =>
+      restore(Scope.extend(net.connect(options), scope)).pipe(
+        Effect.map((socket) => new SocketDuplex(socket, runtime, (exit) => Scope.close(scope, exit))),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      ))
+  )
+
+/**
+ * A dispatcher for undici. Its scope's end cuts what is under way and closes every connection.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options = {}
+): Effect.Effect<Undici.Dispatcher, TlsError | InvalidOption | UnsupportedOption, Net | Scope.Scope> =>
+  Effect.gen(function*() {
+    const net = yield* Net
+    const runtime = yield* Effect.runtime<never>()
+    const scope = yield* Effect.scope
+    const context = options.tls === undefined
+      ? undefined
+      : Tls.isContext(options.tls)
+      ? options.tls as Tls.ClientContext
+      : options.tls.context
+    const connect: Undici.buildConnector.connector = (target, callback) => {
+      const opening = open(net, runtime, scope, connectOptions(options, context, target as Target))
+      Runtime.runFork(runtime)(opening, { scope }).addObserver((exit) => {
+        if (Exit.isSuccess(exit)) {
+          callback(null, exit.value as never)
+          return
+        }
+        const error = Cause.squash(exit.cause)
+        callback(error instanceof Error ? error : new Error(String(error)), null)
+      })
+    }
+    return yield* Effect.acquireRelease(
+      Effect.sync(() => new Undici.Agent({ ...options.agent, connect })),
+      (agent) => Effect.promise(() => agent.destroy())
+    )
+  })
+
+/**
+ * The dispatcher for `NodeHttpClient.layerUndiciWithoutDispatcher`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options?: Options
+): Layer.Layer<NodeHttpClient.Dispatcher, TlsError | InvalidOption | UnsupportedOption, Net> =>
+  Layer.scoped(NodeHttpClient.Dispatcher, make(options))
+
+/**
+ * `@effect/platform`'s `HttpClient` over the sockets of this library.
+ *
+ * Servers of `https:` are verified: a certificate that is not right fails the request with a `RequestError` whose `cause`
+ * is the `TlsError`. *Interruption* of a request closes its connection.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Net, Tls } from "@copas/core"
+ * import { NodeHttpDispatcher, NodeNet } from "@copas/node"
+ * import { HttpClient } from "@effect/platform"
+ * import { Effect, Layer } from "effect"
+ *
+ * // LuaSec: https.request { url = "https://intranet.example/", cafile = "/etc/intranet/ca.pem", protocol = "tlsv1_3" }
+ * const Http = Layer.unwrapEffect(
+ *   Effect.map(
+ *     Tls.client({ ca: { path: "/etc/intranet/ca.pem" }, minVersion: "TLSv1.3" }),
+ *     (tls) => NodeHttpDispatcher.layerHttpClient({ tls, timeouts: { receive: "30 seconds" } })
+ *   )
+ * ).pipe(Layer.provide(NodeNet.layer))
+ *
+ * const page = HttpClient.get("https://intranet.example/").pipe(
+ *   Effect.flatMap((response) => response.text),
+ *   Effect.provide(Http)
+ * )
+ * ```
+ */
+export const layerHttpClient = (
+  options?: Options
+): Layer.Layer<HttpClient.HttpClient, TlsError | InvalidOption | UnsupportedOption, Net> =>
+  Layer.provide(NodeHttpClient.layerUndiciWithoutDispatcher, layer(options))

@@ -1,0 +1,93 @@
+import type { Socket } from "@copas/core/Socket"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
+import { Duplex } from "node:stream"
+
+type Done = (error?: Error | null) => void
+
+/** The error itself where there is one: who reads the stream tells failures apart by it. */
+const toError = (cause: Cause.Cause<unknown>): Error => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error : new Error(String(error))
+}
+
+/**
+ * A socket as a stream of Node, for Node's libraries that want one. It reads only when it is read from, and a write is
+ * done when the socket took it: backpressure goes through both ways.
+ */
+export class SocketDuplex extends Duplex {
+  private readonly socket: Socket
+  private readonly runtime: Runtime.Runtime<never>
+  private readonly release: (exit: Exit.Exit<void, unknown>) => Effect.Effect<void>
+  private reading: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
+
+  /** `release` closes the socket; it is run once, when the stream is over. */
+  constructor(
+    socket: Socket,
+    runtime: Runtime.Runtime<never>,
+    release: (exit: Exit.Exit<void, unknown>) => Effect.Effect<void>
+  ) {
+    super({ allowHalfOpen: true, autoDestroy: true })
+    this.socket = socket
+    this.runtime = runtime
+    this.release = release
+  }
+
+  // What undici puts into its errors.
+  get remoteAddress(): string | undefined {
+    const { remoteAddress } = this.socket
+    return remoteAddress._tag === "InetAddress" ? remoteAddress.host : remoteAddress.path
+  }
+
+  get remotePort(): number | undefined {
+    const { remoteAddress } = this.socket
+    return remoteAddress._tag === "InetAddress" ? remoteAddress.port : undefined
+  }
+
+  override _read(): void {
+    if (this.reading !== undefined) return
+    const fiber = Runtime.runFork(this.runtime)(this.socket.receive())
+    this.reading = fiber
+    fiber.addObserver((exit) => {
+      this.reading = undefined
+      if (this.destroyed) return
+      if (Exit.isSuccess(exit)) {
+        this.push(exit.value)
+        return
+      }
+      const error = toError(exit.cause)
+      // With nothing asked for there is no message that it could have cut short.
+      if (Cause.isFailType(exit.cause) && exit.cause.error._tag === "SocketClosed") this.push(null)
+      else this.destroy(error)
+    })
+  }
+
+  override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: Done): void {
+    this.settle(this.socket.send(chunk), done)
+  }
+
+  override _writev(chunks: ReadonlyArray<{ readonly chunk: Uint8Array }>, done: Done): void {
+    this.settle(Effect.forEach(chunks, ({ chunk }) => this.socket.send(chunk), { discard: true }), done)
+  }
+
+  override _final(done: Done): void {
+    this.settle(this.socket.shutdown("send"), done)
+  }
+
+  private settle(effect: Effect.Effect<void, unknown>, done: Done): void {
+    Runtime.runFork(this.runtime)(effect).addObserver((exit) => {
+      done(Exit.isSuccess(exit) ? null : toError(exit.cause))
+    })
+  }
+
+  override _destroy(error: Error | null, done: Done): void {
+    const { reading } = this
+    const interrupted = reading === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(reading))
+    const isWhole = error === null && this.readableEnded && this.writableFinished
+    const released = this.release(isWhole ? Exit.void : Exit.fail(error))
+    Runtime.runFork(this.runtime)(Effect.zipRight(interrupted, released)).addObserver(() => done(error))
+  }
+}
