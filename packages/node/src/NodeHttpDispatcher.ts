@@ -16,7 +16,8 @@ import type { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import * as Tls from "@copas/core/Tls"
 import type { TlsError } from "@copas/core/TlsError"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as Undici from "@effect/platform-node/Undici"
+import type * as Undici from "@effect/platform-node/Undici"
+import { default as UndiciModule } from "@effect/platform-node/Undici"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -126,7 +127,7 @@ export const make = (
       })
     }
     return yield* Effect.acquireRelease(
-      Effect.sync(() => new Undici.Agent({ ...options.agent, connect })),
+      Effect.sync(() => new UndiciModule.Agent({ ...options.agent, connect })),
       (agent) => Effect.promise(() => agent.destroy())
     )
   })
