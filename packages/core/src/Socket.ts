@@ -17,6 +17,8 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
+import * as Patterns from "./internal/patterns.js"
+import { StreamSocket } from "./internal/streamSocket.js"
 import { SocketTypeId } from "./internal/typeIds.js"
 import type { SocketOptions } from "./Net.js"
 import type { NetAddress } from "./NetAddress.js"
@@ -230,7 +232,10 @@ export const forEachLine = <E, R>(
   self: Socket,
   f: (line: string) => Effect.Effect<unknown, E, R>,
   options?: LineOptions
-): Effect.Effect<void, E | ReceiveError | LineTooLong, R> => untilEnd(self.receiveLine(options), f)
+): Effect.Effect<void, E | ReceiveError | LineTooLong, R> =>
+  self instanceof StreamSocket
+    ? endNormally(self, Patterns.forEachLine(self.inbound, f, options))
+    : untilEnd(self, self.receiveLine(options), f)
 
 /**
  * Runs `f` for whatever arrives, one chunk after the other, until the peer finishes. *Interruption* loses no byte that
@@ -242,18 +247,27 @@ export const forEachLine = <E, R>(
 export const forEachChunk = <E, R>(
   self: Socket,
   f: (chunk: Uint8Array) => Effect.Effect<unknown, E, R>
-): Effect.Effect<void, E | ReceiveError, R> => untilEnd(self.receive(), f)
+): Effect.Effect<void, E | ReceiveError, R> => untilEnd(self, self.receive(), f)
 
 /** Like `Effect.forever`, which yields at each round: a read yields by itself when it is time. */
 const untilEnd = <A, E1, E2, R>(
+  self: Socket,
   read: Effect.Effect<A, E1>,
   f: (data: A) => Effect.Effect<unknown, E2, R>
 ): Effect.Effect<void, E1 | E2, R> => {
   const again = (): Effect.Effect<void, E1 | E2, R> => loop
   const round = (data: A): Effect.Effect<void, E1 | E2, R> => Effect.flatMap(f(data), again)
   const loop = Effect.flatMap(read, round)
-  return Effect.catchAll(loop, (error) => isEndOfConversation(error) ? Effect.void : Effect.fail(error))
+  return endNormally(self, loop)
 }
+
+/** What the loop's body reads elsewhere has ends of its own, which are not this one's. */
+const endNormally = <A, E, R>(self: Socket, loop: Effect.Effect<A, E, R>): Effect.Effect<A | void, E, R> =>
+  Effect.catchAll(
+    loop,
+    (error) =>
+      isEndOfConversation(error, self instanceof StreamSocket ? self : undefined) ? Effect.void : Effect.fail(error)
+  )
 
 /**
  * @since 0.1.0

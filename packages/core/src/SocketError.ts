@@ -10,6 +10,7 @@
 import * as Schema from "effect/Schema"
 import type { DatagramError } from "./DatagramError.js"
 import type { DnsError } from "./DnsError.js"
+import { isEndOf } from "./internal/endOf.js"
 import { Operation } from "./internal/operation.js"
 import { TlsError } from "./TlsError.js"
 
@@ -439,7 +440,9 @@ export type SocketError =
   | TlsError
 
 /**
- * True for the end of a conversation that is nobody's fault: the peer finished, and no message was cut.
+ * True for the end of a conversation that is nobody's fault: the peer finished, and no message was cut. With `socket`,
+ * only for the end of that one's: a proxy has to tell its client's end from its backend's. An error that was decoded, or
+ * made by hand, is no socket's.
  *
  * @since 0.1.0
  * @category guards
@@ -457,5 +460,6 @@ export type SocketError =
  * console.log(SocketError.isEndOfConversation(end)) // true
  * ```
  */
-export const isEndOfConversation = (error: unknown): boolean =>
-  error instanceof SocketClosed && error.by === "peer" && error.operation === "receive" && error.partial.length === 0
+export const isEndOfConversation = (error: unknown, socket?: { readonly id: number }): boolean =>
+  error instanceof SocketClosed && error.by === "peer" && error.operation === "receive" && error.partial.length === 0 &&
+  (socket === undefined || isEndOf(error, socket.id))

@@ -87,10 +87,10 @@ export interface Transport {
   /** Takes back a chunk that was delivered, to read into it again. A platform that does not reuse buffers has none. */
   readonly recycle?: ((chunk: Uint8Array) => void) | undefined
   /**
-   * Hands over `chunks`, in order, as one write; `written` follows when the system took all of it. Never called while
+   * Hands over `chunks`, in order, as one write of so many `bytes`; `written` follows when the system took all of it. Never called while
    * another write is under way.
    */
-  readonly write: (chunks: ReadonlyArray<Uint8Array | string>) => void
+  readonly write: (chunks: ReadonlyArray<Uint8Array | string>, bytes: number) => void
   /** Finish sending (FIN). Called once, when no write is under way. Reading goes on. */
   readonly end: () => void
   /** Release the descriptor now; what is unsent is dropped. `closed` follows. Harmless when called again. */

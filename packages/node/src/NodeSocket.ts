@@ -167,11 +167,13 @@ export class NodeTransport implements Transport {
     this.socket.resume()
   }
 
-  write(chunks: ReadonlyArray<Uint8Array | string>): void {
+  write(chunks: ReadonlyArray<Uint8Array | string>, bytes: number): void {
     const { socket } = this
     const joined = chunks.length === 1 ? chunks[0]! : joinText(chunks)
     if (joined !== undefined) {
-      socket.write(joined, this.onWritten)
+      // A text of as many bytes as characters is ASCII, which is copied and need not be encoded.
+      if (typeof joined === "string") socket.write(joined, joined.length === bytes ? "latin1" : "utf8", this.onWritten)
+      else socket.write(joined, this.onWritten)
       return
     }
     socket.cork()

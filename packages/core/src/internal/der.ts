@@ -63,6 +63,8 @@ export const oid = ({ bytes }: Element): string => {
       value = 0n
     }
   }
+  // Each part ends with a byte whose highest bit is not set: X.690, section 8.19.2.
+  if ((bytes[bytes.length - 1] ?? 0) >= 0x80) return malformed("an object identifier is cut")
   const first = parts.shift()
   if (first === undefined) return malformed("an empty object identifier")
   const root = first < 40n ? 0n : first < 80n ? 1n : 2n
@@ -118,5 +120,8 @@ export const time = (element: Element): Date => {
   const date = new Date(0)
   date.setUTCFullYear(full, month - 1, day)
   date.setUTCHours(hour, minute, second)
-  return date
+  // A month 13 or an hour 25 would be carried over to a later date than anybody wrote. RFC 5280 has no leap seconds.
+  const isAsWritten = date.getUTCFullYear() === full && date.getUTCMonth() === month - 1 && date.getUTCDate() === day &&
+    date.getUTCHours() === hour && date.getUTCMinutes() === minute && date.getUTCSeconds() === second
+  return isAsWritten ? date : malformed("a date that the calendar does not have")
 }

@@ -181,7 +181,7 @@ export class Dispatcher {
     if (
       Exit.isFailure(exit) && !options.isWatched && thread.watcher === undefined &&
       !Cause.isInterruptedOnly(exit.cause) &&
-      !(thread.socket !== undefined && isNormalEnd(exit))
+      !(thread.socket !== undefined && isNormalEnd(exit, thread.socket))
     ) {
       this.report(runtime, thread, options, exit.cause)
     }

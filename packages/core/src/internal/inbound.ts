@@ -158,6 +158,19 @@ export class Inbound {
     })
   }
 
+  /**
+   * Takes at once what `take` finds, where a read would: nobody else reads, and the fiber need not yield. `undefined` is
+   * for `read` to decide.
+   */
+  takeNow<A>(fiber: AnyFiber, take: (inbound: Inbound) => A | undefined): A | undefined {
+    const { socket } = this
+    if (socket.isClosing || this.discarding || this.turns !== undefined || this.reader !== undefined) return undefined
+    if (fiber.currentOpCount > opsBeforeYield) return undefined
+    const taken = take(this)
+    if (taken !== undefined && this.paused) this.relax()
+    return taken
+  }
+
   wakeReader(): void {
     const { wake } = this
     if (wake === undefined) return

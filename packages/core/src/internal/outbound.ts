@@ -219,7 +219,7 @@ export class Outbound {
     }
     const chunks = this.nextWrite()
     this.socket.traced("sent", this.inFlight)
-    this.socket.transport.write(chunks)
+    this.socket.transport.write(chunks, this.inFlight)
   }
 
   /**

@@ -33,21 +33,26 @@ export const receive = (
   )
 }
 
+/** The next line where it is there, `undefined` where more must come, `false` where it is too long. */
+const lineOf = (inbound: Inbound, maxLength: number, encoding: "utf-8" | "latin1"): string | undefined | false => {
+  const { buffer, socket } = inbound
+  const end = buffer.indexOf(lineFeed)
+  if (end === -1) {
+    // A CR may still turn out to belong to the delimiter.
+    return buffer.size > maxLength + 1 ? false : undefined
+  }
+  const drop = end > 0 && buffer.byteAt(end - 1) === carriageReturn ? 2 : 1
+  const length = end + 1 - drop
+  return length > maxLength ? false : buffer.takeText(length, drop, encoding, socket.hub.platform.decode)
+}
+
 const takeLine = (
   inbound: Inbound,
   maxLength: number,
   encoding: "utf-8" | "latin1"
 ): Effect.Effect<string, LineTooLong> | undefined => {
-  const { buffer, socket } = inbound
-  const end = buffer.indexOf(lineFeed)
-  if (end === -1) {
-    // A CR may still turn out to belong to the delimiter.
-    return buffer.size > maxLength + 1 ? tooLong(inbound, maxLength) : undefined
-  }
-  const drop = end > 0 && buffer.byteAt(end - 1) === carriageReturn ? 2 : 1
-  const length = end + 1 - drop
-  if (length > maxLength) return tooLong(inbound, maxLength)
-  return Effect.succeed(buffer.takeText(length, drop, encoding, socket.hub.platform.decode))
+  const line = lineOf(inbound, maxLength, encoding)
+  return line === undefined ? undefined : line === false ? tooLong(inbound, maxLength) : Effect.succeed(line)
 }
 
 const tooLong = (inbound: Inbound, limit: number): Effect.Effect<never, LineTooLong> =>
@@ -64,6 +69,41 @@ export const receiveLine = (
   const { encoding = "utf-8", maxLength = defaultMaxLength } = options
   if (!isCount(maxLength)) return refuse("maxLength", maxLength, "a whole number that is not negative")
   return inbound.read((self) => takeLine(self, maxLength, encoding), maxLength + 2)
+}
+
+/**
+ * Runs `f` for each line. Those that are there already cost no read of their own: each is taken when `f` is done with the
+ * one before, and an interruption between the two loses none.
+ */
+export const forEachLine = <E, R>(
+  inbound: Inbound,
+  f: (line: string) => Effect.Effect<unknown, E, R>,
+  options: LineOptions | undefined
+): Effect.Effect<never, E | ReceiveError | LineTooLong, R> => {
+  const { encoding = "utf-8", maxLength = defaultMaxLength } = options ?? {}
+  const read = receiveLine(inbound, options)
+  const take = (self: Inbound): string | undefined => {
+    const line = lineOf(self, maxLength, encoding)
+    return line === false ? undefined : line
+  }
+  return Effect.withFiberRuntime((fiber) => {
+    const arrived = (first: string): Effect.Effect<void, E, R> => {
+      let line: string | undefined = first
+      return Effect.whileLoop({
+        while: () => line !== undefined,
+        body: () => f(line!),
+        step: () => {
+          line = inbound.takeNow(fiber, take)
+        }
+      })
+    }
+    const again = (): Effect.Effect<never, E | ReceiveError | LineTooLong, R> => loop
+    const loop: Effect.Effect<never, E | ReceiveError | LineTooLong, R> = Effect.flatMap(
+      Effect.flatMap(read, arrived),
+      again
+    )
+    return loop
+  })
 }
 
 export const receiveExactly = (inbound: Inbound, length: number): Effect.Effect<Uint8Array, ReceiveError> => {

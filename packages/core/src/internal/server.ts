@@ -165,7 +165,7 @@ export class DispatcherServer implements Server {
 
   private handlerEnded(thread: DispatcherThread, exit: Exit.Exit<unknown, unknown>): void {
     const socket = thread.socket!
-    if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause) && !isNormalEnd(exit)) {
+    if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause) && !isNormalEnd(exit, socket)) {
       this.failed += 1
       this.dispatcher.totals.handlerFailures += 1
     }

@@ -10,10 +10,12 @@ import {
   SocketTimeout
 } from "../SocketError.js"
 import type { Failure } from "../Transport.js"
+import { markEnd } from "./endOf.js"
 
 export const noBytes = new Uint8Array(0)
 
 interface Named {
+  readonly id: number
   readonly name: string
 }
 
@@ -50,8 +52,11 @@ export const closed = (
   by: "peer" | "here",
   partial: Uint8Array,
   bytesSent = 0
-): Effect.Effect<never, SocketClosed> =>
-  Effect.fail(withoutTrace(() => makeClosed({ operation, socket: socket.name, by, partial, bytesSent })))
+): Effect.Effect<never, SocketClosed> => {
+  const error = withoutTrace(() => makeClosed({ operation, socket: socket.name, by, partial, bytesSent }))
+  if (by === "peer") markEnd(error, socket.id)
+  return Effect.fail(error)
+}
 
 export const timeout = (
   socket: Named,

@@ -1,3 +1,5 @@
+import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -361,7 +363,7 @@ export class StreamSocket implements Socket, Events {
 
   /** After success flushes, half-closes and lingers; after failure or interruption destroys. */
   end(exit: Exit.Exit<unknown, unknown>): void {
-    if (Exit.isSuccess(exit) || isNormalEnd(exit)) this.finish()
+    if (Exit.isSuccess(exit) || isNormalEnd(exit, this)) this.finish()
     else {
       this.startClosing()
       this.release()
@@ -416,6 +418,14 @@ export class StreamSocket implements Socket, Events {
   }
 }
 
-/** A conversation that ran until the peer hung up between two messages has not failed. */
-export const isNormalEnd = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  Exit.isFailure(exit) && exit.cause._tag === "Fail" && isEndOfConversation(exit.cause.error)
+/**
+ * A conversation that ran until the peer of this socket hung up between two messages has not failed. Fibers that were
+ * interrupted because of that, as in an `Effect.all` of both directions, do not make it a failure.
+ */
+export const isNormalEnd = (exit: Exit.Exit<unknown, unknown>, socket: StreamSocket): boolean => {
+  if (Exit.isSuccess(exit)) return false
+  const { cause } = exit
+  if (cause._tag === "Fail") return isEndOfConversation(cause.error, socket)
+  return Cause.isFailure(cause) && !Cause.isDie(cause) &&
+    Chunk.every(Cause.failures(cause), (error) => isEndOfConversation(error, socket))
+}

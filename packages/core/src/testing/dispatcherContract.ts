@@ -7,6 +7,7 @@
 import type * as Effect from "effect/Effect"
 import type { Copas } from "../Copas.js"
 import type { Net } from "../Net.js"
+import * as Conversations from "./contract/conversations.js"
 import * as Dispatching from "./contract/dispatching.js"
 import * as Handling from "./contract/handling.js"
 import * as Interrupting from "./contract/interrupting.js"
@@ -35,7 +36,8 @@ export const cases: ReadonlyArray<Case> = [
   ...Dispatching.cases,
   ...Threads.cases,
   ...Serving.cases,
-  ...Handling.cases
+  ...Handling.cases,
+  ...Conversations.cases
 ]
 
 /**

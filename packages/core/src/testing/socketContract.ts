@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import type { Net } from "../Net.js"
 import * as Closing from "./contract/closing.js"
 import * as Ending from "./contract/ending.js"
+import * as Lines from "./contract/lines.js"
 import * as Opening from "./contract/opening.js"
 import * as Options from "./contract/options.js"
 import * as Reading from "./contract/reading.js"
@@ -49,5 +50,6 @@ export const cases: ReadonlyArray<Case> = [
   ...Ending.cases,
   ...Opening.cases,
   ...Options.cases,
-  ...Streams.cases
+  ...Streams.cases,
+  ...Lines.cases
 ]

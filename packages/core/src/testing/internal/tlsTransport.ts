@@ -156,7 +156,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
     this.isDestroyed = true
     this.handshake.isOver = true
     // What was said last goes first: an alert, or a close_notify behind a ticket that is still being written.
-    if (this.outgoing.length > 0 && this.failure?.reason !== "Reset") this.below.write(this.outgoing.splice(0))
+    if (this.outgoing.length > 0 && this.failure?.reason !== "Reset") this.writeBelow()
     this.below.destroy()
   }
 
@@ -229,7 +229,12 @@ export class MemoryTlsTransport implements TlsTransport, Events {
 
   private flush(): void {
     this.isWriting = true
-    this.below.write(this.outgoing.splice(0))
+    this.writeBelow()
+  }
+
+  private writeBelow(): void {
+    const records = this.outgoing.splice(0)
+    this.below.write(records, records.reduce((sum, { length }) => sum + length, 0))
   }
 
   // ---- in
