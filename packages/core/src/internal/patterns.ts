@@ -86,22 +86,29 @@ export const forEachLine = <E, R>(
     const line = lineOf(self, maxLength, encoding)
     return line === false ? undefined : line
   }
+  type Loop = Effect.Effect<never, E | ReceiveError | LineTooLong, R>
   return Effect.withFiberRuntime((fiber) => {
-    const arrived = (first: string): Effect.Effect<void, E, R> => {
+    const again = (): Loop => loop
+    const arrived = (first: string): Loop => {
       let line: string | undefined = first
-      return Effect.whileLoop({
-        while: () => line !== undefined,
-        body: () => f(line!),
-        step: () => {
-          line = inbound.takeNow(fiber, take)
-        }
-      })
+      return Effect.flatMap(
+        Effect.whileLoop({
+          while: () => line !== undefined,
+          body: () => f(line!),
+          step: () => {
+            line = inbound.takeNow(fiber, take)
+          }
+        }),
+        again
+      )
     }
-    const again = (): Effect.Effect<never, E | ReceiveError | LineTooLong, R> => loop
-    const loop: Effect.Effect<never, E | ReceiveError | LineTooLong, R> = Effect.flatMap(
-      Effect.flatMap(read, arrived),
-      again
-    )
+    const next = (): Loop => {
+      const line = inbound.takeNow(fiber, take)
+      return line === undefined ? loop : arrived(line)
+    }
+    // Often a line comes alone.
+    const round = (line: string): Loop => Effect.flatMap(f(line), next)
+    const loop: Loop = Effect.flatMap(read, round)
     return loop
   })
 }
