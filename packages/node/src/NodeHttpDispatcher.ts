@@ -21,6 +21,7 @@ import { default as UndiciModule } from "@effect/platform-node/Undici"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
@@ -90,11 +91,14 @@ const open = (
   options: Parameters<Service["connect"]>[0]
 ): Effect.Effect<SocketDuplex, Effect.Effect.Error<ReturnType<Service["connect"]>>> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Scope.fork(all, all.strategy), (scope) =>
-      restore(Scope.extend(net.connect(options), scope)).pipe(
-        Effect.map((socket) => new SocketDuplex(socket, runtime, (exit) => Scope.close(scope, exit))),
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-      ))
+    Effect.flatMap(
+      Scope.fork(all, ExecutionStrategy.sequential),
+      (scope) =>
+        restore(Scope.extend(net.connect(options), scope)).pipe(
+          Effect.map((socket) => new SocketDuplex(socket, runtime, (exit) => Scope.close(scope, exit))),
+          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+        )
+    )
   )
 
 /**
@@ -109,15 +113,16 @@ export const make = (
   Effect.gen(function*() {
     const net = yield* Net
     const runtime = yield* Effect.runtime<never>()
-    const scope = yield* Effect.scope
+    // Ended behind the agent, which knows what is under way and cuts it: nothing is left then, or only what just begins.
+    const connections = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
     const context = options.tls === undefined
       ? undefined
       : Tls.isContext(options.tls)
       ? options.tls as Tls.ClientContext
       : options.tls.context
     const connect: Undici.buildConnector.connector = (target, callback) => {
-      const opening = open(net, runtime, scope, connectOptions(options, context, target as Target))
-      Runtime.runFork(runtime)(opening, { scope }).addObserver((exit) => {
+      const opening = open(net, runtime, connections, connectOptions(options, context, target as Target))
+      Runtime.runFork(runtime)(opening, { scope: connections }).addObserver((exit) => {
         if (Exit.isSuccess(exit)) {
           callback(null, exit.value as never)
           return
