@@ -98,7 +98,7 @@ export interface CommonOptions extends DatagramOptions {
   readonly name?: string | undefined
   /** So many datagrams may wait unread; the next are dropped. Default 1024. */
   readonly maxQueued?: number | undefined
-  /** So many bytes may wait unread. Default 1 MiB. */
+  /** So many bytes may wait unread, each datagram counted with 64 more. Default 1 MiB. */
   readonly maxQueuedBytes?: number | undefined
 }
 
@@ -174,6 +174,7 @@ export interface Stats {
   readonly unsent: number
   /** Wait unread. */
   readonly queued: number
+  /** As `maxQueuedBytes` counts them. */
   readonly queuedBytes: number
   /** Milliseconds since the socket was made. */
   readonly ageMillis: number

@@ -172,7 +172,10 @@ export interface TlsConnection {
   readonly localCertificate: Option.Option<Certificate>
   /** The session was resumed. */
   readonly isResumed: boolean
-  /** The newest session, to be offered again: with TLS 1.3 it comes some time after the handshake. Clients only. */
+  /**
+   * The newest session, to be offered again. With TLS 1.3 it comes some time after the handshake; on a connection that
+   * resumed one itself it may never come (Node 20 asks for none). Clients only.
+   */
   readonly session: Option.Option<Redacted.Redacted<Uint8Array>>
   /**
    * The data of a channel binding: `tls-unique` and `tls-server-end-point` (RFC 5929), `tls-exporter` (RFC 9266).

@@ -151,7 +151,12 @@ export interface ServerOptions extends CommonContextOptions {
    * list of which the client offers nothing. A client that offers none at all is taken. RFC 7301.
    */
   readonly alpn?: ReadonlyArray<string> | ((offer: AlpnOffer) => Option.Option<string>) | undefined
-  /** Contexts by the name that the client asks for (SNI, RFC 6066); `*.` stands for one label. An exact name wins. */
+  /**
+   * Contexts by the name that the client asks for (SNI, RFC 6066); `*.` stands for one label. An exact name wins. What a
+   * name's context says of `clientCertificates` (with `verify`, `ca`, `maxDepth`) is followed for its name; one that does
+   * not say goes by this one, and by its authorities unless it has its own. Where any of them asks for certificates there
+   * are no tickets. Versions, `alpn`, `psk` and `requireCloseNotify` are this context's.
+   */
   readonly serverNames?: { readonly [name: string]: ServerContext } | undefined
   /** A name that is not in `serverNames`, or none at all: take this context (the default), or refuse. */
   readonly unknownServerName?: "default" | "refuse" | undefined
@@ -159,7 +164,10 @@ export interface ServerOptions extends CommonContextOptions {
   readonly dhparam?: Material | "auto" | undefined
   /** Session tickets, so that clients can resume. RFC 5077, RFC 8446 section 4.6.1. Default on. */
   readonly tickets?: TicketOptions | false | undefined
-  /** Finds the key of an identity; `None` refuses. */
+  /**
+   * Finds the key of an identity; `None` refuses. With TLS 1.3 it is asked for tickets as well, which look like identities
+   * (RFC 8446, section 4.2.11). One that throws fails the handshake.
+   */
   readonly psk?: ((identity: string) => Option.Option<Uint8Array | Redacted.Redacted<Uint8Array>>) | undefined
   /** Shown to clients up to TLS 1.2, so that they find their key. */
   readonly pskHint?: string | undefined

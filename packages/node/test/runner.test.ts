@@ -90,6 +90,18 @@ it.scopedLive("C37 the runner runs a script's Effect on the dispatcher, and ends
     expect(run.output()).toContain("the thread ran")
   }))
 
+it.scopedLive("C37 a script that ends in pauseForever ends with 0 when nothing else is left, and nothing is logged", () =>
+  Effect.gen(function*() {
+    const { script } = yield* withScript(
+      "paused.mjs",
+      `import { Thread } from "@copas/core"
+       export default Thread.pauseForever`
+    )
+    const run = yield* start("run", script)
+    expect(yield* run.code).toBe(0)
+    expect(run.output()).toBe("")
+  }))
+
 it.scopedLive("C37 the runner runs a script's Layer", () =>
   Effect.gen(function*() {
     const { script } = yield* withScript(

@@ -1,13 +1,16 @@
 import type { ServerContext } from "@copas/core/Tls"
 import type { TlsError } from "@copas/core/TlsError"
 import type { ClientOptions, CommonContextOptions, PresharedKey, ServerOptions } from "@copas/core/TlsOptions"
-import type { TlsPlatform } from "@copas/core/TlsTransport"
+import type { HandshakeEvents, TlsPlatform, TlsTransport, UpgradeRequest } from "@copas/core/TlsTransport"
+import type { Transport } from "@copas/core/Transport"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
 import * as Tls from "node:tls"
+import { domainToASCII } from "node:url"
+import { NodeTransport } from "../NodeSocket.js"
 import * as Certificates from "./certificates.js"
 import { Refusal } from "./tlsErrors.js"
 import { bad, common, dhparam, tryPart } from "./tlsMaterial.js"
@@ -25,21 +28,28 @@ export interface ClientNative {
   readonly requireCloseNotify: boolean
 }
 
+type ChooseContext = (error: Error | null, context?: Tls.SecureContext) => void
+
 type ServerNames = ReadonlyMap<string, ServerContext>
 
-interface ServerSettings {
+/** What a server wants of its clients' certificates. */
+interface ClientPolicy {
   readonly requestCertificate: boolean
   readonly requireCertificate: boolean
   readonly verify: "chain" | "none"
+  readonly maxDepth: number | undefined
+}
+
+interface ServerSettings extends ClientPolicy {
+  /** It was not said: a context that a name leads to goes by the listener's policy then. */
+  readonly isPolicyOpen: boolean
   readonly alpn: Array<string> | undefined
   readonly chooseAlpn: ((offer: { servername: string; protocols: Array<string> }) => string | undefined) | undefined
   readonly nameRequired: boolean
-  readonly chooseName:
-    | ((name: string, done: (error: Error | null, context?: Tls.SecureContext) => void) => void)
-    | undefined
+  readonly names: ServerNames
+  readonly chooseName: ((this: unknown, name: string, done: ChooseContext) => void) | undefined
   readonly psk: ((socket: Tls.TLSSocket, identity: string) => Uint8Array | null) | undefined
   readonly pskHint: string | undefined
-  readonly maxDepth: number | undefined
   readonly requireCloseNotify: boolean
 }
 
@@ -68,6 +78,26 @@ const checkAlpn = (
     : Effect.fail(bad("alpn", "each protocol takes 1 to 255 bytes, and there must be one", undefined))
 }
 
+/** What Node and OpenSSL take; more, or a NUL in a name, would end the handshake or be cut off. */
+const longestPskText = 256
+const longestPskKey = 512
+
+const checkPskText = (what: string, text: string, least: number): Effect.Effect<void, TlsError> => {
+  const length = Buffer.byteLength(text)
+  return length >= least && length <= longestPskText && !text.includes("\0")
+    ? Effect.void
+    : Effect.fail(bad("psk", `${what} takes ${least} to ${longestPskText} bytes without NUL`, undefined))
+}
+
+/** A key that is given as it is can be looked at now; what a function finds fails the handshake. */
+const checkPsk = (psk: ClientOptions["psk"]): Effect.Effect<void, TlsError> => {
+  if (psk === undefined || typeof psk === "function") return Effect.void
+  const { length } = bytesOf(psk.key)
+  return length >= 1 && length <= longestPskKey
+    ? checkPskText("an identity", psk.identity, 1)
+    : Effect.fail(bad("psk", `a key takes 1 to ${longestPskKey} bytes`, undefined))
+}
+
 /** A renegotiation is a way to make a server work (CVE-2011-1473), and TLS 1.3 has none. */
 const noRenegotiation = Crypto.constants.SSL_OP_NO_RENEGOTIATION
 
@@ -92,6 +122,7 @@ const clientContext = (options: ClientOptions): Effect.Effect<ClientNative, TlsE
   Effect.gen(function*() {
     const material = yield* common(pskCiphers(options, options.psk !== undefined))
     const alpn = yield* checkAlpn(options.alpn)
+    yield* checkPsk(options.psk)
     const secure = yield* tryPart(
       "ciphers",
       undefined,
@@ -112,8 +143,11 @@ const clientContext = (options: ClientOptions): Effect.Effect<ClientNative, TlsE
 
 const native = (context: ServerContext): ServerNative => context.native as ServerNative
 
+/** As clients ask for it: in ASCII, in lower case, without the root's dot (RFC 6066, section 3). */
+const asAsked = (name: string): string => (domainToASCII(name) || name.toLowerCase()).replace(/\.$/, "")
+
 const nameTable = (names: ServerOptions["serverNames"]): ServerNames =>
-  new Map(Object.entries(names ?? {}).map(([name, context]) => [name.toLowerCase().replace(/\.$/, ""), context]))
+  new Map(Object.entries(names ?? {}).map(([name, context]) => [asAsked(name), context]))
 
 /** The context for a name: exact, or by a wildcard for the first label (RFC 6125, section 6.4.3). */
 const findName = (table: ServerNames, name: string): ServerContext | undefined => {
@@ -130,10 +164,12 @@ const serverPsk = (psk: ServerOptions["psk"]): ServerSettings["psk"] =>
 
 const serverSettings = (options: ServerOptions): Effect.Effect<ServerSettings, TlsError> =>
   Effect.gen(function*() {
-    const { alpn, serverNames } = options
+    const { alpn, pskHint, serverNames } = options
+    if (pskHint !== undefined) yield* checkPskText("pskHint", pskHint, 0)
     const table = nameTable(serverNames)
     const refusing = options.unknownServerName === "refuse"
     return {
+      isPolicyOpen: options.clientCertificates === undefined,
       requestCertificate: options.clientCertificates !== undefined && options.clientCertificates !== "none",
       requireCertificate: options.clientCertificates === "require",
       verify: options.verify ?? "chain",
@@ -145,14 +181,11 @@ const serverSettings = (options: ServerOptions): Effect.Effect<ServerSettings, T
             alpn({ serverName: servername ? Option.some(servername) : Option.none(), protocols })
           ),
       nameRequired: refusing,
-      chooseName: table.size === 0 && !refusing ? undefined : (name, done) => {
-        const found = findName(table, name)
-        if (found !== undefined) done(null, native(found).secure)
-        else if (refusing) done(new Refusal({ reason: "UnknownServerName", detail: JSON.stringify(name) }))
-        else done(null)
-      },
+      names: table,
+      // Each connection has its own: see `accept`.
+      chooseName: undefined,
       psk: serverPsk(options.psk),
-      pskHint: options.pskHint,
+      pskHint,
       maxDepth: options.maxDepth,
       requireCloseNotify: options.requireCloseNotify === true
     }
@@ -173,6 +206,8 @@ const serverMaterial = (options: ServerOptions): Effect.Effect<Tls.SecureContext
     }
     const dh = yield* dhparam(options.dhparam)
     if (dh !== undefined) material.dhparam = dh
+    // OpenSSL's own default is two hours.
+    material.sessionTimeout = 300
     if (tickets === undefined || tickets === false) return material
     if (tickets.keys !== undefined) {
       const keys = Redacted.value(tickets.keys)
@@ -199,6 +234,97 @@ const serverContext = (options: ServerOptions): Effect.Effect<ServerNative, TlsE
     return { material, settings: yield* serverSettings(options), secure: yield* build(material) }
   })
 
+// ---- one connection
+
+/** What has to be done to what Node keeps of OpenSSL, for which it has no call. */
+interface WithNative {
+  readonly ssl:
+    | {
+      readonly setVerifyMode?: (request: boolean, require: boolean) => void
+      sni_context?: unknown
+    }
+    | null
+}
+
+const nativeOf = (socket: unknown): WithNative["ssl"] => (socket as WithNative).ssl
+
+/** Contexts that were made of others, by what they were made for: as long as both are there. */
+const derived = new WeakMap<Tls.SecureContext, WeakMap<object, Tls.SecureContext>>()
+
+const derive = (from: ServerNative, reason: object, changes: Tls.SecureContextOptions): Tls.SecureContext => {
+  let made = derived.get(from.secure)
+  if (made === undefined) derived.set(from.secure, made = new WeakMap())
+  let secure = made.get(reason)
+  if (secure === undefined) made.set(reason, secure = Tls.createSecureContext({ ...from.material, ...changes }))
+  return secure
+}
+
+const withoutTickets = {}
+
+/**
+ * The context that a connection begins with. A session that was made under one name is resumed under any other, for
+ * OpenSSL looks at names too late: it would carry a client's certificate over to a name whose authorities never saw it.
+ * So where certificates are asked for, under any name, there are no tickets.
+ */
+const initial = (server: ServerNative): Tls.SecureContext => {
+  const { names, requestCertificate } = server.settings
+  if (names.size === 0) return server.secure
+  const isAsked = requestCertificate ||
+    Array.from(names.values()).some((context) => native(context).settings.requestCertificate)
+  if (!isAsked) return server.secure
+  const secureOptions = (server.material.secureOptions ?? 0) | Crypto.constants.SSL_OP_NO_TICKET
+  return derive(server, withoutTickets, { secureOptions })
+}
+
+/** The context of a name; one that leaves clients' certificates to the listener has its authorities as well. */
+const named = (server: ServerNative, found: ServerNative): Tls.SecureContext => {
+  const { ca, crl } = server.material
+  if (!found.settings.isPolicyOpen || found.material.ca !== undefined || ca === undefined) return found.secure
+  return derive(found, server.material, { ca, ...(crl === undefined ? {} : { crl }) })
+}
+
+/** Accepts with settings of this connection's own: the name that the client asks for may change them. */
+const accept = (transport: Transport, request: UpgradeRequest, events: HandshakeEvents): TlsTransport => {
+  const server = request.context as ServerNative
+  const { settings } = server
+  const hasNames = settings.names.size > 0 || settings.nameRequired
+  const own: ServerNative = hasNames ? { ...server, secure: initial(server) } : server
+  if (hasNames) {
+    own.settings = {
+      ...settings,
+      chooseName(name, done) {
+        const context = findName(settings.names, name)
+        if (context === undefined) {
+          done(
+            settings.nameRequired
+              ? new Refusal({ reason: "UnknownServerName", detail: JSON.stringify(name) })
+              : null
+          )
+          return
+        }
+        const found = native(context)
+        if (!found.settings.isPolicyOpen) {
+          const { maxDepth, requestCertificate, requireCertificate, verify } = found.settings
+          const ssl = nativeOf(this)
+          if (typeof ssl?.setVerifyMode !== "function") {
+            done(new Refusal({ reason: "Unknown", detail: "the name's own settings cannot be applied" }))
+            return
+          }
+          ssl.setVerifyMode(requestCertificate, requireCertificate)
+          own.settings = { ...own.settings, maxDepth, requestCertificate, requireCertificate, verify }
+        }
+        done(null, named(server, found))
+      }
+    }
+  }
+  const made = upgrade(transport, hasNames ? { ...request, context: own } : request, events)
+  // Up to TLS 1.2 a session keeps the name that it was made under only if the server took it as soon as it came, and with
+  // this set Node does: else `serverName` would be missing once the session is resumed, and a strict server would refuse.
+  const ssl = made instanceof NodeTransport ? nativeOf(made.socket) : undefined
+  if (ssl) ssl.sni_context = own.secure.context
+  return made
+}
+
 /** Node's TLS behind the contract. */
 export const platform: TlsPlatform = {
   clientContext,
@@ -215,6 +341,7 @@ export const platform: TlsPlatform = {
         Object.assign(current, { material, secure })
       })
     }),
-  upgrade,
+  upgrade: (transport, request, events) =>
+    request.role === "server" ? accept(transport, request, events) : upgrade(transport, request, events),
   certificates: Certificates.read
 }

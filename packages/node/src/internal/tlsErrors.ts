@@ -64,6 +64,8 @@ const reasons: Readonly<Record<string, TlsReason>> = {
   ERR_SSL_TLSV1_ALERT_UNRECOGNIZED_NAME: "UnknownServerName",
   ERR_SSL_PSK_IDENTITY_NOT_FOUND: "UnknownPskIdentity",
   ERR_SSL_TLSV1_ALERT_UNKNOWN_PSK_IDENTITY: "UnknownPskIdentity",
+  // The key of TLS 1.3 is proved at once (RFC 8446, section 4.2.11.2).
+  ERR_SSL_BINDER_DOES_NOT_VERIFY: "UnknownPskIdentity",
   ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: "NoCertificate",
 
   // The first bytes were no record of TLS.

@@ -197,6 +197,11 @@ export const common = (options: CommonContextOptions): Effect.Effect<Tls.SecureC
     if (curves !== undefined) yield* probe("curves", { ecdhCurve: curves })
     if (signatureAlgorithms !== undefined) yield* probe("signatureAlgorithms", { sigalgs: signatureAlgorithms })
     const identities = yield* Effect.forEach(listOf(options.identity), identity)
+    const own = identities.length === 0
+      ? undefined
+      : { cert: identities.map(({ cert }) => cert), key: identities.map(({ key }) => key) }
+    // The list of ciphers says how weak a key may be (`@SECLEVEL`).
+    if (own !== undefined) yield* probe("certificate", definedOptions({ ciphers, ...own }))
     let ca: Array<string> | undefined
     if (options.ca !== undefined) {
       ca = []
@@ -220,8 +225,7 @@ export const common = (options: CommonContextOptions): Effect.Effect<Tls.SecureC
       ciphers,
       ecdhCurve: curves,
       sigalgs: signatureAlgorithms,
-      cert: identities.length === 0 ? undefined : identities.map(({ cert }) => cert),
-      key: identities.length === 0 ? undefined : identities.map(({ key }) => key),
+      ...own,
       ca,
       crl: crl.length === 0 ? undefined : crl
     } as Tls.SecureContextOptions)

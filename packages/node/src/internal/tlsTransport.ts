@@ -107,6 +107,8 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   }
 
   override open(events: Events): void {
+    // What failed already, in the call that began the handshake, is told by the error event as every other failure of it.
+    if (!this.isEstablished) this.early = undefined
     super.open(this.tap === undefined ? events : watching(events, this.tap))
   }
 
@@ -131,9 +133,22 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
 
   override onError(error: Error): void {
     if (this.isEstablished) super.onError(error)
-    else this.failHandshake(toTlsFailure(error))
+    else this.failHandshake(this.toHandshakeFailure(error))
     // An error of TLS after the handshake does not end the socket by itself.
     this.secured.destroy()
+  }
+
+  /**
+   * TLS 1.3 passes an identity over that it does not know, and goes on to certificates (RFC 8446, section 4.2.11): on a
+   * server that has none that is where it ends.
+   */
+  private toHandshakeFailure(error: Error): TlsFailure {
+    const failure = toTlsFailure(error)
+    if (this.request.role === "client" || failure.code !== "ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM") return failure
+    const { material, settings } = this.request.context as ServerNative
+    return settings.psk !== undefined && material.cert === undefined
+      ? { ...failure, reason: "UnknownPskIdentity" }
+      : failure
   }
 
   override onClose(): void {
@@ -244,8 +259,25 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   override reset(): void {
     this.isOver = true
     clearImmediate(this.ending)
-    if (this.path === undefined && !this.below.destroyed) this.below.resetAndDestroy()
-    this.secured.destroy()
+    void this.remoteAddress
+    const { below, secured } = this
+    // As below: after a half-close, which TLS does past the socket below, libuv refuses, and a handle is left.
+    const canReset = this.path === undefined && !below.destroyed && !below.connecting && !below.writableEnded &&
+      !secured.writableEnded
+    if (canReset) resetWhenDestroyed(below)
+    secured.destroy()
+  }
+}
+
+/**
+ * Node destroys the socket below when it takes TLS down. To reset that one first pulls the handle away from under what TLS
+ * has still to do in this turn of the loop: that is a segmentation fault (seen on Node 20).
+ */
+const resetWhenDestroyed = (below: NodeNet.Socket): void => {
+  const { destroy } = below
+  below.destroy = () => {
+    below.destroy = destroy
+    return below.resetAndDestroy()
   }
 }
 
@@ -336,13 +368,14 @@ const accept = (request: UpgradeRequest, socket: NodeNet.Socket | Tap): Tls.TLSS
 /** See the contract. */
 export const upgrade = (transport: Transport, request: UpgradeRequest, handshake: HandshakeEvents): TlsTransport => {
   const under = transport as NodeTransport
+  // May look at what others made, and is done before anything is given away.
+  const offered = request.role === "client" ? sessionOf(request) : undefined
   const below = under.handOver()
   if (request.early !== undefined) below.unshift(request.early)
   const { requireCloseNotify } = request.role === "client"
     ? request.context as ClientNative
     : (request.context as ServerNative).settings
   const tap = requireCloseNotify ? new Tap(below) : undefined
-  const offered = request.role === "client" ? sessionOf(request) : undefined
   let secured: Tls.TLSSocket
   let failure: TlsFailure | undefined
   try {

@@ -1,0 +1,49 @@
+/** What the audit's tests share. */
+import type { Net } from "@copas/core"
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+
+/** Numbers between 0 and 1, the same ones for the same seed (mulberry32). */
+export const randomFrom = (seed: number): () => number => {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+/** One turn of the event loop. */
+export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
+export const turns = (count: number): Effect.Effect<void> =>
+  Effect.repeatN(turn, Math.max(0, count - 1)).pipe(
+    (all) => count === 0 ? Effect.void : all
+  )
+
+/** Goes round the event loop until something is so; the test's own time-out is the bound. */
+export const until = <E, R>(isSo: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
+  Effect.flatMap(isSo, (so) => so ? Effect.void : Effect.zipRight(turn, until(isSo)))
+
+/** The sockets among this process's descriptors. */
+export const sockets: Effect.Effect<number> = Effect.sync(() => {
+  let count = 0
+  for (const name of Fs.readdirSync("/proc/self/fd")) {
+    try {
+      if (Fs.readlinkSync(`/proc/self/fd/${name}`).startsWith("socket:")) count += 1
+    } catch {
+      // The one that read the folder.
+    }
+  }
+  return count
+})
+
+export const backTo = (before: number): Effect.Effect<void> => until(Effect.map(sockets, (now) => now <= before))
+
+export const stats = (
+  listener: Net.Listener,
+  enough: (stats: Net.ListenerStats) => boolean
+): Effect.Effect<void> => until(Effect.map(listener.stats, enough))

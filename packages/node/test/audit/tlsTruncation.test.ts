@@ -1,0 +1,149 @@
+import { Net, type TlsOptions } from "@copas/core"
+import { NodeNet } from "@copas/node"
+import { expect, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as NodeNetwork from "node:net"
+import * as Fixture from "../tlsFixture.js"
+import { backTo, sockets } from "./support.js"
+
+/** Stands in between, and ends or resets the connection after so many bytes from the server. */
+const cutter = (port: number, after: number, how: "end" | "reset") =>
+  Effect.acquireRelease(
+    Effect.async<{ readonly port: number; readonly passed: () => number; readonly close: () => void }>((resume) => {
+      let passed = 0
+      const open = new Set<NodeNetwork.Socket>()
+      const server = NodeNetwork.createServer({ allowHalfOpen: true }, (client) => {
+        const upstream = NodeNetwork.connect({ port, host: "127.0.0.1", allowHalfOpen: true })
+        for (const socket of [client, upstream]) {
+          open.add(socket)
+          socket.on("error", () => undefined)
+        }
+        client.on("data", (chunk) => upstream.write(chunk))
+        client.on("end", () => upstream.end())
+        client.on("close", () => upstream.destroy())
+        upstream.on("data", (chunk) => {
+          if (passed >= after) return
+          const part = chunk.subarray(0, after - passed)
+          passed += part.length
+          client.write(part)
+          if (passed < after) return
+          if (how === "end") client.end()
+          else client.resetAndDestroy()
+        })
+        upstream.on("end", () => client.end())
+      })
+      server.listen(0, "127.0.0.1", () =>
+        resume(Effect.succeed({
+          port: (server.address() as NodeNetwork.AddressInfo).port,
+          passed: () => passed,
+          close: () => {
+            server.close()
+            for (const socket of open) socket.destroy()
+          }
+        })))
+    }),
+    (made) => Effect.sync(made.close)
+  )
+
+layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })((it) => {
+  const message = "all of it, and not a byte less"
+
+  /** What a client reads of a message that is cut off after so many bytes of the connection. */
+  const cut = (
+    after: number,
+    how: "end" | "reset",
+    options: TlsOptions.ClientOptions,
+    maxVersion: TlsOptions.Version
+  ) =>
+    Effect.scoped(Effect.gen(function*() {
+      const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext({ maxVersion }) })
+      const between = yield* cutter(Fixture.portOf(listener), after, how)
+      yield* Effect.forkScoped(
+        Effect.exit(Effect.scoped(Effect.flatMap(listener.accept, (socket) => socket.send(message))))
+      )
+      const context = yield* Fixture.clientContext({ sessions: 0, ...options })
+      const outcome = yield* Effect.either(Effect.scoped(Effect.flatMap(
+        Net.connect({ host: "127.0.0.1", port: between.port, linger: 0, tls: { context, serverName: "localhost" } }),
+        (socket) => Effect.map(socket.receiveAll(), (bytes) => Buffer.from(bytes).toString())
+      )))
+      return { outcome, passed: between.passed() }
+    }))
+
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    it.scoped(
+      `T02 with \`requireCloseNotify\` no cut of the connection passes for the end, wherever it is (${maxVersion})`,
+      () =>
+        Effect.gen(function*() {
+          const before = yield* sockets
+          const whole = yield* cut(Infinity, "end", { requireCloseNotify: true }, maxVersion)
+          expect(whole.outcome).toMatchObject({ _tag: "Right", right: message })
+          const seen = new Set<string>()
+          for (let after = 1; after < whole.passed - 1; after += after < 20 || whole.passed - after < 90 ? 1 : 37) {
+            const how = after % 2 === 0 ? "end" : "reset"
+            const { outcome } = yield* cut(after, how, { requireCloseNotify: true }, maxVersion)
+            if (outcome._tag === "Right") throw new Error(`${after} of ${whole.passed} bytes passed for the whole`)
+            seen.add(outcome.left._tag)
+            const { left } = outcome
+            if (left._tag === "TlsError") expect(left.reason).toBe("ClosedInHandshake")
+            else {expect(left).toMatchObject({
+                _tag: "SocketBroken",
+                reason: expect.stringMatching(/^(Truncated|Reset)$/)
+              })}
+          }
+          expect(seen).toEqual(new Set(["TlsError", "SocketBroken"]))
+          yield* backTo(before)
+        }),
+      60_000
+    )
+
+    it.scoped(`T02 without it an end is an end, but nobody gets a byte of a record that was cut (${maxVersion})`, () =>
+      Effect.gen(function*() {
+        const whole = yield* cut(Infinity, "end", {}, maxVersion)
+        for (let after = whole.passed - 80; after < whole.passed; after += 1) {
+          const { outcome } = yield* cut(after, "end", {}, maxVersion)
+          // The record comes whole, or nothing of it.
+          if (outcome._tag === "Right") expect(["", message]).toContain(outcome.right)
+          else expect(outcome.left).toMatchObject({ _tag: "SocketBroken" })
+        }
+      }))
+  }
+
+  it.scoped("T02 a byte that is changed on the way breaks the connection with TLS's own reason, and is not delivered", () =>
+    Effect.gen(function*() {
+      const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext() })
+      yield* Effect.forkScoped(Effect.forever(
+        Effect.exit(Effect.scoped(Effect.flatMap(listener.accept, (socket) => socket.send(message))))
+      ))
+      const context = yield* Fixture.clientContext({ sessions: 0 })
+      let changed = 0
+      for (let at = 0; at < 40; at += 1) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const relay = yield* Effect.acquireRelease(
+            Effect.async<NodeNetwork.Server>((resume) => {
+              const server = NodeNetwork.createServer((client) => {
+                const upstream = NodeNetwork.connect(Fixture.portOf(listener), "127.0.0.1")
+                client.on("error", () => undefined).on("data", (chunk) => upstream.write(chunk))
+                client.on("close", () => upstream.destroy())
+                upstream.on("error", () => undefined).on("data", (chunk) => {
+                  const copy = Buffer.from(chunk)
+                  copy[Math.floor(copy.length * at / 40)]! ^= 1
+                  client.write(copy)
+                }).on("close", () => client.end())
+              })
+              server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+            }),
+            (server) => Effect.sync(() => void server.close())
+          )
+          const { port } = relay.address() as NodeNetwork.AddressInfo
+          const outcome = yield* Effect.either(Effect.flatMap(
+            Net.connect({ host: "127.0.0.1", port, linger: 0, tls: { context, serverName: "localhost" } }),
+            (socket) => socket.receiveAll()
+          ))
+          expect(outcome).toMatchObject({ _tag: "Left" })
+          changed += 1
+        }))
+      }
+      expect(changed).toBe(40)
+    }))
+})
