@@ -18,7 +18,7 @@ import type { DatagramSocket, Stats as DatagramStats } from "./DatagramSocket.js
 import * as CopasService from "./internal/copasService.js"
 import * as Net from "./Net.js"
 import type { Socket, Timeouts } from "./Socket.js"
-import type { BindError, InvalidOption, UnsupportedOption } from "./SocketError.js"
+import type { BindError, InvalidOption, ListenerClosed, SocketClosed, UnsupportedOption } from "./SocketError.js"
 import type { ConnectionEnd, Status } from "./Status.js"
 import type { ErrorHandler, Thread } from "./Thread.js"
 
@@ -122,12 +122,12 @@ export interface Service {
       listener: Net.Listener,
       handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
       options?: ServerOptions
-    ): Effect.Effect<Server, InvalidOption, Exclude<R, Scope.Scope>>
+    ): Effect.Effect<Server, InvalidOption | ListenerClosed, Exclude<R, Scope.Scope>>
     <E, R>(
       socket: DatagramSocket,
       handler: (socket: DatagramSocket) => Effect.Effect<unknown, E, R>,
       options?: DatagramServerOptions
-    ): Effect.Effect<DatagramServer, InvalidOption, Exclude<R, Scope.Scope>>
+    ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, Exclude<R, Scope.Scope>>
   }
   readonly removeServer: (
     server: Server | DatagramServer,
@@ -205,7 +205,13 @@ export const layer: Layer.Layer<Copas, never, Net.Net> = Layer.scoped(
  *
  * The scope of `program` lasts until then, so that its listeners do; a connection that it opens for a while wants
  * `Effect.scoped` around it, else the other end's thread waits for it. When `program` fails, all else is interrupted,
- * and the failure is this effect's. *Interruption* interrupts every thread, closes every server, and waits for them.
+ * and the failure is this effect's. When `program` itself is one of those that wait to be woken, in `Thread.pauseForever`
+ * or in a line without a limit, it has no value to give: it is interrupted, and this effect ends as interrupted, which
+ * `NodeRuntime.runMain` and the runner take for a normal end. A program that is to stay until the end and then go on
+ * waits with `waitForExit`.
+ *
+ * Within a thread of the dispatcher `run` waits for all but that thread, and ends nothing but `program` when that fails or
+ * it is interrupted. *Interruption* interrupts every thread, closes every server, and waits for them.
  *
  * @since 0.1.0
  * @category running
@@ -268,6 +274,10 @@ export const running: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copa
  * On a datagram socket the handler runs once, in one thread, and gets the socket: it is the server, for as long as it
  * runs. The socket is not closed when it ends, unless `autoClose` is asked for.
  *
+ * What is closed, or whose scope has ended, cannot be served: `ListenerClosed`, or `SocketClosed` of a datagram socket.
+ * Nor can what another server has: `InvalidOption`. (Copas replaces the handler; remove that server first, with
+ * `keepOpen`.)
+ *
  * @since 0.1.0
  * @category servers
  */
@@ -276,13 +286,13 @@ export const addServer: {
     listener: Net.Listener,
     handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
     options?: ServerOptions
-  ): Effect.Effect<Server, InvalidOption, Exclude<R, Scope.Scope> | Copas>
+  ): Effect.Effect<Server, InvalidOption | ListenerClosed, Exclude<R, Scope.Scope> | Copas>
   <E, R>(
     socket: DatagramSocket,
     handler: (socket: DatagramSocket) => Effect.Effect<unknown, E, R>,
     options?: DatagramServerOptions
-  ): Effect.Effect<DatagramServer, InvalidOption, Exclude<R, Scope.Scope> | Copas>
-} = (listener: any, handler: any, options?: object): Effect.Effect<any, InvalidOption, any> =>
+  ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, Exclude<R, Scope.Scope> | Copas>
+} = (listener: any, handler: any, options?: object): Effect.Effect<any, any, any> =>
   Effect.flatMap(Copas, (copas) => copas.addServer(listener, handler, options))
 
 /**
@@ -314,7 +324,9 @@ export const serve = <E, R>(
 > =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const listener = yield* Net.listen(options)
-    yield* Effect.acquireRelease(addServer(listener, handler, options), (server) => removeServer(server))
+    // The scope that would close it is this one's.
+    const added = Effect.catchTag(addServer(listener, handler, options), "ListenerClosed", Effect.die)
+    yield* Effect.acquireRelease(added, (server) => removeServer(server))
   }))
 
 /**
@@ -331,7 +343,8 @@ export const addThread = <A, E, R>(
 
 /**
  * Says that it is time to end: `exiting` turns true, who waits in `waitForExit` goes on, and servers stop accepting.
- * Handlers that run go on. (Copas leaves the servers to the program; then nothing ends while one is there.)
+ * Handlers that run go on; a server that is added afterwards serves. (Copas leaves the servers to the program; then
+ * nothing ends while one is there.)
  *
  * @since 0.1.0
  * @category ending
@@ -363,7 +376,8 @@ export const drain = (within: Duration.DurationInput): Effect.Effect<boolean, ne
   Effect.flatMap(Copas, (copas) => copas.drain(within))
 
 /**
- * Interrupts every other thread, closes every server and every socket that a handler left open, and waits for them.
+ * Interrupts every other thread, and error handlers that are at work, closes every server and every socket that a
+ * handler left open, and waits for them.
  *
  * @since 0.1.0
  * @category ending

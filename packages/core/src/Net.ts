@@ -70,8 +70,11 @@ export interface CommonOptions extends SocketOptions {
   readonly timeouts?: Timeouts | undefined
   /**
    * How long leaving the scope may take: counted from the last byte that moved while what was sent is flushed (default
-   * 30 seconds), then once more for the peer to finish (default 2 seconds). Past it the connection is cut. Zero does not
-   * wait at all.
+   * 30 seconds), then once more for the peer to finish (default 2 seconds). Past it the connection is cut.
+   *
+   * Zero does not wait at all: what was sent is handed to the system in one write of at most 128 KiB, unless another
+   * write is under way, and the connection is closed at once. What the system does not take then is dropped, and what the
+   * peer sent and nobody read turns the close into a reset. (LuaSocket's `linger` with a time-out of zero resets always.)
    */
   readonly linger?: Duration.DurationInput | undefined
   /** Reading from the system stops when so many bytes wait unread. Default 128 KiB. */

@@ -93,7 +93,8 @@ export const pause = (duration: Duration.DurationInput): Effect.Effect<Duration.
 
 /**
  * Sleeps until `wakeup`; gives the time slept. A thread that sleeps so does not keep `Copas.run` going: when nothing
- * else is left to do, it is interrupted.
+ * else is left to do, it is interrupted. Is it the program that `run` was given, `run` ends as interrupted:
+ * `Copas.waitForExit` is what waits for the end.
  *
  * @since 0.1.0
  * @category combinators

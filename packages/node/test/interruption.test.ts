@@ -1,6 +1,9 @@
+import * as Copas from "@copas/core/Copas"
 import { DispatcherContract } from "@copas/core/testing"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import { readdirSync, readlinkSync } from "node:fs"
 import * as NodeCopas from "../src/NodeCopas.js"
 
@@ -50,3 +53,18 @@ for (const mode of ["yields", "events"] as const) {
     60_000
   )
 }
+
+it.live(
+  "C10 a random program that ends, cancels, removes and adds all at once comes to its end and leaves no descriptor",
+  () =>
+    Effect.gen(function*() {
+      const before = yield* held
+      for (let seed = 1; seed <= 60; seed += 1) {
+        yield* DispatcherContract.quarrelAtRandom(seed)
+        expect({ seed, left: yield* DispatcherContract.leftovers }).toEqual({ seed, left: [] })
+        expect({ seed, isFinished: yield* Copas.finished }).toEqual({ seed, isFinished: true })
+        expect({ seed, ...(yield* heldAgain(before)) }).toEqual({ seed, ...before })
+      }
+    }).pipe(Effect.provide(Layer.merge(NodeCopas.layer, Logger.remove(Logger.defaultLogger)))),
+  60_000
+)

@@ -4,7 +4,7 @@ import type { DatagramServer, DatagramServerOptions, Server, ServerOptions, Serv
 import { type DatagramSocket, isDatagramSocket } from "../DatagramSocket.js"
 import type { Listener, Service as NetService } from "../Net.js"
 import type { Socket } from "../Socket.js"
-import { InvalidOption } from "../SocketError.js"
+import { InvalidOption, ListenerClosed, type SocketClosed } from "../SocketError.js"
 import type { ErrorHandler, Thread } from "../Thread.js"
 import type { DatagramEndpoint } from "./datagramEndpoint.js"
 import { DispatcherDatagramServer } from "./datagramServer.js"
@@ -14,6 +14,7 @@ import * as Lifecycle from "./lifecycle.js"
 import type { NetListener } from "./listener.js"
 import * as Options from "./options.js"
 import { DispatcherServer } from "./server.js"
+import * as SocketFailure from "./socketFailure.js"
 import * as StatusReport from "./statusReport.js"
 import * as TimeoutOptions from "./timeoutOptions.js"
 
@@ -28,17 +29,24 @@ export const make = (
     const deadlines = Deadlines.forClock(yield* Effect.clock)
     const dispatcher = yield* Effect.acquireRelease(
       Effect.sync(() => new Dispatcher(errorHandler, deadlines)),
-      (dispatcher) => dispatcher.cancelAll
+      (dispatcher) =>
+        Effect.suspend(() => {
+          dispatcher.isReleased = true
+          return dispatcher.cancelAll
+        })
     )
 
     const addDatagramServer = (
       socket: DatagramSocket,
       handler: (socket: DatagramSocket) => Effect.Effect<unknown, unknown, any>,
       options: DatagramServerOptions
-    ): Effect.Effect<DatagramServer, InvalidOption, any> =>
+    ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, any> =>
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<any>()
         const own = socket as DatagramEndpoint
+        const timeouts = yield* TimeoutOptions.change(own.timeouts, options.timeouts)
+        // From here to the start nothing yields: nobody closes it or adds it meanwhile.
+        if (own.isClosing) return yield* SocketFailure.closed(own, "serve", "here", SocketFailure.noBytes)
         if (own.server !== undefined) {
           return yield* new InvalidOption({
             option: "socket",
@@ -46,7 +54,7 @@ export const make = (
             expected: "one that no other server has; remove that server first, with `keepOpen`"
           })
         }
-        own.changeTimeouts(yield* TimeoutOptions.change(own.timeouts, options.timeouts))
+        own.changeTimeouts(timeouts)
         const server = new DispatcherDatagramServer(dispatcher, runtime, own, handler, {
           name: options.name ?? own.name,
           autoClose: options.autoClose ?? false,
@@ -60,10 +68,17 @@ export const make = (
       listener: Listener,
       handler: (socket: Socket) => Effect.Effect<unknown, unknown, any>,
       options: ServerOptions
-    ): Effect.Effect<Server, InvalidOption, any> =>
+    ): Effect.Effect<Server, InvalidOption | ListenerClosed, any> =>
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<any>()
         const own = listener as NetListener
+        const name = options.name ?? own.shownAddress
+        const timeouts = yield* TimeoutOptions.change(own.settings.timeouts, options.timeouts)
+        const maxConnections = options.maxConnections === undefined
+          ? Infinity
+          : yield* Options.count("maxConnections", options.maxConnections, 1)
+        // From here to the start nothing yields: nobody closes it or adds it meanwhile.
+        if (own.isClosing) return yield* new ListenerClosed({ address: own.shownAddress })
         if (own.server !== undefined) {
           return yield* new InvalidOption({
             option: "listener",
@@ -71,11 +86,6 @@ export const make = (
             expected: "one that no other server accepts on; remove that server first, with `keepOpen`"
           })
         }
-        const name = options.name ?? own.shownAddress
-        const timeouts = yield* TimeoutOptions.change(own.settings.timeouts, options.timeouts)
-        const maxConnections = options.maxConnections === undefined
-          ? Infinity
-          : yield* Options.count("maxConnections", options.maxConnections, 1)
         const server = new DispatcherServer(dispatcher, runtime, own, handler, {
           name,
           settings: { ...own.settings, label: `${name}:client_`, timeouts },

@@ -112,6 +112,8 @@ export class DispatcherDatagramServer implements DatagramServer {
   remove(keepOpen: boolean): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.socket.server === this) this.socket.server = undefined
+      // It may have been kept open and added anew: then it is another server's.
+      if (this.socket.server !== undefined) return Effect.void
       if (!keepOpen) return Effect.zipRight(this.socket.shut, Effect.sync(() => this.stop()))
       return this.thread === undefined ? Effect.void : this.thread.interrupt
     })

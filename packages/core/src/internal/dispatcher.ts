@@ -2,7 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
@@ -69,11 +69,15 @@ export class Dispatcher {
   readonly totals = { connections: 0, handlerFailures: 0, acceptFailures: 0 }
   onConnectionEnd: ((end: ConnectionEnd) => void) | undefined = undefined
   isExiting = false
+  /** The layer has ended: a thread that somebody still adds is interrupted before it starts. */
+  isReleased = false
   running = 0
   private lastThread = 0
   private inactive = 0
   /** Handlers at work on an error, and connections that still flush: something is left to do. */
   private errands = 0
+  /** Error handlers at work, by the thread that failed. */
+  private readonly reports = new Map<DispatcherThread, AnyFiber>()
   private readonly finishListeners: Array<() => void> = []
   private readonly innerListeners: Array<() => void> = []
   private exitListeners: Array<() => void> = []
@@ -122,6 +126,7 @@ export class Dispatcher {
     const fiber = this.fork(own, thread, options, effect as Effect.Effect<A, E>)
     thread.fiber = fiber
     fiber.addObserver((exit) => this.fiberEnded(own, thread, exit, options))
+    if (this.isReleased) thread.cut()
     return thread
   }
 
@@ -173,9 +178,11 @@ export class Dispatcher {
     options: Spawn
   ): void {
     // Should its fiber have been interrupted in a line, nobody told the line.
-    thread.waitsIn?.leave()
+    thread.leaveLine()
     this.threads.delete(thread)
     this.traced("threadEnded", thread.name)
+    // It is not over before its failure is reported, whatever its end brings to an end.
+    this.errands += 1
     options.onEnd?.(thread, exit)
     thread.ended(exit)
     if (
@@ -185,7 +192,7 @@ export class Dispatcher {
     ) {
       this.report(runtime, thread, options, exit.cause)
     }
-    this.checkFinished()
+    this.errandDone()
   }
 
   private report(
@@ -202,7 +209,12 @@ export class Dispatcher {
       (failure) => Effect.logError(`the error handler of ${thread.name} failed`, failure)
     )
     this.errands += 1
-    this.fork(runtime, thread, options, handled).addObserver(() => this.errandDone())
+    const fiber = this.fork(runtime, thread, options, handled)
+    this.reports.set(thread, fiber)
+    fiber.addObserver(() => {
+      this.reports.delete(thread)
+      this.errandDone()
+    })
   }
 
   /** Runs something of the dispatcher's own, which is not over before it is done. */
@@ -220,6 +232,8 @@ export class Dispatcher {
     this.checkFinished()
   }
 
+  private readonly afterExit = (): void => this.errandDone()
+
   inactiveChanged(by: number): void {
     this.inactive += by
     if (by > 0) this.checkFinished()
@@ -235,29 +249,43 @@ export class Dispatcher {
   /** When nothing is left to do those that wait for the exit get their turn; when they are done too, all is. */
   checkFinished(): void {
     if (this.running === 0 || !this.isFinished) return
-    if (this.exit()) return
+    if (this.exit()) {
+      // They may be fibers of which is not known when they are done: they have one step.
+      this.errands += 1
+      this.scheduler.scheduleTask(this.afterExit, 0)
+      return
+    }
     // A thread that waited for the end goes on, the last one first; so it is not the end yet.
     this.innerListeners.pop()?.()
     if (!this.isFinished) return
     for (const listener of this.finishListeners.splice(0)) listener()
   }
 
-  /** Waits until nothing is left to do. A thread may wait so too: it does not wait for itself. */
+  /** Waits until nothing is left to do. A thread, or an error handler, may wait so too: it does not wait for itself. */
   get finish(): Effect.Effect<void> {
     return Effect.withFiberRuntime((fiber) => {
       const current = threadOf(fiber)
-      const own = current?.dispatcher === this ? current : undefined
-      const listeners = own === undefined ? this.finishListeners : this.innerListeners
+      const thread = current !== undefined && this.threads.has(current) ? current : undefined
+      const isReport = current !== undefined && this.reports.has(current)
+      const listeners = thread === undefined && !isReport ? this.finishListeners : this.innerListeners
       return Effect.async<void>((resume) => {
+        let isWaiting = true
+        const waitEnds = (): void => {
+          if (!isWaiting) return
+          isWaiting = false
+          thread?.waitEnds(untilTheEnd)
+          if (isReport) this.errands += 1
+        }
         const listener = (): void => {
-          own?.waitEnds(untilTheEnd)
+          waitEnds()
           resume(Effect.void)
         }
         listeners.push(listener)
-        own?.waitBegins(untilTheEnd)
+        thread?.waitBegins(untilTheEnd)
+        if (isReport) this.errands -= 1
         this.checkFinished()
         return Effect.sync(() => {
-          own?.waitEnds(untilTheEnd)
+          waitEnds()
           const index = listeners.indexOf(listener)
           if (index !== -1) listeners.splice(index, 1)
         })
@@ -302,9 +330,12 @@ export class Dispatcher {
       // What is interrupted may add threads and servers while it ends.
       const threads: Effect.Effect<void> = Effect.suspend(() => {
         const others = Array.from(this.threads).filter((thread) => thread !== mine)
-        if (others.length === 0 && this.servers.size === 0) return Effect.void
+        // An error handler runs on behalf of the thread that failed.
+        const reports = Array.from(this.reports).filter(([thread]) => thread !== mine).map(([, report]) => report)
+        if (others.length === 0 && this.servers.size === 0 && reports.length === 0) return Effect.void
         for (const thread of others) thread.cut()
         return Effect.forEach(others, (thread) => thread.await, { discard: true }).pipe(
+          Effect.zipRight(this.cutReports(reports)),
           Effect.zipRight(servers),
           Effect.zipRight(threads)
         )
@@ -319,6 +350,22 @@ export class Dispatcher {
       )
       return Effect.all([servers, threads, connections, leftOpen], { discard: true })
     })
+  }
+
+  /** What fails while all is cancelled is reported as well: each error handler has the step that begins with it. */
+  private cutReports(reports: ReadonlyArray<AnyFiber>): Effect.Effect<void> {
+    if (reports.length === 0) return Effect.void
+    const begun = Effect.async<void>((resume) => this.scheduler.scheduleTask(() => resume(Effect.void), 0))
+    return Effect.zipRight(begun, Effect.forEach(reports, (report) => Fiber.interrupt(report), { discard: true }))
+  }
+
+  connectionEnded(server: string, thread: DispatcherThread): void {
+    if (this.onConnectionEnd === undefined) return
+    try {
+      this.onConnectionEnd({ server, durationMillis: this.deadlines.now() - thread.addedAt })
+    } catch {
+      // As with a tracer.
+    }
   }
 
   traced(event: TraceEvent["event"], name: string): void {

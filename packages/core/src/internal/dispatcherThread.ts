@@ -180,6 +180,14 @@ export class DispatcherThread implements Thread<any, any> {
     if (isCounted) this.activityChanged(wasInactive)
   }
 
+  /** It has ended: whatever still waits on its behalf is not the thread. */
+  leaveLine(): void {
+    const wait = this.waitsIn
+    if (wait === undefined) return
+    wait.leave()
+    this.waitEnds(wait)
+  }
+
   private activityChanged(wasInactive: boolean): void {
     if (this.isInactive !== wasInactive) this.dispatcher.inactiveChanged(wasInactive ? -1 : 1)
   }

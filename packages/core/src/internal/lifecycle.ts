@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { Deadline, forClock } from "./deadlines.js"
 import type { Dispatcher } from "./dispatcher.js"
+import { threadOf } from "./dispatcherThread.js"
 import { Sleeper } from "./sleeper.js"
 
 export const run = <A, E, R>(
@@ -18,6 +19,9 @@ export const run = <A, E, R>(
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<Exclude<R, Scope.Scope>>()
         const failed = yield* Deferred.make<never, E>()
+        const isInner = yield* Effect.withFiberRuntime<boolean>((fiber) =>
+          Effect.succeed(threadOf(fiber)?.dispatcher === dispatcher)
+        )
         if (dispatcher.running === 0) dispatcher.isExiting = false
         dispatcher.running += 1
         const thread = dispatcher.spawn(runtime, Effect.provideService(program, Scope.Scope, scope), {
@@ -30,8 +34,9 @@ export const run = <A, E, R>(
         })
         const exit = yield* Effect.exit(restore(Effect.raceFirst(dispatcher.finish, Deferred.await(failed))))
         dispatcher.running -= 1
-        // What is left after success sleeps until it is woken, and nobody is there to do that.
-        yield* dispatcher.cancelAll
+        // What is left after success sleeps until it is woken, and nobody is there to do that. Within a thread there is
+        // that one, and what is not of this program is the outer one's.
+        yield* isInner ? thread.interrupt : dispatcher.cancelAll
         const ended: Exit.Exit<A, E> = Exit.isFailure(exit) ? exit : thread.exit!
         return yield* ended
       })
@@ -53,11 +58,11 @@ export const step = (
   Effect.withFiberRuntime((fiber) => {
     const { scheduler } = dispatcher
     const millis = Duration.toMillis(timeout)
-    if (millis === 0 && scheduler.isIdle) return Effect.succeed(false)
+    // The step in which this very thread runs does not count: it is over when the next one begins.
+    const own = scheduler.isStepping ? scheduler.steps + 1 : 0
+    if (millis === 0 && (own === 0 ? scheduler.isIdle : !scheduler.hasReady)) return Effect.succeed(false)
     const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
     return Effect.async<boolean>((resume) => {
-      // The step in which this very thread runs does not count: it is over when the next one begins.
-      const begun = scheduler.steps
       let cancel = (): void => {}
       const deadline = new StepDeadline(() => {
         cancel()
@@ -65,7 +70,7 @@ export const step = (
       })
       const listen = (): void => {
         cancel = scheduler.afterStep(() => {
-          if (scheduler.isStepping && scheduler.steps === begun + 1) listen()
+          if (scheduler.steps === own) listen()
           else {
             deadlines.cancel(deadline)
             resume(Effect.succeed(true))
@@ -91,16 +96,20 @@ export const exit = (dispatcher: Dispatcher): Effect.Effect<void> =>
 export const waitForExit = (dispatcher: Dispatcher): Effect.Effect<void> =>
   Effect.withFiberRuntime((fiber) => {
     const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
-    return Effect.async<void>((resume) => {
-      const again = (): void => resume(dispatcher.isExiting ? Effect.void : waitForExit(dispatcher))
-      const sleeper = new Sleeper(deadlines, fiber, again)
-      const cancel = dispatcher.onExit(() => sleeper.expire())
+    const exitOrWakeup = Effect.async<void>((resume) => {
+      let cancel = (): void => {}
+      const sleeper = new Sleeper(deadlines, fiber, () => {
+        cancel()
+        resume(Effect.void)
+      })
+      cancel = dispatcher.onExit(() => sleeper.expire())
       if (!dispatcher.isExiting) sleeper.begin(Infinity)
       return Effect.sync(() => {
         cancel()
         sleeper.end()
       })
     })
+    return Effect.repeat(exitOrWakeup, { until: () => dispatcher.isExiting })
   })
 
 export const drain = (dispatcher: Dispatcher, within: Duration.DurationInput): Effect.Effect<boolean> =>

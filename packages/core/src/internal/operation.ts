@@ -9,6 +9,7 @@ export const Operation = Schema.Literal(
   "upgrade",
   "configure",
   "connect",
-  "join"
+  "join",
+  "serve"
 )
 export type Operation = typeof Operation.Type

@@ -117,7 +117,8 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
     else this.isScheduled = false
   }
 
-  private get hasReady(): boolean {
+  /** Something is ready for the next step. */
+  get hasReady(): boolean {
     return this.tasks.length > 0 || this.others.buckets.length > 0
   }
 

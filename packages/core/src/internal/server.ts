@@ -169,10 +169,7 @@ export class DispatcherServer implements Server {
       this.failed += 1
       this.dispatcher.totals.handlerFailures += 1
     }
-    this.dispatcher.onConnectionEnd?.({
-      server: this.name,
-      durationMillis: this.dispatcher.deadlines.now() - thread.addedAt
-    })
+    this.dispatcher.connectionEnded(this.name, thread)
     if (this.options.autoClose) {
       socket.end(exit)
     } else if (!socket.isClosed) {
@@ -200,7 +197,8 @@ export class DispatcherServer implements Server {
   remove(keepOpen: boolean): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.stop()
-      return keepOpen ? Effect.void : this.listener.shut
+      // It may have been kept open and added anew: then it is another server's.
+      return keepOpen || this.listener.server !== undefined ? Effect.void : this.listener.shut
     })
   }
 }

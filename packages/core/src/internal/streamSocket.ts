@@ -377,7 +377,13 @@ export class StreamSocket implements Socket, Events {
   private finish(): void {
     if (this.isClosing) return
     this.startClosing()
-    if (this.failure !== undefined || this.settings.linger === 0) {
+    if (this.failure !== undefined) {
+      this.release()
+      return
+    }
+    if (this.settings.linger === 0) {
+      // What was sent in this turn is only queued here: the system has to have it before it can do anything about it.
+      this.outbound.flush()
       this.release()
       return
     }

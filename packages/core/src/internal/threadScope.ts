@@ -1,8 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import { pipeArguments } from "effect/Pipeable"
 import * as Scope from "effect/Scope"
+
+/** What is added to a scope that is closed is released at once; that takes no state, so one serves all threads. */
+const closed = Effect.runSync(Effect.tap(Scope.make(), (scope) => Scope.close(scope, Exit.void)))
 
 /**
  * The scope of a thread. Most threads never use theirs: so the real one is made when something is first added to it, and
@@ -30,7 +33,10 @@ export class ThreadScope implements Scope.Scope {
 
   /** What closing takes; `undefined` when nothing was ever added. */
   closing(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> | undefined {
-    return this.inner === undefined ? undefined : Scope.close(this.inner, exit)
+    if (this.inner !== undefined) return Scope.close(this.inner, exit)
+    // A fiber that the thread left behind may still have it.
+    this.inner = closed
+    return undefined
   }
 
   pipe(): unknown {

@@ -10,7 +10,9 @@ import type { Net } from "../Net.js"
 import * as Conversations from "./contract/conversations.js"
 import * as Dispatching from "./contract/dispatching.js"
 import * as Handling from "./contract/handling.js"
+import * as Hardships from "./contract/hardships.js"
 import * as Interrupting from "./contract/interrupting.js"
+import * as Quarrelling from "./contract/quarrelling.js"
 import * as Serving from "./contract/serving.js"
 import * as Threads from "./contract/threads.js"
 
@@ -37,7 +39,8 @@ export const cases: ReadonlyArray<Case> = [
   ...Threads.cases,
   ...Serving.cases,
   ...Handling.cases,
-  ...Conversations.cases
+  ...Conversations.cases,
+  ...Hardships.cases
 ]
 
 /**
@@ -53,6 +56,16 @@ export const interruptAtRandom: (
   seed: number,
   mode: "yields" | "events"
 ) => Effect.Effect<void, never, Copas | Net> = Interrupting.interrupted
+
+/**
+ * Runs a random program whose threads, handlers and error handlers end, cancel, remove and add each other, and cancels what
+ * is left of it in the end. The same seed is the same program. Runs on the machine's own clock; `leftovers` must be empty
+ * afterwards, and `Copas.finished` true.
+ *
+ * @since 0.1.0
+ * @category interruption
+ */
+export const quarrelAtRandom: (seed: number) => Effect.Effect<void, never, Copas | Net> = Quarrelling.quarrel
 
 /**
  * The threads, servers, sockets and timers that are there, by name.

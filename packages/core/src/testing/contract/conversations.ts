@@ -1,11 +1,13 @@
 /** Whose hanging up ends a conversation in order: the own peer's, and nobody else's. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Copas from "../../Copas.js"
 import * as Net from "../../Net.js"
 import * as Socket from "../../Socket.js"
-import { isEndOfConversation } from "../../SocketError.js"
+import { isEndOfConversation, SocketClosed } from "../../SocketError.js"
 import { dial, type DispatcherCase, type Handler, keeping, nothingLeft, serving, test } from "./dispatcherSupport.js"
 import { connected, failure, holds, listening, portOf, same, until } from "./support.js"
 
@@ -187,6 +189,20 @@ export const cases: ReadonlyArray<DispatcherCase> = [
         }
         yield* leaving.await
       }
+    }))
+  ),
+  test(
+    "S12 the end of a conversation equals one made by hand, and crosses a boundary: then it is no socket's any more",
+    Effect.scoped(Effect.gen(function*() {
+      const { client, server } = yield* connected()
+      yield* client.shutdown("send")
+      const end = yield* failure(server.receiveLine(), "SocketClosed")
+      const fields = { operation: end.operation, socket: end.socket, by: end.by, partial: end.partial, bytesSent: 0 }
+      const made = new SocketClosed(fields)
+      same([Equal.equals(end, made), JSON.stringify(end)], [true, JSON.stringify(made)], "as one made by hand")
+      const decoded = yield* Schema.decode(SocketClosed)(yield* Schema.encode(SocketClosed)(end))
+      same([isEndOfConversation(end, server), isEndOfConversation(end, client)], [true, false], "the end's socket")
+      same([isEndOfConversation(decoded), isEndOfConversation(decoded, server)], [true, false], "the decoded end")
     }))
   )
 ]

@@ -120,5 +120,19 @@ export const cases: ReadonlyArray<Case> = [
       )
       same(yield* Deferred.await(ended), "SocketTimeout")
     })))
+  ),
+  test(
+    "C05 a socket that is closed, or whose scope has ended, cannot be added: SocketClosed",
+    dispatched(Effect.gen(function*() {
+      const ended = yield* Effect.scoped(bound())
+      const closed = yield* bound()
+      yield* closed.close
+      for (const socket of [ended, closed]) {
+        const error = yield* failure(Copas.addServer(socket, echo), "SocketClosed")
+        same([error.operation, error.by], ["serve", "here"])
+      }
+      const { servers, threads } = yield* Copas.status
+      same([servers.length, threads.length], [0, 0], "servers, threads")
+    }))
   )
 ]

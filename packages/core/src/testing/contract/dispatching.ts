@@ -1,4 +1,5 @@
 /** The dispatcher: when it runs, steps and ends. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -6,7 +7,7 @@ import * as TestClock from "effect/TestClock"
 import * as Copas from "../../Copas.js"
 import * as Thread from "../../Thread.js"
 import { asleep, type DispatcherCase, test } from "./dispatcherSupport.js"
-import { begin, holds, outcome, same, turn, until } from "./support.js"
+import { begin, holds, listening, outcome, same, turn, until } from "./support.js"
 
 /** The cases. */
 export const cases: ReadonlyArray<DispatcherCase> = [
@@ -94,6 +95,35 @@ export const cases: ReadonlyArray<DispatcherCase> = [
         return inner + 1
       }))
       same(value, 21, "the value")
+    })
+  ),
+  test(
+    "C16 a program that is itself paused for ever when nothing else is left is interrupted, and run ends as interrupted",
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      const exit = yield* Effect.exit(Copas.run(Effect.gen(function*() {
+        yield* Effect.addFinalizer(() => Effect.sync(() => events.push("its scope ended")))
+        yield* Copas.addThread(Effect.zipRight(turn, Effect.sync(() => events.push("the other thread worked"))))
+        yield* Copas.addThread(Effect.zipRight(Copas.waitForExit, Effect.sync(() => events.push("the exit"))))
+        return yield* Effect.onInterrupt(Thread.pauseForever, () => Effect.sync(() => events.push("interrupted")))
+      })))
+      holds(Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause), "run is interrupted, and nothing else")
+      same(events, ["the other thread worked", "the exit", "interrupted", "its scope ended"], "the events")
+      same([yield* Copas.finished, yield* Copas.running], [true, false], "finished, running")
+      same(yield* Copas.run(Effect.succeed("again")), "again", "the value of the next run")
+    })
+  ),
+  test(
+    "C10 a program that waits for the exit goes on when nothing else is left, and gives its value",
+    Effect.gen(function*() {
+      const value = yield* Copas.run(Effect.gen(function*() {
+        const server = yield* Copas.addServer(yield* listening(), () => Effect.void)
+        yield* Copas.addThread(Effect.zipRight(turn, Copas.removeServer(server)))
+        yield* Copas.waitForExit
+        yield* turn
+        return (yield* Copas.status).servers.length
+      }))
+      same(value, 0, "the value")
     })
   ),
   test(

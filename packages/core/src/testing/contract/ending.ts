@@ -195,6 +195,29 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
+    "C09 without lingering, what was sent in the turn in which the scope is left still goes to the system, once",
+    Effect.gen(function*() {
+      for (const isScope of [true, false]) {
+        const { client, scope, server } = yield* inScope({ linger: 0 })
+        yield* client.send("one\n")
+        yield* client.send("two\n")
+        yield* isScope ? Scope.close(scope, Exit.void) : client.close
+        same(yield* isOpen(client), false, "the client is open")
+        same([yield* server.receiveLine(), yield* server.receiveLine()], ["one", "two"], "the lines")
+        same((yield* failure(server.receiveLine(), "SocketClosed")).by, "peer", "the end")
+      }
+    })
+  ),
+  test(
+    "C09 without lingering a peer that does not read holds nobody up",
+    Effect.gen(function*() {
+      const { client, scope, server } = yield* inScope({ linger: 0, sendHighWaterMark: 50_000_000 })
+      yield* client.send(new Uint8Array(40_000_000))
+      yield* Scope.close(scope, Exit.void)
+      same([yield* isOpen(client), yield* isOpen(server)], [false, true], "client and server are open")
+    })
+  ),
+  test(
     "C09 leaving the scope after a failure or an interruption cuts the connection without lingering",
     Effect.forEach(
       [Exit.fail("failed"), Exit.interrupt(Fiber.id(Fiber.void)), Exit.die("died")],

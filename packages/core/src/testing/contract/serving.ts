@@ -125,6 +125,36 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     })
   ),
   test(
+    "C39 a listener that is closed, or whose scope has ended, cannot be added: ListenerClosed",
+    Effect.gen(function*() {
+      yield* Copas.run(Effect.gen(function*() {
+        const ended = yield* Effect.scoped(listening())
+        const closed = yield* listening()
+        yield* closed.close
+        const removed = yield* listening()
+        yield* Copas.removeServer(yield* Copas.addServer(removed, echo))
+        for (const listener of [ended, closed, removed]) {
+          const error = yield* failure(Copas.addServer(listener, echo), "ListenerClosed")
+          same(error.address, NetAddress.format(listener.address), "the address")
+        }
+      }))
+      yield* nothingLeft
+    })
+  ),
+  test(
+    "C39 a listener that a server has cannot be added again: InvalidOption, and the server goes on",
+    Copas.run(Effect.gen(function*() {
+      const listener = yield* listening()
+      const server = yield* Copas.addServer(listener, echo)
+      const error = yield* failure(Copas.addServer(listener, () => Effect.void), "InvalidOption")
+      holds(error.message.includes("keepOpen"), error.message)
+      const client = yield* dial(listener)
+      same(yield* ask(client, "hello"), "hello", "the answer")
+      yield* client.close
+      yield* Copas.removeServer(server)
+    }))
+  ),
+  test(
     "C06 removing a server stops accepting, closes the listener, and lets handlers go on",
     Copas.run(Effect.gen(function*() {
       const listener = yield* listening()
