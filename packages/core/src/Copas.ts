@@ -243,7 +243,8 @@ export const run = <A, E, R>(
 ): Effect.Effect<A, E, Exclude<R, Scope.Scope> | Copas> => Effect.flatMap(Copas, (copas) => copas.run(program))
 
 /**
- * Waits until the dispatcher has done something, at most `timeout` (default: as long as it takes); true when it did.
+ * Waits until the dispatcher has done something, at most `timeout` (default: as long as it takes); true when it did. In a
+ * thread the step in which it runs itself does not count.
  *
  * @since 0.1.0
  * @category running
@@ -269,7 +270,7 @@ export const running: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copa
 
 /**
  * Serves the connections of `listener`, each in a thread of its own with its own scope. The socket is closed when the
- * handler ends: flushed after success, or when the peer hung up between two messages; cut after a failure.
+ * handler ends: flushed after success, or when its own peer hung up between two messages; cut after a failure.
  *
  * On a datagram socket the handler runs once, in one thread, and gets the socket: it is the server, for as long as it
  * runs. The socket is not closed when it ends, unless `autoClose` is asked for.
