@@ -244,7 +244,8 @@ export const run = <A, E, R>(
 
 /**
  * Waits until the dispatcher has done something, at most `timeout` (default: as long as it takes); true when it did. In a
- * thread the step in which it runs itself does not count.
+ * thread the step in which it runs itself does not count. What the platform does by itself, closing a descriptor for
+ * example, is no step either: who waits for that gives a `timeout`, and looks again.
  *
  * @since 0.1.0
  * @category running
