@@ -1,4 +1,5 @@
 import type { Socket } from "@copas/core/Socket"
+import { isEndOfConversation } from "@copas/core/SocketError"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -58,10 +59,9 @@ export class SocketDuplex extends Duplex {
         this.push(exit.value)
         return
       }
-      const error = toError(exit.cause)
-      // With nothing asked for there is no message that it could have cut short.
-      if (Cause.isFailType(exit.cause) && exit.cause.error._tag === "SocketClosed") this.push(null)
-      else this.destroy(error)
+      // Only the peer's end is the end of what it sends: a socket that was closed here would pass for it.
+      if (Cause.isFailType(exit.cause) && isEndOfConversation(exit.cause.error)) this.push(null)
+      else this.destroy(toError(exit.cause))
     })
   }
 

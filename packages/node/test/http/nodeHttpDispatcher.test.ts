@@ -189,6 +189,25 @@ layer(Layer.mergeAll(NodeNet.layer, Fixture.layer), { excludeTestServices: true 
       expect(yield* net.sockets).toHaveLength(0)
     }).pipe(Effect.provide(NodeNet.layer)))
 
+  it.scoped("T11 a body that only the connection's end ends: whole when the server ends it, a failure when this side does", () =>
+    Effect.gen(function*() {
+      const server = yield* serve((request, response) => {
+        response.useChunkedEncodingByDefault = false
+        response.setHeader("connection", "close")
+        if (request.url === "/whole") response.end("all of it")
+        else response.write("some of it")
+      })
+      const http = yield* client()
+      const whole = yield* http.get(`http://127.0.0.1:${server.port}/whole`)
+      expect(yield* whole.text).toBe("all of it")
+      const cut = yield* http.get(`http://127.0.0.1:${server.port}/cut`)
+      expect(cut.headers["transfer-encoding"]).toBeUndefined()
+      const reading = yield* Effect.fork(Effect.flip(cut.text))
+      const { sockets } = yield* Net.Net
+      yield* Effect.forEach(yield* sockets, (socket) => socket.abort, { discard: true })
+      expect(yield* Fiber.join(reading)).toMatchObject({ _tag: "ResponseError" })
+    }).pipe(Effect.provide(NodeNet.layer)))
+
   it.scoped("T11 interrupting a request closes its connection", () =>
     Effect.gen(function*() {
       const asked = yield* Deferred.make<void>()
