@@ -145,7 +145,10 @@ export interface Timeouts {
   readonly connect?: Duration.DurationInput | undefined
   /** How long a reply may take; while a transfer runs its final reply is not waited for. Default 60 seconds. */
   readonly control?: Duration.DurationInput | undefined
-  /** How long a data connection may stand still. Default 60 seconds. */
+  /**
+   * How long a data connection may stand still. Default 60 seconds. A download that does so at its beginning has as long
+   * as `abort` besides: first it is found out whether the server has said why.
+   */
   readonly data?: Duration.DurationInput | undefined
   /** How long an interrupted transfer may take to end, before the session is given up. Default 5 seconds. */
   readonly abort?: Duration.DurationInput | undefined
