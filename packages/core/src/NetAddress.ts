@@ -71,8 +71,8 @@ const ipv4 = new RegExp(`^${octet}(?:\\.${octet}){3}$`)
  * ```ts
  * import { NetAddress } from "@copas/core"
  *
- * console.log(NetAddress.familyOf("127.0.0.1")) // "IPv4"
- * console.log(NetAddress.familyOf("::1")) // "IPv6"
+ * console.log(NetAddress.familyOf("127.0.0.1")) // IPv4
+ * console.log(NetAddress.familyOf("::1")) // IPv6
  * console.log(NetAddress.familyOf("localhost")) // undefined
  * ```
  */

@@ -158,7 +158,7 @@ export const authority = (options: AuthorityOptions = {}): Authority => {
  *   yield* Effect.fork(Effect.flatMap(listener.accept, (socket) => socket.send("* OK\r\n")))
  *   const context = yield* Tls.client({ ca })
  *   const socket = yield* Net.connect({ port: 993, tls: { context, serverName: "mail.example" } })
- *   console.log(Option.map(socket.tls, (tls) => tls.authorization)) // verified, by "authority"
+ *   console.log(Option.getOrThrow(socket.tls).authorization) // { _tag: 'Verified', by: 'authority' }
  *   return yield* socket.receiveLine()
  * })
  *
