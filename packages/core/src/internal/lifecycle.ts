@@ -32,7 +32,11 @@ export const run = <A, E, R>(
             if (Exit.isFailure(exit)) Deferred.unsafeDone(failed, exit as Exit.Exit<never, E>)
           }
         })
-        const exit = yield* Effect.exit(restore(Effect.raceFirst(dispatcher.finish, Deferred.await(failed))))
+        // Each side stays interruptible in an uninterruptible region, or the side that lost would be waited for.
+        const exit = yield* Effect.exit(restore(Effect.raceFirst(
+          Effect.interruptible(dispatcher.finish),
+          Effect.interruptible(Deferred.await(failed))
+        )))
         dispatcher.running -= 1
         // What is left after success sleeps until it is woken, and nobody is there to do that. Within a thread there is
         // that one, and what is not of this program is the outer one's.
@@ -116,7 +120,8 @@ export const drain = (dispatcher: Dispatcher, within: Duration.DurationInput): E
   Effect.gen(function*() {
     yield* exit(dispatcher)
     dispatcher.running += 1
-    const ended = yield* Effect.timeoutOption(dispatcher.finish, within).pipe(
+    // A drain belongs into a finalizer, which is uninterruptible, and its limit must hold there.
+    const ended = yield* Effect.timeoutOption(Effect.interruptible(dispatcher.finish), within).pipe(
       Effect.ensuring(Effect.sync(() => {
         dispatcher.running -= 1
       }))

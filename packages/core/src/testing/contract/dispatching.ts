@@ -245,6 +245,31 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     })
   ),
   test(
+    "C10 drain keeps its limit in a finalizer too",
+    Effect.gen(function*() {
+      const thread = yield* Copas.addThread(Thread.pause("1 hours"))
+      const ended: Array<boolean> = []
+      const draining = yield* begin(
+        Effect.scoped(Effect.addFinalizer(() => Effect.map(Copas.drain("10 seconds"), (all) => ended.push(all))))
+      )
+      yield* TestClock.adjust("10 seconds")
+      same(yield* outcome(draining), Exit.void, "the scope's end")
+      same(ended, [false], "the drain")
+      holds(Exit.isInterrupted(yield* thread.await), "the thread was interrupted")
+    })
+  ),
+  test(
+    "C01 a program that fails ends what else runs, in an uninterruptible region too",
+    Effect.gen(function*() {
+      const running = yield* begin(Effect.uninterruptible(Copas.run(Effect.zipRight(
+        Copas.addThread(Effect.interruptible(Thread.pause("1 hours"))),
+        Effect.fail("no")
+      ))))
+      yield* TestClock.adjust("1 seconds")
+      same(yield* outcome(running), Exit.fail("no"), "the run")
+    })
+  ),
+  test(
     "C26 cancelAll interrupts every other thread, also such as add threads while they end, and waits for them",
     Effect.gen(function*() {
       const ended: Array<string> = []
