@@ -19,7 +19,7 @@ import * as CopasService from "./internal/copasService.js"
 import * as Net from "./Net.js"
 import type { Socket, Timeouts } from "./Socket.js"
 import type { BindError, InvalidOption, ListenerClosed, SocketClosed, UnsupportedOption } from "./SocketError.js"
-import type { ConnectionEnd, Status } from "./Status.js"
+import type { Counters, Status } from "./Status.js"
 import type { ErrorHandler, Thread } from "./Thread.js"
 
 /**
@@ -100,19 +100,33 @@ export interface ThreadOptions {
 }
 
 /**
+ * What the dispatcher did. `name` is that of the thread or the server; of `exiting` and of `released`, which is the
+ * last event, the dispatcher's; of `connectionEnded`, that of the handler's thread.
+ *
  * @since 0.1.0
  * @category models
  */
-export interface TraceEvent {
-  readonly event: "threadAdded" | "threadEnded" | "serverAdded" | "serverRemoved" | "exiting"
-  readonly name: string
-}
+export type TraceEvent =
+  | {
+    readonly event: "threadAdded" | "threadEnded" | "serverAdded" | "serverRemoved" | "exiting" | "released"
+    readonly name: string
+  }
+  | {
+    /** The handler of a server's connection has ended. The connection may still flush. */
+    readonly event: "connectionEnded"
+    readonly name: string
+    readonly server: string
+    /** How long the handler took. */
+    readonly durationMillis: number
+  }
 
 /**
  * @since 0.1.0
  * @category models
  */
 export interface Service {
+  /** Tells the dispatchers of a process apart, in metrics for example: no other one has it while this one lasts. */
+  readonly name: string
   readonly run: <A, E, R>(program: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Scope.Scope>>
   readonly step: (timeout?: Duration.DurationInput) => Effect.Effect<boolean>
   readonly finished: Effect.Effect<boolean>
@@ -145,10 +159,10 @@ export interface Service {
   readonly setErrorHandler: (handler: ErrorHandler) => Effect.Effect<void>
   readonly errorHandler: Effect.Effect<ErrorHandler>
   readonly status: Effect.Effect<Status>
-  /** Tells of each connection of a server whose handler has ended, until told `undefined`. */
-  readonly onConnectionEnd: (listener: ((end: ConnectionEnd) => void) | undefined) => Effect.Effect<void>
+  readonly counters: Effect.Effect<Counters>
   readonly setStatistics: (on: boolean) => Effect.Effect<void>
   readonly trace: (tracer: ((event: TraceEvent) => void) | undefined) => Effect.Effect<void>
+  readonly observe: (listener: (event: TraceEvent) => void) => Effect.Effect<void, never, Scope.Scope>
 }
 
 /**
@@ -188,16 +202,35 @@ export const traceback: (
 }
 
 /**
+ * Like `layer`, with a name for the dispatcher. It is the label `dispatcher` of its metrics. If another dispatcher of the
+ * process has the name, this one gets a number behind it: `Service.name` says which.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Copas } from "@copas/core"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const layer = Layer.provide(Copas.layerWith({ name: "admin" }), NetMemory.layer)
+ * const name = Effect.map(Copas.Copas, (copas) => copas.name)
+ * Effect.runPromise(Effect.provide(name, layer)).then(console.log) // admin
+ * ```
+ */
+export const layerWith = (
+  options: { readonly name?: string | undefined }
+): Layer.Layer<Copas, never, Net.Net> =>
+  Layer.scoped(Copas, Effect.flatMap(Net.Net, (net) => CopasService.make(net, logError, options.name ?? "copas")))
+
+/**
  * The dispatcher on the network that is provided. Releasing it interrupts every thread, waits for their finalizers, and
  * closes every server.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Copas, never, Net.Net> = Layer.scoped(
-  Copas,
-  Effect.flatMap(Net.Net, (net) => CopasService.make(net, logError))
-)
+export const layer: Layer.Layer<Copas, never, Net.Net> = layerWith({})
 
 /**
  * Runs `program` as a thread, and gives its value when nothing is left to do: no server, no thread but such as wait to
@@ -415,7 +448,16 @@ export const errorHandler: Effect.Effect<ErrorHandler, never, Copas> = Effect.fl
 export const status: Effect.Effect<Status, never, Copas> = Effect.flatMap(Copas, (copas) => copas.status)
 
 /**
- * Switches the measuring of steps on or off.
+ * The totals of `status` without its lists: cheap to ask for, however many threads and sockets there are.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const counters: Effect.Effect<Counters, never, Copas> = Effect.flatMap(Copas, (copas) => copas.counters)
+
+/**
+ * Switches the measuring of steps on or off. `status` has `durations` while it is on. Switching resets nothing: the
+ * numbers grow as long as the dispatcher lasts, and `Status.durationsSince` gives the difference of two looks.
  *
  * @since 0.1.0
  * @category observing
@@ -424,7 +466,10 @@ export const setStatistics = (on: boolean): Effect.Effect<void, never, Copas> =>
   Effect.flatMap(Copas, (copas) => copas.setStatistics(on))
 
 /**
- * Shows what the dispatcher does to `tracer`, until told `undefined`. `socket.trace` and `Net.trace` show sockets.
+ * Shows what the dispatcher does to `tracer`, until `trace(undefined)` or the next `trace`: there is one tracer. For
+ * several listeners use `observe`. `trace` of a socket and of the `Net` service show what sockets do.
+ *
+ * What the tracer throws, or an `async` one rejects with, is swallowed: it runs in the middle of the dispatcher's step.
  *
  * @since 0.1.0
  * @category observing
@@ -432,3 +477,30 @@ export const setStatistics = (on: boolean): Effect.Effect<void, never, Copas> =>
 export const trace = (
   tracer: ((event: TraceEvent) => void) | undefined
 ): Effect.Effect<void, never, Copas> => Effect.flatMap(Copas, (copas) => copas.trace(tracer))
+
+/**
+ * Shows what the dispatcher does to `listener` for as long as the scope lasts. Any number may observe at once, beside the
+ * tracer of `trace`. What a listener throws, or an `async` one rejects with, is swallowed.
+ *
+ * @since 0.1.0
+ * @category observing
+ * @example
+ * ```ts
+ * import { Copas } from "@copas/core"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Copas.observe(({ event, name }) => {
+ *     if (name === "worker") console.log(event)
+ *   })
+ *   yield* Effect.flatMap(Copas.addThread(Effect.void, { name: "worker" }), (thread) => thread.join)
+ * })
+ *
+ * const layer = Layer.provide(Copas.layer, NetMemory.layer)
+ * Effect.runPromise(Copas.run(program).pipe(Effect.provide(layer))) // threadAdded, threadEnded
+ * ```
+ */
+export const observe = (
+  listener: (event: TraceEvent) => void
+): Effect.Effect<void, never, Copas | Scope.Scope> => Effect.flatMap(Copas, (copas) => copas.observe(listener))

@@ -15,6 +15,7 @@ import * as MetricKeyType from "effect/MetricKeyType"
 import type * as MetricPair from "effect/MetricPair"
 import * as MetricState from "effect/MetricState"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import type { Totals } from "./Status.js"
 
@@ -31,6 +32,8 @@ export const connections: Metric.Metric.Counter<number> = counter(
 )
 
 /**
+ * By dispatcher.
+ *
  * @since 0.1.0
  * @category metrics
  */
@@ -93,6 +96,8 @@ export const bytesSent: Metric.Metric.Counter<number> = counter(
 export const threads: Metric.Metric.Counter<number> = counter("copas_threads_total", "Threads ever added.")
 
 /**
+ * By dispatcher.
+ *
  * @since 0.1.0
  * @category metrics
  */
@@ -109,39 +114,60 @@ const counters: ReadonlyArray<readonly [keyof Totals, Metric.Metric.Counter<numb
   ["threads", threads]
 ]
 
-/** What was told to the metrics already, for each dispatcher: they are counters, which only grow. */
-const told = new WeakMap<Copas.Service, Record<keyof Totals, number>>()
+/**
+ * What the metrics have already, for each dispatcher: they are counters, which only grow. One record for everybody who
+ * collects, so that nothing is counted twice.
+ */
+const reported = new WeakMap<Copas.Service, Record<keyof Totals, number>>()
 
-const nothing: Totals = {
-  connections: 0,
-  handlerFailures: 0,
-  acceptFailures: 0,
-  bytesReceived: 0,
-  bytesSent: 0,
-  threads: 0
-}
+const gauge = (metric: Metric.Metric.Gauge<number>, dispatcher: string, value: number): void =>
+  Metric.tagged(metric, "dispatcher", dispatcher).unsafeUpdate(value, [])
+
+/** Listens to the dispatcher for as long as it lasts: nobody closes this scope. */
+const listen = (copas: Copas.Service): Effect.Effect<void> =>
+  Effect.flatMap(Scope.make(), (scope) =>
+    Scope.extend(
+      copas.observe((event) => {
+        if (event.event === "connectionEnded") {
+          Metric.tagged(connectionDuration, "server", event.server).unsafeUpdate(event.durationMillis / 1000, [])
+        } else if (event.event === "released") {
+          gauge(connectionsActive, copas.name, 0)
+          gauge(threadsActive, copas.name, 0)
+        }
+      }),
+      scope
+    ))
 
 /**
  * Brings the metrics up to date with the dispatcher. From the first call on, the durations of handlers are recorded as
- * they end.
+ * they end, and the gauges of the dispatcher become zero when it is released.
+ *
+ * Counters add up over all dispatchers of the process; gauges have a label `dispatcher` with the dispatcher's name
+ * (`Copas.layerWith`). Any number of callers may collect, by turns or at once: each event is counted once.
  *
  * @since 0.1.0
  * @category collecting
  */
-export const collect: Effect.Effect<void, never, Copas.Copas> = Effect.gen(function*() {
-  const copas = yield* Copas.Copas
-  const { servers, threads: alive, totals } = yield* copas.status
-  const before = told.get(copas) ?? nothing
-  if (before === nothing) {
-    yield* copas.onConnectionEnd(({ durationMillis, server }) => {
-      Metric.tagged(connectionDuration, "server", server).unsafeUpdate(durationMillis / 1000, [])
-    })
-  }
-  told.set(copas, { ...totals })
-  for (const [name, metric] of counters) yield* Metric.incrementBy(metric, totals[name] - before[name])
-  yield* Metric.set(connectionsActive, servers.reduce((sum, { active }) => sum + active, 0))
-  yield* Metric.set(threadsActive, alive.length)
-})
+export const collect: Effect.Effect<void, never, Copas.Copas> = Effect.flatMap(
+  Copas.Copas,
+  (copas) =>
+    Effect.flatMap(copas.counters, (now) =>
+      Effect.suspend(() => {
+        const isFirst = !reported.has(copas)
+        // In one go: another fiber may collect at the same time, from a look that is newer or older than this one.
+        const before = reported.get(copas)
+        const after = { ...now }
+        for (const [name, metric] of counters) {
+          const had = before?.[name] ?? 0
+          after[name] = Math.max(had, now[name])
+          metric.unsafeUpdate(after[name] - had, [])
+        }
+        reported.set(copas, after)
+        gauge(connectionsActive, copas.name, now.connectionsActive)
+        gauge(threadsActive, copas.name, now.threadsActive)
+        return isFirst ? listen(copas) : Effect.void
+      }))
+)
 
 /**
  * Collects from time to time, and once more when it is released.
@@ -171,7 +197,7 @@ export const layer = (
  *
  * const layer = Layer.provideMerge(Copas.layer, NetMemory.layer)
  * Effect.runPromise(Metrics.prometheus.pipe(Effect.provide(layer))).then((page) =>
- *   console.log(page.includes("copas_threads_active 0")) // true
+ *   console.log(page.includes("copas_threads_active{dispatcher=\"copas\"} 0")) // true
  * )
  * ```
  */

@@ -13,6 +13,7 @@ import type * as DatagramSocket from "./DatagramSocket.js"
 import * as DatagramOpening from "./internal/datagramOpening.js"
 import { platformOf } from "./internal/handshake.js"
 import { Hub } from "./internal/hub.js"
+import { observe } from "./internal/observers.js"
 import * as Opening from "./internal/opening.js"
 import { ListenerTypeId } from "./internal/typeIds.js"
 import type { Family, NetAddress } from "./NetAddress.js"
@@ -245,8 +246,13 @@ export interface Service {
   readonly sockets: Effect.Effect<ReadonlyArray<Socket>>
   /** Bytes of every stream socket there ever was. */
   readonly bytes: Effect.Effect<{ readonly bytesReceived: number; readonly bytesSent: number }>
-  /** Shows the events of every socket to `tracer`, until told `undefined`. */
+  /** Shows the events of every socket to `tracer`, until `trace(undefined)` or the next `trace`: there is one tracer. */
   readonly trace: (tracer: ((event: TraceEvent) => void) | undefined) => Effect.Effect<void>
+  /**
+   * Shows the events of every socket to `listener` for as long as the scope lasts. Any number may observe, beside the one
+   * of `trace`. What a listener throws, or an `async` one rejects with, is swallowed.
+   */
+  readonly observe: (listener: (event: TraceEvent) => void) => Effect.Effect<void, never, Scope.Scope>
   /**
    * Takes over a connection that the platform has already made: how `fromNodeSocket` works. `makeTransport` is called
    * once, and from then on the scope closes what it gave.
@@ -284,8 +290,9 @@ export const make = (platform: Platform): Service => {
     bytes: Effect.sync(() => hub.bytes),
     trace: (tracer) =>
       Effect.sync(() => {
-        hub.tracer = tracer
+        hub.observers.set(tracer)
       }),
+    observe: (listener) => observe(() => hub.observers, listener),
     adopt: (makeTransport, options) => Opening.adopt(hub, makeTransport, options ?? {})
   }
 }

@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import * as MergeDecision from "effect/MergeDecision"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as Patterns from "./internal/patterns.js"
@@ -201,8 +202,14 @@ export interface Socket {
 
   readonly stats: Effect.Effect<Stats>
 
-  /** Shows every event of this socket to `tracer`, until told `undefined`. */
+  /** Shows every event of this socket to `tracer`, until `trace(undefined)` or the next `trace`: there is one tracer. */
   readonly trace: (tracer: ((event: TraceEvent) => void) | undefined) => Effect.Effect<void>
+
+  /**
+   * Shows every event of this socket to `listener` for as long as the scope lasts. Any number may observe, beside the one
+   * of `trace`. What a listener throws, or an `async` one rejects with, is swallowed.
+   */
+  readonly observe: (listener: (event: TraceEvent) => void) => Effect.Effect<void, never, Scope.Scope>
 }
 
 /**

@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 
 /**
  * What a thread is doing.
@@ -80,22 +80,54 @@ export interface SocketStatus {
 }
 
 /**
- * How long the dispatcher's steps took, in milliseconds. A step runs all threads that are ready.
+ * How long the dispatcher's steps took, in milliseconds. A step runs all threads that are ready. Counted since the
+ * dispatcher began, over the steps that were made while statistics were on: `steps` and `totalMillis` only grow, and
+ * looking takes nothing away, so any number of readers may look (`durationsSince`).
  *
  * @since 0.1.0
  * @category models
  */
 export interface StepDurations {
-  /** Steps since the status before. */
   readonly steps: number
   readonly totalMillis: number
+  readonly averageMillis: number
+  /** The shortest and the longest step that was measured. */
   readonly minMillis: number
   readonly maxMillis: number
-  readonly averageMillis: number
-  /** Since the statistics were switched on. */
-  readonly minEverMillis: number
-  readonly maxEverMillis: number
 }
+
+/**
+ * The steps between two looks, and how long they took. `None` if no step was measured meanwhile.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { Copas, Status, Thread } from "@copas/core"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect, Layer, Option } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Copas.setStatistics(true)
+ *   const before = (yield* Copas.status).durations
+ *   yield* Thread.pause(0)
+ *   const after = (yield* Copas.status).durations
+ *   return Option.map(Status.durationsSince(before, after), ({ steps }) => steps > 0)
+ * })
+ *
+ * const layer = Layer.provide(Copas.layer, NetMemory.layer)
+ * Effect.runPromise(Copas.run(program).pipe(Effect.provide(layer))).then(Option.getOrThrow).then(console.log) // true
+ * ```
+ */
+export const durationsSince = (
+  before: Option.Option<StepDurations>,
+  after: Option.Option<StepDurations>
+): Option.Option<Pick<StepDurations, "steps" | "totalMillis" | "averageMillis">> =>
+  Option.flatMap(after, (now) => {
+    const steps = now.steps - (Option.isSome(before) ? before.value.steps : 0)
+    const totalMillis = now.totalMillis - (Option.isSome(before) ? before.value.totalMillis : 0)
+    return steps > 0 ? Option.some({ steps, totalMillis, averageMillis: totalMillis / steps }) : Option.none()
+  })
 
 /**
  * Counts since the dispatcher began; they only grow.
@@ -116,14 +148,18 @@ export interface Totals {
 }
 
 /**
- * A connection of a server whose handler has ended.
+ * The totals, and how much there is now, as `Copas.counters` gives them.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ConnectionEnd {
-  readonly server: string
-  readonly durationMillis: number
+export interface Counters extends Totals {
+  /** Connections of servers that are open now, those included that still flush. */
+  readonly connectionsActive: number
+  /** Threads that have not ended. */
+  readonly threadsActive: number
+  /** Steps since the dispatcher began. */
+  readonly steps: number
 }
 
 /**
@@ -144,6 +180,6 @@ export interface Status {
   readonly totals: Totals
   /** Steps since the dispatcher began. */
   readonly steps: number
-  /** While statistics are on and a step was made. */
+  /** While statistics are on and a step was measured. */
   readonly durations: Option.Option<StepDurations>
 }

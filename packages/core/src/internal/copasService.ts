@@ -10,8 +10,10 @@ import type { DatagramEndpoint } from "./datagramEndpoint.js"
 import { DispatcherDatagramServer } from "./datagramServer.js"
 import * as Deadlines from "./deadlines.js"
 import { Dispatcher } from "./dispatcher.js"
+import * as DispatcherNames from "./dispatcherNames.js"
 import * as Lifecycle from "./lifecycle.js"
 import type { NetListener } from "./listener.js"
+import { observe } from "./observers.js"
 import * as Options from "./options.js"
 import { DispatcherServer } from "./server.js"
 import * as SocketFailure from "./socketFailure.js"
@@ -23,16 +25,23 @@ import * as TimeoutOptions from "./timeoutOptions.js"
  */
 export const make = (
   net: NetService,
-  errorHandler: ErrorHandler
+  errorHandler: ErrorHandler,
+  name: string
 ): Effect.Effect<Service, never, Scope.Scope> =>
   Effect.gen(function*() {
     const deadlines = Deadlines.forClock(yield* Effect.clock)
     const dispatcher = yield* Effect.acquireRelease(
-      Effect.sync(() => new Dispatcher(errorHandler, deadlines)),
+      Effect.sync(() => new Dispatcher(DispatcherNames.claim(name), errorHandler, deadlines)),
       (dispatcher) =>
         Effect.suspend(() => {
           dispatcher.isReleased = true
-          return dispatcher.cancelAll
+          return Effect.ensuring(
+            dispatcher.cancelAll,
+            Effect.sync(() => {
+              dispatcher.traced("released", dispatcher.name)
+              DispatcherNames.giveBack(dispatcher.name)
+            })
+          )
         })
     )
 
@@ -115,6 +124,7 @@ export const make = (
         }))
 
     const service: Service = {
+      name: dispatcher.name,
       run: (program) => Lifecycle.run(dispatcher, program),
       step: (timeout) => Lifecycle.step(dispatcher, timeout),
       finished: Effect.sync(() => dispatcher.isFinished),
@@ -137,15 +147,13 @@ export const make = (
         Effect.all([net.sockets, net.datagramSockets, net.bytes]),
         ([sockets, datagramSockets, bytes]) => StatusReport.make(dispatcher, sockets, datagramSockets, bytes)
       ),
-      onConnectionEnd: (listener) =>
-        Effect.sync(() => {
-          dispatcher.onConnectionEnd = listener
-        }),
+      counters: Effect.map(net.bytes, (bytes) => StatusReport.counters(dispatcher, bytes)),
       setStatistics: (on) => Effect.sync(() => dispatcher.scheduler.measure(on)),
       trace: (tracer) =>
         Effect.sync(() => {
-          dispatcher.tracer = tracer
-        })
+          dispatcher.observers.set(tracer)
+        }),
+      observe: (listener) => observe(() => dispatcher.observers, listener)
     }
     return service
   })

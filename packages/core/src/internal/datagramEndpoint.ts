@@ -23,6 +23,7 @@ import { DatagramOutbound } from "./datagramOutbound.js"
 import { Sender } from "./datagramSender.js"
 import type { Deadlines } from "./deadlines.js"
 import type { Hub } from "./hub.js"
+import { type Listener, observe, Observers } from "./observers.js"
 import * as SocketFailure from "./socketFailure.js"
 import { nextSocketId } from "./socketId.js"
 import * as TimeoutOptions from "./timeoutOptions.js"
@@ -64,7 +65,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
   private closeListeners: Array<() => void> = []
   /** What serves it, if anything. */
   server: unknown = undefined
-  private tracer: ((event: TraceEvent) => void) | undefined = undefined
+  private observers: Observers<TraceEvent> | undefined = undefined
   readonly receive: Effect.Effect<Uint8Array, DatagramReceiveError>
   readonly receiveFrom: Effect.Effect<Datagram, DatagramReceiveError>
 
@@ -233,17 +234,27 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
 
   trace(tracer: ((event: TraceEvent) => void) | undefined): Effect.Effect<void> {
     return Effect.sync(() => {
-      this.tracer = tracer
+      if (tracer !== undefined || this.observers !== undefined) this.ownObservers.set(tracer)
     })
   }
 
+  observe(listener: Listener<TraceEvent>): Effect.Effect<void, never, Scope.Scope> {
+    return observe(() => this.ownObservers, listener)
+  }
+
+  private get ownObservers(): Observers<TraceEvent> {
+    return this.observers ??= new Observers()
+  }
+
   traced(event: TraceEvent["event"], bytes?: number): void {
-    if (this.tracer === undefined && this.hub.tracer === undefined) return
+    const { observers: all } = this.hub
+    const { observers: own } = this
+    if (all.isEmpty && (own === undefined || own.isEmpty)) return
     const shown: TraceEvent = bytes === undefined
       ? { socket: this.name, event }
       : { socket: this.name, event, bytes }
-    this.tracer?.(shown)
-    this.hub.tracer?.(shown)
+    own?.show(shown)
+    all.show(shown)
   }
 
   // ---- what the transport says

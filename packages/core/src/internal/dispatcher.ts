@@ -11,11 +11,12 @@ import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Scope from "effect/Scope"
 import type { TraceEvent } from "../Copas.js"
-import type { ConnectionEnd, ServerStatus } from "../Status.js"
+import type { ServerStatus } from "../Status.js"
 import type { ErrorHandler } from "../Thread.js"
 import { AcceptBurst } from "./acceptBurst.js"
 import type { Deadlines } from "./deadlines.js"
 import { CurrentThread, DispatcherThread, type LineWait, threadOf } from "./dispatcherThread.js"
+import { Observers } from "./observers.js"
 import { DispatcherScheduler } from "./scheduler.js"
 import { isNormalEnd, type StreamSocket } from "./streamSocket.js"
 import { annotating } from "./threadAnnotations.js"
@@ -55,6 +56,8 @@ export interface RunningServer {
  * The dispatcher's state: its run queue, threads and servers, and what is left to do.
  */
 export class Dispatcher {
+  /** No other dispatcher of this process has it while this one lasts. */
+  readonly name: string
   readonly deadlines: Deadlines
   readonly scheduler = new DispatcherScheduler()
   readonly burst = new AcceptBurst(this.scheduler)
@@ -65,9 +68,8 @@ export class Dispatcher {
   /** The servers' connections, those included that still flush. */
   readonly connections = new Set<StreamSocket>()
   errorHandler: ErrorHandler
-  tracer: ((event: TraceEvent) => void) | undefined = undefined
+  readonly observers = new Observers<TraceEvent>()
   readonly totals = { connections: 0, handlerFailures: 0, acceptFailures: 0 }
-  onConnectionEnd: ((end: ConnectionEnd) => void) | undefined = undefined
   isExiting = false
   /** The layer has ended: a thread that somebody still adds is interrupted before it starts. */
   isReleased = false
@@ -82,7 +84,8 @@ export class Dispatcher {
   private readonly innerListeners: Array<() => void> = []
   private exitListeners: Array<() => void> = []
 
-  constructor(errorHandler: ErrorHandler, deadlines: Deadlines) {
+  constructor(name: string, errorHandler: ErrorHandler, deadlines: Deadlines) {
+    this.name = name
     this.deadlines = deadlines
     this.errorHandler = errorHandler
   }
@@ -295,6 +298,7 @@ export class Dispatcher {
 
   /** Tells those who wait for the exit; true when there were any. */
   exit(): boolean {
+    if (!this.isExiting) this.traced("exiting", this.name)
     this.isExiting = true
     const listeners = this.exitListeners.splice(0)
     for (const listener of listeners) listener()
@@ -360,21 +364,13 @@ export class Dispatcher {
   }
 
   connectionEnded(server: string, thread: DispatcherThread): void {
-    if (this.onConnectionEnd === undefined) return
-    try {
-      this.onConnectionEnd({ server, durationMillis: this.deadlines.now() - thread.addedAt })
-    } catch {
-      // As with a tracer.
-    }
+    if (this.observers.isEmpty) return
+    const durationMillis = this.deadlines.now() - thread.addedAt
+    this.observers.show({ event: "connectionEnded", name: thread.name, server, durationMillis })
   }
 
-  traced(event: TraceEvent["event"], name: string): void {
-    if (this.tracer === undefined) return
-    try {
-      this.tracer({ event, name })
-    } catch {
-      // What a tracer throws is its own affair: it must not get between the threads.
-    }
+  traced(event: Exclude<TraceEvent["event"], "connectionEnded">, name: string): void {
+    if (!this.observers.isEmpty) this.observers.show({ event, name })
   }
 }
 

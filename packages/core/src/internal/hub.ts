@@ -3,6 +3,7 @@ import type { ClientContext } from "../Tls.js"
 import type { Platform } from "../Transport.js"
 import type { DatagramEndpoint } from "./datagramEndpoint.js"
 import type { NetListener } from "./listener.js"
+import { Observers } from "./observers.js"
 import type { Outbound } from "./outbound.js"
 import type { StreamSocket } from "./streamSocket.js"
 import { atEndOfTurn } from "./turn.js"
@@ -15,8 +16,8 @@ export class Hub {
   readonly sockets = new Set<StreamSocket>()
   readonly datagramSockets = new Set<DatagramEndpoint>()
   readonly listeners = new Set<NetListener>()
-  /** Shows the events of every socket; a socket's own tracer comes on top. */
-  tracer: ((event: TraceEvent) => void) | undefined = undefined
+  /** Of every socket; a socket has its own on top. */
+  readonly observers = new Observers<TraceEvent>()
   /** The context of `tls: true`, once somebody asked for it. */
   defaultClient: ClientContext | undefined = undefined
   /** Bytes of the stream sockets that are closed. */

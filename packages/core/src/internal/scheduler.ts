@@ -38,8 +38,8 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
   /** Steps ever. */
   steps = 0
   private measuring = false
-  private measured = { steps: 0, total: 0, min: Infinity, max: 0 }
-  ever = { min: Infinity, max: 0 }
+  /** Only grows: several may read it, and each takes its own difference. */
+  private readonly measured = { steps: 0, total: 0, min: Infinity, max: 0 }
   private listeners: Array<() => void> = []
 
   shouldYield(fiber: AnyFiber): number | false {
@@ -93,14 +93,11 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
 
   measure(on: boolean): void {
     this.measuring = on
-    this.takeStatistics()
-    if (on) this.ever = { min: Infinity, max: 0 }
   }
 
-  /** The steps since it was asked last. */
-  takeStatistics(): StepStatistics | undefined {
+  /** The steps that were measured, while it measures. */
+  get statistics(): StepStatistics | undefined {
     const { max, min, steps, total } = this.measured
-    this.measured = { steps: 0, total: 0, min: Infinity, max: 0 }
     if (!this.measuring || steps === 0) return undefined
     return { steps, totalMillis: total, minMillis: min, maxMillis: max }
   }
@@ -145,12 +142,10 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
   }
 
   private count(millis: number): void {
-    const { ever, measured } = this
+    const { measured } = this
     measured.steps += 1
     measured.total += millis
     measured.min = Math.min(measured.min, millis)
     measured.max = Math.max(measured.max, millis)
-    ever.min = Math.min(ever.min, millis)
-    ever.max = Math.max(ever.max, millis)
   }
 }

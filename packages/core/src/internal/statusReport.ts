@@ -3,7 +3,7 @@ import * as Option from "effect/Option"
 import type { DatagramSocket } from "../DatagramSocket.js"
 import * as NetAddress from "../NetAddress.js"
 import type { Socket } from "../Socket.js"
-import type { ServerStatus, SocketStatus, State, Status, ThreadStatus } from "../Status.js"
+import type { Counters, ServerStatus, SocketStatus, State, Status, ThreadStatus } from "../Status.js"
 import { DatagramEndpoint } from "./datagramEndpoint.js"
 import type { AnyFiber, Dispatcher } from "./dispatcher.js"
 import { type DispatcherThread, threadOf } from "./dispatcherThread.js"
@@ -113,6 +113,19 @@ const datagramStatus = (socket: DatagramSocket): Effect.Effect<SocketStatus> =>
     ageMillis
   }))
 
+/** What costs the same however many sockets and threads there are; `bytes` looks at every open socket once. */
+export const counters = (
+  dispatcher: Dispatcher,
+  bytes: { readonly bytesReceived: number; readonly bytesSent: number }
+): Counters => ({
+  ...dispatcher.totals,
+  ...bytes,
+  threads: dispatcher.threadsAdded,
+  connectionsActive: dispatcher.connections.size,
+  threadsActive: dispatcher.threads.size,
+  steps: dispatcher.scheduler.steps
+})
+
 export const make = (
   dispatcher: Dispatcher,
   sockets: ReadonlyArray<Socket>,
@@ -136,7 +149,6 @@ export const make = (
       counts[wait.state] += 1
       threads.push(threadStatus(thread, wait, now, nameOf))
     }
-    const measured = scheduler.takeStatistics()
     return {
       running: dispatcher.running > 0,
       exiting: dispatcher.isExiting,
@@ -147,11 +159,9 @@ export const make = (
       timers: deadlines.size,
       totals: { ...dispatcher.totals, ...bytes, threads: dispatcher.threadsAdded },
       steps: scheduler.steps,
-      durations: Option.map(Option.fromNullable(measured), (statistics) => ({
+      durations: Option.map(Option.fromNullable(scheduler.statistics), (statistics) => ({
         ...statistics,
-        averageMillis: statistics.totalMillis / statistics.steps,
-        minEverMillis: scheduler.ever.min,
-        maxEverMillis: scheduler.ever.max
+        averageMillis: statistics.totalMillis / statistics.steps
       }))
     }
   })

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type { SocketOptions } from "../Net.js"
 import type { NetAddress } from "../NetAddress.js"
 import * as NetAddressModule from "../NetAddress.js"
@@ -24,10 +25,10 @@ import type { Events, Failure, Transport } from "../Transport.js"
 import { Deadline, type Deadlines } from "./deadlines.js"
 import type { Hub } from "./hub.js"
 import { Inbound } from "./inbound.js"
+import { type Listener, observe, Observers } from "./observers.js"
 import * as OptionRules from "./optionRules.js"
 import { Outbound } from "./outbound.js"
 import * as Patterns from "./patterns.js"
-import { show } from "./showTrace.js"
 import * as SocketFailure from "./socketFailure.js"
 import { nextSocketId } from "./socketId.js"
 import * as TimeoutOptions from "./timeoutOptions.js"
@@ -81,7 +82,8 @@ export class StreamSocket implements Socket, Events {
   isClosing = false
   isReleased = false
   isClosed = false
-  tracer: ((event: TraceEvent) => void) | undefined = undefined
+  /** Most sockets never have one. */
+  private observers: Observers<TraceEvent> | undefined = undefined
   /** The name, where somebody gave one. */
   private givenName: string | undefined = undefined
   /** The number among its server's sockets, 0 for others. */
@@ -243,17 +245,27 @@ export class StreamSocket implements Socket, Events {
 
   trace(tracer: ((event: TraceEvent) => void) | undefined): Effect.Effect<void> {
     return Effect.sync(() => {
-      this.tracer = tracer
+      if (tracer !== undefined || this.observers !== undefined) this.ownObservers.set(tracer)
     })
   }
 
+  observe(listener: Listener<TraceEvent>): Effect.Effect<void, never, Scope.Scope> {
+    return observe(() => this.ownObservers, listener)
+  }
+
+  private get ownObservers(): Observers<TraceEvent> {
+    return this.observers ??= new Observers()
+  }
+
   traced(event: TraceEvent["event"], bytes?: number): void {
-    if (this.tracer === undefined && this.hub.tracer === undefined) return
+    const { observers: all } = this.hub
+    const { observers: own } = this
+    if (all.isEmpty && (own === undefined || own.isEmpty)) return
     const shown: TraceEvent = bytes === undefined
       ? { socket: this.name, event }
       : { socket: this.name, event, bytes }
-    if (this.tracer !== undefined) show(this.tracer, shown)
-    if (this.hub.tracer !== undefined) show(this.hub.tracer, shown)
+    own?.show(shown)
+    all.show(shown)
   }
 
   /** What logs and assertions show of it: not all that hangs on it. */

@@ -275,5 +275,34 @@ export const cases: ReadonlyArray<Case> = [
         "the server too"
       )
     })
+  ),
+  test(
+    "C27 any number observe a socket beside its tracer, each until its scope ends, and one that throws or rejects hurts nobody",
+    Effect.gen(function*() {
+      const net = yield* Net.Net
+      const { client, server } = yield* connected()
+      const seen = { tracer: 0, first: 0, second: 0, network: 0 }
+      const sent = (who: keyof typeof seen) => ({ event }: { readonly event: string }): void => {
+        if (event === "sent") seen[who] += 1
+      }
+      const shout = (text: string) => Effect.zipRight(client.send(text), server.receiveExactly(text.length))
+      yield* client.observe(() => {
+        throw new Error("a bad observer")
+      })
+      yield* client.observe(() => Promise.reject(new Error("a bad async observer")))
+      yield* client.trace(sent("tracer"))
+      yield* client.observe(sent("first"))
+      yield* net.observe(sent("network"))
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* client.observe(sent("second"))
+        yield* shout("one")
+        yield* client.trace(undefined)
+        yield* shout("two")
+      }))
+      yield* shout("three")
+      same([seen.tracer, seen.second, seen.first], [1, 2, 3], "what each saw")
+      holds(seen.network >= 3, "the network's observer saw it too")
+      yield* client.close
+    })
   )
 ]

@@ -213,5 +213,29 @@ export const cases: ReadonlyArray<Case> = [
       }))
       same((yield* net.datagramSockets).length, before.length)
     })
+  ),
+  test(
+    "C27 tracers and observers of datagram sockets that throw or reject hurt nobody, and see what the others see",
+    Effect.gen(function*() {
+      const net = yield* Net.Net
+      const server = yield* bound()
+      const client = yield* bound()
+      const bad = (): never => {
+        throw new Error("a bad tracer")
+      }
+      const events: Array<string> = []
+      yield* net.trace(bad)
+      yield* server.trace(bad)
+      yield* server.observe(() => Promise.reject(new Error("a bad async observer")))
+      yield* server.observe(({ bytes, event }) => events.push(`${event} ${bytes}`))
+      yield* net.observe(bad)
+      yield* client.trace(bad)
+      yield* client.sendTo("hello", server.localAddress)
+      same(textOf(yield* server.receive), "hello", "what came")
+      same(events, ["received 5"], "what the observer saw")
+      yield* net.trace(undefined)
+      yield* server.trace(undefined)
+      yield* client.close
+    })
   )
 ]

@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Copas from "../../Copas.js"
 import * as Socket from "../../Socket.js"
+import * as Status from "../../Status.js"
 import * as Thread from "../../Thread.js"
 import {
   ask,
@@ -172,7 +173,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     })
   ),
   test(
-    "C25 durations of the steps are there while statistics are on, least and most and ever",
+    "C25 durations of the steps are there while statistics are on, and no reader takes them from another",
     Effect.gen(function*() {
       same((yield* Copas.status).durations, Option.none(), "the durations when they are off")
       yield* Copas.setStatistics(true)
@@ -183,8 +184,14 @@ export const cases: ReadonlyArray<DispatcherCase> = [
         first.minMillis <= first.averageMillis && first.averageMillis <= first.maxMillis,
         "the average lies between"
       )
-      holds(first.minEverMillis <= first.minMillis && first.maxEverMillis >= first.maxMillis, "ever includes it")
-      same((yield* Copas.status).durations, Option.none(), "the durations when no step was made since")
+      same((yield* Copas.status).durations, Option.some(first), "the durations for a second reader")
+      same(Status.durationsSince(Option.some(first), Option.some(first)), Option.none(), "a difference of nothing")
+      yield* Copas.run(Effect.forEach([1, 2, 3], () => turn))
+      const second = Option.getOrThrow((yield* Copas.status).durations)
+      const since = Option.getOrThrow(Status.durationsSince(Option.some(first), Option.some(second)))
+      same(since.steps, second.steps - first.steps, "the steps since")
+      same(since.averageMillis, (second.totalMillis - first.totalMillis) / since.steps, "their average")
+      holds(second.minMillis <= first.minMillis && second.maxMillis >= first.maxMillis, "least and most are ever")
       yield* Copas.setStatistics(false)
       yield* Copas.run(turn)
       same((yield* Copas.status).durations, Option.none(), "the durations when they are off again")

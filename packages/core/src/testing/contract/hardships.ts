@@ -212,11 +212,10 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     })
   ),
   test(
-    "C25 a listener of the ends of connections that throws hurts nobody",
-    Effect.gen(function*() {
-      const copas = yield* Copas.Copas
-      yield* copas.onConnectionEnd(() => {
-        throw new Error("a bad listener")
+    "C25 an observer of the dispatcher that throws at the end of a connection hurts nobody",
+    Effect.scoped(Effect.gen(function*() {
+      yield* Copas.observe(({ event }) => {
+        if (event === "connectionEnded") throw new Error("a bad listener")
       })
       yield* serving(echo, ({ listener, stats }) =>
         Effect.gen(function*() {
@@ -225,9 +224,8 @@ export const cases: ReadonlyArray<DispatcherCase> = [
           yield* client.close
           yield* until(Effect.map(stats, ({ active }) => active === 0))
         }))
-      yield* copas.onConnectionEnd(undefined)
       yield* nothingLeft
-    })
+    }))
   ),
   test(
     "C01 runs within several threads end one after the other, and leave alone what is not theirs",

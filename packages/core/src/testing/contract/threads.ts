@@ -325,5 +325,40 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       }))
       same(events, ["finally", "caught inner", "again"], "the events")
     })
+  ),
+  test(
+    "C27 any number observe the dispatcher beside its tracer, each until its scope ends, and one that throws hurts nobody",
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const note = (who: string) => (event: Copas.TraceEvent): void => {
+        if (event.event === "threadAdded" && event.name !== "initializer") seen.push(`${who} ${event.name}`)
+      }
+      const work = (name: string) => Copas.run(Copas.addThread(Effect.void, { name }))
+      yield* Copas.trace(note("tracer"))
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* Copas.observe(() => {
+          throw new Error("a bad observer")
+        })
+        yield* Copas.observe(() => Promise.reject(new Error("a bad async observer")))
+        yield* Copas.observe(note("observer"))
+        yield* work("one")
+        yield* Copas.trace(undefined)
+        yield* work("two")
+      }))
+      yield* work("three")
+      same(seen, ["tracer one", "observer one", "observer two"], "who saw what")
+    })
+  ),
+  test(
+    "C27 a trace of the dispatcher shows that it exits, once, with its name",
+    Effect.scoped(Effect.gen(function*() {
+      const { name } = yield* Copas.Copas
+      const seen: Array<string> = []
+      yield* Copas.observe((event) => {
+        if (event.event === "exiting") seen.push(event.name)
+      })
+      yield* Copas.run(Effect.zipRight(Copas.exit, Copas.exit))
+      same(seen, [name], "the exits")
+    }))
   )
 ]
