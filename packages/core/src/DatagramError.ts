@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { Operation } from "./internal/operation.js"
+import { Operation } from "./internal/socket/operation.js"
 
 /**
  * Why a datagram was not sent or did not arrive, as far as the system can tell.

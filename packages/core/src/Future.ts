@@ -15,9 +15,9 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
-import type { DispatcherThread } from "./internal/dispatcherThread.js"
-import { unchecked, withoutTrace } from "./internal/socketFailure.js"
-import { type Request, WaitLine } from "./internal/waitLine.js"
+import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
+import type { DispatcherThread } from "./internal/thread/thread.js"
+import { type Request, WaitLine } from "./internal/thread/waitQueue.js"
 import type { Thread } from "./Thread.js"
 
 /**

@@ -18,9 +18,9 @@ import * as Predicate from "effect/Predicate"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { unchecked, withoutTrace } from "./internal/socketFailure.js"
-import * as TimeoutOptions from "./internal/timeoutOptions.js"
-import { type AnyFiber, opsBeforeYield, type Request, WaitLine } from "./internal/waitLine.js"
+import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
+import { type AnyFiber, opsBeforeYield, type Request, WaitLine } from "./internal/thread/waitQueue.js"
+import * as TimeoutOptions from "./internal/time/timeouts.js"
 import { InvalidOption } from "./SocketError.js"
 
 /**

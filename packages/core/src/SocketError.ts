@@ -10,8 +10,8 @@
 import * as Schema from "effect/Schema"
 import type { DatagramError } from "./DatagramError.js"
 import type { DnsError } from "./DnsError.js"
-import { isEndOf } from "./internal/endOf.js"
-import { Operation } from "./internal/operation.js"
+import { isEndOf } from "./internal/socket/conversationEnd.js"
+import { Operation } from "./internal/socket/operation.js"
 import { TlsError } from "./TlsError.js"
 
 export {

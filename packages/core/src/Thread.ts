@@ -15,9 +15,9 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { DatagramSocket } from "./DatagramSocket.js"
-import { forClock } from "./internal/deadlines.js"
-import { CurrentThread, type DispatcherThread } from "./internal/dispatcherThread.js"
-import { Sleeper } from "./internal/sleeper.js"
+import { Sleeper } from "./internal/thread/sleeper.js"
+import { CurrentThread, type DispatcherThread } from "./internal/thread/thread.js"
+import { forClock } from "./internal/time/deadlines.js"
 import type { Socket } from "./Socket.js"
 
 /**

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { BindOptions, ConnectOptions, DatagramSocket } from "./DatagramSocket.js"
-import { maxIpv4 } from "./internal/datagramOutbound.js"
+import { maxIpv4 } from "./internal/datagram/outbound.js"
 import { Net } from "./Net.js"
 import type { BindError, ConnectError, InvalidOption, SocketClosed, UnsupportedOption } from "./SocketError.js"
 

@@ -2,7 +2,7 @@ import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import { PCGRandom } from "effect/Utils"
-import { Deadline, forClock } from "../src/internal/deadlines.js"
+import { Deadline, forClock } from "../src/internal/time/deadlines.js"
 
 class Noted extends Deadline {
   readonly name: number

@@ -1,6 +1,6 @@
 import { expect, it } from "@effect/vitest"
 import { PCGRandom } from "effect/Utils"
-import { ReceiveBuffer } from "../src/internal/receiveBuffer.js"
+import { ReceiveBuffer } from "../src/internal/socket/receiveBuffer.js"
 
 const decode = (chunk: Uint8Array, start: number, end: number): string =>
   Buffer.from(chunk).toString("latin1", start, end)

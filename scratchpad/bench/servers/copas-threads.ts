@@ -3,7 +3,7 @@ import { NodeCopas } from "@copas/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { Deadline, forClock } from "../../../packages/core/src/internal/deadlines.js"
+import { Deadline, forClock } from "../../../packages/core/src/internal/time/deadlines.js"
 import { rounds } from "./rounds.js"
 
 // This library's threads, each round in one of them.

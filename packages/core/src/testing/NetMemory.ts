@@ -19,7 +19,7 @@ import * as Net from "../Net.js"
 import type { NetAddress } from "../NetAddress.js"
 import type { InvalidOption } from "../SocketError.js"
 import type { Material } from "../TlsOptions.js"
-import * as Control from "./internal/control.js"
+import * as Control from "./internal/network/control.js"
 
 /**
  * How a link between two hosts behaves, in each direction. What is not named is ideal.

@@ -15,9 +15,9 @@ import * as FiberId from "effect/FiberId"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import * as AfterTurn from "../internal/afterTurn.js"
-import { CurrentSeed } from "./internal/seed.js"
-import { SimulationScheduler } from "./internal/simulationScheduler.js"
+import * as AfterTurn from "../internal/time/eventLoop.js"
+import { CurrentSeed } from "./internal/simulation/seed.js"
+import { SimulationScheduler } from "./internal/simulation/simulationScheduler.js"
 import * as SimulationClock from "./SimulationClock.js"
 
 /**

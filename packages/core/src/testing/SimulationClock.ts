@@ -10,7 +10,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { Deadline, type Deadlines, forClock, type TimedClock, timingKey } from "../internal/deadlines.js"
+import { Deadline, type Deadlines, forClock, type TimedClock, timingKey } from "../internal/time/deadlines.js"
 
 /**
  * @since 0.1.0

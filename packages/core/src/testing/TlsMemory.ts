@@ -14,8 +14,8 @@
  * @since 0.1.0
  */
 import type { Identity } from "../TlsOptions.js"
-import * as Writer from "./internal/certificateWriter.js"
-import * as Pem from "./internal/pem.js"
+import * as Writer from "./internal/tls/certificateWriter.js"
+import * as Pem from "./internal/tls/pem.js"
 
 /**
  * @since 0.1.0

@@ -3,7 +3,7 @@ import { NetMemory, Simulation, TlsMemory } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Option, Redacted, type Scope, TestClock } from "effect"
 import * as Crypto from "node:crypto"
-import { digest } from "../../src/testing/internal/sha.js"
+import { digest } from "../../src/testing/internal/tls/sha.js"
 import { bytes, elapsed, portOf, simulated } from "./support.js"
 
 const { ca, identity } = TlsMemory.identity()

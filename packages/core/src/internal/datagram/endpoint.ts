@@ -1,0 +1,340 @@
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type {
+  Datagram,
+  DatagramOptions,
+  DatagramSocket,
+  Destination,
+  MembershipOptions,
+  Stats
+} from "../../DatagramSocket.js"
+import type { DatagramEvents, DatagramPlatform, DatagramTarget, DatagramTransport } from "../../DatagramTransport.js"
+import type { InetAddress } from "../../NetAddress.js"
+import * as NetAddress from "../../NetAddress.js"
+import type { Timeouts, TraceEvent } from "../../Socket.js"
+import type { ConnectError, DatagramError, DatagramReceiveError, DatagramSendError } from "../../SocketError.js"
+import { type InvalidOption, type SocketClosed, UnsupportedOption } from "../../SocketError.js"
+import type { Failure } from "../../Transport.js"
+import type { Hub } from "../netState.js"
+import { type Listener, observe, Observers } from "../observers.js"
+import * as SocketFailure from "../socket/socketFailure.js"
+import { nextSocketId } from "../socket/socketId.js"
+import type { Deadlines } from "../time/deadlines.js"
+import * as TimeoutOptions from "../time/timeouts.js"
+import { DatagramSocketTypeId } from "../typeIds.js"
+import { DatagramInbound } from "./inbound.js"
+import * as DatagramNames from "./names.js"
+import * as DatagramOptionsModule from "./options.js"
+import { DatagramOutbound } from "./outbound.js"
+import { Sender } from "./sender.js"
+
+export interface DatagramSettings {
+  readonly label: string
+  readonly timeouts: TimeoutOptions.Millis
+  readonly maxQueued: number
+  readonly maxQueuedBytes: number
+  readonly deadlines: Deadlines
+}
+
+const bytesOf = (datagram: Datagram): Uint8Array => datagram.data
+const whole = (datagram: Datagram): Datagram => datagram
+
+/**
+ * A datagram socket over a transport: the two halves, the peer, and the end.
+ */
+export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
+  readonly [DatagramSocketTypeId]: typeof DatagramSocketTypeId = DatagramSocketTypeId
+  readonly id = nextSocketId()
+  readonly hub: Hub
+  readonly transport: DatagramTransport
+  readonly target: DatagramTarget
+  readonly inbound: DatagramInbound
+  readonly outbound: DatagramOutbound
+  readonly deadlines: Deadlines
+  private readonly openedAt: number
+  private label: string
+  timeouts: TimeoutOptions.Millis
+  /** The peer, as the transport writes it. */
+  peer: InetAddress | undefined = undefined
+  isBound = false
+  isClosing = false
+  private isClosed = false
+  private bindFailure: Failure | undefined = undefined
+  private onSettled: (() => void) | undefined = undefined
+  private closeListeners: Array<() => void> = []
+  /** What serves it, if anything. */
+  server: unknown = undefined
+  private observers: Observers<TraceEvent> | undefined = undefined
+  readonly receive: Effect.Effect<Uint8Array, DatagramReceiveError>
+  readonly receiveFrom: Effect.Effect<Datagram, DatagramReceiveError>
+
+  constructor(hub: Hub, platform: DatagramPlatform, target: DatagramTarget, settings: DatagramSettings) {
+    this.hub = hub
+    this.target = target
+    this.label = settings.label
+    this.timeouts = settings.timeouts
+    this.deadlines = settings.deadlines
+    this.openedAt = settings.deadlines.now()
+    this.inbound = new DatagramInbound(this, settings.maxQueued, settings.maxQueuedBytes)
+    this.outbound = new DatagramOutbound(this)
+    this.receive = this.inbound.read(bytesOf)
+    this.receiveFrom = this.inbound.read(whole)
+    this.transport = platform.bind(target)
+    hub.datagramSockets.add(this)
+    this.transport.open(this)
+  }
+
+  // ---- who and where
+
+  get name(): string {
+    return this.label === "" ? NetAddress.format(this.localAddress) : this.label
+  }
+
+  setName(name: string): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.label = name
+    })
+  }
+
+  get localAddress(): InetAddress {
+    return this.transport.localAddress
+  }
+
+  get remoteAddress(): InetAddress | undefined {
+    return this.peer
+  }
+
+  get shownPeer(): string {
+    return this.peer === undefined ? "" : NetAddress.format(this.peer)
+  }
+
+  // ---- sending
+
+  send(data: string | Uint8Array): Effect.Effect<void, DatagramSendError> {
+    return this.outbound.send(data, undefined)
+  }
+
+  sendTo(data: string | Uint8Array, to: Destination): Effect.Effect<void, DatagramSendError> {
+    return DatagramNames.isReady(this, to)
+      ? this.outbound.send(data, to)
+      : Effect.flatMap(DatagramNames.destination(this, to), (address) => this.outbound.send(data, address))
+  }
+
+  // ---- the peer
+
+  connect(to: Destination): Effect.Effect<void, ConnectError | InvalidOption | SocketClosed> {
+    return Effect.flatMap(DatagramNames.peer(this, to), (address) => this.connectTo(address, to))
+  }
+
+  private connectTo(address: InetAddress, to: Destination): Effect.Effect<void, ConnectError | SocketClosed> {
+    return Effect.async<void, ConnectError | SocketClosed>((resume) => {
+      if (this.isClosing) {
+        resume(SocketFailure.closed(this, "connect", "here", SocketFailure.noBytes))
+        return
+      }
+      if (this.peer !== undefined) this.transport.disconnect()
+      this.peer = undefined
+      this.transport.connect(address, (failure) => {
+        if (this.isClosing) resume(SocketFailure.closed(this, "connect", "here", SocketFailure.noBytes))
+        else if (failure !== undefined) resume(Effect.fail(DatagramNames.connectError(to, failure)))
+        else {
+          const peer = this.transport.remoteAddress ?? address
+          this.peer = peer
+          this.inbound.takeFailure()
+          this.outbound.distrust()
+          this.inbound.keepOnly((from) => from.host === peer.host && from.port === peer.port)
+          this.traced("connected")
+          resume(Effect.void)
+        }
+      })
+    })
+  }
+
+  get disconnect(): Effect.Effect<void, DatagramError | SocketClosed> {
+    return Effect.suspend((): Effect.Effect<void, DatagramError | SocketClosed> => {
+      if (this.isClosing) return SocketFailure.closed(this, "connect", "here", SocketFailure.noBytes)
+      if (this.peer === undefined) return Effect.void
+      const shown = this.shownPeer
+      const failure = this.transport.disconnect()
+      if (failure !== undefined) return SocketFailure.datagram(this, "connect", failure, shown)
+      this.peer = undefined
+      return Effect.void
+    })
+  }
+
+  // ---- groups
+
+  join(
+    group: string,
+    options: MembershipOptions = {}
+  ): Effect.Effect<void, DatagramError | InvalidOption | UnsupportedOption | SocketClosed, Scope.Scope> {
+    const joined = Effect.suspend((): Effect.Effect<void, DatagramError | UnsupportedOption | SocketClosed> => {
+      if (this.isClosing) return SocketFailure.closed(this, "join", "here", SocketFailure.noBytes)
+      const refusal = this.transport.join(group, options)
+      if (refusal === undefined) return Effect.void
+      return refusal instanceof UnsupportedOption
+        ? Effect.fail(refusal)
+        : SocketFailure.datagram(this, "join", refusal, group)
+    })
+    return Effect.zipRight(
+      DatagramOptionsModule.membership(group, options, this.target.address.family),
+      Effect.acquireRelease(joined, () => Effect.sync(() => this.transport.leave(group, options)))
+    )
+  }
+
+  // ---- settings
+
+  setTimeouts(
+    timeouts: { readonly [K in keyof Timeouts]?: Duration.DurationInput | null | undefined }
+  ): Effect.Effect<void, InvalidOption> {
+    return Effect.map(TimeoutOptions.change(this.timeouts, timeouts), (changed) => this.changeTimeouts(changed))
+  }
+
+  changeTimeouts(changed: TimeoutOptions.Millis): void {
+    this.timeouts = changed
+    this.inbound.rearm()
+    this.outbound.rearm()
+  }
+
+  setOption<K extends keyof DatagramOptions>(
+    name: K,
+    value: NonNullable<DatagramOptions[K]>
+  ): Effect.Effect<void, UnsupportedOption | InvalidOption | SocketClosed> {
+    return Effect.suspend((): Effect.Effect<void, UnsupportedOption | InvalidOption | SocketClosed> => {
+      if (this.isClosing) return SocketFailure.closed(this, "configure", "here", SocketFailure.noBytes)
+      const refusal = DatagramOptionsModule.check(name, value) ?? this.transport.setOption(name, value)
+      return refusal === undefined ? Effect.void : Effect.fail(refusal)
+    })
+  }
+
+  getOption<K extends keyof DatagramOptions>(
+    name: K
+  ): Effect.Effect<DatagramOptions[K], UnsupportedOption | SocketClosed> {
+    return Effect.suspend((): Effect.Effect<DatagramOptions[K], UnsupportedOption | SocketClosed> => {
+      if (this.isClosing) return SocketFailure.closed(this, "configure", "here", SocketFailure.noBytes)
+      const value = this.transport.getOption(name)
+      return value instanceof UnsupportedOption ? Effect.fail(value) : Effect.succeed(value)
+    })
+  }
+
+  get stats(): Effect.Effect<Stats> {
+    return Effect.sync(() => ({
+      datagramsReceived: this.inbound.datagrams,
+      datagramsSent: this.outbound.datagrams,
+      bytesReceived: this.inbound.bytes,
+      bytesSent: this.outbound.bytes,
+      dropped: this.inbound.dropped,
+      unsent: this.outbound.unsent,
+      queued: this.inbound.queued,
+      queuedBytes: this.inbound.queuedBytes,
+      ageMillis: this.deadlines.now() - this.openedAt
+    }))
+  }
+
+  trace(tracer: ((event: TraceEvent) => void) | undefined): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (tracer !== undefined || this.observers !== undefined) this.ownObservers.set(tracer)
+    })
+  }
+
+  observe(listener: Listener<TraceEvent>): Effect.Effect<void, never, Scope.Scope> {
+    return observe(() => this.ownObservers, listener)
+  }
+
+  private get ownObservers(): Observers<TraceEvent> {
+    return this.observers ??= new Observers()
+  }
+
+  traced(event: TraceEvent["event"], bytes?: number): void {
+    const { observers: all } = this.hub
+    const { observers: own } = this
+    if (all.isEmpty && (own === undefined || own.isEmpty)) return
+    const shown: TraceEvent = bytes === undefined
+      ? { socket: this.name, event }
+      : { socket: this.name, event, bytes }
+    own?.show(shown)
+    all.show(shown)
+  }
+
+  // ---- what the transport says
+
+  bound(): void {
+    this.isBound = true
+    this.onSettled?.()
+  }
+
+  deliver(data: Uint8Array, host: string, port: number): void {
+    if (this.isClosing) return
+    const { peer } = this
+    // The system lets in no stranger once there is a peer, but does not take back those who came before.
+    if (peer !== undefined && (peer.port !== port || peer.host !== host)) {
+      this.inbound.dropped += 1
+      return
+    }
+    this.traced("received", data.length)
+    this.inbound.deliver(data, new Sender(host, port, this.target.address.family, this))
+  }
+
+  failed(failure: Failure): void {
+    if (this.isBound) {
+      if (!this.isClosing) this.inbound.report(failure)
+      return
+    }
+    this.bindFailure = failure
+    this.onSettled?.()
+  }
+
+  closed(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.startClosing()
+    this.traced("closed")
+    this.hub.datagramSockets.delete(this)
+    for (const listener of this.closeListeners.splice(0)) listener()
+    this.onSettled?.()
+  }
+
+  // ---- binding, and the end
+
+  /** Waits until the platform has bound it; gives the reason when it cannot. */
+  get settled(): Effect.Effect<void, Failure> {
+    return Effect.async<void, Failure>((resume) => {
+      const settle = (): void =>
+        resume(
+          this.isBound ? Effect.void : Effect.fail(this.bindFailure ?? { reason: "Aborted", cause: undefined })
+        )
+      if (this.isBound || this.bindFailure !== undefined || this.isClosed) settle()
+      else this.onSettled = settle
+    })
+  }
+
+  private startClosing(): void {
+    if (this.isClosing) return
+    this.isClosing = true
+    this.traced("closing")
+    this.inbound.clear()
+    this.inbound.disarm()
+    this.inbound.wakeAll()
+    this.outbound.failAll()
+  }
+
+  /** Closes, and waits until the descriptor is released. */
+  get shut(): Effect.Effect<void> {
+    return Effect.uninterruptible(Effect.async<void>((resume) => {
+      if (this.isClosed) {
+        resume(Effect.void)
+        return
+      }
+      this.closeListeners.push(() => resume(Effect.void))
+      this.startClosing()
+      this.transport.close()
+    }))
+  }
+
+  get close(): Effect.Effect<void, SocketClosed> {
+    return Effect.suspend(() =>
+      this.isClosing ? SocketFailure.closed(this, "close", "here", SocketFailure.noBytes) : this.shut
+    )
+  }
+}

@@ -1,0 +1,92 @@
+import * as Effect from "effect/Effect"
+import type { Destination } from "../../DatagramSocket.js"
+import type { Family, InetAddress } from "../../NetAddress.js"
+import * as NetAddress from "../../NetAddress.js"
+import { ConnectError, ConnectReason, type DatagramSendError, type InvalidOption } from "../../SocketError.js"
+import type { Failure } from "../../Transport.js"
+import * as Options from "../net/targets.js"
+import type { Hub } from "../netState.js"
+import * as SocketFailure from "../socket/socketFailure.js"
+import type { DatagramEndpoint } from "./endpoint.js"
+
+/** True for an address that can be sent to as it is: what `Datagram.from` gave. */
+export const isReady = (socket: DatagramEndpoint, to: Destination): to is InetAddress =>
+  (to as Partial<InetAddress>)._tag === "InetAddress" && (to as InetAddress).family === socket.target.address.family
+
+const connectReasons: ReadonlySet<string> = new Set(ConnectReason.literals)
+
+export const connectError = (to: Destination, failure: Failure): ConnectError =>
+  new ConnectError({
+    reason: connectReasons.has(failure.reason) ? failure.reason as ConnectReason : "Unknown",
+    target: NetAddress.formatHostPort(to.host, to.port),
+    attempts: [],
+    ...(failure.cause === undefined ? {} : { cause: failure.cause })
+  })
+
+/** RFC 4291, section 2.5.5.2: how a socket of both families speaks to IPv4. */
+const mapped = (host: string): string => `::ffff:${host}`
+
+/** The first address of `host`, in `family` where one is wanted; `dual` can reach IPv4 from an IPv6 socket. */
+export const resolve = (
+  hub: Hub,
+  host: string,
+  port: number,
+  family: Family | undefined,
+  dual: boolean
+): Effect.Effect<InetAddress, Failure> => {
+  const fits = (found: Family): boolean => family === undefined || found === family
+  const numeric = NetAddress.familyOf(host)
+  if (numeric !== undefined) {
+    if (fits(numeric)) return Effect.succeed(NetAddress.inet(host, port))
+    return dual && numeric === "IPv4"
+      ? Effect.succeed(NetAddress.inet(mapped(host), port))
+      : Effect.fail({ reason: "Unreachable", cause: new Error(`${host} is not an ${family} address`) })
+  }
+  return Effect.flatMap(
+    hub.platform.lookup(host, dual ? undefined : family),
+    (found): Effect.Effect<InetAddress, Failure> => {
+      const fitting = found.find((address) => fits(address.family))
+      if (fitting !== undefined) return Effect.succeed(NetAddress.inet(fitting.host, port))
+      const other = found.find((address) => dual && address.family === "IPv4")
+      return other === undefined
+        ? Effect.fail({ reason: "HostNotFound", cause: new Error("the name has no address of this family") })
+        : Effect.succeed(NetAddress.inet(mapped(other.host), port))
+    }
+  )
+}
+
+const resolveFor = (socket: DatagramEndpoint, to: Destination): Effect.Effect<InetAddress, Failure | InvalidOption> =>
+  Effect.gen(function*() {
+    const host = yield* Options.hostOf(to.host)
+    const port = yield* Options.port("port", to.port, 1)
+    const { address: { family }, ipv6Only } = socket.target
+    const resolved = resolve(socket.hub, host, port, family, family === "IPv6" && !ipv6Only)
+    const timeout = socket.timeouts.connect
+    return yield* timeout === Infinity || NetAddress.familyOf(host) !== undefined
+      ? resolved
+      : Effect.timeoutFail(resolved, {
+        duration: timeout,
+        onTimeout: (): Failure => ({ reason: "TimedOut", cause: undefined })
+      })
+  })
+
+const isFailure = (error: Failure | InvalidOption): error is Failure => !("_tag" in error)
+
+/** Where a datagram is to go. */
+export const destination = (
+  socket: DatagramEndpoint,
+  to: Destination
+): Effect.Effect<InetAddress, DatagramSendError> =>
+  Effect.catchAll(resolveFor(socket, to), (error): Effect.Effect<never, DatagramSendError> => {
+    if (!isFailure(error)) return Effect.fail(error)
+    return error.reason === "TimedOut"
+      ? SocketFailure.timeout(socket, "send", socket.timeouts.connect, SocketFailure.noBytes, 0)
+      : SocketFailure.datagram(socket, "send", error, NetAddress.formatHostPort(to.host, to.port))
+  })
+
+/** Who is to be the peer. */
+export const peer = (
+  socket: DatagramEndpoint,
+  to: Destination
+): Effect.Effect<InetAddress, ConnectError | InvalidOption> =>
+  Effect.mapError(resolveFor(socket, to), (error) => isFailure(error) ? connectError(to, error) : error)

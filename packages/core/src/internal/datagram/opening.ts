@@ -1,0 +1,165 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type {
+  BindOptions,
+  CommonOptions,
+  ConnectOptions,
+  DatagramOptions,
+  DatagramSocket
+} from "../../DatagramSocket.js"
+import type { DatagramPlatform, DatagramTarget } from "../../DatagramTransport.js"
+import * as NetAddress from "../../NetAddress.js"
+import {
+  BindError,
+  BindReason,
+  type ConnectError,
+  type InvalidOption,
+  type SocketClosed,
+  UnsupportedOption
+} from "../../SocketError.js"
+import type { Failure } from "../../Transport.js"
+import { onScopeEnd } from "../net/scopeEnd.js"
+import * as Options from "../net/targets.js"
+import type { Hub } from "../netState.js"
+import { forClock } from "../time/deadlines.js"
+import * as TimeoutOptions from "../time/timeouts.js"
+import { DatagramEndpoint, type DatagramSettings } from "./endpoint.js"
+import * as DatagramNames from "./names.js"
+import * as DatagramOptionsModule from "./options.js"
+
+const settingsOf = (options: CommonOptions): Effect.Effect<DatagramSettings, InvalidOption> =>
+  Effect.gen(function*() {
+    const clock = yield* Effect.clock
+    return {
+      label: options.name ?? "",
+      timeouts: yield* TimeoutOptions.change(TimeoutOptions.none, options.timeouts),
+      maxQueued: yield* Options.count("maxQueued", options.maxQueued ?? 1024, 1),
+      maxQueuedBytes: yield* Options.count("maxQueuedBytes", options.maxQueuedBytes ?? 1024 * 1024, 1),
+      deadlines: forClock(clock)
+    }
+  })
+
+const bindReasons: ReadonlySet<string> = new Set(BindReason.literals)
+
+const bindError = (target: string, failure: Failure): BindError =>
+  new BindError({
+    reason: bindReasons.has(failure.reason)
+      ? failure.reason as BindReason
+      : failure.reason === "LookupFailed"
+      ? "HostNotFound"
+      : failure.reason === "Unreachable"
+      ? "AddressNotAvailable"
+      : "Unknown",
+    target,
+    ...(failure.cause === undefined ? {} : { cause: failure.cause })
+  })
+
+const platformOf = (hub: Hub): Effect.Effect<DatagramPlatform, UnsupportedOption> => {
+  const { datagrams, name } = hub.platform
+  return datagrams === undefined
+    ? Effect.fail(new UnsupportedOption({ option: "udp", platform: name, why: "it has no datagrams" }))
+    : Effect.succeed(datagrams)
+}
+
+/** Binds, sets the options, and gives the socket for as long as the scope lasts. */
+const open = (
+  hub: Hub,
+  platform: DatagramPlatform,
+  target: DatagramTarget,
+  shown: string,
+  options: CommonOptions
+): Effect.Effect<DatagramEndpoint, BindError | InvalidOption | UnsupportedOption, Scope.Scope> =>
+  Effect.gen(function*() {
+    const settings = yield* settingsOf(options)
+    const given = yield* DatagramOptionsModule.given(options)
+    const refusal = platform.unsupported(options, target)
+    if (refusal !== undefined) return yield* refusal
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const socket = new DatagramEndpoint(hub, platform, target, settings)
+        const ready = Effect.zipRight(
+          Effect.mapError(socket.settled, (failure) => bindError(shown, failure)),
+          Effect.suspend(() => configure(socket, given, options))
+        )
+        return Effect.matchCauseEffect(restore(ready), {
+          onFailure: (cause) => Effect.zipRight(socket.shut, Effect.failCause(cause)),
+          onSuccess: () => Effect.as(onScopeEnd(() => socket.shut), socket)
+        })
+      })
+    )
+  })
+
+const configure = (
+  socket: DatagramEndpoint,
+  given: ReadonlyArray<keyof DatagramOptions>,
+  options: DatagramOptions
+): Effect.Effect<void, InvalidOption | UnsupportedOption> => {
+  for (const name of given) {
+    const refusal = socket.transport.setOption(name, options[name]!)
+    if (refusal !== undefined) return Effect.fail(refusal)
+  }
+  return Effect.void
+}
+
+export const bind = (
+  hub: Hub,
+  options: BindOptions
+): Effect.Effect<DatagramSocket, BindError | InvalidOption | UnsupportedOption, Scope.Scope> =>
+  Effect.gen(function*() {
+    const platform = yield* platformOf(hub)
+    if (options.path !== undefined) {
+      return yield* new UnsupportedOption({
+        option: "path",
+        platform: hub.platform.name,
+        why: "it has no Unix-domain datagram sockets; use a Unix-domain stream (Net.connect, Net.listen)"
+      })
+    }
+    const family = yield* Options.familyOption(options.family)
+    const host = yield* Options.hostOf(options.host ?? DatagramOptionsModule.unspecified(family))
+    const port = yield* Options.port("port", options.port ?? 0, 0)
+    const shown = NetAddress.formatHostPort(host, port)
+    const address = yield* Effect.mapError(
+      DatagramNames.resolve(hub, host, port, family, false),
+      (failure) => bindError(shown, failure)
+    )
+    const target: DatagramTarget = {
+      address,
+      ipv6Only: options.ipv6Only ?? false,
+      reuseAddress: options.reuseAddress ?? false,
+      reusePort: options.reusePort ?? false
+    }
+    return yield* open(hub, platform, target, shown, options)
+  })
+
+export const connect = (
+  hub: Hub,
+  options: ConnectOptions
+): Effect.Effect<
+  DatagramSocket,
+  BindError | ConnectError | InvalidOption | UnsupportedOption | SocketClosed,
+  Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const platform = yield* platformOf(hub)
+    const family = yield* Options.familyOption(options.family)
+    const host = yield* Options.hostOf(options.host ?? "localhost")
+    const port = yield* Options.port("port", options.port, 1)
+    const localPort = yield* Options.port("localPort", options.localPort ?? 0, 0)
+    const localAddress = yield* Options.localAddress(options.localAddress)
+    const timeout = yield* TimeoutOptions.millis("timeouts.connect", options.timeouts?.connect ?? Infinity)
+    const to = { host, port }
+    const wanted = family ?? (localAddress === undefined ? undefined : NetAddress.familyOf(localAddress))
+    const peer = yield* DatagramNames.resolve(hub, host, port, wanted, false).pipe(
+      (resolved) =>
+        timeout === Infinity ? resolved : Effect.timeoutFail(resolved, {
+          duration: timeout,
+          onTimeout: (): Failure => ({ reason: "TimedOut", cause: undefined })
+        }),
+      Effect.mapError((failure) => DatagramNames.connectError(to, failure))
+    )
+    const local = NetAddress.inet(localAddress ?? DatagramOptionsModule.unspecified(peer.family), localPort)
+    const target: DatagramTarget = { address: local, ipv6Only: false, reuseAddress: false, reusePort: false }
+    const socket = yield* open(hub, platform, target, NetAddress.format(local), options)
+    yield* socket.connect(peer)
+    return socket
+  })

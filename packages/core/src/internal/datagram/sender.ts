@@ -1,0 +1,24 @@
+import type { Family, InetAddress } from "../../NetAddress.js"
+
+/**
+ * Who sent a datagram. It knows the socket that heard it: there is a way back from there, so a reply need not wait to be
+ * told that it went out.
+ */
+export class Sender implements InetAddress {
+  readonly _tag = "InetAddress"
+  readonly host: string
+  readonly port: number
+  readonly family: Family
+  readonly #heardBy: unknown
+
+  constructor(host: string, port: number, family: Family, heardBy: unknown) {
+    this.host = host
+    this.port = port
+    this.family = family
+    this.#heardBy = heardBy
+  }
+
+  static wasHeardBy(socket: unknown, address: InetAddress): boolean {
+    return #heardBy in address && address.#heardBy === socket
+  }
+}

@@ -1,0 +1,59 @@
+import { afterTurn } from "../time/eventLoop.js"
+import type { DispatcherScheduler } from "./scheduler.js"
+
+/** In so many turns of the event loop, one after the other, connections came: then more are waiting. */
+const turnsOfBurst = 4
+/** How long threads are held back for them at a time, in milliseconds: as long as the threads ran before, within these. */
+const shortestHold = 2
+const longestHold = 10
+
+/**
+ * Lets many connections in that come at once.
+ *
+ * An event loop may accept one connection a turn (libuv does, from 1.45 on). While many are served already, a turn is
+ * long, and who waits to be accepted waits for as many turns as there are others before it: seconds. So during a burst
+ * threads are held back for a moment: peers that get no answer send nothing new, turns are short, and the waiting come
+ * in. Then all threads run, and it begins anew until no more come.
+ */
+export class AcceptBurst {
+  private readonly scheduler: DispatcherScheduler
+  private isWatching = false
+  private cameThisTurn = false
+  private turns = 0
+  private heldSince = 0
+  private holdFor = shortestHold
+
+  constructor(scheduler: DispatcherScheduler) {
+    this.scheduler = scheduler
+  }
+
+  /** A connection came. */
+  came(): void {
+    this.cameThisTurn = true
+    if (this.isWatching) return
+    this.isWatching = true
+    this.turns = 0
+    afterTurn(this.look)
+  }
+
+  private readonly look = (): void => {
+    const { scheduler } = this
+    if (!this.cameThisTurn) {
+      this.isWatching = false
+      scheduler.release()
+      return
+    }
+    this.cameThisTurn = false
+    this.turns += 1
+    const now = performance.now()
+    if (scheduler.isHeld && now - this.heldSince >= this.holdFor) {
+      scheduler.release()
+      this.holdFor = Math.min(longestHold, Math.max(shortestHold, performance.now() - now))
+    }
+    if (this.turns >= turnsOfBurst && !scheduler.isHeld) {
+      scheduler.hold()
+      this.heldSince = performance.now()
+    }
+    afterTurn(this.look)
+  }
+}

@@ -1,0 +1,121 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Runtime from "effect/Runtime"
+import type { DatagramServer } from "../../Copas.js"
+import type { DatagramSocket, Stats } from "../../DatagramSocket.js"
+import * as NetAddress from "../../NetAddress.js"
+import { SocketClosed } from "../../SocketError.js"
+import type { ServerStatus } from "../../Status.js"
+import type { ErrorHandler } from "../../Thread.js"
+import type { DatagramEndpoint } from "../datagram/endpoint.js"
+import type { DispatcherThread } from "../thread/thread.js"
+import type { Dispatcher } from "./dispatcher.js"
+
+export interface DatagramServerSettings {
+  readonly name: string
+  readonly autoClose: boolean
+  readonly onError: ErrorHandler | undefined
+}
+
+/**
+ * A server of the dispatcher on a datagram socket: one thread, which is the server for as long as it runs.
+ */
+export class DispatcherDatagramServer implements DatagramServer {
+  private readonly dispatcher: Dispatcher
+  private readonly runtime: Runtime.Runtime<any>
+  private readonly handler: (socket: DatagramSocket) => Effect.Effect<unknown, unknown, any>
+  private readonly options: DatagramServerSettings
+  readonly socket: DatagramEndpoint
+  private thread: DispatcherThread | undefined = undefined
+
+  constructor(
+    dispatcher: Dispatcher,
+    runtime: Runtime.Runtime<any>,
+    socket: DatagramEndpoint,
+    handler: (socket: DatagramSocket) => Effect.Effect<unknown, unknown, any>,
+    options: DatagramServerSettings
+  ) {
+    this.dispatcher = dispatcher
+    this.runtime = runtime
+    this.socket = socket
+    this.handler = handler
+    this.options = options
+  }
+
+  get name(): string {
+    return this.options.name
+  }
+
+  get stats(): Effect.Effect<Stats> {
+    return this.socket.stats
+  }
+
+  get status(): Effect.Effect<ServerStatus> {
+    return Effect.sync(() => ({
+      name: this.name,
+      kind: "datagram",
+      address: NetAddress.format(this.socket.localAddress),
+      accepted: 0,
+      active: 0,
+      refused: this.socket.inbound.dropped,
+      acceptFailures: 0,
+      handlerFailures: this.handlerFailures,
+      pending: this.socket.inbound.queued
+    }))
+  }
+
+  private handlerFailures = 0
+
+  start(): void {
+    this.dispatcher.servers.add(this)
+    this.dispatcher.traced("serverAdded", this.name)
+    this.socket.server = this
+    this.thread = this.dispatcher.spawn(this.runtime, this.run, {
+      label: `${this.name}:handler`,
+      onError: this.options.onError,
+      isWatched: false,
+      onEnd: (_, exit) => {
+        if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)) this.handlerFailures += 1
+        this.stop()
+      }
+    })
+    this.thread.datagramSocket = this.socket
+  }
+
+  /** That its socket was closed under it is how a handler is told to end, and no failure. */
+  private readonly run: Effect.Effect<unknown, unknown, any> = Effect.suspend(() =>
+    Effect.onExit(
+      Effect.catchAll(
+        Effect.suspend(() => this.handler(this.socket)),
+        (error) =>
+          this.socket.isClosing && error instanceof SocketClosed && error.by === "here"
+            ? Effect.void
+            : Effect.fail(error)
+      ),
+      (exit) => this.options.autoClose && !(Exit.isInterrupted(exit) && this.isRemoved) ? this.socket.shut : Effect.void
+    )
+  )
+
+  private get isRemoved(): boolean {
+    return this.socket.server !== this
+  }
+
+  private stop(): void {
+    if (this.socket.server === this) this.socket.server = undefined
+    if (!this.dispatcher.servers.delete(this)) return
+    this.dispatcher.traced("serverRemoved", this.name)
+    this.dispatcher.checkFinished()
+  }
+
+  /** Closes the socket, whose handler then ends; a socket that is kept loses its handler. */
+  remove(keepOpen: boolean): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.socket.server === this) this.socket.server = undefined
+      // It may have been kept open and added anew: then it is another server's.
+      if (this.socket.server !== undefined) return Effect.void
+      if (!keepOpen) return Effect.zipRight(this.socket.shut, Effect.sync(() => this.stop()))
+      return this.thread === undefined ? Effect.void : this.thread.interrupt
+    })
+  }
+}

@@ -1,0 +1,378 @@
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import * as RuntimeFlags from "effect/RuntimeFlags"
+import * as Scope from "effect/Scope"
+import type { TraceEvent } from "../../Copas.js"
+import type { ServerStatus } from "../../Status.js"
+import type { ErrorHandler } from "../../Thread.js"
+import { Observers } from "../observers.js"
+import { isNormalEnd, type StreamSocket } from "../socket/streamSocket.js"
+import { annotating } from "../thread/annotations.js"
+import { ThreadScope } from "../thread/scope.js"
+import { CurrentThread, DispatcherThread, type LineWait, threadOf } from "../thread/thread.js"
+import type { Deadlines } from "../time/deadlines.js"
+import { AcceptBurst } from "./acceptBurst.js"
+import { DispatcherScheduler } from "./scheduler.js"
+
+/**
+ * Who adds a thread where it cannot be interrupted itself does not mean the thread. Effect's own metrics of fibers cost
+ * a thread a tenth of its start; the dispatcher counts its threads itself.
+ */
+const threadFlags = (flags: RuntimeFlags.RuntimeFlags): RuntimeFlags.RuntimeFlags =>
+  RuntimeFlags.disable(RuntimeFlags.enable(flags, RuntimeFlags.Interruption), RuntimeFlags.RuntimeMetrics)
+
+const cancelled = Exit.interrupt(FiberId.none)
+
+/** A thread that waits until nothing else is left to do. */
+const untilTheEnd: LineWait = { isForever: true, label: "the end of all others", since: undefined, leave: () => {} }
+
+/** What a thread is made from. */
+export interface Spawn {
+  readonly label: string
+  /** The server whose connection it serves. */
+  readonly server?: string | undefined
+  readonly onError: ErrorHandler | undefined
+  /** The error handler is not told: somebody else takes the failure. */
+  readonly isWatched: boolean
+  /** Called when the thread has ended, its finalizers included. */
+  readonly onEnd: ((thread: DispatcherThread, exit: Exit.Exit<unknown, unknown>) => void) | undefined
+}
+
+/** A server, whatever it serves. */
+export interface RunningServer {
+  readonly status: Effect.Effect<ServerStatus>
+  readonly remove: (keepOpen: boolean) => Effect.Effect<void>
+}
+
+/**
+ * The dispatcher's state: its run queue, threads and servers, and what is left to do.
+ */
+export class Dispatcher {
+  /** No other dispatcher of this process has it while this one lasts. */
+  readonly name: string
+  readonly deadlines: Deadlines
+  readonly scheduler = new DispatcherScheduler()
+  readonly burst = new AcceptBurst(this.scheduler)
+  readonly threads = new Set<DispatcherThread>()
+  readonly servers = new Set<RunningServer>()
+  /** Sockets that handlers left open, `autoClose: false`; nobody else may remember them. */
+  readonly leftOpen = new Set<StreamSocket>()
+  /** The servers' connections, those included that still flush. */
+  readonly connections = new Set<StreamSocket>()
+  errorHandler: ErrorHandler
+  readonly observers = new Observers<TraceEvent>()
+  readonly totals = { connections: 0, handlerFailures: 0, acceptFailures: 0 }
+  isExiting = false
+  /** The layer has ended: a thread that somebody still adds is interrupted before it starts. */
+  isReleased = false
+  running = 0
+  private lastThread = 0
+  private inactive = 0
+  /** Handlers at work on an error, and connections that still flush: something is left to do. */
+  private errands = 0
+  /** Error handlers at work, by the thread that failed. */
+  private readonly reports = new Map<DispatcherThread, AnyFiber>()
+  private readonly finishListeners: Array<() => void> = []
+  private readonly innerListeners: Array<() => void> = []
+  private exitListeners: Array<() => void> = []
+
+  constructor(name: string, errorHandler: ErrorHandler, deadlines: Deadlines) {
+    this.name = name
+    this.deadlines = deadlines
+    this.errorHandler = errorHandler
+  }
+
+  // ---- threads
+
+  get threadsAdded(): number {
+    return this.lastThread
+  }
+
+  /** Starts a thread: scheduled, not run at once. */
+  spawn<A, E, R>(
+    runtime: Runtime.Runtime<R>,
+    effect: Effect.Effect<A, E, any>,
+    options: Spawn,
+    ordinal = 0,
+    socket?: StreamSocket
+  ): DispatcherThread {
+    const scope = new ThreadScope()
+    this.lastThread += 1
+    const thread = new DispatcherThread(
+      this,
+      this.lastThread,
+      options.label,
+      ordinal,
+      scope,
+      socket,
+      options.onError,
+      (runtime.context.unsafeMap.get(CurrentThread.key) as DispatcherThread | undefined)?.id
+    )
+    const services = new Map<string, any>(runtime.context.unsafeMap)
+    services.set(Scope.Scope.key, scope)
+    services.set(CurrentThread.key, thread)
+    const own = Runtime.make({
+      context: Context.unsafeMake<never>(services),
+      runtimeFlags: threadFlags(runtime.runtimeFlags),
+      fiberRefs: runtime.fiberRefs
+    })
+    this.threads.add(thread)
+    this.traced("threadAdded", thread.name)
+    const fiber = this.fork(own, thread, options, effect as Effect.Effect<A, E>)
+    thread.fiber = fiber
+    fiber.addObserver((exit) => this.fiberEnded(own, thread, exit, options))
+    if (this.isReleased) thread.cut()
+    return thread
+  }
+
+  /** A fiber of a thread. One that nobody named says nothing of itself in logs, and starts the faster. */
+  private fork<A, E>(
+    own: Runtime.Runtime<never>,
+    thread: DispatcherThread,
+    { label, server }: Spawn,
+    effect: Effect.Effect<A, E>
+  ): Fiber.RuntimeFiber<A, E> {
+    const options = this.forkOptions(own)
+    return Runtime.runFork(
+      own,
+      effect,
+      label === "" ? options : { ...options, updateRefs: annotating(thread, server) }
+    )
+  }
+
+  private readonly onOwnScheduler: Runtime.RunForkOptions = { immediate: false }
+  private readonly onForeignScheduler: Runtime.RunForkOptions = { immediate: false, scheduler: this.scheduler }
+
+  private forkOptions<R>(runtime: Runtime.Runtime<R>): Runtime.RunForkOptions {
+    const scheduler = FiberRefs.get(runtime.fiberRefs, FiberRef.currentScheduler)
+    return Option.isSome(scheduler) && scheduler.value === this.scheduler
+      ? this.onOwnScheduler
+      : this.onForeignScheduler
+  }
+
+  private fiberEnded(
+    runtime: Runtime.Runtime<never>,
+    thread: DispatcherThread,
+    exit: Exit.Exit<unknown, unknown>,
+    options: Spawn
+  ): void {
+    const closing = thread.scope?.closing(exit)
+    if (closing === undefined) {
+      this.threadEnded(runtime, thread, exit, options)
+      return
+    }
+    this.fork(runtime, thread, options, closing).addObserver((closed) => {
+      this.threadEnded(runtime, thread, Exit.isSuccess(closed) ? exit : Exit.zipRight(exit, closed), options)
+    })
+  }
+
+  private threadEnded(
+    runtime: Runtime.Runtime<never>,
+    thread: DispatcherThread,
+    exit: Exit.Exit<unknown, unknown>,
+    options: Spawn
+  ): void {
+    // Should its fiber have been interrupted in a line, nobody told the line.
+    thread.leaveLine()
+    this.threads.delete(thread)
+    this.traced("threadEnded", thread.name)
+    // It is not over before its failure is reported, whatever its end brings to an end.
+    this.errands += 1
+    options.onEnd?.(thread, exit)
+    thread.ended(exit)
+    if (
+      Exit.isFailure(exit) && !options.isWatched && thread.watcher === undefined &&
+      !Cause.isInterruptedOnly(exit.cause) &&
+      !(thread.socket !== undefined && isNormalEnd(exit, thread.socket))
+    ) {
+      this.report(runtime, thread, options, exit.cause)
+    }
+    this.errandDone()
+  }
+
+  private report(
+    runtime: Runtime.Runtime<never>,
+    thread: DispatcherThread,
+    options: Spawn,
+    cause: Cause.Cause<unknown>
+  ): void {
+    const handler = thread.onError ?? this.errorHandler
+    const handled = Effect.catchAllCause(
+      Effect.suspend(() =>
+        handler(cause, { thread, socket: Option.fromNullable(thread.socket ?? thread.datagramSocket) })
+      ),
+      (failure) => Effect.logError(`the error handler of ${thread.name} failed`, failure)
+    )
+    this.errands += 1
+    const fiber = this.fork(runtime, thread, options, handled)
+    this.reports.set(thread, fiber)
+    fiber.addObserver(() => {
+      this.reports.delete(thread)
+      this.errandDone()
+    })
+  }
+
+  /** Runs something of the dispatcher's own, which is not over before it is done. */
+  errand<R>(runtime: Runtime.Runtime<R>, effect: Effect.Effect<void>): void {
+    this.errands += 1
+    Runtime.runFork(runtime, effect, this.forkOptions(runtime)).addObserver(() => this.errandDone())
+  }
+
+  errandBegun(): void {
+    this.errands += 1
+  }
+
+  errandDone(): void {
+    this.errands -= 1
+    this.checkFinished()
+  }
+
+  private readonly afterExit = (): void => this.errandDone()
+
+  inactiveChanged(by: number): void {
+    this.inactive += by
+    if (by > 0) this.checkFinished()
+  }
+
+  // ---- the end
+
+  /** Nothing is left to do: no server, and no thread but such as wait to be woken. */
+  get isFinished(): boolean {
+    return this.servers.size === 0 && this.errands === 0 && this.threads.size === this.inactive
+  }
+
+  /** When nothing is left to do those that wait for the exit get their turn; when they are done too, all is. */
+  checkFinished(): void {
+    if (this.running === 0 || !this.isFinished) return
+    if (this.exit()) {
+      // They may be fibers of which is not known when they are done: they have one step.
+      this.errands += 1
+      this.scheduler.scheduleTask(this.afterExit, 0)
+      return
+    }
+    // A thread that waited for the end goes on, the last one first; so it is not the end yet.
+    this.innerListeners.pop()?.()
+    if (!this.isFinished) return
+    for (const listener of this.finishListeners.splice(0)) listener()
+  }
+
+  /** Waits until nothing is left to do. A thread, or an error handler, may wait so too: it does not wait for itself. */
+  get finish(): Effect.Effect<void> {
+    return Effect.withFiberRuntime((fiber) => {
+      const current = threadOf(fiber)
+      const thread = current !== undefined && this.threads.has(current) ? current : undefined
+      const isReport = current !== undefined && this.reports.has(current)
+      const listeners = thread === undefined && !isReport ? this.finishListeners : this.innerListeners
+      return Effect.async<void>((resume) => {
+        let isWaiting = true
+        const waitEnds = (): void => {
+          if (!isWaiting) return
+          isWaiting = false
+          thread?.waitEnds(untilTheEnd)
+          if (isReport) this.errands += 1
+        }
+        const listener = (): void => {
+          waitEnds()
+          resume(Effect.void)
+        }
+        listeners.push(listener)
+        thread?.waitBegins(untilTheEnd)
+        if (isReport) this.errands -= 1
+        this.checkFinished()
+        return Effect.sync(() => {
+          waitEnds()
+          const index = listeners.indexOf(listener)
+          if (index !== -1) listeners.splice(index, 1)
+        })
+      })
+    })
+  }
+
+  /** Tells those who wait for the exit; true when there were any. */
+  exit(): boolean {
+    if (!this.isExiting) this.traced("exiting", this.name)
+    this.isExiting = true
+    const listeners = this.exitListeners.splice(0)
+    for (const listener of listeners) listener()
+    return listeners.length > 0
+  }
+
+  onExit(listener: () => void): () => void {
+    if (this.isExiting) {
+      listener()
+      return () => {}
+    }
+    this.exitListeners.push(listener)
+    return () => {
+      const index = this.exitListeners.indexOf(listener)
+      if (index !== -1) this.exitListeners.splice(index, 1)
+    }
+  }
+
+  /**
+   * Interrupts every thread, closes every server, every connection, and every socket that was left open. Gives back when
+   * all of them are gone, but for the thread that asks, and its connection.
+   */
+  get cancelAll(): Effect.Effect<void> {
+    return Effect.withFiberRuntime((fiber) => {
+      const mine = threadOf(fiber)
+      // Servers first, all at once, so that none accepts meanwhile.
+      const servers = Effect.suspend(() =>
+        Effect.forEach(Array.from(this.servers), (server) => server.remove(false), {
+          concurrency: "unbounded",
+          discard: true
+        })
+      )
+      // What is interrupted may add threads and servers while it ends.
+      const threads: Effect.Effect<void> = Effect.suspend(() => {
+        const others = Array.from(this.threads).filter((thread) => thread !== mine)
+        // An error handler runs on behalf of the thread that failed.
+        const reports = Array.from(this.reports).filter(([thread]) => thread !== mine).map(([, report]) => report)
+        if (others.length === 0 && this.servers.size === 0 && reports.length === 0) return Effect.void
+        for (const thread of others) thread.cut()
+        return Effect.forEach(others, (thread) => thread.await, { discard: true }).pipe(
+          Effect.zipRight(this.cutReports(reports)),
+          Effect.zipRight(servers),
+          Effect.zipRight(threads)
+        )
+      })
+      const connections = Effect.suspend(() => {
+        const others = Array.from(this.connections).filter((socket) => socket !== mine?.socket)
+        for (const socket of others) socket.end(cancelled)
+        return Effect.forEach(others, (socket) => socket.awaitClosed, { discard: true })
+      })
+      const leftOpen = Effect.suspend(() =>
+        Effect.forEach(Array.from(this.leftOpen), (socket) => socket.abort, { discard: true })
+      )
+      return Effect.all([servers, threads, connections, leftOpen], { discard: true })
+    })
+  }
+
+  /** What fails while all is cancelled is reported as well: each error handler has the step that begins with it. */
+  private cutReports(reports: ReadonlyArray<AnyFiber>): Effect.Effect<void> {
+    if (reports.length === 0) return Effect.void
+    const begun = Effect.async<void>((resume) => this.scheduler.scheduleTask(() => resume(Effect.void), 0))
+    return Effect.zipRight(begun, Effect.forEach(reports, (report) => Fiber.interrupt(report), { discard: true }))
+  }
+
+  connectionEnded(server: string, thread: DispatcherThread): void {
+    if (this.observers.isEmpty) return
+    const durationMillis = this.deadlines.now() - thread.addedAt
+    this.observers.show({ event: "connectionEnded", name: thread.name, server, durationMillis })
+  }
+
+  traced(event: Exclude<TraceEvent["event"], "connectionEnded">, name: string): void {
+    if (!this.observers.isEmpty) this.observers.show({ event, name })
+  }
+}
+
+/** Where a fiber of the dispatcher is: used by who looks at the threads from outside. */
+export type AnyFiber = Fiber.RuntimeFiber<any, any>

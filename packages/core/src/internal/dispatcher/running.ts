@@ -1,0 +1,131 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import { Sleeper } from "../thread/sleeper.js"
+import { threadOf } from "../thread/thread.js"
+import { Deadline, forClock } from "../time/deadlines.js"
+import type { Dispatcher } from "./dispatcher.js"
+
+export const run = <A, E, R>(
+  dispatcher: Dispatcher,
+  program: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, Exclude<R, Scope.Scope>> =>
+  Effect.scopedWith((scope) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const runtime = yield* Effect.runtime<Exclude<R, Scope.Scope>>()
+        const failed = yield* Deferred.make<never, E>()
+        const isInner = yield* Effect.withFiberRuntime<boolean>((fiber) =>
+          Effect.succeed(threadOf(fiber)?.dispatcher === dispatcher)
+        )
+        if (dispatcher.running === 0) dispatcher.isExiting = false
+        dispatcher.running += 1
+        const thread = dispatcher.spawn(runtime, Effect.provideService(program, Scope.Scope, scope), {
+          label: "initializer",
+          onError: undefined,
+          isWatched: true,
+          onEnd: (_, exit) => {
+            if (Exit.isFailure(exit)) Deferred.unsafeDone(failed, exit as Exit.Exit<never, E>)
+          }
+        })
+        // Each side stays interruptible in an uninterruptible region, or the side that lost would be waited for.
+        const exit = yield* Effect.exit(restore(Effect.raceFirst(
+          Effect.interruptible(dispatcher.finish),
+          Effect.interruptible(Deferred.await(failed))
+        )))
+        dispatcher.running -= 1
+        // What is left after success sleeps until it is woken, and nobody is there to do that. Within a thread there is
+        // that one, and what is not of this program is the outer one's.
+        yield* isInner ? thread.interrupt : dispatcher.cancelAll
+        const ended: Exit.Exit<A, E> = Exit.isFailure(exit) ? exit : thread.exit!
+        return yield* ended
+      })
+    )
+  )
+
+class StepDeadline extends Deadline {
+  readonly expire: () => void
+  constructor(expire: () => void) {
+    super()
+    this.expire = expire
+  }
+}
+
+export const step = (
+  dispatcher: Dispatcher,
+  timeout: Duration.DurationInput = Duration.infinity
+): Effect.Effect<boolean> =>
+  Effect.withFiberRuntime((fiber) => {
+    const { scheduler } = dispatcher
+    const millis = Duration.toMillis(timeout)
+    // The step in which this very thread runs does not count: it is over when the next one begins.
+    const own = scheduler.isStepping ? scheduler.steps + 1 : 0
+    if (millis === 0 && (own === 0 ? scheduler.isIdle : !scheduler.hasReady)) return Effect.succeed(false)
+    const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
+    return Effect.async<boolean>((resume) => {
+      let cancel = (): void => {}
+      const deadline = new StepDeadline(() => {
+        cancel()
+        resume(Effect.succeed(false))
+      })
+      const listen = (): void => {
+        cancel = scheduler.afterStep(() => {
+          if (scheduler.steps === own) listen()
+          else {
+            deadlines.cancel(deadline)
+            resume(Effect.succeed(true))
+          }
+        })
+      }
+      listen()
+      if (millis !== Infinity && millis > 0) deadlines.schedule(deadline, deadlines.now() + millis)
+      return Effect.sync(() => {
+        cancel()
+        deadlines.cancel(deadline)
+      })
+    })
+  })
+
+export const exit = (dispatcher: Dispatcher): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    dispatcher.exit()
+    return Effect.forEach(Array.from(dispatcher.servers), (server) => server.remove(false), { discard: true })
+  })
+
+/** Like `pauseForever`, until the exit; a `wakeup` meanwhile changes nothing. */
+export const waitForExit = (dispatcher: Dispatcher): Effect.Effect<void> =>
+  Effect.withFiberRuntime((fiber) => {
+    const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
+    const exitOrWakeup = Effect.async<void>((resume) => {
+      let cancel = (): void => {}
+      const sleeper = new Sleeper(deadlines, fiber, () => {
+        cancel()
+        resume(Effect.void)
+      })
+      cancel = dispatcher.onExit(() => sleeper.expire())
+      if (!dispatcher.isExiting) sleeper.begin(Infinity)
+      return Effect.sync(() => {
+        cancel()
+        sleeper.end()
+      })
+    })
+    return Effect.repeat(exitOrWakeup, { until: () => dispatcher.isExiting })
+  })
+
+export const drain = (dispatcher: Dispatcher, within: Duration.DurationInput): Effect.Effect<boolean> =>
+  Effect.gen(function*() {
+    yield* exit(dispatcher)
+    dispatcher.running += 1
+    // A drain belongs into a finalizer, which is uninterruptible, and its limit must hold there.
+    const ended = yield* Effect.timeoutOption(Effect.interruptible(dispatcher.finish), within).pipe(
+      Effect.ensuring(Effect.sync(() => {
+        dispatcher.running -= 1
+      }))
+    )
+    yield* dispatcher.cancelAll
+    return ended._tag === "Some"
+  })

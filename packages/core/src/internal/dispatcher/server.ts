@@ -1,0 +1,204 @@
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberRefs from "effect/FiberRefs"
+import type * as Runtime from "effect/Runtime"
+import * as Tracer from "effect/Tracer"
+import type { Server, ServerStats } from "../../Copas.js"
+import type { Socket } from "../../Socket.js"
+import { AcceptError } from "../../SocketError.js"
+import type { ServerStatus } from "../../Status.js"
+import type { ErrorHandler } from "../../Thread.js"
+import * as Attributes from "../attributes.js"
+import type { NetListener } from "../net/listener.js"
+import { isNormalEnd, type Settings, type StreamSocket } from "../socket/streamSocket.js"
+import type { DispatcherThread } from "../thread/thread.js"
+import type { Dispatcher, Spawn } from "./dispatcher.js"
+
+/** How a server treats its connections. */
+export interface ServerSettings {
+  readonly name: string
+  readonly settings: Settings
+  readonly maxConnections: number
+  readonly autoClose: boolean
+  readonly onError: ErrorHandler | undefined
+}
+
+/** Effect's own tracer keeps spans for who asks in the program, and shows them to nobody. */
+const hasTracer = (runtime: Runtime.Runtime<any>): boolean => {
+  const services = FiberRefs.getOrDefault(runtime.fiberRefs, DefaultServices.currentServices)
+  return Context.get(services, Tracer.Tracer) !== Context.get(DefaultServices.liveServices, Tracer.Tracer)
+}
+
+/**
+ * A server of the dispatcher: takes connections as they come, and runs a thread for each.
+ */
+export class DispatcherServer implements Server {
+  private readonly dispatcher: Dispatcher
+  private readonly runtime: Runtime.Runtime<any>
+  private readonly handler: (socket: Socket) => Effect.Effect<unknown, unknown, any>
+  private readonly options: ServerSettings
+  private readonly isTraced: boolean
+  readonly listener: NetListener
+  private readonly handlerSpawn: Spawn
+  private connections = 0
+  private active = 0
+  private failed = 0
+
+  constructor(
+    dispatcher: Dispatcher,
+    runtime: Runtime.Runtime<any>,
+    listener: NetListener,
+    handler: (socket: Socket) => Effect.Effect<unknown, unknown, any>,
+    options: ServerSettings
+  ) {
+    this.dispatcher = dispatcher
+    this.runtime = runtime
+    this.listener = listener
+    this.handler = handler
+    this.isTraced = hasTracer(runtime)
+    this.options = options
+    this.handlerSpawn = {
+      label: `${options.name}:handler_`,
+      server: options.name,
+      onError: options.onError,
+      isWatched: false,
+      onEnd: (thread, exit) => this.handlerEnded(thread, exit)
+    }
+  }
+
+  get name(): string {
+    return this.options.name
+  }
+
+  get stats(): Effect.Effect<ServerStats> {
+    return Effect.map(this.listener.stats, (stats) => ({
+      ...stats,
+      connections: this.connections,
+      active: this.active,
+      handlerFailures: this.failed
+    }))
+  }
+
+  get status(): Effect.Effect<ServerStatus> {
+    return Effect.map(this.stats, ({ active, connections, failed, handlerFailures, pending, refused }) => ({
+      name: this.name,
+      kind: "stream",
+      address: this.listener.shownAddress,
+      accepted: connections,
+      active,
+      refused,
+      acceptFailures: failed,
+      handlerFailures,
+      pending
+    }))
+  }
+
+  // ---- accepting
+
+  start(): void {
+    this.dispatcher.servers.add(this)
+    this.dispatcher.traced("serverAdded", this.name)
+    this.listener.server = this.acceptAll
+    this.acceptAll()
+  }
+
+  /** Takes all that waits, in one go: one a turn would keep late comers waiting for seconds under load. */
+  private readonly acceptAll = (): void => {
+    while (!this.listener.isClosing && this.active < this.options.maxConnections) {
+      const taken = this.listener.take(this.options.settings, this.connections + 1)
+      if (taken === undefined) return
+      if (taken instanceof AcceptError) {
+        this.dispatcher.totals.acceptFailures += taken.count
+        this.dispatcher.errand(this.runtime, Effect.logWarning(`${this.name}: ${taken.message}`, taken))
+      } else {
+        this.serve(taken)
+      }
+    }
+    if (this.listener.isClosing) this.stop()
+  }
+
+  private stop(): void {
+    if (!this.dispatcher.servers.delete(this)) return
+    // It may have been added anew meanwhile.
+    if (this.listener.server === this.acceptAll) this.listener.server = undefined
+    this.dispatcher.traced("serverRemoved", this.name)
+    this.dispatcher.checkFinished()
+  }
+
+  // ---- serving
+
+  private serve(socket: StreamSocket): void {
+    this.connections += 1
+    this.dispatcher.totals.connections += 1
+    this.active += 1
+    socket.owner = this
+    this.dispatcher.errandBegun()
+    this.dispatcher.burst.came()
+    this.dispatcher.connections.add(socket)
+    this.dispatcher.spawn(
+      this.runtime,
+      this.isTraced ? this.tracedHandler(socket, this.connections) : Effect.suspend(() => this.handler(socket)),
+      this.handlerSpawn,
+      this.connections,
+      socket
+    )
+  }
+
+  /** A span for the connection. Where nobody listens to spans, none is made. */
+  private tracedHandler(socket: StreamSocket, ordinal: number): Effect.Effect<unknown, unknown, any> {
+    return Effect.suspend(() =>
+      Effect.withSpan(this.handler(socket), "copas.connection", {
+        kind: "server",
+        root: true,
+        attributes: Attributes.connection(
+          this.name,
+          `${this.handlerSpawn.label}${ordinal}`,
+          socket.localAddress,
+          socket.remoteAddress
+        )
+      })
+    )
+  }
+
+  private handlerEnded(thread: DispatcherThread, exit: Exit.Exit<unknown, unknown>): void {
+    const socket = thread.socket!
+    if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause) && !isNormalEnd(exit, socket)) {
+      this.failed += 1
+      this.dispatcher.totals.handlerFailures += 1
+    }
+    this.dispatcher.connectionEnded(this.name, thread)
+    if (this.options.autoClose) {
+      socket.end(exit)
+    } else if (!socket.isClosed) {
+      // It is the caller's now, and no longer something that is left to do here; cancelAll still finds it.
+      this.dispatcher.leftOpen.add(socket)
+      this.letGo(socket)
+    }
+  }
+
+  /** A connection of this server is closed, its descriptor released. */
+  socketClosed(socket: StreamSocket): void {
+    if (!this.dispatcher.leftOpen.delete(socket)) this.letGo(socket)
+  }
+
+  private letGo(socket: StreamSocket): void {
+    this.active -= 1
+    this.dispatcher.connections.delete(socket)
+    this.dispatcher.errandDone()
+    if (this.dispatcher.servers.has(this)) this.acceptAll()
+  }
+
+  // ---- the end
+
+  /** Stops accepting; what runs goes on. The listener is closed unless it is to be kept. */
+  remove(keepOpen: boolean): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.stop()
+      // It may have been kept open and added anew: then it is another server's.
+      return keepOpen || this.listener.server !== undefined ? Effect.void : this.listener.shut
+    })
+  }
+}

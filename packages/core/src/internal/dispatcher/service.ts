@@ -1,0 +1,166 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type {
+  DatagramServer,
+  DatagramServerOptions,
+  Server,
+  ServerOptions,
+  Service,
+  ThreadOptions
+} from "../../Copas.js"
+import { type DatagramSocket, isDatagramSocket } from "../../DatagramSocket.js"
+import type { Listener, Service as NetService } from "../../Net.js"
+import type { Socket } from "../../Socket.js"
+import { InvalidOption, ListenerClosed, type SocketClosed } from "../../SocketError.js"
+import type { ErrorHandler, Thread } from "../../Thread.js"
+import type { DatagramEndpoint } from "../datagram/endpoint.js"
+import * as DispatcherNames from "../dispatcherNames.js"
+import type { NetListener } from "../net/listener.js"
+import * as Options from "../net/targets.js"
+import { observe } from "../observers.js"
+import * as SocketFailure from "../socket/socketFailure.js"
+import * as Deadlines from "../time/deadlines.js"
+import * as TimeoutOptions from "../time/timeouts.js"
+import { DispatcherDatagramServer } from "./datagramServer.js"
+import { Dispatcher } from "./dispatcher.js"
+import * as Lifecycle from "./running.js"
+import { DispatcherServer } from "./server.js"
+import * as StatusReport from "./statusReport.js"
+
+/**
+ * The dispatcher's service on a network. The scope's end interrupts every thread and closes every server.
+ */
+export const make = (
+  net: NetService,
+  errorHandler: ErrorHandler,
+  name: string
+): Effect.Effect<Service, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const deadlines = Deadlines.forClock(yield* Effect.clock)
+    const dispatcher = yield* Effect.acquireRelease(
+      Effect.sync(() => new Dispatcher(DispatcherNames.claim(name), errorHandler, deadlines)),
+      (dispatcher) =>
+        Effect.suspend(() => {
+          dispatcher.isReleased = true
+          return Effect.ensuring(
+            dispatcher.cancelAll,
+            Effect.sync(() => {
+              dispatcher.traced("released", dispatcher.name)
+              DispatcherNames.giveBack(dispatcher.name)
+            })
+          )
+        })
+    )
+
+    const addDatagramServer = (
+      socket: DatagramSocket,
+      handler: (socket: DatagramSocket) => Effect.Effect<unknown, unknown, any>,
+      options: DatagramServerOptions
+    ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, any> =>
+      Effect.gen(function*() {
+        const runtime = yield* Effect.runtime<any>()
+        const own = socket as DatagramEndpoint
+        const timeouts = yield* TimeoutOptions.change(own.timeouts, options.timeouts)
+        // From here to the start nothing yields: nobody closes it or adds it meanwhile.
+        if (own.isClosing) return yield* SocketFailure.closed(own, "serve", "here", SocketFailure.noBytes)
+        if (own.server !== undefined) {
+          return yield* new InvalidOption({
+            option: "socket",
+            value: own.name,
+            expected: "one that no other server has; remove that server first, with `keepOpen`"
+          })
+        }
+        own.changeTimeouts(timeouts)
+        const server = new DispatcherDatagramServer(dispatcher, runtime, own, handler, {
+          name: options.name ?? own.name,
+          autoClose: options.autoClose ?? false,
+          onError: options.onError
+        })
+        server.start()
+        return server
+      })
+
+    const addListenServer = (
+      listener: Listener,
+      handler: (socket: Socket) => Effect.Effect<unknown, unknown, any>,
+      options: ServerOptions
+    ): Effect.Effect<Server, InvalidOption | ListenerClosed, any> =>
+      Effect.gen(function*() {
+        const runtime = yield* Effect.runtime<any>()
+        const own = listener as NetListener
+        const name = options.name ?? own.shownAddress
+        const timeouts = yield* TimeoutOptions.change(own.settings.timeouts, options.timeouts)
+        const maxConnections = options.maxConnections === undefined
+          ? Infinity
+          : yield* Options.count("maxConnections", options.maxConnections, 1)
+        // From here to the start nothing yields: nobody closes it or adds it meanwhile.
+        if (own.isClosing) return yield* new ListenerClosed({ address: own.shownAddress })
+        if (own.server !== undefined) {
+          return yield* new InvalidOption({
+            option: "listener",
+            value: own.shownAddress,
+            expected: "one that no other server accepts on; remove that server first, with `keepOpen`"
+          })
+        }
+        const server = new DispatcherServer(dispatcher, runtime, own, handler, {
+          name,
+          settings: { ...own.settings, label: `${name}:client_`, timeouts },
+          maxConnections,
+          autoClose: options.autoClose ?? true,
+          onError: options.onError
+        })
+        server.start()
+        return server
+      })
+
+    const addServer = ((listener: Listener | DatagramSocket, handler: any, options: object = {}) =>
+      isDatagramSocket(listener)
+        ? addDatagramServer(listener, handler, options)
+        : addListenServer(listener, handler, options)) as Service["addServer"]
+
+    const addThread = <A, E, R>(
+      effect: Effect.Effect<A, E, R>,
+      options: ThreadOptions = {}
+    ): Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope>> =>
+      Effect.map(Effect.runtime<Exclude<R, Scope.Scope>>(), (runtime) =>
+        dispatcher.spawn(runtime, effect, {
+          label: options.name ?? "",
+          onError: options.onError,
+          isWatched: false,
+          onEnd: undefined
+        }))
+
+    const service: Service = {
+      name: dispatcher.name,
+      run: (program) => Lifecycle.run(dispatcher, program),
+      step: (timeout) => Lifecycle.step(dispatcher, timeout),
+      finished: Effect.sync(() => dispatcher.isFinished),
+      running: Effect.sync(() => dispatcher.running > 0),
+      addServer,
+      removeServer: (server, options) =>
+        (server as DispatcherServer | DispatcherDatagramServer).remove(options?.keepOpen ?? false),
+      addThread,
+      exit: Lifecycle.exit(dispatcher),
+      exiting: Effect.sync(() => dispatcher.isExiting),
+      waitForExit: Lifecycle.waitForExit(dispatcher),
+      drain: (within) => Lifecycle.drain(dispatcher, within),
+      cancelAll: dispatcher.cancelAll,
+      setErrorHandler: (handler) =>
+        Effect.sync(() => {
+          dispatcher.errorHandler = handler
+        }),
+      errorHandler: Effect.sync(() => dispatcher.errorHandler),
+      status: Effect.flatMap(
+        Effect.all([net.sockets, net.datagramSockets, net.bytes]),
+        ([sockets, datagramSockets, bytes]) => StatusReport.make(dispatcher, sockets, datagramSockets, bytes)
+      ),
+      counters: Effect.map(net.bytes, (bytes) => StatusReport.counters(dispatcher, bytes)),
+      setStatistics: (on) => Effect.sync(() => dispatcher.scheduler.measure(on)),
+      trace: (tracer) =>
+        Effect.sync(() => {
+          dispatcher.observers.set(tracer)
+        }),
+      observe: (listener) => observe(() => dispatcher.observers, listener)
+    }
+    return service
+  })

@@ -1,0 +1,167 @@
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { DatagramSocket } from "../../DatagramSocket.js"
+import * as NetAddress from "../../NetAddress.js"
+import type { Socket } from "../../Socket.js"
+import type { Counters, ServerStatus, SocketStatus, State, Status, ThreadStatus } from "../../Status.js"
+import { DatagramEndpoint } from "../datagram/endpoint.js"
+import { StreamSocket } from "../socket/streamSocket.js"
+import { type DispatcherThread, threadOf } from "../thread/thread.js"
+import type { AnyFiber, Dispatcher } from "./dispatcher.js"
+
+/** That a thread waits for a socket, or for a time. */
+interface Wait {
+  readonly state: State
+  readonly for: string
+  /** On the clock of the deadlines. */
+  readonly since: number | undefined
+}
+
+/**
+ * The threads that wait for a socket. Threads keep no state of their own for this: what waits says so, and it is
+ * gathered when somebody asks.
+ */
+const waitingForSockets = (
+  sockets: ReadonlyArray<Socket>,
+  datagramSockets: ReadonlyArray<DatagramSocket>
+): Map<DispatcherThread, Wait> => {
+  const waits = new Map<DispatcherThread, Wait>()
+  const note = (fiber: AnyFiber | undefined, wait: Wait): void => {
+    if (fiber === undefined || fiber.unsafePoll() !== null) return
+    const thread = threadOf(fiber)
+    if (thread !== undefined) waits.set(thread, wait)
+  }
+  for (const socket of sockets) {
+    if (!(socket instanceof StreamSocket)) continue
+    for (const { fiber, operation, since } of socket.outbound.waits) {
+      note(fiber, { state: "writing", for: `${operation} on ${socket.name}`, since })
+    }
+    if (socket.inbound.waiting) {
+      note(socket.inbound.reader, {
+        state: "reading",
+        for: `receive on ${socket.name}`,
+        since: socket.inbound.waitingSince
+      })
+    }
+  }
+  for (const socket of datagramSockets) {
+    if (!(socket instanceof DatagramEndpoint)) continue
+    for (const fiber of socket.inbound.readers) {
+      note(fiber, { state: "reading", for: `receive on ${socket.name}`, since: undefined })
+    }
+  }
+  return waits
+}
+
+const waitOf = (
+  thread: DispatcherThread,
+  ready: ReadonlySet<AnyFiber | undefined>,
+  waits: Map<DispatcherThread, Wait>
+): Wait => {
+  if (ready.has(thread.fiber)) return { state: "ready", for: "", since: undefined }
+  if (thread.isSleeping) {
+    return {
+      state: thread.isInactive ? "inactive" : "sleeping",
+      for: thread.isInactive ? "a wake-up, or the exit" : "a pause",
+      since: thread.sleepingSince
+    }
+  }
+  if (thread.waitsIn !== undefined) {
+    const { label, since } = thread.waitsIn
+    return { state: thread.isInactive ? "inactive" : "waiting", for: label, since }
+  }
+  return waits.get(thread) ?? { state: "waiting", for: "", since: undefined }
+}
+
+const threadStatus = (
+  thread: DispatcherThread,
+  wait: Wait,
+  now: number,
+  nameOf: ReadonlyMap<number, string>
+): ThreadStatus => ({
+  id: thread.id,
+  name: thread.name,
+  state: wait.state,
+  waitingMillis: Option.map(Option.fromNullable(wait.since), (since) => now - since),
+  waitsFor: wait.for === "" ? Option.none() : Option.some(wait.for),
+  socket: Option.map(Option.fromNullable(thread.socket ?? thread.datagramSocket), (socket) => socket.name),
+  parent: Option.flatMap(Option.fromNullable(thread.parentId), (id) => Option.fromNullable(nameOf.get(id))),
+  ageMillis: now - thread.addedAt
+})
+
+const streamStatus = (socket: Socket): Effect.Effect<SocketStatus> =>
+  Effect.map(socket.stats, (stats) => ({
+    id: socket.id,
+    name: socket.name,
+    kind: "stream",
+    localAddress: NetAddress.format(socket.localAddress),
+    remoteAddress: NetAddress.format(socket.remoteAddress),
+    ...stats
+  }))
+
+const datagramStatus = (socket: DatagramSocket): Effect.Effect<SocketStatus> =>
+  Effect.map(socket.stats, ({ ageMillis, bytesReceived, bytesSent, queuedBytes }) => ({
+    id: socket.id,
+    name: socket.name,
+    kind: "datagram",
+    localAddress: NetAddress.format(socket.localAddress),
+    remoteAddress: socket.remoteAddress === undefined ? "" : NetAddress.format(socket.remoteAddress),
+    bytesReceived,
+    bytesSent,
+    receiveBuffered: queuedBytes,
+    sendBuffered: 0,
+    ageMillis
+  }))
+
+/** What costs the same however many sockets and threads there are; `bytes` looks at every open socket once. */
+export const counters = (
+  dispatcher: Dispatcher,
+  bytes: { readonly bytesReceived: number; readonly bytesSent: number }
+): Counters => ({
+  ...dispatcher.totals,
+  ...bytes,
+  threads: dispatcher.threadsAdded,
+  connectionsActive: dispatcher.connections.size,
+  threadsActive: dispatcher.threads.size,
+  steps: dispatcher.scheduler.steps
+})
+
+export const make = (
+  dispatcher: Dispatcher,
+  sockets: ReadonlyArray<Socket>,
+  datagramSockets: ReadonlyArray<DatagramSocket>,
+  bytes: { readonly bytesReceived: number; readonly bytesSent: number }
+): Effect.Effect<Status> =>
+  Effect.gen(function*() {
+    const streams = yield* Effect.forEach(sockets, streamStatus)
+    const datagrams = yield* Effect.forEach(datagramSockets, datagramStatus)
+    const servers: ReadonlyArray<ServerStatus> = yield* Effect.forEach(dispatcher.servers, (server) => server.status)
+    const { scheduler } = dispatcher
+    const { deadlines } = dispatcher
+    const { ready } = scheduler
+    const now = deadlines.now()
+    const waits = waitingForSockets(sockets, datagramSockets)
+    const counts: Record<State, number> = { ready: 0, reading: 0, writing: 0, sleeping: 0, inactive: 0, waiting: 0 }
+    const nameOf = new Map(Array.from(dispatcher.threads, (thread) => [thread.id, thread.name]))
+    const threads: Array<ThreadStatus> = []
+    for (const thread of dispatcher.threads) {
+      const wait = waitOf(thread, ready, waits)
+      counts[wait.state] += 1
+      threads.push(threadStatus(thread, wait, now, nameOf))
+    }
+    return {
+      running: dispatcher.running > 0,
+      exiting: dispatcher.isExiting,
+      counts,
+      threads,
+      servers,
+      sockets: [...streams, ...datagrams],
+      timers: deadlines.size,
+      totals: { ...dispatcher.totals, ...bytes, threads: dispatcher.threadsAdded },
+      steps: scheduler.steps,
+      durations: Option.map(Option.fromNullable(scheduler.statistics), (statistics) => ({
+        ...statistics,
+        averageMillis: statistics.totalMillis / statistics.steps
+      }))
+    }
+  })

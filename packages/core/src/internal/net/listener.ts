@@ -1,0 +1,227 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Listener, ListenerStats } from "../../Net.js"
+import type { NetAddress } from "../../NetAddress.js"
+import * as NetAddressModule from "../../NetAddress.js"
+import type { Socket } from "../../Socket.js"
+import { AcceptError, ListenerClosed } from "../../SocketError.js"
+import type { TlsError } from "../../TlsError.js"
+import type { Failure, ListenEvents, ListenTarget, ListenTransport, Transport } from "../../Transport.js"
+import type { Hub } from "../netState.js"
+import { type Settings, StreamSocket } from "../socket/streamSocket.js"
+import { ListenerHandshakes, type ListenerTls } from "../tls/listenerHandshakes.js"
+import { ListenerTypeId } from "../typeIds.js"
+import { onScopeEnd } from "./scopeEnd.js"
+
+const acceptReason = (failure: Failure): AcceptError["reason"] =>
+  failure.reason === "TooManyOpenFiles" || failure.reason === "OutOfMemory" || failure.reason === "Aborted"
+    ? failure.reason
+    : "Unknown"
+
+/**
+ * A listening socket. Connections that came in wait here, at most `backlog` of them, until somebody accepts them: as
+ * with reading, who waits is woken and looks, so an interrupted accept loses no connection.
+ */
+export class NetListener implements Listener, ListenEvents {
+  readonly [ListenerTypeId]: typeof ListenerTypeId = ListenerTypeId
+  readonly settings: Settings
+  private readonly hub: Hub
+  private readonly backlog: number
+  private readonly transport: ListenTransport
+  private pending: Array<Transport> = []
+  private failure: Failure | undefined = undefined
+  private failures = 0
+  private readonly handshakes: ListenerHandshakes | undefined
+  /** Handshakes that failed and nobody was told of yet, and why the last one did. */
+  private untold = 0
+  private untoldError: TlsError | undefined = undefined
+  private waiters: Array<() => void> = []
+  /** The server that takes what comes, at once: a fiber that waits to accept would cost each connection a wake. */
+  server: (() => void) | undefined = undefined
+  private onSettled: (() => void) | undefined = undefined
+  private closeListeners: Array<() => void> = []
+  isListening = false
+  isClosing = false
+  private isClosed = false
+  private accepted_ = 0
+  private refused = 0
+  private failed_ = 0
+
+  constructor(hub: Hub, target: ListenTarget, settings: Settings, tls: ListenerTls | undefined) {
+    this.hub = hub
+    this.backlog = target.backlog
+    this.settings = settings
+    this.handshakes = tls === undefined ? undefined : new ListenerHandshakes(tls, this)
+    hub.listeners.add(this)
+    this.transport = hub.platform.listen(target, this)
+  }
+
+  get address(): NetAddress {
+    return this.transport.localAddress
+  }
+
+  get shownAddress(): string {
+    return NetAddressModule.format(this.address)
+  }
+
+  get stats(): Effect.Effect<ListenerStats> {
+    return Effect.sync(() => ({
+      accepted: this.accepted_,
+      refused: this.refused,
+      failed: this.failed_,
+      pending: this.pending.length,
+      handshakes: this.handshakes?.size ?? 0,
+      handshakeFailures: this.handshakes?.failures ?? 0
+    }))
+  }
+
+  // ---- what the transport says
+
+  listening(): void {
+    this.isListening = true
+    this.onSettled?.()
+  }
+
+  accepted(transport: Transport): void {
+    if (this.isClosing || this.pending.length >= this.backlog) {
+      this.refused += 1
+      transport.destroy()
+      return
+    }
+    if (this.handshakes === undefined) this.secured(transport)
+    else this.handshakes.begin(transport)
+  }
+
+  /** A connection is ready to be accepted; where there is TLS it stands. */
+  secured(transport: Transport): void {
+    this.pending.push(transport)
+    this.wakeAll()
+  }
+
+  notSecured(error: TlsError): void {
+    this.untold += 1
+    this.untoldError = error
+    this.wakeAll()
+  }
+
+  failed(failure: Failure): void {
+    this.failure = failure
+    if (this.isListening) {
+      this.failures += 1
+      this.failed_ += 1
+      this.wakeAll()
+    } else {
+      this.onSettled?.()
+    }
+  }
+
+  closed(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.isClosing = true
+    this.hub.listeners.delete(this)
+    for (const transport of this.pending.splice(0)) transport.destroy()
+    this.handshakes?.close()
+    this.wakeAll()
+    for (const listener of this.closeListeners.splice(0)) listener()
+  }
+
+  // ---- binding
+
+  /** Waits until the platform listens; gives the reason when it cannot. */
+  get bound(): Effect.Effect<void, Failure> {
+    return Effect.async<void, Failure>((resume) => {
+      const settle = (): void => {
+        resume(this.isListening || this.failure === undefined ? Effect.void : Effect.fail(this.failure))
+      }
+      if (this.isListening || this.failure !== undefined) settle()
+      else this.onSettled = settle
+    })
+  }
+
+  // ---- accepting
+
+  /** Takes what waits: a connection, a failure to tell, or nothing. */
+  take(settings: Settings, ordinal: number): StreamSocket | AcceptError | undefined {
+    if (this.failures > 0) {
+      const count = this.failures
+      this.failures = 0
+      const failure = this.failure!
+      return new AcceptError({
+        reason: acceptReason(failure),
+        address: this.shownAddress,
+        count,
+        cause: failure.cause
+      })
+    }
+    if (this.untold > 0) {
+      const count = this.untold
+      this.untold = 0
+      return new AcceptError({ reason: "Handshake", address: this.shownAddress, count, cause: this.untoldError })
+    }
+    const transport = this.pending.shift()
+    if (transport === undefined) return undefined
+    this.accepted_ += 1
+    return new StreamSocket(this.hub, transport, settings, ordinal)
+  }
+
+  /** Waits until there is something to take, or the listener is closed. */
+  get ready(): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      if (this.pending.length > 0 || this.failures > 0 || this.untold > 0 || this.isClosing) {
+        resume(Effect.void)
+        return
+      }
+      const waiter = (): void => resume(Effect.void)
+      this.waiters.push(waiter)
+      return Effect.sync(() => {
+        const index = this.waiters.indexOf(waiter)
+        if (index !== -1) this.waiters.splice(index, 1)
+      })
+    })
+  }
+
+  get accept(): Effect.Effect<Socket, AcceptError | ListenerClosed, Scope.Scope> {
+    return Effect.uninterruptibleMask((restore) => {
+      const next: Effect.Effect<Socket, AcceptError | ListenerClosed, Scope.Scope> = Effect.suspend(() => {
+        if (this.isClosing) return Effect.fail(new ListenerClosed({ address: this.shownAddress }))
+        const taken = this.take(this.settings, 0)
+        if (taken === undefined) return Effect.zipRight(restore(this.ready), next)
+        if (taken instanceof AcceptError) return Effect.fail(taken)
+        return Effect.as(onScopeEnd((exit) => taken.releaseWith(exit)), taken)
+      })
+      return next
+    })
+  }
+
+  private wakeAll(): void {
+    this.server?.()
+    if (this.waiters.length === 0) return
+    for (const waiter of this.waiters.splice(0)) waiter()
+  }
+
+  // ---- the end
+
+  /** Stops listening and waits until the descriptor is released. Connections that wait are refused. */
+  get shut(): Effect.Effect<void> {
+    return Effect.uninterruptible(Effect.async<void>((resume) => {
+      if (this.isClosed) {
+        resume(Effect.void)
+        return
+      }
+      this.closeListeners.push(() => resume(Effect.void))
+      if (this.isClosing) return
+      this.isClosing = true
+      this.wakeAll()
+      this.transport.close()
+    }))
+  }
+
+  get close(): Effect.Effect<void, ListenerClosed> {
+    return Effect.suspend(() =>
+      this.isClosing
+        ? Effect.fail(new ListenerClosed({ address: this.shownAddress }))
+        : this.shut
+    )
+  }
+}

@@ -1,0 +1,240 @@
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import type { CommonOptions, ConnectOptions, Listener, ListenOptions, SocketOptions } from "../../Net.js"
+import * as NetAddress from "../../NetAddress.js"
+import type { Socket } from "../../Socket.js"
+import type { InvalidOption, UnsupportedOption } from "../../SocketError.js"
+import { BindError, BindReason, ConnectError, ConnectReason } from "../../SocketError.js"
+import type { ClientContext, ConnectTlsOptions, ListenTlsOptions, ServerContext } from "../../Tls.js"
+import { TlsError } from "../../TlsError.js"
+import type { TlsPlatform, UpgradeRequest } from "../../TlsTransport.js"
+import type { Failure, ListenTarget, Transport } from "../../Transport.js"
+import type { Hub } from "../netState.js"
+import * as OptionRules from "../socket/options.js"
+import { type Settings, StreamSocket } from "../socket/streamSocket.js"
+import { forClock } from "../time/deadlines.js"
+import * as TimeoutOptions from "../time/timeouts.js"
+import { clientRequest, defaultClient, platformOf, secure, toTlsError } from "../tls/handshake.js"
+import type { ListenerTls } from "../tls/listenerHandshakes.js"
+import { TlsContextTypeId } from "../typeIds.js"
+import { type Attempt, race } from "./happyEyeballs.js"
+import { NetListener } from "./listener.js"
+import { onScopeEnd } from "./scopeEnd.js"
+import * as Options from "./targets.js"
+
+const settingsOf = (options: CommonOptions): Effect.Effect<Settings, InvalidOption> =>
+  Effect.gen(function*() {
+    const clock = yield* Effect.clock
+    const wrong = OptionRules.firstWrong(options)
+    if (wrong !== undefined) return yield* wrong
+    return {
+      label: options.name ?? "",
+      timeouts: yield* TimeoutOptions.change(TimeoutOptions.none, options.timeouts),
+      linger: yield* TimeoutOptions.millis("linger", options.linger ?? 2000),
+      flushLinger: yield* TimeoutOptions.millis("linger", options.linger ?? 30_000),
+      highWaterMark: yield* Options.count("highWaterMark", options.highWaterMark ?? 128 * 1024, 1),
+      sendHighWaterMark: yield* Options.count("sendHighWaterMark", options.sendHighWaterMark ?? 256 * 1024, 0),
+      deadlines: forClock(clock)
+    }
+  })
+
+const connectReasons: ReadonlySet<string> = new Set(ConnectReason.literals)
+const toConnectReason = (failure: Failure): ConnectReason =>
+  connectReasons.has(failure.reason) ? failure.reason as ConnectReason : "Unknown"
+
+const bindReasons: ReadonlySet<string> = new Set(BindReason.literals)
+const toBindReason = (failure: Failure): BindReason =>
+  bindReasons.has(failure.reason) ? failure.reason as BindReason : "Unknown"
+
+const supported = (
+  hub: Hub,
+  options: SocketOptions,
+  target: ListenTarget | undefined,
+  path: string | undefined
+): Effect.Effect<void, UnsupportedOption | InvalidOption> => {
+  const refusal = hub.platform.unsupported(options, target, path)
+  return refusal === undefined ? Effect.void : Effect.fail(refusal)
+}
+
+/** The addresses to try, families alternating (RFC 8305, section 4). A name is looked up for `patience` at most. */
+const addressesOf = (
+  hub: Hub,
+  host: string,
+  port: number,
+  family: NetAddress.Family | undefined,
+  patience = Infinity
+): Effect.Effect<ReadonlyArray<NetAddress.NetAddress>, Failure> => {
+  const numeric = NetAddress.familyOf(host)
+  if (numeric !== undefined) {
+    return family === undefined || family === numeric
+      ? Effect.succeed([NetAddress.inet(host, port)])
+      : Effect.fail({ reason: "HostNotFound", cause: new Error(`${host} is not an ${family} address`) })
+  }
+  const lookup = hub.platform.lookup(host, family)
+  const bounded = patience === Infinity ? lookup : Effect.timeoutFail(lookup, {
+    duration: patience,
+    onTimeout: (): Failure => ({ reason: "TimedOut", cause: undefined })
+  })
+  return Effect.map(bounded, (found) => {
+    const preferred = found.filter((address) => address.family === found[0]?.family)
+    const other = found.filter((address) => address.family !== found[0]?.family)
+    return preferred
+      .flatMap((address, index) => other[index] === undefined ? [address] : [address, other[index]])
+      .concat(other.slice(preferred.length))
+      .map((address) => NetAddress.inet(address.host, port))
+  })
+}
+
+interface Securing {
+  readonly platform: TlsPlatform
+  readonly request: Omit<UpgradeRequest, "early">
+  readonly timeout: number
+}
+
+/** What is needed for the handshake is made before anything is opened. */
+const clientTls = (
+  hub: Hub,
+  { tls }: ConnectOptions,
+  where: Options.ConnectWhere
+): Effect.Effect<Securing | undefined, TlsError | InvalidOption | UnsupportedOption> =>
+  Effect.gen(function*() {
+    if (tls === undefined || tls === false) return undefined
+    const platform = yield* platformOf(hub)
+    const options: ConnectTlsOptions = tls === true ? {} : isContext(tls) ? { context: tls } : tls
+    const context = options.context ?? (yield* defaultClient(hub))
+    const host = where.path === undefined ? where.host : undefined
+    const request = yield* clientRequest(context, options, host, where.port)
+    return { platform, request, timeout: context.handshakeTimeoutMillis }
+  })
+
+/** A socket that breaks while TLS begins is a handshake that failed. */
+const secureAs = (
+  socket: StreamSocket,
+  subject: string,
+  { platform, request, timeout }: Securing
+): Effect.Effect<void, TlsError> =>
+  Effect.mapError(
+    secure(socket, platform, request, timeout, subject),
+    (error) => error instanceof TlsError ? error : toTlsError(subject, { reason: "ClosedInHandshake", cause: error })
+  )
+
+const serverTls = (
+  hub: Hub,
+  { tls }: ListenOptions,
+  settings: Settings
+): Effect.Effect<ListenerTls | undefined, InvalidOption | UnsupportedOption> =>
+  Effect.gen(function*() {
+    if (tls === undefined) return undefined
+    const platform = yield* platformOf(hub)
+    const options: ListenTlsOptions = isContext(tls) ? { context: tls } : tls
+    const maxHandshakes = yield* Options.count("tls.maxHandshakes", options.maxHandshakes ?? 4096, 1)
+    return { platform, context: options.context, maxHandshakes, deadlines: settings.deadlines }
+  })
+
+const isContext = <C extends ClientContext | ServerContext>(tls: C | object): tls is C => TlsContextTypeId in tls
+
+export const connect = (
+  hub: Hub,
+  options: ConnectOptions
+): Effect.Effect<Socket, ConnectError | TlsError | InvalidOption | UnsupportedOption, Scope.Scope> =>
+  Effect.gen(function*() {
+    const settings = yield* settingsOf(options)
+    const where = yield* Options.connectTarget(options)
+    const readSize = options.readSize === undefined
+      ? undefined
+      : yield* Options.count("readSize", options.readSize, 1024)
+    yield* supported(hub, options, undefined, where.path)
+    const securing = yield* clientTls(hub, options, where)
+    const attempts: Array<Attempt> = []
+    const failure = (reason: ConnectReason, cause: unknown): ConnectError =>
+      new ConnectError({
+        reason,
+        target: where.shown,
+        attempts: attempts.map(({ address, failure }) => ({
+          address: NetAddress.format(address),
+          reason: failure === undefined ? "TimedOut" : toConnectReason(failure)
+        })),
+        ...(cause === undefined ? {} : { cause })
+      })
+    const { deadlines } = settings
+    const timeout = settings.timeouts.connect
+    const until = timeout === Infinity ? Infinity : deadlines.now() + timeout
+    const open = (address: NetAddress.NetAddress): StreamSocket => {
+      const { localAddress, localPort } = where
+      const transport = hub.platform.connect({ address, localAddress, localPort, readSize, options })
+      const socket = new StreamSocket(hub, transport, settings, 0)
+      socket.host = where.path === undefined ? where.host : undefined
+      return socket
+    }
+    const addresses = where.path === undefined
+      ? addressesOf(hub, where.host, where.port, where.family, timeout)
+      : Effect.succeed([NetAddress.unix(where.path)])
+    const winner = addresses.pipe(
+      Effect.flatMap((addresses) => race(attempts, addresses, deadlines, until, open)),
+      Effect.mapError((error) => failure(toConnectReason(error), error.cause))
+    )
+    const ready = securing === undefined ? winner : Effect.tap(winner, (socket) =>
+      // What is left of the time for connecting bounds the handshake, too.
+      secureAs(socket, where.shown, {
+        ...securing,
+        timeout: Math.min(securing.timeout, Math.max(0, until - deadlines.now()))
+      }))
+    // Whatever the race left behind is cut, whether it was won, lost, timed out or interrupted: only the winner stays.
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.exit(restore(ready)), (exit) => {
+        const chosen = Exit.isSuccess(exit) ? exit.value : undefined
+        const losers = attempts.filter(({ socket }) => socket !== chosen)
+        const kept = chosen === undefined
+          ? exit
+          : Effect.as(onScopeEnd((end) => chosen.releaseWith(end)), chosen)
+        return losers.length === 0
+          ? kept
+          : Effect.zipRight(Effect.forEach(losers, ({ socket }) => socket.abort, { discard: true }), kept)
+      })
+    )
+  })
+
+export const adopt = (
+  hub: Hub,
+  makeTransport: () => Transport,
+  options: CommonOptions
+): Effect.Effect<Socket, InvalidOption | UnsupportedOption, Scope.Scope> =>
+  Effect.gen(function*() {
+    const settings = yield* settingsOf(options)
+    yield* supported(hub, options, undefined, undefined)
+    return yield* Effect.acquireRelease(
+      Effect.sync(() => new StreamSocket(hub, makeTransport(), settings, 0)),
+      (socket, exit) => socket.releaseWith(exit)
+    )
+  })
+
+export const listen = (
+  hub: Hub,
+  options: ListenOptions
+): Effect.Effect<Listener, BindError | InvalidOption | UnsupportedOption, Scope.Scope> =>
+  Effect.gen(function*() {
+    const settings = yield* settingsOf(options)
+    const where = yield* Options.listenTarget(options)
+    const failure = (error: Failure): BindError =>
+      new BindError({ reason: toBindReason(error), target: where.shown, cause: error.cause })
+    const addresses = where.path === undefined
+      ? yield* Effect.mapError(addressesOf(hub, where.host, where.port, where.family), failure)
+      : [NetAddress.unix(where.path)]
+    const address = addresses[0]
+    if (address === undefined) {
+      return yield* failure({ reason: "HostNotFound", cause: new Error("the name has no address") })
+    }
+    const target: ListenTarget = { ...where.listening, address, options }
+    yield* supported(hub, options, target, where.path)
+    const secured = yield* serverTls(hub, options, settings)
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const listener = new NetListener(hub, target, settings, secured)
+        return Effect.matchCauseEffect(Effect.mapError(restore(listener.bound), failure), {
+          onFailure: (cause) => Effect.zipRight(listener.shut, Effect.failCause(cause)),
+          onSuccess: () => Effect.as(onScopeEnd(() => listener.shut), listener)
+        })
+      })
+    )
+  })

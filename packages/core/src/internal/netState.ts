@@ -1,0 +1,58 @@
+import type { TraceEvent } from "../Socket.js"
+import type { ClientContext } from "../Tls.js"
+import type { Platform } from "../Transport.js"
+import type { DatagramEndpoint } from "./datagram/endpoint.js"
+import type { NetListener } from "./net/listener.js"
+import { Observers } from "./observers.js"
+import type { Outbound } from "./socket/outbound.js"
+import type { StreamSocket } from "./socket/streamSocket.js"
+import { atEndOfTurn } from "./time/turn.js"
+
+/**
+ * What the sockets of one network share: the platform below, the registry of what is open, the sends of this turn.
+ */
+export class Hub {
+  readonly platform: Platform
+  readonly sockets = new Set<StreamSocket>()
+  readonly datagramSockets = new Set<DatagramEndpoint>()
+  readonly listeners = new Set<NetListener>()
+  /** Of every socket; a socket has its own on top. */
+  readonly observers = new Observers<TraceEvent>()
+  /** The context of `tls: true`, once somebody asked for it. */
+  defaultClient: ClientContext | undefined = undefined
+  /** Bytes of the stream sockets that are closed. */
+  private closedBytes = { received: 0, sent: 0 }
+  private dirty: Array<Outbound> = []
+
+  constructor(platform: Platform) {
+    this.platform = platform
+  }
+
+  /** Has `outbound` write what it queued when this turn of the event loop ends, joined with what comes until then. */
+  flushSoon(outbound: Outbound): void {
+    if (this.dirty.push(outbound) === 1) atEndOfTurn(this.flushDirty, this.platform.endOfTurn)
+  }
+
+  /** A socket is closed: what is left of it are its numbers. */
+  forget(socket: StreamSocket): void {
+    this.sockets.delete(socket)
+    this.closedBytes.received += socket.inbound.bytes
+    this.closedBytes.sent += socket.outbound.moved
+  }
+
+  /** Of every stream socket there ever was. */
+  get bytes(): { readonly bytesReceived: number; readonly bytesSent: number } {
+    let { received, sent } = this.closedBytes
+    for (const { inbound, outbound } of this.sockets) {
+      received += inbound.bytes
+      sent += outbound.moved
+    }
+    return { bytesReceived: received, bytesSent: sent }
+  }
+
+  private readonly flushDirty = (): void => {
+    const dirty = this.dirty
+    this.dirty = []
+    for (const outbound of dirty) outbound.flush()
+  }
+}

@@ -1,0 +1,156 @@
+import * as Effect from "effect/Effect"
+import type { LineOptions } from "../../Socket.js"
+import { InvalidOption, LineTooLong, MessageTooLong, type ReceiveError } from "../../SocketError.js"
+import type { Inbound } from "./inbound.js"
+import * as SocketFailure from "./socketFailure.js"
+
+const defaultMaxLength = 65536
+const defaultMaxBytes = 16 * 1024 * 1024
+
+const lineFeed = new Uint8Array([10])
+const carriageReturn = 13
+
+const encoder = new TextEncoder()
+
+const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
+
+/** A wrong bound is a mistake of the program, not of the peer, and no program can go on from it. */
+const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never> =>
+  Effect.die(new InvalidOption({ option, value: String(value), expected }))
+
+const takeArrived = (inbound: Inbound): Effect.Effect<Uint8Array> | undefined =>
+  inbound.buffer.size === 0 ? undefined : Effect.succeed(inbound.buffer.takeChunk(Infinity))
+
+export const receive = (
+  inbound: Inbound,
+  maxBytes: number | undefined
+): Effect.Effect<Uint8Array, ReceiveError> => {
+  if (maxBytes === undefined) return inbound.read(takeArrived, 0)
+  if (!isCount(maxBytes) || maxBytes === 0) return refuse("maxBytes", maxBytes, "a whole number above zero")
+  return inbound.read(
+    ({ buffer }) => buffer.size === 0 ? undefined : Effect.succeed(buffer.takeChunk(maxBytes)),
+    0
+  )
+}
+
+/** The next line where it is there, `undefined` where more must come, `false` where it is too long. */
+const lineOf = (inbound: Inbound, maxLength: number, encoding: "utf-8" | "latin1"): string | undefined | false => {
+  const { buffer, socket } = inbound
+  const end = buffer.indexOf(lineFeed)
+  if (end === -1) {
+    // A CR may still turn out to belong to the delimiter.
+    return buffer.size > maxLength + 1 ? false : undefined
+  }
+  const drop = end > 0 && buffer.byteAt(end - 1) === carriageReturn ? 2 : 1
+  const length = end + 1 - drop
+  return length > maxLength ? false : buffer.takeText(length, drop, encoding, socket.hub.platform.decode)
+}
+
+const takeLine = (
+  inbound: Inbound,
+  maxLength: number,
+  encoding: "utf-8" | "latin1"
+): Effect.Effect<string, LineTooLong> | undefined => {
+  const line = lineOf(inbound, maxLength, encoding)
+  return line === undefined ? undefined : line === false ? tooLong(inbound, maxLength) : Effect.succeed(line)
+}
+
+const tooLong = (inbound: Inbound, limit: number): Effect.Effect<never, LineTooLong> =>
+  Effect.fail(new LineTooLong({ socket: inbound.socket.name, limit }))
+
+const takeDefaultLine = (inbound: Inbound): Effect.Effect<string, LineTooLong> | undefined =>
+  takeLine(inbound, defaultMaxLength, "utf-8")
+
+export const receiveLine = (
+  inbound: Inbound,
+  options: LineOptions | undefined
+): Effect.Effect<string, ReceiveError | LineTooLong> => {
+  if (options === undefined) return inbound.read(takeDefaultLine, defaultMaxLength + 2)
+  const { encoding = "utf-8", maxLength = defaultMaxLength } = options
+  if (!isCount(maxLength)) return refuse("maxLength", maxLength, "a whole number that is not negative")
+  return inbound.read((self) => takeLine(self, maxLength, encoding), maxLength + 2)
+}
+
+/**
+ * Runs `f` for each line. Those that are there already cost no read of their own: each is taken when `f` is done with the
+ * one before, and an interruption between the two loses none.
+ */
+export const forEachLine = <E, R>(
+  inbound: Inbound,
+  f: (line: string) => Effect.Effect<unknown, E, R>,
+  options: LineOptions | undefined
+): Effect.Effect<never, E | ReceiveError | LineTooLong, R> => {
+  const { encoding = "utf-8", maxLength = defaultMaxLength } = options ?? {}
+  const read = receiveLine(inbound, options)
+  const take = (self: Inbound): string | undefined => {
+    const line = lineOf(self, maxLength, encoding)
+    return line === false ? undefined : line
+  }
+  type Loop = Effect.Effect<never, E | ReceiveError | LineTooLong, R>
+  return Effect.withFiberRuntime((fiber) => {
+    const again = (): Loop => loop
+    const arrived = (first: string): Loop => {
+      let line: string | undefined = first
+      return Effect.flatMap(
+        Effect.whileLoop({
+          while: () => line !== undefined,
+          body: () => f(line!),
+          step: () => {
+            line = inbound.takeNow(fiber, take)
+          }
+        }),
+        again
+      )
+    }
+    const next = (): Loop => {
+      const line = inbound.takeNow(fiber, take)
+      return line === undefined ? loop : arrived(line)
+    }
+    // Often a line comes alone.
+    const round = (line: string): Loop => Effect.flatMap(f(line), next)
+    const loop: Loop = Effect.flatMap(read, round)
+    return loop
+  })
+}
+
+export const receiveExactly = (inbound: Inbound, length: number): Effect.Effect<Uint8Array, ReceiveError> => {
+  if (!isCount(length)) return refuse("length", length, "a whole number that is not negative")
+  if (length === 0) return Effect.succeed(SocketFailure.noBytes)
+  return inbound.read(
+    ({ buffer }) => buffer.size < length ? undefined : Effect.succeed(buffer.take(length)),
+    length
+  )
+}
+
+export const receiveAll = (
+  inbound: Inbound,
+  maxBytes = defaultMaxBytes
+): Effect.Effect<Uint8Array, ReceiveError | MessageTooLong> => {
+  if (!isCount(maxBytes)) return refuse("maxBytes", maxBytes, "a whole number that is not negative")
+  return inbound.read((self): Effect.Effect<Uint8Array, MessageTooLong> | undefined => {
+    const { buffer, ended, socket } = self
+    if (buffer.size > maxBytes) {
+      return Effect.fail(new MessageTooLong({ operation: "receive", socket: socket.name, limit: maxBytes }))
+    }
+    return ended ? Effect.succeed(buffer.take(buffer.size)) : undefined
+  }, maxBytes + 1)
+}
+
+export const receiveUntil = (
+  inbound: Inbound,
+  delimiter: string | Uint8Array,
+  maxLength = defaultMaxLength
+): Effect.Effect<Uint8Array, ReceiveError | LineTooLong> => {
+  if (!isCount(maxLength)) return refuse("maxLength", maxLength, "a whole number that is not negative")
+  const mark = typeof delimiter === "string" ? encoder.encode(delimiter) : delimiter
+  if (mark.length === 0) return refuse("delimiter", "empty", "at least one byte")
+  return inbound.read((self): Effect.Effect<Uint8Array, LineTooLong> | undefined => {
+    const { buffer } = self
+    const end = buffer.indexOf(mark)
+    if (end > maxLength || (end === -1 && buffer.size >= maxLength + mark.length)) return tooLong(self, maxLength)
+    if (end === -1) return undefined
+    const bytes = buffer.take(end)
+    buffer.skip(mark.length)
+    return Effect.succeed(bytes)
+  }, maxLength + mark.length)
+}

@@ -1,0 +1,54 @@
+import * as Duration from "effect/Duration"
+import type { SocketOptions } from "../../Net.js"
+import { InvalidOption } from "../../SocketError.js"
+
+const isWholeSecond = (value: unknown): boolean => {
+  try {
+    const millis = Duration.toMillis(Duration.decode(value as Duration.DurationInput))
+    return millis >= 1000 && Number.isFinite(millis)
+  } catch {
+    return false
+  }
+}
+
+const isAboveZero = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0
+
+const seconds = "at least one second, and finite"
+const aboveZero = "a whole number above zero"
+
+type Rule = readonly [expected: string, isRight: (value: unknown) => boolean]
+
+const rules: { readonly [K in keyof SocketOptions]-?: Rule } = {
+  noDelay: ["true or false", (value) => typeof value === "boolean"],
+  keepAlive: [`true, false, or ${seconds}`, (value) => typeof value === "boolean" || isWholeSecond(value)],
+  // The system counts in seconds.
+  keepAliveInterval: [seconds, isWholeSecond],
+  keepAliveCount: [aboveZero, isAboveZero],
+  sendBufferSize: [aboveZero, isAboveZero],
+  receiveBufferSize: [aboveZero, isAboveZero],
+  fastOpen: ["true or false", (value) => typeof value === "boolean"],
+  deferAccept: [seconds, isWholeSecond],
+  dontRoute: ["true or false", (value) => typeof value === "boolean"],
+  bindToDevice: ["the name of an interface", (value) => typeof value === "string" && value !== ""]
+}
+
+/** Every option of a stream socket. */
+export const names = Object.keys(rules) as ReadonlyArray<keyof SocketOptions>
+
+const shown = (value: unknown): string => typeof value === "string" ? JSON.stringify(value) : String(value)
+
+/** Says why `value` is none for the option, on any platform. */
+export const wrong = (option: keyof SocketOptions, value: unknown): InvalidOption | undefined => {
+  const [expected, isRight] = rules[option]
+  return isRight(value) ? undefined : new InvalidOption({ option, value: shown(value), expected })
+}
+
+/** Says which of the options that are given is wrong. */
+export const firstWrong = (options: SocketOptions): InvalidOption | undefined => {
+  for (const name of names) {
+    const value = options[name]
+    const refusal = value === undefined ? undefined : wrong(name, value)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}

@@ -1,0 +1,120 @@
+import * as Effect from "effect/Effect"
+import type { Operation } from "../../SocketError.js"
+import {
+  BrokenReason,
+  DatagramError,
+  DatagramReason,
+  MessageTooLong,
+  SocketBroken,
+  SocketClosed,
+  SocketTimeout
+} from "../../SocketError.js"
+import type { Failure } from "../../Transport.js"
+import { markEnd } from "./conversationEnd.js"
+
+export const noBytes = new Uint8Array(0)
+
+interface Named {
+  readonly id: number
+  readonly name: string
+}
+
+/**
+ * The end of a stream happens once a connection, so its error is made without a schema validation (its fields are ours)
+ * and without a stack trace (it would show the event loop).
+ */
+export const withoutTrace = <A>(make: () => A): A => {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  const error = make()
+  Error.stackTraceLimit = limit
+  return error
+}
+
+export const unchecked = { disableValidation: true }
+
+const brokenReasons: ReadonlySet<string> = new Set(BrokenReason.literals)
+
+type ClosedFields = ConstructorParameters<typeof SocketClosed>[0]
+
+/**
+ * The end of every connection makes one, so it is made by hand: the same object as from its constructor, which takes seven
+ * times as long for defaults that there are none of.
+ */
+const makeClosed = (fields: ClosedFields): SocketClosed => {
+  const error = Reflect.construct(Error, [], SocketClosed) as SocketClosed
+  return Object.assign(error, fields, { _tag: "SocketClosed" as const })
+}
+
+export const closed = (
+  socket: Named,
+  operation: Operation,
+  by: "peer" | "here",
+  partial: Uint8Array,
+  bytesSent = 0
+): Effect.Effect<never, SocketClosed> => {
+  const error = withoutTrace(() => makeClosed({ operation, socket: socket.name, by, partial, bytesSent }))
+  if (by === "peer") markEnd(error, socket.id)
+  return Effect.fail(error)
+}
+
+export const timeout = (
+  socket: Named,
+  operation: Operation,
+  afterMillis: number,
+  partial: Uint8Array,
+  bytesSent: number
+): Effect.Effect<never, SocketTimeout> =>
+  Effect.fail(
+    withoutTrace(() =>
+      new SocketTimeout({ operation, socket: socket.name, afterMillis, partial, bytesSent }, unchecked)
+    )
+  )
+
+export const broken = (
+  socket: Named,
+  operation: Operation,
+  failure: Failure,
+  partial: Uint8Array,
+  bytesSent = 0
+): Effect.Effect<never, SocketBroken> =>
+  Effect.fail(
+    withoutTrace(() =>
+      new SocketBroken({
+        operation,
+        socket: socket.name,
+        reason: brokenReasons.has(failure.reason) ? failure.reason as BrokenReason : "Unknown",
+        partial,
+        bytesSent,
+        cause: failure.cause
+      }, unchecked)
+    )
+  )
+
+const datagramReasons: ReadonlySet<string> = new Set(DatagramReason.literals)
+
+/** A flood can cause as many of these as of datagrams. */
+export const datagram = (
+  socket: Named,
+  operation: Operation,
+  failure: { readonly reason: string; readonly cause: unknown },
+  target: string
+): Effect.Effect<never, DatagramError> =>
+  Effect.fail(
+    withoutTrace(() =>
+      new DatagramError({
+        operation,
+        socket: socket.name,
+        target,
+        reason: datagramReasons.has(failure.reason) ? failure.reason as DatagramReason : "Unknown",
+        ...(failure.cause === undefined ? {} : { cause: failure.cause })
+      }, unchecked)
+    )
+  )
+
+export const messageTooLong = (
+  socket: Named,
+  operation: Operation,
+  limit: number
+): Effect.Effect<never, MessageTooLong> =>
+  Effect.fail(withoutTrace(() => new MessageTooLong({ operation, socket: socket.name, limit }, unchecked)))

@@ -1,0 +1,25 @@
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { CurrentThread } from "./thread.js"
+
+/**
+ * Runs a part of a thread whose failure does not end the thread: the cause goes to the thread's error handler, or the
+ * dispatcher's. An interruption of the thread itself ends both.
+ */
+export const reported = <A, E, R>(part: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
+  Effect.catchAllCause(Effect.asVoid(part), (cause) =>
+    // Who is not told of an interruption: it was asked for.
+    Cause.isInterruptedOnly(cause) ? Effect.void : report(cause))
+
+const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Effect.withFiberRuntime((fiber) => {
+    const thread = Context.get(fiber.currentContext as Context.Context<CurrentThread>, CurrentThread)
+    if (thread === undefined) return Effect.logError("failed", cause)
+    const handler = thread.onError ?? thread.dispatcher.errorHandler
+    return Effect.catchAllCause(
+      Effect.suspend(() => handler(cause, { thread, socket: Option.fromNullable(thread.socket) })),
+      (failure) => Effect.logError(`the error handler of ${thread.name} failed`, failure)
+    )
+  })

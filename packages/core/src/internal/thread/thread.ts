@@ -1,0 +1,220 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import type { ErrorHandler, Thread } from "../../Thread.js"
+import type { DatagramEndpoint } from "../datagram/endpoint.js"
+import type { Dispatcher } from "../dispatcher/dispatcher.js"
+import type { StreamSocket } from "../socket/streamSocket.js"
+import type { ThreadScope } from "./scope.js"
+import type { Sleeper } from "./sleeper.js"
+
+/**
+ * The thread that a fiber belongs to. Fibers inherit it with their context.
+ */
+export class CurrentThread extends Context.Reference<CurrentThread>()("@copas/core/Thread/CurrentThread", {
+  defaultValue: (): DispatcherThread | undefined => undefined
+}) {}
+
+/** The thread that a fiber belongs to. */
+export const threadOf = (fiber: Fiber.RuntimeFiber<any, any>): DispatcherThread | undefined =>
+  fiber.currentContext.unsafeMap.get(CurrentThread.key)
+
+/** Its own fiber's wait in a line: for a lock, a semaphore, a queue or a future. */
+export interface LineWait {
+  /** Without a limit: that does not keep the dispatcher going. */
+  readonly isForever: boolean
+  /** What for, to a person. */
+  readonly label: string
+  /** On the clock of its deadlines; `undefined` where nobody took the time. */
+  readonly since: number | undefined
+  /** Leaves the line, if its fiber was interrupted or has ended. */
+  readonly leave: () => void
+}
+
+export class DispatcherThread implements Thread<any, any> {
+  readonly id: number
+  readonly dispatcher: Dispatcher
+  readonly scope: ThreadScope | undefined
+  /** The thread that added it, by number: to hold on to it would keep all its forebears. */
+  readonly parentId: number | undefined
+  /** On the clock of the dispatcher. */
+  readonly addedAt: number
+  /** The connection that it serves. */
+  readonly socket: StreamSocket | undefined
+  /** The datagram socket that it serves. */
+  datagramSocket: DatagramEndpoint | undefined = undefined
+  private label: string
+  /** Joined to the label when somebody asks: `server:handler_` and 7. */
+  private ordinal: number
+  fiber: Fiber.RuntimeFiber<any, any> | undefined = undefined
+  onError: ErrorHandler | undefined
+  exit: Exit.Exit<any, any> | undefined = undefined
+  /** Takes the end of the thread, its failure included, in place of the error handler. */
+  watcher: ((exit: Exit.Exit<any, any>) => void) | undefined = undefined
+  waitsIn: LineWait | undefined = undefined
+  /** It was interrupted, and is about to end: what it waited for does not count any more. */
+  private isCut = false
+  private endListeners: Array<() => void> | undefined = undefined
+  private sleepers: Array<Sleeper> | undefined = undefined
+
+  constructor(
+    dispatcher: Dispatcher,
+    id: number,
+    label: string,
+    ordinal: number,
+    scope: ThreadScope | undefined,
+    socket: StreamSocket | undefined,
+    onError: ErrorHandler | undefined,
+    parentId: number | undefined
+  ) {
+    this.parentId = parentId
+    this.addedAt = dispatcher.deadlines.now()
+    this.dispatcher = dispatcher
+    this.id = id
+    this.label = label
+    this.ordinal = ordinal
+    this.scope = scope
+    this.socket = socket
+    this.onError = onError
+  }
+
+  get name(): string {
+    return this.ordinal === 0 ? this.label || `thread_${this.id}` : this.label + this.ordinal
+  }
+
+  setName(name: string): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.label = name
+      this.ordinal = 0
+    })
+  }
+
+  setErrorHandler(handler: ErrorHandler | undefined): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.onError = handler
+    })
+  }
+
+  // ---- the end
+
+  get await(): Effect.Effect<Exit.Exit<any, any>> {
+    return Effect.async((resume) => {
+      if (this.exit !== undefined) {
+        resume(Effect.succeed(this.exit))
+        return
+      }
+      const listener = (): void => resume(Effect.succeed(this.exit!))
+      const listeners = this.endListeners ??= []
+      listeners.push(listener)
+      return Effect.sync(() => {
+        const index = listeners.indexOf(listener)
+        if (index !== -1) listeners.splice(index, 1)
+      })
+    })
+  }
+
+  /** Calls back when it has ended, its finalizers included. Only while it has not. */
+  onEnd(listener: () => void): void {
+    ;(this.endListeners ??= []).push(listener)
+  }
+
+  get join(): Effect.Effect<any, any> {
+    return Effect.flatten(this.await)
+  }
+
+  get interrupt(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.cut()
+      return Effect.asVoid(this.await)
+    })
+  }
+
+  /** Interrupts without waiting. */
+  cut(): void {
+    const wasInactive = this.isInactive
+    this.isCut = true
+    this.activityChanged(wasInactive)
+    if (this.exit === undefined) this.fiber?.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  ended(exit: Exit.Exit<any, any>): void {
+    this.exit = exit
+    this.watcher?.(exit)
+    const listeners = this.endListeners
+    this.endListeners = undefined
+    listeners?.forEach((listener) => listener())
+  }
+
+  // ---- sleeping
+
+  sleeps(sleeper: Sleeper): void {
+    const wasInactive = this.isInactive
+    ;(this.sleepers ??= []).push(sleeper)
+    this.activityChanged(wasInactive)
+  }
+
+  wakes(sleeper: Sleeper): void {
+    const index = this.sleepers?.indexOf(sleeper) ?? -1
+    if (index === -1) return
+    const wasInactive = this.isInactive
+    this.sleepers!.splice(index, 1)
+    this.activityChanged(wasInactive)
+  }
+
+  waitBegins(wait: LineWait): void {
+    // One that stands may be of a wait that was interrupted.
+    this.waitsIn?.leave()
+    const isCounted = wait.isForever || this.waitsIn?.isForever === true || this.isSleeping
+    const wasInactive = isCounted && this.isInactive
+    this.waitsIn = wait
+    if (isCounted) this.activityChanged(wasInactive)
+  }
+
+  waitEnds(wait: LineWait): void {
+    if (this.waitsIn !== wait) return
+    const isCounted = wait.isForever || this.isSleeping
+    const wasInactive = isCounted && this.isInactive
+    this.waitsIn = undefined
+    if (isCounted) this.activityChanged(wasInactive)
+  }
+
+  /** It has ended: whatever still waits on its behalf is not the thread. */
+  leaveLine(): void {
+    const wait = this.waitsIn
+    if (wait === undefined) return
+    wait.leave()
+    this.waitEnds(wait)
+  }
+
+  private activityChanged(wasInactive: boolean): void {
+    if (this.isInactive !== wasInactive) this.dispatcher.inactiveChanged(wasInactive ? -1 : 1)
+  }
+
+  /** When the pause began that it is in; of several, the first. */
+  get sleepingSince(): number | undefined {
+    return this.sleepers?.[0]?.since
+  }
+
+  get isSleeping(): boolean {
+    return this.sleepers !== undefined && this.sleepers.length > 0
+  }
+
+  /** In `pauseForever`, or in a line without a limit: nothing but another thread or an interruption makes it go on. */
+  get isInactive(): boolean {
+    if (this.isCut) return false
+    // A fiber that the thread forked may pause for ever while the thread itself works.
+    const isOwnForever = this.waitsIn?.isForever ?? this.sleepers?.some((sleeper) => sleeper.isForever && sleeper.isOwn)
+    return isOwnForever === true && (this.sleepers?.every((sleeper) => sleeper.isForever) ?? true)
+  }
+
+  get wakeup(): Effect.Effect<boolean> {
+    return Effect.sync(() => {
+      const sleepers = this.sleepers ?? []
+      if (sleepers.length === 0) return false
+      for (const sleeper of Array.from(sleepers)) sleeper.expire()
+      return true
+    })
+  }
+}

@@ -1,0 +1,362 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import * as RuntimeFlags from "effect/RuntimeFlags"
+import * as RuntimeFlagsPatch from "effect/RuntimeFlagsPatch"
+import { Deadline, type Deadlines, forClock } from "../time/deadlines.js"
+import { type DispatcherThread, type LineWait, threadOf } from "./thread.js"
+
+export type AnyFiber = Fiber.RuntimeFiber<any, any>
+
+/** Whose the fiber's doings are: its Copas thread, or, outside of one, the fiber itself. */
+export const partyOf = (fiber: AnyFiber): object => threadOf(fiber) ?? fiber
+
+/**
+ * What was taken must not be lost on its way to the caller. Effect makes a fiber yield after some operations (2048 unless
+ * told otherwise), and an interruption could fall just there; so who takes without waiting yields well before, by itself.
+ */
+export const opsBeforeYield = 512
+
+/** How long one waited, in milliseconds. */
+export interface Wait {
+  readonly waited: number
+}
+
+const noWait: Wait = { waited: 0 }
+
+/** What becomes of one that asks. All of it runs in the asking fiber. */
+export interface Request<A, E> {
+  /** It has what it asked for. */
+  readonly taken: (wait: Wait) => A
+  readonly timedOut: (wait: Wait) => Effect.Effect<never, E>
+  readonly destroyed: (wait: Wait) => Effect.Effect<never, E>
+}
+
+/** One fiber in the line. */
+class Waiter extends Deadline implements Wait, LineWait {
+  previous: Waiter | undefined = undefined
+  next: Waiter | undefined = undefined
+  /** Where it is: in the line, among those that were granted and did not come yet, or nowhere. */
+  list: WaiterList | undefined = undefined
+  /** Resumes its fiber, once that is suspended. */
+  resume: ((effect: Effect.Effect<any, any>) => void) | undefined = undefined
+  /** What it goes on with, once it is known. */
+  outcome: Effect.Effect<any, any> | undefined = undefined
+  /** Told of the end of its fiber. */
+  observer: (() => void) | undefined = undefined
+  since: number | undefined = undefined
+  isForever = false
+  thread: DispatcherThread | undefined = undefined
+  readonly line: WaitLine
+  readonly fiber: AnyFiber
+  readonly isInterruptible: boolean
+  /** Only where somebody asks for the time. */
+  readonly deadlines: Deadlines | undefined
+  readonly amount: number
+  readonly request: Request<any, any>
+
+  constructor(
+    line: WaitLine,
+    fiber: AnyFiber,
+    isInterruptible: boolean,
+    deadlines: Deadlines | undefined,
+    amount: number,
+    request: Request<any, any>
+  ) {
+    super()
+    this.line = line
+    this.fiber = fiber
+    this.isInterruptible = isInterruptible
+    this.deadlines = deadlines
+    this.amount = amount
+    this.request = request
+  }
+
+  get waited(): number {
+    return this.deadlines === undefined || this.since === undefined ? 0 : this.deadlines.now() - this.since
+  }
+
+  leave(): void {
+    if (this.isGone) this.line.left(this)
+  }
+
+  get label(): string {
+    return this.line.label
+  }
+
+  /** Its fiber was interrupted, or has ended: it will not come. */
+  get isGone(): boolean {
+    return this.fiber.unsafePoll() !== null ||
+      (this.isInterruptible && this.fiber.getFiberRef(FiberRef.interruptedCause)._tag !== "Empty")
+  }
+
+  expire(): void {
+    this.line.expired(this)
+  }
+
+  wake(outcome: Effect.Effect<any, any>): void {
+    this.outcome = outcome
+    this.resume?.(outcome)
+  }
+}
+
+/** Doubly linked through its members, so that one leaves from the middle at once. */
+class WaiterList {
+  first: Waiter | undefined = undefined
+  last: Waiter | undefined = undefined
+  size = 0
+
+  push(waiter: Waiter): void {
+    this.size += 1
+    waiter.list = this
+    waiter.previous = this.last
+    if (this.last === undefined) this.first = waiter
+    else this.last.next = waiter
+    this.last = waiter
+  }
+
+  remove(waiter: Waiter): void {
+    this.size -= 1
+    const { next, previous } = waiter
+    if (previous === undefined) this.first = next
+    else previous.next = next
+    if (next === undefined) this.last = previous
+    else next.previous = previous
+    waiter.previous = undefined
+    waiter.next = undefined
+    waiter.list = undefined
+  }
+}
+
+const uninterruptible = RuntimeFlagsPatch.disable(RuntimeFlags.Interruption)
+const interruptible = RuntimeFlagsPatch.enable(RuntimeFlags.Interruption)
+
+/**
+ * Fibers that wait, first in first out, for some amount of what the line gives out.
+ *
+ * Who gives takes the amount off for the first in line and wakes it; the woken fiber claims it. A fiber that was
+ * interrupted meanwhile does not come, and what was granted to it goes to the next.
+ *
+ * How a line learns of an interruption is told when it is made. A canceller tells it at once, and costs 0.8 µs a wait.
+ * Without one (`isLight`) the line looks for itself, when it would grant, and once more after the woken fiber had its
+ * turn. That is as good where everybody asks for the same amount: then a waiter that is gone holds nobody up.
+ */
+export class WaitLine {
+  /** What is there, and granted to nobody. */
+  available: number
+  isDestroyed = false
+  private readonly waiting = new WaiterList()
+  /** Granted, but not claimed yet. */
+  private readonly granted = new WaiterList()
+  /** The length at which a light line looks for those who are gone. */
+  private tidyAt = 16
+  private isChecking = false
+  /** Those of the last one who asked: they rarely change. */
+  private deadlines: Deadlines | undefined = undefined
+  private clock: Clock.Clock | undefined = undefined
+  private readonly isLight: boolean
+  /** What one waits for here, to a person. */
+  readonly label: string
+
+  constructor(label: string, available: number, isLight = false) {
+    this.label = label
+    this.available = available
+    this.isLight = isLight
+  }
+
+  /** How much those in the line ask for, together. */
+  get asked(): number {
+    let asked = 0
+    for (let waiter = this.waiting.first; waiter !== undefined; waiter = waiter.next) {
+      if (!waiter.isGone) asked += waiter.amount
+    }
+    return asked
+  }
+
+  /** Takes without waiting, unless others wait already; false when it could not. */
+  tryTake(amount: number): boolean {
+    this.settle()
+    if (this.waiting.first !== undefined) this.grant()
+    if (this.waiting.first !== undefined || this.available < amount) return false
+    this.available -= amount
+    return true
+  }
+
+  /** Takes, or waits for at most `millis` in the line. */
+  take<A, E>(
+    fiber: AnyFiber,
+    isInterruptible: boolean,
+    amount: number,
+    millis: number,
+    request: Request<A, E>
+  ): Effect.Effect<A, E> {
+    if (this.isDestroyed) return request.destroyed(noWait)
+    if (this.tryTake(amount)) return Exit.succeed(request.taken(noWait))
+    if (millis <= 0) return request.timedOut(noWait)
+    const deadlines = millis === Infinity && this.isLight ? undefined : this.deadlinesOf(fiber)
+    const waiter = new Waiter(this, fiber, isInterruptible, deadlines, amount, request)
+    if (!isInterruptible) return this.suspendIn(waiter, millis)
+    if (this.isLight) return this.suspendIn(waiter, millis)
+    return Effect.withRuntimeFlagsPatch(
+      Effect.catchAllCause(
+        Effect.withRuntimeFlagsPatch(Effect.suspend(() => this.suspendIn(waiter, millis)), interruptible),
+        (cause) => {
+          this.left(waiter)
+          return Exit.failCause(cause)
+        }
+      ),
+      uninterruptible
+    )
+  }
+
+  private deadlinesOf(fiber: AnyFiber): Deadlines {
+    const clock: Clock.Clock = fiber.currentDefaultServices.unsafeMap.get(Clock.Clock.key)
+    if (this.deadlines === undefined || clock !== this.clock) {
+      this.clock = clock
+      this.deadlines = forClock(clock)
+    }
+    return this.deadlines
+  }
+
+  private suspendIn(waiter: Waiter, millis: number): Effect.Effect<any, any> {
+    const { deadlines, fiber } = waiter
+    this.waiting.push(waiter)
+    if (this.isLight) this.tidy()
+    if (deadlines !== undefined) {
+      const now = waiter.since = deadlines.now()
+      if (millis !== Infinity) deadlines.schedule(waiter, now + millis)
+    }
+    waiter.isForever = millis === Infinity
+    const thread = threadOf(fiber)
+    if (thread !== undefined && thread.fiber === fiber) (waiter.thread = thread).waitBegins(waiter)
+    else if (this.isLight && deadlines !== undefined) {
+      // A thread tells of its end; another fiber must be asked to, or the deadline would keep an idle program going.
+      fiber.addObserver(waiter.observer = (): void => this.left(waiter))
+    }
+    return Effect.async((resume) => {
+      // It may have been made to yield on the way here, and be granted already.
+      if (waiter.outcome === undefined) waiter.resume = resume
+      else resume(waiter.outcome)
+    })
+  }
+
+  give(amount: number): void {
+    this.available += amount
+    if (this.waiting.first !== undefined) this.grant()
+  }
+
+  /** Fails everyone in the line, and who asks from now on. */
+  destroy(): void {
+    if (this.isDestroyed) return
+    this.isDestroyed = true
+    for (let waiter = this.waiting.first; waiter !== undefined; waiter = this.waiting.first) {
+      const { request } = this.takeOut(waiter)
+      waiter.wake(Effect.suspend(() => request.destroyed(waiter)))
+    }
+  }
+
+  // ---- from the waiters
+
+  expired(waiter: Waiter): void {
+    if (waiter.list !== this.waiting) return
+    this.takeOut(waiter)
+    waiter.wake(Effect.suspend(() => waiter.request.timedOut(waiter)))
+    // Who asked for much may have held up those behind.
+    this.grant()
+  }
+
+  /** Its fiber was interrupted, or has ended. */
+  left(waiter: Waiter): void {
+    if (waiter.list === undefined) return
+    if (waiter.list === this.waiting) this.takeOut(waiter)
+    else {
+      this.granted.remove(waiter)
+      this.available += waiter.amount
+    }
+    if (!this.isDestroyed) this.grant()
+  }
+
+  // ---- granting
+
+  private grant(): void {
+    for (let waiter = this.waiting.first; waiter !== undefined; waiter = this.waiting.first) {
+      if (waiter.isGone) {
+        this.takeOut(waiter)
+        continue
+      }
+      if (this.available < waiter.amount) break
+      this.available -= waiter.amount
+      this.takeOut(waiter)
+      this.granted.push(waiter)
+      waiter.wake(this.claim(waiter))
+    }
+    if (this.isLight && this.waiting.first !== undefined) this.checkLater()
+  }
+
+  private takeOut(waiter: Waiter): Waiter {
+    this.waiting.remove(waiter)
+    if (waiter.index !== -1) waiter.deadlines?.cancel(waiter)
+    if (waiter.thread !== undefined) waiter.thread.waitEnds(waiter)
+    if (waiter.observer !== undefined) waiter.fiber.removeObserver(waiter.observer)
+    return waiter
+  }
+
+  /** Granted is not yet taken: a line that was destroyed meanwhile fails it. A light one lets it have what it was granted. */
+  private claim(waiter: Waiter): Effect.Effect<any, any> {
+    const { request } = waiter
+    if (this.isLight) {
+      return Effect.sync(() => {
+        this.granted.remove(waiter)
+        return request.taken(waiter)
+      })
+    }
+    return Effect.suspend(() => {
+      this.granted.remove(waiter)
+      return this.isDestroyed ? request.destroyed(waiter) : Exit.succeed(request.taken(waiter))
+    })
+  }
+
+  // ---- light lines
+
+  /** Takes back what was granted to those who are gone. */
+  settle(): void {
+    if (!this.isLight) return
+    let waiter = this.granted.first
+    while (waiter !== undefined) {
+      const { next } = waiter
+      if (waiter.isGone) this.left(waiter)
+      waiter = next
+    }
+  }
+
+  /**
+   * Somebody waits behind one that was woken. Should that one not come, interrupted before its turn, nobody else would
+   * tell; so the line looks again behind it, on its own run queue.
+   */
+  private checkLater(): void {
+    const { first } = this.granted
+    if (first === undefined || this.isChecking) return
+    this.isChecking = true
+    first.fiber.currentScheduler.scheduleTask(this.check, first.fiber.getFiberRef(FiberRef.currentSchedulingPriority))
+  }
+
+  private readonly check = (): void => {
+    this.isChecking = false
+    this.settle()
+    if (this.waiting.first !== undefined) this.checkLater()
+  }
+
+  /** Somebody joined the line. */
+  private tidy(): void {
+    this.checkLater()
+    if (this.waiting.size < this.tidyAt) return
+    for (let waiter = this.waiting.first; waiter !== undefined;) {
+      const { next } = waiter
+      if (waiter.isGone) this.takeOut(waiter)
+      waiter = next
+    }
+    this.tidyAt = Math.max(16, 2 * this.waiting.size)
+  }
+}

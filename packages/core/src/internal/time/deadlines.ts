@@ -1,0 +1,209 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import * as AfterTurn from "./eventLoop.js"
+
+/**
+ * Something that is due at a time. `expire` runs once, unless it is scheduled again.
+ */
+export abstract class Deadline {
+  /** Milliseconds on the clock of the `Deadlines` that it is scheduled on. */
+  at = 0
+  /** The place in the heap, -1 when not scheduled. */
+  index = -1
+  /** Of those that are due at the same time, who was scheduled first comes first. */
+  order = 0
+
+  abstract expire(): void
+}
+
+interface Timing {
+  readonly now: () => number
+  /** Calls `wake` when it is `at`, never before; the result takes that back. */
+  readonly wakeAt: (at: number, wake: () => void) => () => void
+}
+
+/** A clock that has this wakes deadlines without a fiber, and at the very time. */
+export const timingKey: unique symbol = Symbol.for("@copas/core/Timing")
+
+export interface TimedClock extends Clock.Clock {
+  readonly [timingKey]: Timing
+}
+
+const isTimed = (clock: Clock.Clock): clock is TimedClock => timingKey in clock
+
+// setTimeout fires at once when the delay does not fit 32 bits.
+const longestTimer = 2 ** 31 - 1
+
+const liveTiming: Timing = {
+  now: () => performance.now(),
+  wakeAt: (at, wake) => {
+    const timer = setTimeout(wake, Math.min(Math.max(0, Math.ceil(at - performance.now())), longestTimer))
+    return () => clearTimeout(timer)
+  }
+}
+
+const clockTiming = (clock: Clock.Clock): Timing => ({
+  now: () => clock.unsafeCurrentTimeMillis(),
+  wakeAt: (at, wake) => {
+    // In whole milliseconds: a fraction that is lost in the sum would wake it before the time, again and again.
+    const millis = Math.max(0, Math.ceil(at - clock.unsafeCurrentTimeMillis()))
+    const slept = clock.sleep(Duration.millis(millis))
+    // A test's clock does not wait for what is due: what is scheduled must not expire before it is set up.
+    const fiber = Effect.runFork(
+      Effect.zipRight(millis > 0 ? slept : Effect.zipRight(slept, Effect.yieldNow()), Effect.sync(wake))
+    )
+    return () => fiber.unsafeInterruptAsFork(FiberId.none)
+  }
+})
+
+/**
+ * Many deadlines on one timer: a binary heap, and a single timer for its top.
+ *
+ * A deadline costs no fiber, and moving one further away costs nothing until the old time comes: its `expire` looks at
+ * what happened meanwhile and schedules itself again. The timer stands only while something is scheduled, so an idle
+ * program can end.
+ */
+export class Deadlines {
+  private readonly heap: Array<Deadline> = []
+  private cancelTimer: (() => void) | undefined = undefined
+  private timerAt = Infinity
+  private isDisarming = false
+  private scheduled = 0
+  private readonly timing: Timing
+
+  constructor(timing: Timing) {
+    this.timing = timing
+  }
+
+  now(): number {
+    return this.timing.now()
+  }
+
+  /** How many are scheduled. */
+  get size(): number {
+    return this.heap.length
+  }
+
+  schedule(deadline: Deadline, at: number): void {
+    this.scheduled += 1
+    deadline.order = this.scheduled
+    if (deadline.index === -1) {
+      deadline.at = at
+      this.heap.push(deadline)
+      this.siftUp(deadline, this.heap.length - 1)
+    } else if (at < deadline.at) {
+      deadline.at = at
+      this.siftUp(deadline, deadline.index)
+    } else {
+      deadline.at = at
+      this.siftDown(deadline, deadline.index)
+    }
+    if (at < this.timerAt) this.arm(at)
+  }
+
+  cancel(deadline: Deadline): void {
+    if (deadline.index === -1) return
+    this.remove(deadline)
+    if (this.heap.length > 0) return
+    if (this.timing !== liveTiming) this.disarm()
+    else if (!this.isDisarming) {
+      // Often the next one is scheduled within this turn: then the timer that stands will do.
+      this.isDisarming = true
+      AfterTurn.whenIdle(this.onTurnEnd)
+    }
+  }
+
+  private readonly onTurnEnd = (): void => {
+    this.isDisarming = false
+    if (this.heap.length === 0) this.disarm()
+  }
+
+  private arm(at: number): void {
+    this.disarm()
+    this.timerAt = at
+    this.cancelTimer = this.timing.wakeAt(at, this.onTimer)
+  }
+
+  private disarm(): void {
+    if (this.cancelTimer === undefined) return
+    this.cancelTimer()
+    this.cancelTimer = undefined
+    this.timerAt = Infinity
+  }
+
+  private readonly onTimer = (): void => {
+    this.cancelTimer = undefined
+    this.timerAt = Infinity
+    const now = this.now()
+    for (let top = this.heap[0]; top !== undefined && top.at <= now; top = this.heap[0]) {
+      this.remove(top)
+      top.expire()
+    }
+    const next = this.heap[0]
+    if (next !== undefined && next.at < this.timerAt) this.arm(next.at)
+  }
+
+  private remove(deadline: Deadline): void {
+    const index = deadline.index
+    deadline.index = -1
+    const last = this.heap.pop()
+    if (last === undefined || last === deadline) return
+    this.siftUp(last, index)
+    this.siftDown(last, last.index)
+  }
+
+  private siftUp(deadline: Deadline, from: number): void {
+    let index = from
+    while (index > 0) {
+      const parentIndex = (index - 1) >> 1
+      const parent = this.heap[parentIndex]!
+      if (!isBefore(deadline, parent)) break
+      this.heap[index] = parent
+      parent.index = index
+      index = parentIndex
+    }
+    this.heap[index] = deadline
+    deadline.index = index
+  }
+
+  private siftDown(deadline: Deadline, from: number): void {
+    const size = this.heap.length
+    let index = from
+    for (;;) {
+      let childIndex = 2 * index + 1
+      if (childIndex >= size) break
+      if (childIndex + 1 < size && isBefore(this.heap[childIndex + 1]!, this.heap[childIndex]!)) childIndex += 1
+      const child = this.heap[childIndex]!
+      if (!isBefore(child, deadline)) break
+      this.heap[index] = child
+      child.index = index
+      index = childIndex
+    }
+    this.heap[index] = deadline
+    deadline.index = index
+  }
+}
+
+const isBefore = (a: Deadline, b: Deadline): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
+
+const byClock = new WeakMap<Clock.Clock, Deadlines>()
+const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
+
+/**
+ * The deadlines that follow `clock`: one set for each clock, so that `TestClock` drives those of a test. The machine's
+ * own clock is read as a monotonic one: setting the time of day moves no deadline.
+ */
+export const forClock = (clock: Clock.Clock): Deadlines => {
+  let deadlines = byClock.get(clock)
+  if (deadlines === undefined) {
+    deadlines = new Deadlines(
+      clock === liveClock ? liveTiming : isTimed(clock) ? clock[timingKey] : clockTiming(clock)
+    )
+    byClock.set(clock, deadlines)
+  }
+  return deadlines
+}
