@@ -12,8 +12,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NodeDns from "node:dns"
 import * as Os from "node:os"
-import { toDnsReason } from "./internal/errno.js"
-import { platformName } from "./internal/platformName.js"
+import { toDnsReason } from "./internal/net/errno.js"
+import { platformName } from "./internal/net/platformName.js"
 
 /**
  * @since 0.1.0

@@ -26,7 +26,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
-import { SocketDuplex } from "./internal/socketDuplex.js"
+import { SocketDuplex } from "./internal/http/duplex.js"
 
 /**
  * @since 0.1.0

@@ -14,8 +14,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as NodeNet from "node:net"
-import { toFailure } from "./internal/errno.js"
-import { platformName } from "./internal/platformName.js"
+import { toFailure } from "./internal/net/errno.js"
+import { platformName } from "./internal/net/platformName.js"
 
 const transportKey: unique symbol = Symbol("@copas/node/transport")
 

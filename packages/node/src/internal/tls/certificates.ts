@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Crypto from "node:crypto"
 import * as Tls from "node:tls"
-import { bad, blocks, largestCertificate } from "./tlsMaterial.js"
+import { bad, blocks, largestCertificate } from "./material.js"
 
 const x509 = (der: Uint8Array): Crypto.X509Certificate => new Crypto.X509Certificate(der)
 

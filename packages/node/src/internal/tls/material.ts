@@ -6,8 +6,8 @@ import * as Crypto from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import * as Tls from "node:tls"
-import { codeOf } from "./tlsErrors.js"
-import { elementAt } from "./tlsSessions.js"
+import { codeOf } from "./errors.js"
+import { elementAt } from "./sessions.js"
 
 /** More than any certificate or list of them has; a file that is larger is something else. */
 const largestFile = 16 * 1024 * 1024

@@ -10,12 +10,12 @@ import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
 import * as Tls from "node:tls"
 import { domainToASCII } from "node:url"
-import { NodeTransport } from "../NodeSocket.js"
+import { NodeTransport } from "../../NodeSocket.js"
 import * as Certificates from "./certificates.js"
-import { Refusal } from "./tlsErrors.js"
-import { bad, common, dhparam, tryPart } from "./tlsMaterial.js"
-import { Sessions } from "./tlsSessions.js"
-import { upgrade } from "./tlsTransport.js"
+import { Refusal } from "./errors.js"
+import { bad, common, dhparam, tryPart } from "./material.js"
+import { Sessions } from "./sessions.js"
+import { upgrade } from "./transport.js"
 
 /** What is built once for a client. */
 export interface ClientNative {

@@ -10,8 +10,8 @@ import { inet } from "@copas/core/NetAddress"
 import { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import type { Failure } from "@copas/core/Transport"
 import * as Dgram from "node:dgram"
-import { toFailure } from "./internal/errno.js"
-import { platformName } from "./internal/platformName.js"
+import { toFailure } from "./errno.js"
+import { platformName } from "./platformName.js"
 
 const transportKey: unique symbol = Symbol("@copas/node/datagramTransport")
 
