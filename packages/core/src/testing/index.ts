@@ -3,12 +3,12 @@
  *
  * @since 0.1.0
  */
-export * as DatagramContract from "./datagramContract.js"
-export * as DispatcherContract from "./dispatcherContract.js"
+export * as DatagramContract from "../contract/DatagramContract.js"
+export * as DispatcherContract from "../contract/DispatcherContract.js"
+export * as SocketContract from "../contract/SocketContract.js"
+export * as TlsContract from "../contract/TlsContract.js"
 export * as DnsMemory from "./DnsMemory.js"
 export * as NetMemory from "./NetMemory.js"
 export * as Simulation from "./Simulation.js"
 export * as SimulationClock from "./SimulationClock.js"
-export * as SocketContract from "./socketContract.js"
-export * as TlsContract from "./tlsContract.js"
 export * as TlsMemory from "./TlsMemory.js"

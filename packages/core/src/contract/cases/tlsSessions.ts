@@ -6,7 +6,7 @@ import type * as Scope from "effect/Scope"
 import * as Net from "../../Net.js"
 import * as Tls from "../../Tls.js"
 import type { ServerOptions } from "../../TlsOptions.js"
-import type { Certificates } from "../tlsContract.js"
+import type { Certificates } from "../TlsContract.js"
 import { failure, same } from "./support.js"
 import { dialing, fixture, talks, test, type TlsCase, tlsOf } from "./tlsSupport.js"
 

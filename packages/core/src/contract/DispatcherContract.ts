@@ -7,14 +7,14 @@
 import type * as Effect from "effect/Effect"
 import type { Copas } from "../Copas.js"
 import type { Net } from "../Net.js"
-import * as Conversations from "./contract/conversations.js"
-import * as Dispatching from "./contract/dispatching.js"
-import * as Handling from "./contract/handling.js"
-import * as Hardships from "./contract/hardships.js"
-import * as Interrupting from "./contract/interrupting.js"
-import * as Quarrelling from "./contract/quarrelling.js"
-import * as Serving from "./contract/serving.js"
-import * as Threads from "./contract/threads.js"
+import * as Conversations from "./cases/conversations.js"
+import * as Dispatching from "./cases/dispatching.js"
+import * as Handling from "./cases/handling.js"
+import * as Hardships from "./cases/misbehaving.js"
+import * as Quarrelling from "./cases/randomChurn.js"
+import * as Interrupting from "./cases/randomInterruption.js"
+import * as Serving from "./cases/serving.js"
+import * as Threads from "./cases/threads.js"
 
 /**
  * One sentence of the contract, and the program that holds a platform to it: it dies when the sentence is not true.

@@ -7,7 +7,7 @@ import * as Copas from "../../Copas.js"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import * as Tls from "../../Tls.js"
-import type { Certificates } from "../tlsContract.js"
+import type { Certificates } from "../TlsContract.js"
 import {
   begin,
   connected,

@@ -5,7 +5,7 @@ import * as Redacted from "effect/Redacted"
 import * as Net from "../../Net.js"
 import * as Tls from "../../Tls.js"
 import type { AlpnOffer } from "../../TlsOptions.js"
-import type { Certificates } from "../tlsContract.js"
+import type { Certificates } from "../TlsContract.js"
 import { failure, holds, same } from "./support.js"
 import { because, dialing, fixture, test, type TlsCase, tlsOf } from "./tlsSupport.js"
 

@@ -7,7 +7,7 @@ import * as Net from "../../Net.js"
 import * as Tls from "../../Tls.js"
 import { TlsError, type TlsPart } from "../../TlsError.js"
 import type { Material, ServerOptions } from "../../TlsOptions.js"
-import type { Certificates } from "../tlsContract.js"
+import type { Certificates } from "../TlsContract.js"
 import { failure, holds, mentions, portOf, same, utf8 } from "./support.js"
 import { fixture, talks, test, type TlsCase, tlsOf } from "./tlsSupport.js"
 

@@ -10,7 +10,7 @@ import type * as SocketError from "../../SocketError.js"
 import * as Tls from "../../Tls.js"
 import { TlsError, type TlsReason } from "../../TlsError.js"
 import type { ClientOptions, ServerOptions } from "../../TlsOptions.js"
-import type { Certificates, Made } from "../tlsContract.js"
+import type { Certificates, Made } from "../TlsContract.js"
 import { portOf } from "./support.js"
 
 /** One sentence of the contract of TLS. */

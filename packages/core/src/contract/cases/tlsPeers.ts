@@ -5,7 +5,7 @@ import * as Certificate from "../../Certificate.js"
 import type { Net } from "../../Net.js"
 import type { TlsaRecord } from "../../Tls.js"
 import type { TlsReason } from "../../TlsError.js"
-import type { Certificates, Made, Wanted } from "../tlsContract.js"
+import type { Certificates, Made, Wanted } from "../TlsContract.js"
 import { same } from "./support.js"
 import {
   because,

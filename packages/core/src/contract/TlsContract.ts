@@ -10,12 +10,12 @@ import type * as Scope from "effect/Scope"
 import type { Copas } from "../Copas.js"
 import type { Net } from "../Net.js"
 import type { Identity } from "../TlsOptions.js"
-import * as Handshakes from "./contract/tlsHandshakes.js"
-import * as Hostile from "./contract/tlsHostile.js"
-import * as Materials from "./contract/tlsMaterials.js"
-import * as Negotiation from "./contract/tlsNegotiation.js"
-import * as Peers from "./contract/tlsPeers.js"
-import * as Sessions from "./contract/tlsSessions.js"
+import * as Handshakes from "./cases/tlsHandshakes.js"
+import * as Hostile from "./cases/tlsHostile.js"
+import * as Materials from "./cases/tlsMaterials.js"
+import * as Negotiation from "./cases/tlsNegotiation.js"
+import * as Peers from "./cases/tlsPeers.js"
+import * as Sessions from "./cases/tlsSessions.js"
 
 /**
  * A certificate that a case asks for.
