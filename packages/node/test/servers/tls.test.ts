@@ -11,7 +11,7 @@ import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Certificates from "../certificates.js"
-import * as Fixture from "../tlsFixture.js"
+import * as Fixture from "../tls/fixture.js"
 
 interface Program {
   /** Everything it has printed on both outputs. */

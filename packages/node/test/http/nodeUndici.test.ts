@@ -7,7 +7,7 @@ import * as Crypto from "node:crypto"
 import type * as Https from "node:https"
 import type * as NodeTls from "node:tls"
 import * as Certificates from "../certificates.js"
-import * as Fixture from "../tlsFixture.js"
+import * as Fixture from "../tls/fixture.js"
 import { serve } from "./httpServer.js"
 
 const serverTls = (options: Https.ServerOptions = {}) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Stream } from "effect"
-import { answering, calm, inMemory, inTime } from "./auditing.js"
+import { answering, calm, inMemory, inTime } from "./hostileServer.js"
 import { connected, pattern, same, text, until } from "./networks.js"
 import { against } from "./scripted.js"
 

@@ -4,7 +4,7 @@ import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Fixture from "../tlsFixture.js"
+import * as Fixture from "./fixture.js"
 
 layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })((it) => {
   const key = new Uint8Array(32).fill(9)

@@ -6,8 +6,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
-import * as Certificates from "./certificates.js"
-import * as Fixture from "./tlsFixture.js"
+import * as Certificates from "../certificates.js"
+import * as Fixture from "./fixture.js"
 
 layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })((it) => {
   // ---- T03

@@ -6,7 +6,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Deferred, Duration, Effect, Exit, Fiber, Layer, Option, type Scope, Stream } from "effect"
 import { Ftp, type FtpPool, type FtpSession } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
-import { inTime } from "./auditing.js"
+import { inTime } from "./hostileServer.js"
 import { leavesNothing, pattern, same, text, until } from "./networks.js"
 
 const layer = Layer.merge(NetMemory.layer, NodeContext.layer)

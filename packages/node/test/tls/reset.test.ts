@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { existsSync, readdirSync, readlinkSync } from "node:fs"
-import * as Fixture from "./tlsFixture.js"
+import * as Fixture from "./fixture.js"
 
 /** The descriptors of this process that are sockets. */
 const sockets = (): number =>

@@ -5,8 +5,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Crypto from "node:crypto"
-import * as Certificates from "./certificates.js"
-import * as Fixture from "./tlsFixture.js"
+import * as Certificates from "../certificates.js"
+import * as Fixture from "./fixture.js"
 
 const day = 86_400_000
 

@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
 import * as Certificates from "../certificates.js"
-import * as Fixture from "../tlsFixture.js"
+import * as Fixture from "./fixture.js"
 import { randomFrom } from "./support.js"
 
 layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })((it) => {

@@ -4,7 +4,7 @@ import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NodeNetwork from "node:net"
-import * as Fixture from "../tlsFixture.js"
+import * as Fixture from "./fixture.js"
 import { backTo, sockets } from "./support.js"
 
 /** Stands in between, and ends or resets the connection after so many bytes from the server. */

@@ -4,8 +4,8 @@ import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Certificates from "./certificates.js"
-import * as Fixture from "./tlsFixture.js"
+import * as Certificates from "../certificates.js"
+import * as Fixture from "./fixture.js"
 
 layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true })((it) => {
   it.scoped("T01 a connection with `tls` is secure on both ends, and bytes go both ways", () =>

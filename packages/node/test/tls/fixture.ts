@@ -4,7 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Certificates from "./certificates.js"
+import * as Certificates from "../certificates.js"
 
 export interface Pki {
   readonly root: Certificates.Made

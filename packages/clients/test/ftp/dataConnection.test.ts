@@ -3,7 +3,7 @@ import { NetMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Ftp } from "../../src/index.js"
-import { answering, calm, inMemory, inTime } from "./auditing.js"
+import { answering, calm, inMemory, inTime } from "./hostileServer.js"
 import { connected, pattern, same, text, until } from "./networks.js"
 import { against } from "./scripted.js"
 

@@ -6,7 +6,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Crypto from "node:crypto"
 import * as Certificates from "../certificates.js"
-import * as Fixture from "../tlsFixture.js"
+import * as Fixture from "./fixture.js"
 import { randomFrom } from "./support.js"
 
 layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })((it) => {

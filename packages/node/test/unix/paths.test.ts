@@ -6,8 +6,8 @@ import * as Fs from "node:fs"
 import * as NodeNetwork from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as Fixture from "../tlsFixture.js"
-import { backTo, sockets, turns } from "./support.js"
+import * as Fixture from "../tls/fixture.js"
+import { backTo, sockets, turns } from "../tls/support.js"
 
 const directory = Effect.acquireRelease(
   Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "copas-audit-"))),

@@ -9,8 +9,8 @@ import { spawn } from "node:child_process"
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as Certificates from "../../certificates.js"
-import * as Fixture from "../../tlsFixture.js"
+import * as Certificates from "../certificates.js"
+import * as Fixture from "../tls/fixture.js"
 
 interface Program {
   readonly output: () => string

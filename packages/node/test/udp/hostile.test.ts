@@ -6,7 +6,7 @@ import { execFileSync, spawnSync } from "node:child_process"
 import * as Dgram from "node:dgram"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
-import { backTo, sockets, turn, turns, until } from "./support.js"
+import { backTo, sockets, turn, turns, until } from "../tls/support.js"
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 const hasIpv6 = Object.values(Os.networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"))

@@ -9,7 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as NodeNet from "node:net"
 import * as Stream from "node:stream"
 import * as NodeTls from "node:tls"
-import * as Fixture from "../tlsFixture.js"
+import * as Fixture from "./fixture.js"
 import { backTo, sockets, turn, turns, until } from "./support.js"
 
 layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true })((it) => {

@@ -7,7 +7,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Layer, Option, Stream } from "effect"
 import { Ftp } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
-import { answering, calm } from "./auditing.js"
+import { answering, calm } from "./hostileServer.js"
 import { connected, leavesNothing, networks, same, text, turn } from "./networks.js"
 import { against } from "./scripted.js"
 

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Certificates from "../certificates.js"
-import * as Fixture from "../tlsFixture.js"
+import * as Fixture from "./fixture.js"
 
 const versions = ["TLSv1.2", "TLSv1.3"] as const
 

@@ -2,8 +2,8 @@ import { type DatagramSocket, Dns, Net, SocketError, Udp } from "@copas/core"
 import { NodeCopas, NodeDns, NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
-import { codes, nameServer } from "../dns/nameServer.js"
-import { backTo, randomFrom, sockets, turns, until } from "./support.js"
+import { backTo, randomFrom, sockets, turns, until } from "../tls/support.js"
+import { codes, nameServer } from "./nameServer.js"
 
 type Answer = Parameters<typeof nameServer>[0]
 

@@ -8,8 +8,8 @@ import * as TestClock from "effect/TestClock"
 import * as Fs from "node:fs/promises"
 import * as NodeNet from "node:net"
 import * as NodeTls from "node:tls"
-import * as Certificates from "./certificates.js"
-import * as Fixture from "./tlsFixture.js"
+import * as Certificates from "../certificates.js"
+import * as Fixture from "./fixture.js"
 
 const silent = (port: number) => Net.connect({ host: "127.0.0.1", port, linger: 0 })
 

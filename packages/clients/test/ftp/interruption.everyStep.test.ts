@@ -4,7 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Stream } from "effect"
 import { Ftp, type FtpSession } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
-import { inMemory, inTime } from "./auditing.js"
+import { inMemory, inTime } from "./hostileServer.js"
 import { connected, leavesNothing, pattern, same, text, until } from "./networks.js"
 import { against } from "./scripted.js"
 

@@ -1,8 +1,8 @@
 import { TlsContract } from "@copas/core/testing"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as NodeCopas from "../src/NodeCopas.js"
-import * as Certificates from "./certificates.js"
+import * as NodeCopas from "../../src/NodeCopas.js"
+import * as Certificates from "../certificates.js"
 
 const day = 86_400_000
 

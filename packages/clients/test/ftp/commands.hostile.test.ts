@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Config, ConfigProvider, Effect, Either, Fiber, Layer, Option, Redacted, type Scope, Stream } from "effect"
 import { Ftp, type FtpSession } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
-import { answering, calm, inMemory, inTime } from "./auditing.js"
+import { answering, calm, inMemory, inTime } from "./hostileServer.js"
 import { connected, pattern, text } from "./networks.js"
 import { against, type Peer, scripted } from "./scripted.js"
 

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Fixture from "../tlsFixture.js"
+import * as Fixture from "./fixture.js"
 import { backTo, sockets } from "./support.js"
 
 layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })((it) => {

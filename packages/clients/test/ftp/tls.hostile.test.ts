@@ -10,7 +10,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { Ftp, type FtpSession } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
-import { answering, calm } from "./auditing.js"
+import { answering, calm } from "./hostileServer.js"
 import { leavesNothing, pattern, same, text } from "./networks.js"
 import { type Peer, scripted } from "./scripted.js"
 

@@ -9,8 +9,8 @@ import * as Crypto from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as Certificates from "./certificates.js"
-import * as Fixture from "./tlsFixture.js"
+import * as Certificates from "../certificates.js"
+import * as Fixture from "./fixture.js"
 
 const folder = Effect.acquireRelease(
   Effect.promise(() => Fs.mkdtemp(Path.join(Os.tmpdir(), "copas-tls-"))),
