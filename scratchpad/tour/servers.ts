@@ -1,3 +1,4 @@
+import type { Listener, Server } from "@copas/core"
 import { Copas, Net, Socket } from "@copas/core"
 import { Effect } from "effect"
 
@@ -12,13 +13,14 @@ const lineHandler = (socket: Socket.Socket) =>
 const echoHandler = (socket: Socket.Socket) => Socket.forEachChunk(socket, (chunk) => socket.send(chunk))
 
 export interface Servers {
-  readonly line: Copas.Server
-  readonly echo: Copas.Server
+  readonly line: Server.Server
+  readonly echo: Server.Server
   readonly linePort: number
   readonly echoPort: number
 }
 
-const portOf = (listener: Net.Listener): number => listener.address._tag === "InetAddress" ? listener.address.port : 0
+const portOf = (listener: Listener.Listener): number =>
+  listener.address._tag === "InetAddress" ? listener.address.port : 0
 
 /** The two servers of the tour, on ports that the system chooses unless told otherwise. */
 export const startServers = (ports: { readonly line: number; readonly echo: number }) =>

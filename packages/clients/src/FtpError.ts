@@ -195,7 +195,7 @@ export class ServiceUnavailable
   }
 }
 
-const DataMode = Schema.Literal("EPSV", "PASV", "EPRT", "PORT")
+export const DataMode = Schema.Literal("EPSV", "PASV", "EPRT", "PORT")
 
 /**
  * How a data connection is arranged.

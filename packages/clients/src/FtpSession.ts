@@ -18,9 +18,8 @@ import type {
   SocketTimeout,
   UnsupportedOption
 } from "@copas/core/SocketError"
-import type { ClientContext } from "@copas/core/Tls"
+import type { ClientContext, ClientOptions } from "@copas/core/TlsContext"
 import type { TlsError } from "@copas/core/TlsError"
-import type { ClientOptions } from "@copas/core/TlsOptions"
 import type { PlatformError } from "@effect/platform/Error"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import type * as Duration from "effect/Duration"

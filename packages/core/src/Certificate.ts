@@ -3,14 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { CertificateTypeId } from "./internal/typeIds.js"
 import * as X509 from "./internal/x509/x509.js"
-import { Net } from "./Net.js"
-import type { UnsupportedOption } from "./SocketError.js"
-import type { TlsError } from "./TlsError.js"
 
 /**
  * @since 0.1.0
@@ -129,55 +125,6 @@ export interface Certificate {
  * @category guards
  */
 export const isCertificate = (u: unknown): u is Certificate => Predicate.hasProperty(u, CertificateTypeId)
-
-/**
- * Reads one certificate, in PEM (the first of a bundle) or in DER. What is malformed, or larger than 256 KiB, fails with
- * `BadMaterial`.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const parse = (
-  source: string | Uint8Array
-): Effect.Effect<Certificate, TlsError | UnsupportedOption, Net> =>
-  Effect.flatMap(
-    Net,
-    (net) => Effect.flatMap(net.tls, (tls) => Effect.map(tls.certificates(source, 1), (all) => all[0]!))
-  )
-
-/**
- * Reads every certificate of a PEM bundle, at most 1024.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const parseAll = (
-  source: string | Uint8Array
-): Effect.Effect<ReadonlyArray<Certificate>, TlsError | UnsupportedOption, Net> =>
-  Effect.flatMap(Net, (net) => Effect.flatMap(net.tls, (tls) => tls.certificates(source, 1024)))
-
-/**
- * What a platform's cryptography does for certificates.
- *
- * @since 0.1.0
- * @category models
- */
-export interface CertificateCrypto {
-  readonly digest: (algorithm: DigestAlgorithm, bytes: Uint8Array) => Uint8Array
-  /** True when the certificate in `issuer` signed and issued the one in `der`. */
-  readonly issued: (issuer: Uint8Array, der: Uint8Array) => boolean
-  /** True when `host` is one of the names or addresses of the certificate in `der`. */
-  readonly isFor: (der: Uint8Array, host: string) => boolean
-}
-
-/**
- * Reads the DER encoding of one certificate: for platforms; others use `parse`. `None` when it is malformed.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const fromDer = (der: Uint8Array, crypto: CertificateCrypto): Option.Option<Certificate> =>
-  Option.liftThrowable(X509.parse)(der, crypto)
 
 /**
  * A distinguished name on one line, in the order of the certificate; special characters are escaped (RFC 4514, section

@@ -14,111 +14,15 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { DatagramSocket, Stats as DatagramStats } from "./DatagramSocket.js"
+import type { DatagramSocket } from "./DatagramSocket.js"
 import * as CopasService from "./internal/dispatcher/service.js"
+import type * as Listener from "./Listener.js"
 import * as Net from "./Net.js"
-import type { Socket, Timeouts } from "./Socket.js"
+import type { DatagramServer, DatagramServerOptions, Server, ServerOptions } from "./Server.js"
+import type { Socket } from "./Socket.js"
 import type { BindError, InvalidOption, ListenerClosed, SocketClosed, UnsupportedOption } from "./SocketError.js"
-import type { Counters, Status } from "./Status.js"
-import type { ErrorHandler, Thread } from "./Thread.js"
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface ServerOptions {
-  /** Names the server; its sockets are `name:client_N`, its threads `name:handler_N`. Default the listener's address. */
-  readonly name?: string | undefined
-  /** For the accepted sockets; what is not named is inherited from the listener. */
-  readonly timeouts?: Timeouts | undefined
-  /** How many connections may be open at once; more wait in the listener's backlog. Default: no limit of its own. */
-  readonly maxConnections?: number | undefined
-  /** Default true: the socket is closed when its handler ends. With false it is the caller's to close. */
-  readonly autoClose?: boolean | undefined
-  /** Gets the failures of this server's handlers in place of the dispatcher's handler. */
-  readonly onError?: ErrorHandler | undefined
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface ServerStats extends Net.ListenerStats {
-  /** Connections that were ever handed to the handler. */
-  readonly connections: number
-  /** Connections that are open now, those included that still flush. */
-  readonly active: number
-  readonly handlerFailures: number
-}
-
-/**
- * A server that the dispatcher runs.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Server {
-  readonly name: string
-  readonly listener: Net.Listener
-  readonly stats: Effect.Effect<ServerStats>
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface DatagramServerOptions {
-  /** Names the server; its thread is `name:handler`. Default the socket's name. */
-  readonly name?: string | undefined
-  /** Set on the socket; what is not named stays as it is. */
-  readonly timeouts?: Timeouts | undefined
-  /** Default false: when the handler ends, the socket stays open until its scope ends. */
-  readonly autoClose?: boolean | undefined
-  /** Gets the handler's failure in place of the dispatcher's handler. */
-  readonly onError?: ErrorHandler | undefined
-}
-
-/**
- * A handler on a datagram socket that the dispatcher runs. It ends with its handler.
- *
- * @since 0.1.0
- * @category models
- */
-export interface DatagramServer {
-  readonly name: string
-  readonly socket: DatagramSocket
-  readonly stats: Effect.Effect<DatagramStats>
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface ThreadOptions {
-  readonly name?: string | undefined
-  readonly onError?: ErrorHandler | undefined
-}
-
-/**
- * What the dispatcher did. `name` is that of the thread or the server; of `exiting` and of `released`, which is the
- * last event, the dispatcher's; of `connectionEnded`, that of the handler's thread.
- *
- * @since 0.1.0
- * @category models
- */
-export type TraceEvent =
-  | {
-    readonly event: "threadAdded" | "threadEnded" | "serverAdded" | "serverRemoved" | "exiting" | "released"
-    readonly name: string
-  }
-  | {
-    /** The handler of a server's connection has ended. The connection may still flush. */
-    readonly event: "connectionEnded"
-    readonly name: string
-    readonly server: string
-    /** How long the handler took. */
-    readonly durationMillis: number
-  }
+import type { Counters, Status, TraceEvent } from "./Status.js"
+import type { ErrorHandler, Thread, ThreadOptions } from "./Thread.js"
 
 /**
  * @since 0.1.0
@@ -133,7 +37,7 @@ export interface Service {
   readonly running: Effect.Effect<boolean>
   readonly addServer: {
     <E, R>(
-      listener: Net.Listener,
+      listener: Listener.Listener,
       handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
       options?: ServerOptions
     ): Effect.Effect<Server, InvalidOption | ListenerClosed, Exclude<R, Scope.Scope>>
@@ -318,7 +222,7 @@ export const running: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copa
  */
 export const addServer: {
   <E, R>(
-    listener: Net.Listener,
+    listener: Listener.Listener,
     handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
     options?: ServerOptions
   ): Effect.Effect<Server, InvalidOption | ListenerClosed, Exclude<R, Scope.Scope> | Copas>

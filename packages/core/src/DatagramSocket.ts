@@ -13,7 +13,7 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import { DatagramSocketTypeId } from "./internal/typeIds.js"
 import type { Family, InetAddress } from "./NetAddress.js"
-import type { Timeouts, TraceEvent } from "./Socket.js"
+import type { TraceEvent } from "./Socket.js"
 import type {
   ConnectError,
   DatagramError,
@@ -23,6 +23,7 @@ import type {
   SocketClosed,
   UnsupportedOption
 } from "./SocketError.js"
+import type { Timeouts } from "./SocketOptions.js"
 
 /**
  * @since 0.1.0

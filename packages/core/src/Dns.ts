@@ -9,10 +9,10 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { Family } from "./NetAddress.js"
-import { familyOf } from "./NetAddress.js"
+import { type Family, familyOf } from "./NetAddress.js"
+import type { HostAddress } from "./NetPlatform.js"
 import { DnsError, type UnsupportedOption } from "./SocketError.js"
-import type { Failure, HostAddress } from "./Transport.js"
+import type { Failure } from "./Transport.js"
 
 /**
  * @since 0.1.0

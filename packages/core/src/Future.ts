@@ -17,7 +17,7 @@ import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import type { DispatcherThread } from "./internal/thread/thread.js"
-import { type Request, WaitLine } from "./internal/thread/waitQueue.js"
+import { type Request, WaitQueue } from "./internal/thread/waitQueue.js"
 import type { Thread } from "./Thread.js"
 
 /**
@@ -105,11 +105,11 @@ class FutureImpl<A, E> implements Future<A, E> {
   readonly thread: Thread<A, E>
   private exit: Exit.Exit<A, E | FutureCancelled> | undefined = undefined
   /** Opens, for all that wait, when the result is there. */
-  private readonly line: WaitLine
+  private readonly line: WaitQueue
 
   constructor(thread: Thread<A, E>) {
     this.thread = thread
-    this.line = new WaitLine(`the future ${thread.name}`, 0)
+    this.line = new WaitQueue(`the future ${thread.name}`, 0)
     ;(thread as DispatcherThread).watcher = (exit) => this.settle(exit)
   }
 

@@ -21,7 +21,7 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
-import { type AnyFiber, opsBeforeYield, partyOf, type Request, WaitLine } from "./internal/thread/waitQueue.js"
+import { type AnyFiber, opsBeforeYield, partyOf, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
 import * as TimeoutOptions from "./internal/time/timeouts.js"
 import type { InvalidOption } from "./SocketError.js"
 
@@ -163,14 +163,14 @@ class LockImpl implements Lock {
   readonly name: string
   private readonly timeoutMillis: number
   private readonly isReentrant: boolean
-  private readonly line: WaitLine
+  private readonly line: WaitQueue
   private hold: Hold | undefined = undefined
 
   constructor(name: string, timeoutMillis: number, isReentrant: boolean) {
     this.name = name
     this.timeoutMillis = timeoutMillis
     this.isReentrant = isReentrant
-    this.line = new WaitLine(`the lock ${name}`, 1)
+    this.line = new WaitQueue(`the lock ${name}`, 1)
   }
 
   private millis(options: AcquireOptions | undefined): number {

@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import * as Net from "./Net.js"
 import type * as NetAddress from "./NetAddress.js"
+import type * as Server from "./Server.js"
 import { forEachChunk, type Socket } from "./Socket.js"
 import {
   type BindError,
@@ -145,7 +146,7 @@ const toPlatformAddress = (address: NetAddress.NetAddress): PlatformSocketServer
  * @category constructors
  */
 export const makeServer = (
-  options: Net.ListenOptions & Copas.ServerOptions
+  options: Net.ListenOptions & Server.ServerOptions
 ): Effect.Effect<
   PlatformSocketServer.SocketServer["Type"],
   BindError | InvalidOption | UnsupportedOption,
@@ -172,7 +173,7 @@ export const makeServer = (
  * @category layers
  */
 export const layerServer = (
-  options: Net.ListenOptions & Copas.ServerOptions
+  options: Net.ListenOptions & Server.ServerOptions
 ): Layer.Layer<
   PlatformSocketServer.SocketServer,
   BindError | InvalidOption | UnsupportedOption,

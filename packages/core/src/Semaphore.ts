@@ -19,7 +19,7 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
-import { type AnyFiber, opsBeforeYield, type Request, WaitLine } from "./internal/thread/waitQueue.js"
+import { type AnyFiber, opsBeforeYield, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
 import * as TimeoutOptions from "./internal/time/timeouts.js"
 import { InvalidOption } from "./SocketError.js"
 
@@ -176,13 +176,13 @@ class SemaphoreImpl implements Semaphore {
   readonly name: string
   readonly max: number
   private readonly timeoutMillis: number
-  private readonly line: WaitLine
+  private readonly line: WaitQueue
 
   constructor(name: string, max: number, start: number, timeoutMillis: number) {
     this.name = name
     this.max = max
     this.timeoutMillis = timeoutMillis
-    this.line = new WaitLine(`permits of ${name}`, start)
+    this.line = new WaitQueue(`permits of ${name}`, start)
   }
 
   private wait(fiber: AnyFiber, isInterruptible: boolean, permits: number, options: TakeOptions | undefined) {

@@ -21,7 +21,6 @@ import * as Stream from "effect/Stream"
 import * as Patterns from "./internal/socket/framing.js"
 import { StreamSocket } from "./internal/socket/streamSocket.js"
 import { SocketTypeId } from "./internal/typeIds.js"
-import type { SocketOptions } from "./Net.js"
 import type { NetAddress } from "./NetAddress.js"
 import {
   type InvalidOption,
@@ -33,7 +32,8 @@ import {
   type SocketClosed,
   type UnsupportedOption
 } from "./SocketError.js"
-import type { TlsConnection } from "./Tls.js"
+import type { SocketOptions, Timeouts } from "./SocketOptions.js"
+import type { TlsConnection } from "./TlsConnection.js"
 
 /**
  * @since 0.1.0
@@ -46,20 +46,6 @@ export { SocketTypeId as TypeId }
  * @category type ids
  */
 export type TypeId = typeof SocketTypeId
-
-/**
- * The time-outs of a socket. Each counts from the last byte moved in its direction, so a slow transfer that goes on does
- * not time out; zero allows only what can be done at once. What is not set never times out.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Timeouts {
-  /** For making the connection, names looked up and a TLS handshake included. */
-  readonly connect?: Duration.DurationInput | undefined
-  readonly send?: Duration.DurationInput | undefined
-  readonly receive?: Duration.DurationInput | undefined
-}
 
 /**
  * @since 0.1.0

@@ -183,3 +183,24 @@ export interface Status {
   /** While statistics are on and a step was measured. */
   readonly durations: Option.Option<StepDurations>
 }
+
+/**
+ * What the dispatcher did. `name` is that of the thread or the server; of `exiting` and of `released`, which is the
+ * last event, the dispatcher's; of `connectionEnded`, that of the handler's thread.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TraceEvent =
+  | {
+    readonly event: "threadAdded" | "threadEnded" | "serverAdded" | "serverRemoved" | "exiting" | "released"
+    readonly name: string
+  }
+  | {
+    /** The handler of a server's connection has ended. The connection may still flush. */
+    readonly event: "connectionEnded"
+    readonly name: string
+    readonly server: string
+    /** How long the handler took. */
+    readonly durationMillis: number
+  }

@@ -116,3 +116,12 @@ export const wakeup = (thread: Thread): Effect.Effect<boolean> => thread.wakeup
  * @category combinators
  */
 export const interrupt = (thread: Thread): Effect.Effect<void> => thread.interrupt
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ThreadOptions {
+  readonly name?: string | undefined
+  readonly onError?: ErrorHandler | undefined
+}

@@ -4,10 +4,12 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
-import type { Certificate } from "./Certificate.js"
-import type { TlsaRecord, TlsConnection } from "./Tls.js"
+import * as Option from "effect/Option"
+import type { Certificate, DigestAlgorithm } from "./Certificate.js"
+import * as X509 from "./internal/x509/x509.js"
+import type { TlsConnection } from "./TlsConnection.js"
+import type { ClientOptions, ServerOptions, TlsaRecord } from "./TlsContext.js"
 import type { TlsError, TlsReason } from "./TlsError.js"
-import type { ClientOptions, ServerOptions } from "./TlsOptions.js"
 import type { Transport } from "./Transport.js"
 
 /**
@@ -95,3 +97,26 @@ export interface TlsPlatform {
     most: number
   ) => Effect.Effect<ReadonlyArray<Certificate>, TlsError>
 }
+
+/**
+ * What a platform's cryptography does for certificates.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CertificateCrypto {
+  readonly digest: (algorithm: DigestAlgorithm, bytes: Uint8Array) => Uint8Array
+  /** True when the certificate in `issuer` signed and issued the one in `der`. */
+  readonly issued: (issuer: Uint8Array, der: Uint8Array) => boolean
+  /** True when `host` is one of the names or addresses of the certificate in `der`. */
+  readonly isFor: (der: Uint8Array, host: string) => boolean
+}
+
+/**
+ * Reads the DER encoding of one certificate: for platforms; others use `parse`. `None` when it is malformed.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromDer = (der: Uint8Array, crypto: CertificateCrypto): Option.Option<Certificate> =>
+  Option.liftThrowable(X509.parse)(der, crypto)

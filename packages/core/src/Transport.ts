@@ -10,13 +10,10 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
-import type { DatagramPlatform } from "./DatagramTransport.js"
-import type { SocketOptions } from "./Net.js"
-import type { Family, NetAddress } from "./NetAddress.js"
+import type { NetAddress } from "./NetAddress.js"
 import type { InvalidOption, UnsupportedOption } from "./SocketError.js"
-import type { TlsConnection } from "./Tls.js"
-import type { TlsPlatform } from "./TlsTransport.js"
+import type { SocketOptions } from "./SocketOptions.js"
+import type { TlsConnection } from "./TlsConnection.js"
 
 /**
  * A failure as the platform saw it. The layer above turns it into the typed error of what was being done.
@@ -133,85 +130,4 @@ export interface ListenTransport {
   readonly localAddress: NetAddress
   /** Stop listening and release the descriptor; `closed` follows. Connections it accepted are not touched. */
   readonly close: () => void
-}
-
-/**
- * Where to connect to: one numeric address, or a path.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ConnectTarget {
-  readonly address: NetAddress
-  readonly localAddress: string | undefined
-  readonly localPort: number | undefined
-  /** A wish: how many bytes one read may bring. */
-  readonly readSize?: number | undefined
-  readonly options: SocketOptions
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface ListenTarget {
-  readonly address: NetAddress
-  readonly backlog: number
-  readonly ipv6Only: boolean
-  readonly reuseAddress: boolean
-  readonly reusePort: boolean
-  /** Of a path: the permissions of its file. */
-  readonly mode: number | undefined
-  /** Of a path: replace a socket file on which nobody listens. */
-  readonly takeOver: boolean
-  /** For every socket that is accepted. */
-  readonly options: SocketOptions
-}
-
-/**
- * One numeric address that a name stands for.
- *
- * @since 0.1.0
- * @category models
- */
-export interface HostAddress {
-  readonly host: string
-  readonly family: Family
-}
-
-/**
- * What a platform brings: how to make transports, how to look names up, and when a turn of its event loop ends.
- *
- * `connect` and `listen` start at once and return at once; how it went comes as an event. So the caller always holds
- * what there is to release, and an interruption leaks nothing.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Platform {
-  /** The name that `UnsupportedOption` shows. */
-  readonly name: string
-  /** Runs `task` when all that is ready to run in this turn of the event loop has run. Sends of a turn are joined so. */
-  readonly endOfTurn: (task: () => void) => void
-  readonly connect: (target: ConnectTarget) => Transport
-  readonly listen: (target: ListenTarget, events: ListenEvents) => ListenTransport
-  /** Where the platform has TLS. */
-  readonly tls?: TlsPlatform | undefined
-  /** Datagram sockets, where the platform has them. */
-  readonly datagrams?: DatagramPlatform | undefined
-  /** The addresses of a name, in the order of preference. */
-  readonly lookup: (host: string, family: Family | undefined) => Effect.Effect<ReadonlyArray<HostAddress>, Failure>
-  /**
-   * Says why the platform cannot do an option of a socket yet to be made, `undefined` when it can. `path` is that of a
-   * Unix-domain socket.
-   */
-  readonly unsupported: (
-    options: SocketOptions,
-    listen: ListenTarget | undefined,
-    path: string | undefined
-  ) => UnsupportedOption | InvalidOption | undefined
-  /** How many bytes `text` takes in UTF-8. */
-  readonly byteLength: (text: string) => number
-  /** Decodes a part of a chunk; a platform may have a faster one than `TextDecoder`. Invalid bytes become U+FFFD. */
-  readonly decode: (chunk: Uint8Array, start: number, end: number, encoding: "utf-8" | "latin1") => string
 }

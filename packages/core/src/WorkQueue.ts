@@ -23,7 +23,7 @@ import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { Fifo } from "./internal/thread/fifo.js"
 import { reported } from "./internal/thread/reporting.js"
 import type { DispatcherThread } from "./internal/thread/thread.js"
-import { opsBeforeYield, type Request, WaitLine } from "./internal/thread/waitQueue.js"
+import { opsBeforeYield, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
 import * as TimeoutOptions from "./internal/time/timeouts.js"
 import type { InvalidOption } from "./SocketError.js"
 import type { ErrorHandler, Thread } from "./Thread.js"
@@ -192,9 +192,9 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   private readonly timeoutMillis: number
   private readonly items = new Fifo<A>()
   /** Gives out the right to take one item. */
-  private readonly line: WaitLine
+  private readonly line: WaitQueue
   /** Opens, for all that wait, when the queue is at its end and its workers are too. */
-  private readonly ended: WaitLine
+  private readonly ended: WaitQueue
   private readonly workers = new Set<Thread<void>>()
   private lastWorker = 0
   private isStopping = false
@@ -203,8 +203,8 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   constructor(name: string, timeoutMillis: number) {
     this.name = name
     this.timeoutMillis = timeoutMillis
-    this.line = new WaitLine(`an item of ${name}`, 0, true)
-    this.ended = new WaitLine(`the end of ${name}`, 0)
+    this.line = new WaitQueue(`an item of ${name}`, 0, true)
+    this.ended = new WaitQueue(`the end of ${name}`, 0)
     this.popDefault = this.popWithin(timeoutMillis)
   }
 

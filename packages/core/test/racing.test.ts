@@ -1,6 +1,7 @@
 import * as Net from "@copas/core/Net"
 import * as NetAddress from "@copas/core/NetAddress"
-import type { ConnectTarget, Events, Failure, HostAddress, Platform, Transport } from "@copas/core/Transport"
+import type { ConnectTarget, HostAddress, Platform } from "@copas/core/NetPlatform"
+import type { Events, Failure, Transport } from "@copas/core/Transport"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

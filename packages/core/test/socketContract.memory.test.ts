@@ -1,4 +1,5 @@
-import { NetMemory, SocketContract } from "@copas/core/testing"
+import { SocketContract } from "@copas/core/contract"
+import { NetMemory } from "@copas/core/testing"
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 

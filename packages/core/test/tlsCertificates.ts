@@ -1,10 +1,11 @@
 /** The certificates of the contract of TLS, for the network in memory, whose clock stands at 1970 in tests. */
-import { type TlsContract, TlsMemory } from "@copas/core/testing"
+import type { TlsMaterial } from "@copas/core/contract"
+import { TlsMemory } from "@copas/core/testing"
 import { Effect } from "effect"
 
 const day = 86_400_000
 
-const authorities = new WeakMap<TlsContract.Made, TlsMemory.Authority>()
+const authorities = new WeakMap<TlsMaterial.Made, TlsMemory.Authority>()
 
 const validity = {
   now: {},
@@ -14,7 +15,7 @@ const validity = {
 
 let seed = 0
 
-const make = (wanted: TlsContract.Wanted): TlsContract.Made => {
+const make = (wanted: TlsMaterial.Wanted): TlsMaterial.Made => {
   const issuer = wanted.issuer === undefined
     ? undefined
     // Not every certificate that issues is one of an authority: that is what some cases are about.
@@ -41,7 +42,7 @@ const make = (wanted: TlsContract.Wanted): TlsContract.Made => {
   return { pem: certificate, identity }
 }
 
-export const certificates: TlsContract.Certificates = {
+export const certificates: TlsMaterial.Certificates = {
   make: (wanted) => Effect.sync(() => make(wanted)),
   revocationList: (issuer, revoked) =>
     Effect.sync(() =>

@@ -1,5 +1,6 @@
 import { Copas } from "@copas/core"
-import { NetMemory, TlsContract } from "@copas/core/testing"
+import { TlsContract } from "@copas/core/contract"
+import { NetMemory } from "@copas/core/testing"
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

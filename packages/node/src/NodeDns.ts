@@ -5,8 +5,8 @@
  */
 import * as Dns from "@copas/core/Dns"
 import type { Family } from "@copas/core/NetAddress"
+import type { HostAddress } from "@copas/core/NetPlatform"
 import { DnsError, InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
-import type { HostAddress } from "@copas/core/Transport"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

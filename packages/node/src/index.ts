@@ -3,6 +3,6 @@
  */
 export * as NodeCopas from "./NodeCopas.js"
 export * as NodeDns from "./NodeDns.js"
-export * as NodeHttpDispatcher from "./NodeHttpDispatcher.js"
 export * as NodeNet from "./NodeNet.js"
 export * as NodeSocket from "./NodeSocket.js"
+export * as NodeUndici from "./NodeUndici.js"

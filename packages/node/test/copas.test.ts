@@ -1,4 +1,4 @@
-import { DispatcherContract } from "@copas/core/testing"
+import { DispatcherContract } from "@copas/core/contract"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as NodeCopas from "../src/NodeCopas.js"

@@ -1,5 +1,5 @@
+import { DispatcherContract } from "@copas/core/contract"
 import * as Copas from "@copas/core/Copas"
-import { DispatcherContract } from "@copas/core/testing"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

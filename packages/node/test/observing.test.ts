@@ -1,3 +1,4 @@
+import type { Listener } from "@copas/core"
 import { Copas, Metrics, Net, type NetAddress, Socket, Thread } from "@copas/core"
 import { NodeCopas, NodeNet } from "@copas/node"
 import { NodeSdk } from "@effect/opentelemetry"
@@ -5,7 +6,7 @@ import { expect, it } from "@effect/vitest"
 import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
 import { Deferred, Effect, Exit, HashMap, Layer, Logger, Option } from "effect"
 
-const portOf = (listener: Net.Listener): number => (listener.address as NetAddress.InetAddress).port
+const portOf = (listener: Listener.Listener): number => (listener.address as NetAddress.InetAddress).port
 
 /** A line server and a client that has been answered once. */
 const conversation = (handler: (socket: Socket.Socket) => Effect.Effect<unknown, unknown>) =>

@@ -1,4 +1,4 @@
-import { SocketContract } from "@copas/core/testing"
+import { SocketContract } from "@copas/core/contract"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as NodeNet from "../src/NodeNet.js"

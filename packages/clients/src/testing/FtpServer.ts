@@ -8,7 +8,7 @@
  */
 import type * as Net from "@copas/core/Net"
 import type { BindError, InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
-import type { ServerContext } from "@copas/core/Tls"
+import type { ServerContext } from "@copas/core/TlsContext"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"

@@ -9,59 +9,13 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Copas } from "../Copas.js"
 import type { Net } from "../Net.js"
-import type { Identity } from "../TlsOptions.js"
 import * as Handshakes from "./cases/tlsHandshakes.js"
 import * as Hostile from "./cases/tlsHostile.js"
 import * as Materials from "./cases/tlsMaterials.js"
 import * as Negotiation from "./cases/tlsNegotiation.js"
 import * as Peers from "./cases/tlsPeers.js"
 import * as Sessions from "./cases/tlsSessions.js"
-
-/**
- * A certificate that a case asks for.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Wanted {
-  /** Its common name. Default the first of `hosts`. */
-  readonly name?: string | undefined
-  /** Names and addresses that it is for. */
-  readonly hosts?: ReadonlyArray<string> | undefined
-  /** Who issues it; without one it signs itself. */
-  readonly issuer?: Made | undefined
-  readonly isAuthority?: boolean | undefined
-  readonly pathLength?: number | undefined
-  /** When it is valid. Default now. */
-  readonly validity?: "now" | "over" | "future" | undefined
-  /** What it is for, where it is no authority's. Default `"server"`. */
-  readonly usage?: "server" | "client" | undefined
-}
-
-/**
- * A certificate as it was asked for.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Made {
-  /** The certificate alone, in PEM. */
-  readonly pem: string
-  /** With its issuers behind it, but for the root. */
-  readonly identity: Identity & { readonly certificate: string; readonly key: string }
-}
-
-/**
- * What a platform brings. No two certificates that `make` gives are alike.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Certificates {
-  readonly make: (wanted: Wanted) => Effect.Effect<Made>
-  /** A revocation list in PEM. */
-  readonly revocationList: (issuer: Made, revoked: ReadonlyArray<Made>) => Effect.Effect<string>
-}
+import type { Certificates } from "./TlsMaterial.js"
 
 /**
  * One sentence of the contract, and the program that holds a platform to it: it dies when the sentence is not true.

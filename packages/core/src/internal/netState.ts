@@ -1,6 +1,6 @@
+import type { Platform } from "../NetPlatform.js"
 import type { TraceEvent } from "../Socket.js"
-import type { ClientContext } from "../Tls.js"
-import type { Platform } from "../Transport.js"
+import type { ClientContext } from "../TlsContext.js"
 import type { DatagramEndpoint } from "./datagram/endpoint.js"
 import type { NetListener } from "./net/listener.js"
 import { Observers } from "./observers.js"
@@ -11,7 +11,7 @@ import { atEndOfTurn } from "./time/turn.js"
 /**
  * What the sockets of one network share: the platform below, the registry of what is open, the sends of this turn.
  */
-export class Hub {
+export class NetState {
   readonly platform: Platform
   readonly sockets = new Set<StreamSocket>()
   readonly datagramSockets = new Set<DatagramEndpoint>()

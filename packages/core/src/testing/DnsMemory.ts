@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Dns from "../Dns.js"
 import { familyOf } from "../NetAddress.js"
+import type { HostAddress } from "../NetPlatform.js"
 import { DnsError, type DnsReason } from "../SocketError.js"
-import type { HostAddress } from "../Transport.js"
 
 /**
  * @since 0.1.0

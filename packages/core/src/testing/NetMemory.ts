@@ -18,7 +18,7 @@ import type * as Scope from "effect/Scope"
 import * as Net from "../Net.js"
 import type { NetAddress } from "../NetAddress.js"
 import type { InvalidOption } from "../SocketError.js"
-import type { Material } from "../TlsOptions.js"
+import type { Material } from "../TlsContext.js"
 import * as Control from "./internal/network/control.js"
 
 /**

@@ -13,7 +13,7 @@
  *
  * @since 0.1.0
  */
-import type { Identity } from "../TlsOptions.js"
+import type { Identity } from "../TlsContext.js"
 import * as Writer from "./internal/tls/certificateWriter.js"
 import * as Pem from "./internal/tls/pem.js"
 

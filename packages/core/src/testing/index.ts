@@ -3,10 +3,6 @@
  *
  * @since 0.1.0
  */
-export * as DatagramContract from "../contract/DatagramContract.js"
-export * as DispatcherContract from "../contract/DispatcherContract.js"
-export * as SocketContract from "../contract/SocketContract.js"
-export * as TlsContract from "../contract/TlsContract.js"
 export * as DnsMemory from "./DnsMemory.js"
 export * as NetMemory from "./NetMemory.js"
 export * as Simulation from "./Simulation.js"

@@ -1,15 +1,16 @@
+import type { Listener, SocketOptions } from "@copas/core"
 import { Net } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert } from "@effect/vitest"
 import { Clock, Effect, type Scope } from "effect"
 
-export const portOf = (listener: Net.Listener): number => {
+export const portOf = (listener: Listener.Listener): number => {
   assert(listener.address._tag === "InetAddress")
   return listener.address.port
 }
 
 /** Two ends of a connection on the network of the program. */
-export const pair = (options: Net.CommonOptions = {}) =>
+export const pair = (options: SocketOptions.CommonOptions = {}) =>
   Effect.gen(function*() {
     const listener = yield* Net.listen({ port: 0, linger: 0, ...options })
     const client = yield* Net.connect({ host: "localhost", port: portOf(listener), linger: 0, ...options })

@@ -1,4 +1,5 @@
-import { Net, type Socket, Tls, type TlsOptions } from "@copas/core"
+import type { Listener, TlsConnection } from "@copas/core"
+import { Net, type Socket, Tls, type TlsContext } from "@copas/core"
 import { NetMemory, Simulation, TlsMemory } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Option, Redacted, type Scope, TestClock } from "effect"
@@ -8,16 +9,16 @@ import { bytes, elapsed, portOf, simulated } from "./support.js"
 
 const { ca, identity } = TlsMemory.identity()
 
-const listening = (options: TlsOptions.ServerOptions = {}) =>
+const listening = (options: TlsContext.ServerOptions = {}) =>
   Effect.flatMap(Tls.server({ identity, ...options }), (tls) => Net.listen({ port: 0, linger: 0, tls }))
 
-const connecting = (listener: Net.Listener, options: TlsOptions.ClientOptions = {}) =>
+const connecting = (listener: Listener.Listener, options: TlsContext.ClientOptions = {}) =>
   Effect.flatMap(
     Tls.client({ ca, ...options }),
     (tls) => Net.connect({ host: "localhost", port: portOf(listener), linger: 0, tls })
   )
 
-const secured = (options: { server?: TlsOptions.ServerOptions; client?: TlsOptions.ClientOptions } = {}) =>
+const secured = (options: { server?: TlsContext.ServerOptions; client?: TlsContext.ClientOptions } = {}) =>
   Effect.gen(function*() {
     const listener = yield* listening(options.server)
     const [client, server] = yield* Effect.all([connecting(listener, options.client), listener.accept], {
@@ -26,7 +27,7 @@ const secured = (options: { server?: TlsOptions.ServerOptions; client?: TlsOptio
     return { client, listener, server }
   })
 
-const tlsOf = (socket: Socket.Socket): Tls.TlsConnection => Option.getOrThrow(socket.tls)
+const tlsOf = (socket: Socket.Socket): TlsConnection.TlsConnection => Option.getOrThrow(socket.tls)
 
 const reasonOf = <A, R>(effect: Effect.Effect<A, { readonly _tag: string; readonly reason?: unknown }, R>) =>
   Effect.map(Effect.flip(Effect.asVoid(effect)), ({ reason }) => reason)
@@ -87,7 +88,7 @@ gCtd8Mu5KanG3gtkZSuTkRRENf4tBlPqxmzNuWECvm0CIQDT0CL71Dd0XzjuTdIU
     Effect.gen(function*() {
       const made = TlsMemory.identity({ seed: 1 })
       const der = Buffer.from(made.identity.key.replace(/-----.*-----/g, ""), "base64")
-      const forms: ReadonlyArray<TlsOptions.Material> = [made.identity.key, new Uint8Array(der)]
+      const forms: ReadonlyArray<TlsContext.Material> = [made.identity.key, new Uint8Array(der)]
       for (const key of forms) yield* Tls.server({ identity: { certificate: made.certificate, key } })
       const rsa = Crypto.generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey
       const ec = Crypto.generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
@@ -170,7 +171,7 @@ gCtd8Mu5KanG3gtkZSuTkRRENf4tBlPqxmzNuWECvm0CIQDT0CL71Dd0XzjuTdIU
   // ---- conditions
 
   const inTime = (
-    version: TlsOptions.Version,
+    version: TlsContext.Version,
     expected: readonly [full: number, resumed: number]
   ) =>
     simulated(

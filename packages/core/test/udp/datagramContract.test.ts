@@ -1,4 +1,5 @@
-import { DatagramContract, NetMemory } from "@copas/core/testing"
+import { DatagramContract } from "@copas/core/contract"
+import { NetMemory } from "@copas/core/testing"
 import { it } from "@effect/vitest"
 import { Effect } from "effect"
 

@@ -1,4 +1,12 @@
-import { DatagramSocket, type DatagramTransport, Net, NetAddress, type Transport, Udp } from "@copas/core"
+import {
+  DatagramSocket,
+  type DatagramTransport,
+  Net,
+  NetAddress,
+  type NetPlatform,
+  type Transport,
+  Udp
+} from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 
@@ -27,7 +35,7 @@ const scripted = () => {
   const unused = (): never => {
     throw new Error("not a part of this platform")
   }
-  const platform: Transport.Platform = {
+  const platform: NetPlatform.Platform = {
     name: "script",
     endOfTurn: queueMicrotask,
     connect: unused,

@@ -1,8 +1,8 @@
-import { Certificate } from "@copas/core"
+import { Certificate, TlsTransport } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Option } from "effect"
 
-const crypto: Certificate.CertificateCrypto = {
+const crypto: TlsTransport.CertificateCrypto = {
   digest: (_, bytes) => bytes.slice(0, 32),
   issued: () => false,
   isFor: () => false
@@ -76,7 +76,7 @@ const certificate = (parts: Parts = {}): Uint8Array =>
 const alternatives = (...names: ReadonlyArray<Uint8Array>): Uint8Array =>
   seq(seq(oid(0x55, 0x1d, 0x11), element(4, seq(...names))))
 
-const parse = (der: Uint8Array) => Certificate.fromDer(der, crypto)
+const parse = (der: Uint8Array) => TlsTransport.fromDer(der, crypto)
 
 /** Everything that can be asked for is asked for: nothing of it throws. */
 const useUp = (found: Option.Option<Certificate.Certificate>): void => {

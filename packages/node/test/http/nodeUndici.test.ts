@@ -1,5 +1,5 @@
 import { Net, Tls } from "@copas/core"
-import { NodeHttpDispatcher, NodeNet } from "@copas/node"
+import { NodeNet, NodeUndici } from "@copas/node"
 import { HttpBody, HttpClient, HttpClientRequest } from "@effect/platform"
 import { expect, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Scope, Stream } from "effect"
@@ -18,9 +18,9 @@ const serverTls = (options: Https.ServerOptions = {}) =>
     ...options
   }))
 
-const client = (options: NodeHttpDispatcher.Options = {}) =>
+const client = (options: NodeUndici.Options = {}) =>
   Effect.map(
-    Layer.build(NodeHttpDispatcher.layerHttpClient({ family: "IPv4", ...options })),
+    Layer.build(NodeUndici.layerHttpClient({ family: "IPv4", ...options })),
     (context) => context.pipe((services) => HttpClient.HttpClient.pipe(Effect.provide(services)))
   ).pipe(Effect.flatten)
 

@@ -1,3 +1,4 @@
+import type { Listener, SocketOptions } from "@copas/core"
 import { type DatagramSocket, Net, type Socket, Udp } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
@@ -70,13 +71,14 @@ const datagramBelow = (socket: DatagramSocket.DatagramSocket): WithDescriptor =>
   return { _handle: handle }
 }
 
-const listenerBelow = (listener: Net.Listener): unknown =>
+const listenerBelow = (listener: Listener.Listener): unknown =>
   (listener as unknown as { readonly transport: { readonly server: unknown } }).transport.server
 
-const portOf = (listener: Net.Listener): number => listener.address._tag === "InetAddress" ? listener.address.port : 0
+const portOf = (listener: Listener.Listener): number =>
+  listener.address._tag === "InetAddress" ? listener.address.port : 0
 
 describe.skipIf(!hasPerl)("options, as getsockopt has them", () => {
-  const pair = (given: Net.SocketOptions) =>
+  const pair = (given: SocketOptions.SocketOptions) =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0, ...given })
       const client = yield* Net.connect({ host: "127.0.0.1", port: portOf(listener), linger: 0, ...given })

@@ -1,5 +1,6 @@
 /** What only a peer that is not Node can show. */
-import { Copas, Net, type Socket, Tls, type TlsOptions } from "@copas/core"
+import type { TlsConnection } from "@copas/core"
+import { Copas, Net, type Socket, Tls, type TlsContext } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -80,7 +81,7 @@ const write = (directory: string, name: string, text: string): Effect.Effect<str
   return Effect.as(Effect.promise(() => Fs.writeFile(path, text)), path)
 }
 
-const echo = (options: TlsOptions.ServerOptions, seen: Array<Tls.TlsConnection> = []) =>
+const echo = (options: TlsContext.ServerOptions, seen: Array<TlsConnection.TlsConnection> = []) =>
   Effect.gen(function*() {
     const failures: Array<unknown> = []
     const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext(options) })
@@ -146,7 +147,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
         const others = yield* Effect.promise(() => Certificates.authority({ name: "Others" }))
         const mallory = yield* Fixture.makePromise({ name: "mallory", usage: "client", issuer: others })
         const own = Certificates.identity(server)
-        const seen: Array<Tls.TlsConnection> = []
+        const seen: Array<TlsConnection.TlsConnection> = []
         const { port } = yield* echo({
           serverNames: {
             "ours.copas.test": yield* Tls.server({ identity: own, clientCertificates: "require", ca: root.pem }),
@@ -183,7 +184,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       Effect.gen(function*() {
         const directory = yield* folder
         const { server } = yield* Fixture.TestPki
-        const seen: Array<Tls.TlsConnection> = []
+        const seen: Array<TlsConnection.TlsConnection> = []
         const named = yield* Tls.server({ identity: Certificates.identity(server) })
         const { port } = yield* echo({ serverNames: { "a.copas.test": named }, unknownServerName: "refuse" }, seen)
         const session = Path.join(directory, "session.pem")

@@ -1,5 +1,6 @@
 // TLS against OpenSSL's own client and server, and curl.
-import { Copas, Net, type Socket, Tls, type TlsOptions } from "@copas/core"
+import type { TlsConnection } from "@copas/core"
+import { Copas, Net, type Socket, Tls, type TlsContext } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -95,14 +96,17 @@ const files = Effect.gen(function*() {
   }
 })
 
-const echo = (options: TlsOptions.ServerOptions = {}, seen: Array<Tls.TlsConnection> = []) =>
+const echo = (options: TlsContext.ServerOptions = {}, seen: Array<TlsConnection.TlsConnection> = []) =>
   Effect.gen(function*() {
     const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext(options) })
-    yield* Copas.addServer(listener, (socket: Socket.Socket) =>
-      Effect.forever(Effect.flatMap(socket.receiveLine(), (line) => {
-        seen.push(Fixture.tlsOf(socket))
-        return socket.send(`echo ${line}\n`)
-      })))
+    yield* Copas.addServer(
+      listener,
+      (socket: Socket.Socket) =>
+        Effect.forever(Effect.flatMap(socket.receiveLine(), (line) => {
+          seen.push(Fixture.tlsOf(socket))
+          return socket.send(`echo ${line}\n`)
+        }))
+    )
     return Fixture.portOf(listener)
   })
 
@@ -119,8 +123,8 @@ const sServer = (...args: ReadonlyArray<string | ReadonlyArray<string>>) =>
 
 const connect = (
   port: number,
-  options: TlsOptions.ClientOptions = {},
-  more: Omit<Tls.ConnectTlsOptions, "context"> = {}
+  options: TlsContext.ClientOptions = {},
+  more: Omit<TlsContext.ConnectTlsOptions, "context"> = {}
 ) =>
   Effect.flatMap(
     Fixture.clientContext(options),
@@ -169,7 +173,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       const { root } = yield* files
       const pki = yield* Fixture.TestPki
       const other = yield* Fixture.makePromise({ hosts: ["other.test"], issuer: pki.root })
-      const seen: Array<Tls.TlsConnection> = []
+      const seen: Array<TlsConnection.TlsConnection> = []
       const port = yield* echo({
         alpn: ["two", "one"],
         serverNames: { "other.test": yield* Tls.server({ identity: Certificates.identity(other) }) }
@@ -217,7 +221,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
     Effect.gen(function*() {
       const { clientCertificate, clientKey } = yield* files
       const { root } = yield* Fixture.TestPki
-      const seen: Array<Tls.TlsConnection> = []
+      const seen: Array<TlsConnection.TlsConnection> = []
       const port = yield* echo({ clientCertificates: "require", ca: root.pem }, seen)
       const client = yield* sClient(port, "-cert", clientCertificate, "-key", clientKey)
       client.type("it is me\n")
@@ -278,7 +282,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
     it.scoped(`T10 s_client resumes its session, and so do we with s_server (${flag})`, () =>
       Effect.gen(function*() {
         const { chain, folder, key } = yield* files
-        const seen: Array<Tls.TlsConnection> = []
+        const seen: Array<TlsConnection.TlsConnection> = []
         const port = yield* echo({}, seen)
         const session = Path.join(folder, "session.pem")
         const first = yield* sClient(port, flag, "-sess_out", session)

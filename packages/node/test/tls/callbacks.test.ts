@@ -1,4 +1,4 @@
-import { Net, Tls, TlsError, type TlsOptions } from "@copas/core"
+import { Net, Tls, type TlsContext, TlsError } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -71,7 +71,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
   // ---- T09
 
   for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
-    const server = (psk: TlsOptions.ServerOptions["psk"]): TlsOptions.ServerOptions => ({
+    const server = (psk: TlsContext.ServerOptions["psk"]): TlsContext.ServerOptions => ({
       identity: undefined,
       maxVersion,
       psk

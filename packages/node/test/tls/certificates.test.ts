@@ -1,3 +1,4 @@
+import type { TlsContext } from "@copas/core"
 import { Certificate, Net, Tls, TlsError } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
@@ -26,7 +27,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
     Effect.gen(function*() {
       const { root, server } = yield* Fixture.TestPki
       const rsa = yield* Fixture.makePromise({ kind: "rsa", hosts: ["a.test", "::1"] })
-      const good = yield* Certificate.parse(root.pem)
+      const good = yield* Tls.certificate(root.pem)
       const bases = [server, root, rsa].map(({ certificate }) => new Uint8Array(certificate.rawData))
       const random = randomFrom(7)
       const below = (limit: number): number => Math.floor(random() * limit)
@@ -35,7 +36,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         const der = bases[round % 3]!.slice()
         for (let count = below(3); count >= 0; count -= 1) der[below(der.length)] = below(256)
         const source = round % 7 === 0 ? toPem(der) : round % 11 === 0 ? der.slice(0, below(der.length)) : der
-        const exit = yield* Effect.exit(Effect.either(Certificate.parse(source)))
+        const exit = yield* Effect.exit(Effect.either(Tls.certificate(source)))
         if (exit._tag === "Failure") throw new Error(`died of ${Buffer.from(der).toString("hex")}`)
         if (Either.isLeft(exit.value)) {
           outcomes.refused += 1
@@ -72,11 +73,11 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         new Uint8Array(256 * 1024 + 1)
       ]
       for (const source of cases) {
-        expect(yield* Effect.flip(Certificate.parse(source))).toMatchObject({
+        expect(yield* Effect.flip(Tls.certificate(source))).toMatchObject({
           reason: "BadMaterial",
           part: "certificate"
         })
-        expect(yield* Effect.flip(Certificate.parseAll(source))).toMatchObject({ reason: "BadMaterial" })
+        expect(yield* Effect.flip(Tls.certificates(source))).toMatchObject({ reason: "BadMaterial" })
       }
       expect(performance.now() - started).toBeLessThan(10_000)
     }))
@@ -171,7 +172,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       expect(yield* Effect.flip(Tls.server({ identity }))).toMatchObject({ reason: "BadMaterial", part: "certificate" })
       const server = { identity, ciphers: "ALL:@SECLEVEL=0" }
       expect((yield* Fixture.failures({ server })).client).toMatchObject({ left: { _tag: "TlsError" } })
-      const record = (usage: number, selector: number): Tls.TlsaRecord => ({
+      const record = (usage: number, selector: number): TlsContext.TlsaRecord => ({
         usage,
         selector,
         matchingType: 1,

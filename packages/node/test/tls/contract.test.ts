@@ -1,4 +1,5 @@
-import { TlsContract } from "@copas/core/testing"
+import type { TlsMaterial } from "@copas/core/contract"
+import { TlsContract } from "@copas/core/contract"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as NodeCopas from "../../src/NodeCopas.js"
@@ -6,7 +7,7 @@ import * as Certificates from "../certificates.js"
 
 const day = 86_400_000
 
-const known = new WeakMap<TlsContract.Made, Certificates.Made>()
+const known = new WeakMap<TlsMaterial.Made, Certificates.Made>()
 
 const validity = {
   now: () => ({}),
@@ -14,7 +15,7 @@ const validity = {
   future: () => ({ notBefore: new Date(Date.now() + day) })
 }
 
-const make = async (wanted: TlsContract.Wanted): Promise<TlsContract.Made> => {
+const make = async (wanted: TlsMaterial.Wanted): Promise<TlsMaterial.Made> => {
   const { hosts, issuer, name, pathLength, usage } = wanted
   const made = await (wanted.isAuthority === true ? Certificates.authority : Certificates.make)({
     ...validity[wanted.validity ?? "now"](),
@@ -30,7 +31,7 @@ const make = async (wanted: TlsContract.Wanted): Promise<TlsContract.Made> => {
   return result
 }
 
-const certificates: TlsContract.Certificates = {
+const certificates: TlsMaterial.Certificates = {
   make: (wanted) => Effect.promise(() => make(wanted)),
   revocationList: (issuer, revoked) =>
     Effect.promise(() => Certificates.revocationList(known.get(issuer)!, revoked.map((made) => known.get(made)!)))

@@ -1,5 +1,6 @@
 /** What the tests of TLS share: a root, a server, and pairs of connected sockets. */
-import { Net, type Socket, Tls, type TlsOptions } from "@copas/core"
+import type { Listener, TlsConnection } from "@copas/core"
+import { Net, type Socket, Tls, type TlsContext } from "@copas/core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -33,25 +34,25 @@ export const layer: Layer.Layer<TestPki> = Layer.effect(
 export const makePromise = (wanted: Certificates.Wanted): Effect.Effect<Certificates.Made> =>
   Effect.promise(() => Certificates.make(wanted))
 
-export const portOf = (listener: Net.Listener): number =>
+export const portOf = (listener: Listener.Listener): number =>
   listener.address._tag === "InetAddress" ? listener.address.port : 0
 
-export const serverContext = (options: TlsOptions.ServerOptions = {}) =>
+export const serverContext = (options: TlsContext.ServerOptions = {}) =>
   Effect.flatMap(TestPki, ({ server }) => Tls.server({ identity: Certificates.identity(server), ...options }))
 
-export const clientContext = (options: TlsOptions.ClientOptions = {}) =>
+export const clientContext = (options: TlsContext.ClientOptions = {}) =>
   Effect.flatMap(TestPki, ({ root }) => Tls.client({ ca: root.pem, ...options }))
 
 export interface Pair {
   readonly client: Socket.Socket
   readonly server: Socket.Socket
-  readonly listener: Net.Listener
+  readonly listener: Listener.Listener
 }
 
 export interface PairOptions {
-  readonly server?: TlsOptions.ServerOptions
-  readonly client?: TlsOptions.ClientOptions
-  readonly connect?: Omit<Tls.ConnectTlsOptions, "context">
+  readonly server?: TlsContext.ServerOptions
+  readonly client?: TlsContext.ClientOptions
+  readonly connect?: Omit<TlsContext.ConnectTlsOptions, "context">
   readonly host?: string
 }
 
@@ -90,4 +91,4 @@ export const failures = (options: PairOptions = {}) =>
     return { client, server: server._tag === "AcceptError" ? server.cause : server }
   })
 
-export const tlsOf = (socket: Socket.Socket): Tls.TlsConnection => Option.getOrThrow(socket.tls)
+export const tlsOf = (socket: Socket.Socket): TlsConnection.TlsConnection => Option.getOrThrow(socket.tls)

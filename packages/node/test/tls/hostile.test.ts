@@ -1,3 +1,4 @@
+import type { Listener } from "@copas/core"
 import { Copas, Net, type Socket, Tls } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
@@ -17,7 +18,10 @@ const turn = Effect.async<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 
-const waitFor = (listener: Net.Listener, enough: (stats: Net.ListenerStats) => boolean): Effect.Effect<void> =>
+const waitFor = (
+  listener: Listener.Listener,
+  enough: (stats: Listener.ListenerStats) => boolean
+): Effect.Effect<void> =>
   Effect.flatMap(
     listener.stats,
     (stats) => enough(stats) ? Effect.void : Effect.flatMap(turn, () => waitFor(listener, enough))

@@ -1,4 +1,4 @@
-import { Certificate, Tls, TlsError, type TlsOptions } from "@copas/core"
+import { Certificate, Tls, type TlsContext, TlsError } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -18,7 +18,7 @@ const folder = Effect.acquireRelease(
 )
 
 layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })((it) => {
-  const refused = (options: TlsOptions.ServerOptions) =>
+  const refused = (options: TlsContext.ServerOptions) =>
     Effect.flip(Fixture.serverContext(options)).pipe(
       Effect.map((error) => {
         expect(error).toBeInstanceOf(TlsError.TlsError)
@@ -81,7 +81,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         await Fs.writeFile(Path.join(path, "ca", "README"), "not a certificate")
       })
       const der = Crypto.createPrivateKey(server.key).export({ type: "pkcs8", format: "der" })
-      const keys: ReadonlyArray<TlsOptions.Material> = [
+      const keys: ReadonlyArray<TlsContext.Material> = [
         server.key,
         new TextEncoder().encode(server.key),
         Redacted.make(server.key),
@@ -142,7 +142,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         notBefore,
         notAfter
       })
-      const certificate = yield* Certificate.parse(made.pem)
+      const certificate = yield* Tls.certificate(made.pem)
       expect(certificate.subject).toEqual([
         { oid: "2.5.4.3", name: "CN", value: "who" },
         { oid: "2.5.4.10", name: "O", value: "Copas" }
@@ -177,7 +177,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
   it.scoped("T06 extensions come with identifier, name, criticality and value", () =>
     Effect.gen(function*() {
       const { root } = yield* Fixture.TestPki
-      const { extensions, isAuthority } = yield* Certificate.parse(root.pem)
+      const { extensions, isAuthority } = yield* Tls.certificate(root.pem)
       expect(isAuthority).toBe(true)
       expect(extensions.map(({ critical, name, oid }) => ({ critical, name, oid }))).toEqual([
         { critical: true, name: "basicConstraints", oid: "2.5.29.19" },
@@ -193,7 +193,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       const namesake = yield* Effect.promise(() => Certificates.authority())
       const [ca, middle, leaf, other] = yield* Effect.forEach(
         [root, intermediate, server, namesake],
-        ({ pem }) => Certificate.parse(pem)
+        ({ pem }) => Tls.certificate(pem)
       )
       expect(ca!.issued(middle!)).toBe(true)
       expect(middle!.issued(leaf!)).toBe(true)
@@ -206,16 +206,16 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
     Effect.gen(function*() {
       const { server } = yield* Fixture.TestPki
       const rsa = yield* Fixture.makePromise({ kind: "rsa" })
-      const certificate = yield* Certificate.parse(new Uint8Array(rsa.certificate.rawData))
+      const certificate = yield* Tls.certificate(new Uint8Array(rsa.certificate.rawData))
       expect(certificate.publicKey).toMatchObject({ algorithm: "rsa", bits: 2048 })
       expect(certificate.signatureAlgorithm).toBe("sha256WithRSAEncryption")
-      expect(yield* Certificate.parseAll(`for people: ${server.chain}`)).toHaveLength(2)
+      expect(yield* Tls.certificates(`for people: ${server.chain}`)).toHaveLength(2)
     }))
 
   it.scoped("T06 a name with NUL and line breaks is kept, and shown escaped", () =>
     Effect.gen(function*() {
       const made = yield* Fixture.makePromise({ name: "good.test\\00.evil.test\\0d\\0aX", hosts: ["a.test"] })
-      const certificate = yield* Certificate.parse(made.pem)
+      const certificate = yield* Tls.certificate(made.pem)
       const shown = Certificate.formatName(certificate.subject)
       expect(shown).toContain("evil.test")
       expect(Array.from(shown).filter((character) => character < " ")).toEqual([])
@@ -225,7 +225,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
     Effect.gen(function*() {
       const { server } = yield* Fixture.TestPki
       const der = new Uint8Array(server.certificate.rawData)
-      const outcome = (source: string | Uint8Array) => Effect.either(Certificate.parse(source))
+      const outcome = (source: string | Uint8Array) => Effect.either(Tls.certificate(source))
       for (let length = 0; length < der.length; length += 7) {
         expect(yield* outcome(der.slice(0, length))).toMatchObject({ _tag: "Left", left: { reason: "BadMaterial" } })
       }
@@ -238,6 +238,6 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       expect(yield* outcome(new Uint8Array(1_000_000))).toMatchObject({ _tag: "Left" })
       expect(yield* outcome(`-----BEGIN CERTIFICATE-----\n${"A".repeat(500_000)}`)).toMatchObject({ _tag: "Left" })
       const many = server.pem.repeat(1025)
-      expect(yield* Effect.either(Certificate.parseAll(many))).toMatchObject({ _tag: "Left" })
+      expect(yield* Effect.either(Tls.certificates(many))).toMatchObject({ _tag: "Left" })
     }))
 })

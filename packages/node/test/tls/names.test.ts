@@ -1,4 +1,5 @@
-import { Net, type Socket, Tls, type TlsOptions } from "@copas/core"
+import type { Listener } from "@copas/core"
+import { Net, type Socket, Tls, type TlsContext } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -53,7 +54,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       }
     }))
 
-  const rounds = (server: TlsOptions.ServerOptions, serverNames: ReadonlyArray<string>) =>
+  const rounds = (server: TlsContext.ServerOptions, serverNames: ReadonlyArray<string>) =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0, tls: yield* Fixture.serverContext(server) })
       const context = yield* Fixture.clientContext({ verify: "chain" })
@@ -99,7 +100,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
 
   /** How a server sees a client that asks for a name, or why it would not have it. */
   const seen = (
-    listener: Net.Listener,
+    listener: Listener.Listener,
     context: Tls.ClientContext,
     serverName: string
   ) =>
@@ -123,7 +124,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
     }))
 
   for (const maxVersion of versions) {
-    const listen = (options: TlsOptions.ServerOptions) =>
+    const listen = (options: TlsContext.ServerOptions) =>
       Effect.flatMap(
         Fixture.serverContext({ maxVersion, ...options }),
         (tls) => Net.listen({ port: 0, linger: 0, tls })
@@ -192,7 +193,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         const theirs = yield* Tls.server({ identity: own, clientCertificates: "require", ca: others.pem })
         const serverNames = { "ours.copas.test": ours, "theirs.copas.test": theirs }
         const stranger = yield* Fixture.clientContext({ identity: mallory, verify: "chain" })
-        const settings: ReadonlyArray<TlsOptions.ServerOptions> = [
+        const settings: ReadonlyArray<TlsContext.ServerOptions> = [
           { serverNames },
           { serverNames, clientCertificates: "require", ca: root.pem },
           { serverNames, unknownServerName: "refuse" }

@@ -1,3 +1,4 @@
+import type { TlsConnection } from "@copas/core"
 import { Net, Tls, TlsError } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
@@ -19,7 +20,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       return yield* Tls.server({ identity: Certificates.identity(made) })
     })
 
-  const shownName = (socket: { readonly tls: Option.Option<Tls.TlsConnection> }) =>
+  const shownName = (socket: { readonly tls: Option.Option<TlsConnection.TlsConnection> }) =>
     Option.getOrThrow(Fixture.tlsOf(socket as never).peerCertificate).alternativeNames[0]?.value
 
   it.scoped("T03 a server shows the certificate of the name that is asked for; an exact name wins over a wildcard", () =>
@@ -180,7 +181,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         expect(Buffer.from(Option.getOrThrow(one.channelBinding("tls-server-end-point"))).toString("hex")).toBe(digest)
         expect(one.finished).toEqual(other.peerFinished)
         expect(other.finished).toEqual(one.peerFinished)
-        const exported = (tls: Tls.TlsConnection, context?: Uint8Array) =>
+        const exported = (tls: TlsConnection.TlsConnection, context?: Uint8Array) =>
           Redacted.value(Option.getOrThrow(tls.exportKeyingMaterial(20, "EXPERIMENTAL label", context)))
         expect(exported(one)).toEqual(exported(other))
         expect(exported(one)).toHaveLength(20)

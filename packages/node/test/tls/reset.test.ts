@@ -1,5 +1,5 @@
 /** Resetting a connection with TLS at any point of its life gives its descriptor back. */
-import { Net, type Socket, Tls, type TlsOptions } from "@copas/core"
+import { Net, type Socket, Tls, type TlsContext } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -59,7 +59,7 @@ const moments: Record<string, (ends: Ends) => Effect.Effect<unknown, unknown, Ne
 }
 
 layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })((it) => {
-  const kinds: Record<string, TlsOptions.ClientOptions & TlsOptions.ServerOptions> = {
+  const kinds: Record<string, TlsContext.ClientOptions & TlsContext.ServerOptions> = {
     "TLS 1.3": {},
     "TLS 1.2": { maxVersion: "TLSv1.2" },
     "close_notify required": { requireCloseNotify: true }

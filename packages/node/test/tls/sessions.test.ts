@@ -1,3 +1,4 @@
+import type { TlsContext } from "@copas/core"
 import { Net, Tls } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
@@ -16,7 +17,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       const listener = yield* Net.listen({ port: 0, linger: 0, tls: context })
       const client = yield* Fixture.clientContext()
       const resumed: Array<boolean> = []
-      const round = (tls: Tls.ConnectTlsOptions) =>
+      const round = (tls: TlsContext.ConnectTlsOptions) =>
         Effect.scoped(Effect.gen(function*() {
           const [socket, accepted] = yield* Effect.all([
             Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls, linger: 0 }),

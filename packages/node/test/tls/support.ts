@@ -1,5 +1,5 @@
 /** What the audit's tests share. */
-import type { Net } from "@copas/core"
+import type { Listener } from "@copas/core"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 
@@ -44,6 +44,6 @@ export const sockets: Effect.Effect<number> = Effect.sync(() => {
 export const backTo = (before: number): Effect.Effect<void> => until(Effect.map(sockets, (now) => now <= before))
 
 export const stats = (
-  listener: Net.Listener,
-  enough: (stats: Net.ListenerStats) => boolean
+  listener: Listener.Listener,
+  enough: (stats: Listener.ListenerStats) => boolean
 ): Effect.Effect<void> => until(Effect.map(listener.stats, enough))

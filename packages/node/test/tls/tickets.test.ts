@@ -1,4 +1,4 @@
-import { Net, Tls, type TlsOptions } from "@copas/core"
+import { Net, Tls, type TlsContext } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -12,13 +12,13 @@ import * as Fixture from "./fixture.js"
 import { randomFrom } from "./support.js"
 
 layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })((it) => {
-  const start = (options: TlsOptions.ServerOptions) =>
+  const start = (options: TlsContext.ServerOptions) =>
     Effect.gen(function*() {
       const context = yield* Fixture.serverContext(options)
       const listener = yield* Net.listen({ port: 0, linger: 0, tls: context })
       const client = yield* Fixture.clientContext()
       /** Connects once more: whether that resumed, and the newest session. */
-      const round = (tls: Tls.ConnectTlsOptions = { context: client }) =>
+      const round = (tls: TlsContext.ConnectTlsOptions = { context: client }) =>
         Effect.scoped(Effect.gen(function*() {
           const [socket, accepted] = yield* Effect.all([
             Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls, linger: 0 }),
@@ -61,7 +61,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
   for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
     it.scoped(`T10 a ticket lives 5 minutes, or as long as it is said (${maxVersion})`, () =>
       Effect.gen(function*() {
-        const hint = (lifetime: TlsOptions.TicketOptions["lifetime"]) =>
+        const hint = (lifetime: TlsContext.TicketOptions["lifetime"]) =>
           Effect.flatMap(start({ maxVersion, tickets: { lifetime } }), ({ round }) =>
             Effect.map(round(), ({ session }) => field(session, lifetimeHint)))
         expect(
@@ -141,7 +141,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
 
   it.scoped("T10 keys of a wrong length and lifetimes that RFC 8446 does not allow are `BadMaterial` of `tickets`", () =>
     Effect.gen(function*() {
-      const wrong: ReadonlyArray<TlsOptions.TicketOptions> = [
+      const wrong: ReadonlyArray<TlsContext.TicketOptions> = [
         { keys: Redacted.make(new Uint8Array(47)) },
         { keys: Redacted.make(new Uint8Array(0)) },
         { keys: Redacted.make(new Uint8Array(49)) },

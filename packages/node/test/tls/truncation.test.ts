@@ -1,4 +1,4 @@
-import { Net, type TlsOptions } from "@copas/core"
+import { Net, type TlsContext } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -53,8 +53,8 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
   const cut = (
     after: number,
     how: "end" | "reset",
-    options: TlsOptions.ClientOptions,
-    maxVersion: TlsOptions.Version
+    options: TlsContext.ClientOptions,
+    maxVersion: TlsContext.Version
   ) =>
     Effect.scoped(Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext({ maxVersion }) })

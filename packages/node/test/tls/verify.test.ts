@@ -1,4 +1,4 @@
-import { Certificate, Net, type Tls } from "@copas/core"
+import { Certificate, Net, type TlsContext } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -198,7 +198,12 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
 
   // ---- T13
 
-  const tlsa = (made: Certificates.Made, usage: number, selector: number, matchingType: number): Tls.TlsaRecord => {
+  const tlsa = (
+    made: Certificates.Made,
+    usage: number,
+    selector: number,
+    matchingType: number
+  ): TlsContext.TlsaRecord => {
     const certificate = new Crypto.X509Certificate(made.pem)
     const bytes = selector === 0 ? certificate.raw : certificate.publicKey.export({ type: "spki", format: "der" })
     const data = matchingType === 0

@@ -1,4 +1,4 @@
-import { DatagramContract } from "@copas/core/testing"
+import { DatagramContract } from "@copas/core/contract"
 import { NodeNet } from "@copas/node"
 import { it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,3 +1,4 @@
+import type { Listener, SocketOptions } from "@copas/core"
 import { Net, SocketError, Udp } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
@@ -8,9 +9,10 @@ import * as Fs from "node:fs"
 // The system is asked what it thinks was set.
 const hasSs = spawnSync("ss", ["--version"]).status === 0
 const ss = (...args: ReadonlyArray<string>): string => execFileSync("ss", args, { encoding: "utf8" })
-const portOf = (listener: Net.Listener): number => listener.address._tag === "InetAddress" ? listener.address.port : 0
+const portOf = (listener: Listener.Listener): number =>
+  listener.address._tag === "InetAddress" ? listener.address.port : 0
 
-const pair = (options: Net.SocketOptions) =>
+const pair = (options: SocketOptions.SocketOptions) =>
   Effect.gen(function*() {
     const listener = yield* Net.listen({ port: 0, linger: 0, ...options })
     const client = yield* Net.connect({ host: "127.0.0.1", port: portOf(listener), linger: 0, ...options })
@@ -62,7 +64,7 @@ describe.skipIf(!hasSs)("options, as the system has them", () => {
 
   it.scoped("S04 what node:net cannot set is UnsupportedOption: when connecting, listening and later", () =>
     Effect.gen(function*() {
-      const cannot: ReadonlyArray<Net.SocketOptions> = [
+      const cannot: ReadonlyArray<SocketOptions.SocketOptions> = [
         { keepAliveInterval: "5 seconds" },
         { keepAliveCount: 3 },
         { sendBufferSize: 65536 },
@@ -78,8 +80,8 @@ describe.skipIf(!hasSs)("options, as the system has them", () => {
         const refusals = [
           yield* Effect.flip(Effect.scoped(Net.listen({ port: 0, ...options }))),
           yield* Effect.flip(Effect.scoped(Net.connect({ port: 1, ...options }))),
-          yield* Effect.flip(client.setOption(name as keyof Net.SocketOptions, value)),
-          yield* Effect.flip(client.getOption(name as keyof Net.SocketOptions))
+          yield* Effect.flip(client.setOption(name as keyof SocketOptions.SocketOptions, value)),
+          yield* Effect.flip(client.getOption(name as keyof SocketOptions.SocketOptions))
         ]
         for (const refusal of refusals) expect(refusal).toMatchObject({ _tag: "UnsupportedOption", option: name })
       }

@@ -1,3 +1,4 @@
+import type { Listener } from "@copas/core"
 import { Copas, Net, NetAddress, SocketError } from "@copas/core"
 import { NodeCopas, NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
@@ -14,7 +15,7 @@ const directory = Effect.acquireRelease(
 
 const modeOf = (path: string): number => Fs.lstatSync(path).mode & 0o777
 
-const echoOnce = (listener: Net.Listener) =>
+const echoOnce = (listener: Listener.Listener) =>
   Effect.scoped(Effect.gen(function*() {
     const socket = yield* listener.accept
     yield* socket.send(`${yield* socket.receiveLine()}\n`)

@@ -5,6 +5,7 @@ import * as Scope from "effect/Scope"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import { isEndOfConversation, type LineTooLong, type ReceiveError } from "../../SocketError.js"
+import type * as SocketOptions from "../../SocketOptions.js"
 import {
   begin,
   type Case,
@@ -28,7 +29,7 @@ import {
 
 /** A connection whose client lives in a scope of its own, with the default linger. */
 const inScope = (
-  options: Net.CommonOptions = {}
+  options: SocketOptions.CommonOptions = {}
 ): Effect.Effect<
   { readonly scope: Scope.CloseableScope; readonly client: Socket; readonly server: Socket },
   unknown,

@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Copas from "../../Copas.js"
 import * as Net from "../../Net.js"
+import type * as Server from "../../Server.js"
 import * as Socket from "../../Socket.js"
 import { isEndOfConversation, SocketClosed } from "../../SocketError.js"
 import { dial, type DispatcherCase, type Handler, keeping, nothingLeft, serving, test } from "./dispatcherSupport.js"
@@ -24,7 +25,7 @@ const backend = (name: string): Effect.Effect<Socket.Socket, unknown, Net.Net | 
 /** A server with such a backend; when `use` is done the server is removed. */
 const proxy = (
   handle: (client: Socket.Socket, upstream: Socket.Socket) => Effect.Effect<unknown, unknown>,
-  use: (server: Copas.Server, failures: ReturnType<typeof keeping>["seen"]) => Effect.Effect<
+  use: (server: Server.Server, failures: ReturnType<typeof keeping>["seen"]) => Effect.Effect<
     unknown,
     unknown,
     Copas.Copas | Net.Net | Scope.Scope

@@ -4,10 +4,13 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Copas from "../../Copas.js"
+import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
+import type * as Server from "../../Server.js"
 import * as Socket from "../../Socket.js"
-import type { ErrorHandler } from "../../Thread.js"
+import type * as SocketOptions from "../../SocketOptions.js"
 import type * as Thread from "../../Thread.js"
+import type { ErrorHandler } from "../../Thread.js"
 import { listening, portOf, same, until } from "./support.js"
 
 /** One sentence of the contract of the dispatcher. */
@@ -54,8 +57,8 @@ export type Handler = (socket: Socket.Socket) => Effect.Effect<unknown, unknown>
 export const echo: Handler = (socket) => Socket.forEachLine(socket, (line) => socket.send(`${line}\n`))
 
 export const dial = (
-  listener: Net.Listener,
-  options: Net.CommonOptions = {}
+  listener: Listener.Listener,
+  options: SocketOptions.CommonOptions = {}
 ): Effect.Effect<Socket.Socket, unknown, Net.Net | Scope.Scope> =>
   Net.connect({ host: "127.0.0.1", port: portOf(listener), linger: 0, ...options })
 
@@ -66,8 +69,8 @@ export const ask = (socket: Socket.Socket, question: string): Effect.Effect<stri
 /** Runs `use` with a server; when it is done the server is removed, so that run ends. */
 export const serving = <E>(
   handler: Handler,
-  use: (server: Copas.Server) => Effect.Effect<unknown, E, Copas.Copas | Net.Net | Scope.Scope>,
-  options: Copas.ServerOptions & { readonly listen?: Net.CommonOptions & { readonly backlog?: number } } = {}
+  use: (server: Server.Server) => Effect.Effect<unknown, E, Copas.Copas | Net.Net | Scope.Scope>,
+  options: Server.ServerOptions & { readonly listen?: SocketOptions.CommonOptions & { readonly backlog?: number } } = {}
 ): Effect.Effect<unknown, unknown, Copas.Copas | Net.Net> =>
   Copas.run(Effect.gen(function*() {
     const { listen, ...serverOptions } = options

@@ -7,6 +7,7 @@ import * as TestClock from "effect/TestClock"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import { isEndOfConversation } from "../../SocketError.js"
+import type * as SocketOptions from "../../SocketOptions.js"
 import {
   begin,
   type Case,
@@ -30,7 +31,7 @@ import {
 
 /** A connection whose client lives in a scope of its own, with the default linger. */
 const inScope = (
-  options: Net.CommonOptions = {}
+  options: SocketOptions.CommonOptions = {}
 ): Effect.Effect<
   { readonly scope: Scope.CloseableScope; readonly client: Socket; readonly server: Socket },
   unknown,

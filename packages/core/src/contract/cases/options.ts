@@ -1,6 +1,7 @@
 /** What options a connection and a listener take, and what refuses a wrong one. */
 import * as Effect from "effect/Effect"
 import * as Net from "../../Net.js"
+import type * as SocketOptions from "../../SocketOptions.js"
 import { type Case, connected, failure, mentions, portOf, same, test } from "./support.js"
 
 const to = (port: number): { readonly host: string; readonly port: number; readonly linger: 0 } => ({
@@ -72,7 +73,10 @@ export const cases: ReadonlyArray<Case> = [
     Effect.gen(function*() {
       const { client, listener } = yield* connected()
       const options: ReadonlyArray<
-        readonly [keyof Net.SocketOptions, NonNullable<Net.SocketOptions[keyof Net.SocketOptions]>]
+        readonly [
+          keyof SocketOptions.SocketOptions,
+          NonNullable<SocketOptions.SocketOptions[keyof SocketOptions.SocketOptions]>
+        ]
       > = [
         ["noDelay", false],
         ["noDelay", true],

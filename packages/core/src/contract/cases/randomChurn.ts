@@ -5,7 +5,9 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { PCGRandom } from "effect/Utils"
 import * as Copas from "../../Copas.js"
+import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
+import type * as Server from "../../Server.js"
 import type { Socket } from "../../Socket.js"
 import * as Thread from "../../Thread.js"
 import { portOf, turn, until } from "./support.js"
@@ -14,8 +16,8 @@ type Act = Effect.Effect<unknown, unknown, Copas.Copas | Net.Net | Scope.Scope>
 
 class Quarrel {
   private readonly random: PCGRandom
-  private readonly servers: Array<Copas.Server> = []
-  private readonly listeners: Array<Net.Listener> = []
+  private readonly servers: Array<Server.Server> = []
+  private readonly listeners: Array<Listener.Listener> = []
   private readonly kept: Array<Socket> = []
   private readonly threads: Array<Thread.Thread> = []
   /** Fibers that threads left behind. */

@@ -4,7 +4,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
-import * as Chunked from "../../Chunked.js"
+import * as ChunkedCoding from "../../ChunkedCoding.js"
 import * as Net from "../../Net.js"
 import * as Socket from "../../Socket.js"
 import {
@@ -165,9 +165,9 @@ export const cases: ReadonlyArray<Case> = [
       const { client, server } = yield* connected()
       const parts = ["a", "", "ü€😀", "x".repeat(100_000)]
       const sending = yield* Effect.fork(
-        Effect.zipRight(Stream.run(Stream.fromIterable(parts), Chunked.sink(client)), client.send("after\n"))
+        Effect.zipRight(Stream.run(Stream.fromIterable(parts), ChunkedCoding.sink(client)), client.send("after\n"))
       )
-      same(textOf(join(yield* Stream.runCollect(Chunked.stream(server)))), parts.join(""), "the body")
+      same(textOf(join(yield* Stream.runCollect(ChunkedCoding.stream(server)))), parts.join(""), "the body")
       same(yield* server.receiveLine(), "after", "the line")
       yield* outcome(sending)
       yield* sendApart(
@@ -175,7 +175,7 @@ export const cases: ReadonlyArray<Case> = [
         server,
         byteByByte(utf8("3;name=\"x\"\r\nabc\r\nA \r\n0123456789\r\n00\r\nTrailer: x\r\n\r\nafter\n"))
       )
-      same(textOf(join(yield* Stream.runCollect(Chunked.stream(server)))), "abc0123456789", "the body")
+      same(textOf(join(yield* Stream.runCollect(ChunkedCoding.stream(server)))), "abc0123456789", "the body")
       same(yield* server.receiveLine(), "after", "the line")
     })
   ),
@@ -186,7 +186,7 @@ export const cases: ReadonlyArray<Case> = [
         const { client, server } = yield* connected()
         yield* client.send(sent)
         yield* client.shutdown("send")
-        const error = yield* failure(Stream.runDrain(Chunked.stream(server)), "ChunkedCodingError")
+        const error = yield* failure(Stream.runDrain(ChunkedCoding.stream(server)), "ChunkedCodingError")
         mentions(error.message, server.name, expected)
       })), { discard: true })
   ),
@@ -199,7 +199,7 @@ export const cases: ReadonlyArray<Case> = [
           const { client, server } = yield* connected()
           yield* client.send(sent)
           yield* client.shutdown("send")
-          yield* failure(Stream.runDrain(Chunked.stream(server)), "SocketClosed")
+          yield* failure(Stream.runDrain(ChunkedCoding.stream(server)), "SocketClosed")
         })),
       { discard: true }
     )
@@ -212,7 +212,7 @@ export const cases: ReadonlyArray<Case> = [
         Effect.scoped(Effect.gen(function*() {
           const { client, server } = yield* connected()
           yield* client.send(sent)
-          const exit = yield* Effect.exit(Stream.runDrain(Chunked.stream(server)))
+          const exit = yield* Effect.exit(Stream.runDrain(ChunkedCoding.stream(server)))
           holds(Exit.isFailure(exit), "it fails while the peer goes on")
         })),
       { discard: true }

@@ -5,9 +5,11 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import type * as SocketError from "../../SocketError.js"
+import type * as SocketOptions from "../../SocketOptions.js"
 
 /**
  * One sentence of the contract, and the program that holds a platform to it. It dies when the sentence is not true.
@@ -135,7 +137,7 @@ export const outcome = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<Ex
 // ---- sockets
 
 /** The port of a listener. */
-export const portOf = (listener: Net.Listener): number => {
+export const portOf = (listener: Listener.Listener): number => {
   const { address } = listener
   if (address._tag !== "InetAddress") throw new Error("the listener has no port")
   return address.port
@@ -143,15 +145,15 @@ export const portOf = (listener: Net.Listener): number => {
 
 /** A listener on the loopback, on a port that the system chooses. */
 export const listening = (
-  options: Net.CommonOptions & { readonly backlog?: number | undefined } = {}
+  options: SocketOptions.CommonOptions & { readonly backlog?: number | undefined } = {}
 ): Effect.Effect<
-  Net.Listener,
+  Listener.Listener,
   SocketError.BindError | SocketError.InvalidOption | SocketError.UnsupportedOption,
   Net.Net | Scope.Scope
 > => Net.listen({ host: "127.0.0.1", port: 0, linger: 0, ...options })
 
 export interface Pair {
-  readonly listener: Net.Listener
+  readonly listener: Listener.Listener
   readonly client: Socket
   readonly server: Socket
 }
@@ -171,7 +173,7 @@ export type PairError =
  * other.
  */
 export const connected = (
-  options: { readonly client?: Net.CommonOptions; readonly server?: Net.CommonOptions } = {}
+  options: { readonly client?: SocketOptions.CommonOptions; readonly server?: SocketOptions.CommonOptions } = {}
 ): Effect.Effect<Pair, PairError, Net.Net | Scope.Scope> =>
   Effect.gen(function*() {
     const listener = yield* listening(options.server)

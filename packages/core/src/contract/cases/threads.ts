@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Copas from "../../Copas.js"
+import type * as Status from "../../Status.js"
 import * as Thread from "../../Thread.js"
 import { asleep, type DispatcherCase, keeping, test } from "./dispatcherSupport.js"
 import { holds, mentions, same, turn, until } from "./support.js"
@@ -330,7 +331,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     "C27 any number observe the dispatcher beside its tracer, each until its scope ends, and one that throws hurts nobody",
     Effect.gen(function*() {
       const seen: Array<string> = []
-      const note = (who: string) => (event: Copas.TraceEvent): void => {
+      const note = (who: string) => (event: Status.TraceEvent): void => {
         if (event.event === "threadAdded" && event.name !== "initializer") seen.push(`${who} ${event.name}`)
       }
       const work = (name: string) => Copas.run(Copas.addThread(Effect.void, { name }))

@@ -4,10 +4,11 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Copas from "../../Copas.js"
+import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import * as Tls from "../../Tls.js"
-import type { Certificates } from "../TlsContract.js"
+import type { Certificates } from "../TlsMaterial.js"
 import {
   begin,
   connected,
@@ -26,8 +27,10 @@ import { because, dialing, fixture, talks, test, type TlsCase, tlsErrorOf, tlsOf
 const sockets = Effect.flatMap(Net.Net, (net) => net.sockets)
 
 /** Waits until the listener tells so. */
-const waitFor = (listener: Net.Listener, enough: (stats: Net.ListenerStats) => boolean): Effect.Effect<void> =>
-  until(Effect.map(listener.stats, enough))
+const waitFor = (
+  listener: Listener.Listener,
+  enough: (stats: Listener.ListenerStats) => boolean
+): Effect.Effect<void> => until(Effect.map(listener.stats, enough))
 
 /** The cases. */
 export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {

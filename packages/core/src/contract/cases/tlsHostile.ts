@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { TlsReason } from "../../TlsError.js"
-import type { Certificates } from "../TlsContract.js"
+import type { Certificates } from "../TlsMaterial.js"
 import { begin, failure, holds, listening, same, settled, textOf, turn, until, utf8 } from "./support.js"
 import { because, dialing, fixture, talks, test, type TlsCase, tlsErrorOf } from "./tlsSupport.js"
 

@@ -5,9 +5,9 @@ import * as Redacted from "effect/Redacted"
 import * as Certificate from "../../Certificate.js"
 import * as Net from "../../Net.js"
 import * as Tls from "../../Tls.js"
+import type { Material, ServerOptions } from "../../TlsContext.js"
 import { TlsError, type TlsPart } from "../../TlsError.js"
-import type { Material, ServerOptions } from "../../TlsOptions.js"
-import type { Certificates } from "../TlsContract.js"
+import type { Certificates } from "../TlsMaterial.js"
 import { failure, holds, mentions, portOf, same, utf8 } from "./support.js"
 import { fixture, talks, test, type TlsCase, tlsOf } from "./tlsSupport.js"
 
@@ -85,7 +85,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       Effect.gen(function*() {
         const { root, server } = yield* tls.pki
         const { certificate, key } = server.identity
-        const der = (yield* Certificate.parse(root.pem)).der
+        const der = (yield* Tls.certificate(root.pem)).der
         const forms: ReadonlyArray<readonly [Material, Material]> = [
           [key, root.pem],
           [utf8(key), utf8(root.pem)],
@@ -141,7 +141,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
         const { root, server } = yield* tls.pki
         const hosts = ["a.copas.test", "*.copas.test", "192.0.2.1", "2001:db8::1"]
         const made = yield* certificates.make({ name: "who", hosts, issuer: root })
-        const certificate = yield* Certificate.parse(made.pem)
+        const certificate = yield* Tls.certificate(made.pem)
         mentions(Certificate.formatName(certificate.subject), "CN=who")
         mentions(Certificate.formatName(certificate.issuer), "CN=Test Root")
         same(certificate.alternativeNames, [
@@ -156,8 +156,8 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
         same([certificate.validAt(validFrom), certificate.validAt(validTo)], [true, true], "the ends of its validity")
         same(certificate.validAt(validFrom.getTime() - 1), false, "the validity before")
         same(certificate.isAuthority, false, "being an authority")
-        same((yield* Certificate.parse(certificate.pem)).digest(), certificate.digest(), "the digest")
-        same(yield* Effect.map(Certificate.parseAll(server.identity.certificate), (all) => all.length), 2, "the bundle")
+        same((yield* Tls.certificate(certificate.pem)).digest(), certificate.digest(), "the digest")
+        same(yield* Effect.map(Tls.certificates(server.identity.certificate), (all) => all.length), 2, "the bundle")
       })
     ),
     test(
@@ -165,9 +165,9 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       Effect.gen(function*() {
         const { intermediate, root, server } = yield* tls.pki
         const [ca, middle, leaf] = yield* Effect.all([
-          Certificate.parse(root.pem),
-          Certificate.parse(intermediate.pem),
-          Certificate.parse(server.pem)
+          Tls.certificate(root.pem),
+          Tls.certificate(intermediate.pem),
+          Tls.certificate(server.pem)
         ])
         same([ca.issued(middle), middle.issued(leaf), ca.issued(ca)], [true, true, true], "who issued whom")
         same([ca.issued(leaf), leaf.issued(middle)], [false, false], "who did not")
@@ -177,17 +177,17 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       "T06 truncated and huge encodings fail typed",
       Effect.gen(function*() {
         const { server } = yield* tls.pki
-        const { der } = yield* Certificate.parse(server.pem)
+        const { der } = yield* Tls.certificate(server.pem)
         const sources = [
           ...Array.from({ length: 20 }, (_, index) => der.slice(0, Math.floor((der.length * index) / 20))),
           new Uint8Array(1_000_000),
           `-----BEGIN CERTIFICATE-----\n${"A".repeat(500_000)}`
         ]
         for (const source of sources) {
-          const error = yield* Effect.flip(Certificate.parse(source))
+          const error = yield* Effect.flip(Tls.certificate(source))
           holds(error instanceof TlsError && error.reason === "BadMaterial", "it is bad material")
         }
-        yield* failure(Certificate.parseAll(server.pem.repeat(1025)), "TlsError")
+        yield* failure(Tls.certificates(server.pem.repeat(1025)), "TlsError")
       })
     ),
     test(

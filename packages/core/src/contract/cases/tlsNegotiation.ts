@@ -4,8 +4,9 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Net from "../../Net.js"
 import * as Tls from "../../Tls.js"
-import type { AlpnOffer } from "../../TlsOptions.js"
-import type { Certificates } from "../TlsContract.js"
+import type * as TlsConnection from "../../TlsConnection.js"
+import type { AlpnOffer } from "../../TlsContext.js"
+import type { Certificates } from "../TlsMaterial.js"
 import { failure, holds, same } from "./support.js"
 import { because, dialing, fixture, test, type TlsCase, tlsOf } from "./tlsSupport.js"
 
@@ -22,10 +23,10 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       return yield* Tls.server({ identity })
     })
 
-  const shownName = (tls: Tls.TlsConnection): string | undefined =>
+  const shownName = (tls: TlsConnection.TlsConnection): string | undefined =>
     Option.getOrThrow(tls.peerCertificate).alternativeNames[0]?.value
 
-  const exported = (tls: Tls.TlsConnection, context?: Uint8Array): Uint8Array =>
+  const exported = (tls: TlsConnection.TlsConnection, context?: Uint8Array): Uint8Array =>
     Redacted.value(Option.getOrThrow(tls.exportKeyingMaterial(20, "EXPERIMENTAL label", context)))
 
   return [

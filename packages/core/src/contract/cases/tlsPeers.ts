@@ -1,11 +1,11 @@
 /** Who the peer is: certificates of servers and of clients, and DANE. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Certificate from "../../Certificate.js"
 import type { Net } from "../../Net.js"
-import type { TlsaRecord } from "../../Tls.js"
+import * as Tls from "../../Tls.js"
+import type { TlsaRecord } from "../../TlsContext.js"
 import type { TlsReason } from "../../TlsError.js"
-import type { Certificates, Made, Wanted } from "../TlsContract.js"
+import type { Certificates, Made, Wanted } from "../TlsMaterial.js"
 import { same } from "./support.js"
 import {
   because,
@@ -28,7 +28,7 @@ const tlsa = (
   usage: number,
   matchingType: number
 ): Effect.Effect<TlsaRecord, unknown, Net> =>
-  Effect.map(Certificate.parse(made.pem), (certificate) => ({
+  Effect.map(Tls.certificate(made.pem), (certificate) => ({
     usage,
     selector: 0,
     matchingType,
@@ -38,7 +38,7 @@ const tlsa = (
   }))
 
 const keyRecord = (made: Made, usage: number): Effect.Effect<TlsaRecord, unknown, Net> =>
-  Effect.map(Certificate.parse(made.pem), ({ publicKey }) => ({
+  Effect.map(Tls.certificate(made.pem), ({ publicKey }) => ({
     usage,
     selector: 1,
     matchingType: 0,

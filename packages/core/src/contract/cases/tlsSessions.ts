@@ -3,21 +3,28 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
 import * as Tls from "../../Tls.js"
-import type { ServerOptions } from "../../TlsOptions.js"
-import type { Certificates } from "../TlsContract.js"
+import type * as TlsConnection from "../../TlsConnection.js"
+import type * as TlsContext from "../../TlsContext.js"
+import type { ServerOptions } from "../../TlsContext.js"
+import type { Certificates } from "../TlsMaterial.js"
 import { failure, same } from "./support.js"
 import { dialing, fixture, talks, test, type TlsCase, tlsOf } from "./tlsSupport.js"
 
 interface Rounds {
   readonly context: Tls.ServerContext
   readonly client: Tls.ClientContext
-  readonly listener: Net.Listener
+  readonly listener: Listener.Listener
   /** Connects once more, and says what both sides agreed on. */
   readonly round: (
-    tls: Tls.ConnectTlsOptions
-  ) => Effect.Effect<{ readonly client: Tls.TlsConnection; readonly server: Tls.TlsConnection }, unknown, Net.Net>
+    tls: TlsContext.ConnectTlsOptions
+  ) => Effect.Effect<
+    { readonly client: TlsConnection.TlsConnection; readonly server: TlsConnection.TlsConnection },
+    unknown,
+    Net.Net
+  >
   readonly resumed: ReadonlyArray<boolean>
 }
 
@@ -78,7 +85,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       "T10 a session comes some time after the handshake, and can be handed from one context to another",
       Effect.gen(function*() {
         const listener = yield* tls.listening({ maxVersion: "TLSv1.2" })
-        const connect = (options: Tls.ConnectTlsOptions) =>
+        const connect = (options: TlsContext.ConnectTlsOptions) =>
           Effect.map(
             Effect.all([dialing(listener, options), listener.accept], { concurrency: 2 }),
             ([socket]) => tlsOf(socket)

@@ -4,13 +4,16 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Copas from "../../Copas.js"
+import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import type * as SocketError from "../../SocketError.js"
 import * as Tls from "../../Tls.js"
+import type * as TlsConnection from "../../TlsConnection.js"
+import type * as TlsContext from "../../TlsContext.js"
+import type { ClientOptions, ServerOptions } from "../../TlsContext.js"
 import { TlsError, type TlsReason } from "../../TlsError.js"
-import type { ClientOptions, ServerOptions } from "../../TlsOptions.js"
-import type { Certificates, Made } from "../TlsContract.js"
+import type { Certificates, Made } from "../TlsMaterial.js"
 import { portOf } from "./support.js"
 
 /** One sentence of the contract of TLS. */
@@ -56,13 +59,13 @@ const pkis = new WeakMap<Certificates, Effect.Effect<Pki>>()
 export interface Pair {
   readonly client: Socket
   readonly server: Socket
-  readonly listener: Net.Listener
+  readonly listener: Listener.Listener
 }
 
 export interface PairOptions {
   readonly server?: ServerOptions
   readonly client?: ClientOptions
-  readonly connect?: Omit<Tls.ConnectTlsOptions, "context">
+  readonly connect?: Omit<TlsContext.ConnectTlsOptions, "context">
   readonly host?: string
 }
 
@@ -81,7 +84,7 @@ export interface Fixture {
   readonly clientContext: (options?: ClientOptions) => Effect.Effect<Tls.ClientContext, ContextError, Net.Net>
   readonly listening: (
     options?: ServerOptions
-  ) => Effect.Effect<Net.Listener, ContextError | SocketError.BindError, Net.Net | Scope.Scope>
+  ) => Effect.Effect<Listener.Listener, ContextError | SocketError.BindError, Net.Net | Scope.Scope>
   /** Both ends of a connection, handshake done on both. */
   readonly pair: (options?: PairOptions) => Effect.Effect<Pair, OpenError, Net.Net | Scope.Scope>
   /** The errors of both ends of a connection that does not come about; `undefined` where that end found nothing wrong. */
@@ -93,8 +96,8 @@ export interface Fixture {
 }
 
 export const dialing = (
-  listener: Net.Listener,
-  tls?: Tls.ClientContext | Tls.ConnectTlsOptions,
+  listener: Listener.Listener,
+  tls?: Tls.ClientContext | TlsContext.ConnectTlsOptions,
   host = "localhost"
 ): Effect.Effect<
   Socket,
@@ -146,7 +149,7 @@ export const tlsErrorOf = (exit: Exit.Exit<unknown, unknown>): TlsError | undefi
     }
   })
 
-export const tlsOf = (socket: Socket): Tls.TlsConnection => Option.getOrThrow(socket.tls)
+export const tlsOf = (socket: Socket): TlsConnection.TlsConnection => Option.getOrThrow(socket.tls)
 
 /** Throws unless the error is there, and for one of the reasons. */
 export const because = (error: TlsError | undefined, ...reasons: ReadonlyArray<TlsReason>): void => {

@@ -10,13 +10,21 @@ import type {
   Stats
 } from "../../DatagramSocket.js"
 import type { DatagramEvents, DatagramPlatform, DatagramTarget, DatagramTransport } from "../../DatagramTransport.js"
-import type { InetAddress } from "../../NetAddress.js"
 import * as NetAddress from "../../NetAddress.js"
-import type { Timeouts, TraceEvent } from "../../Socket.js"
-import type { ConnectError, DatagramError, DatagramReceiveError, DatagramSendError } from "../../SocketError.js"
-import { type InvalidOption, type SocketClosed, UnsupportedOption } from "../../SocketError.js"
+import type { InetAddress } from "../../NetAddress.js"
+import type { TraceEvent } from "../../Socket.js"
+import {
+  type ConnectError,
+  type DatagramError,
+  type DatagramReceiveError,
+  type DatagramSendError,
+  type InvalidOption,
+  type SocketClosed,
+  UnsupportedOption
+} from "../../SocketError.js"
+import type { Timeouts } from "../../SocketOptions.js"
 import type { Failure } from "../../Transport.js"
-import type { Hub } from "../netState.js"
+import type { NetState } from "../netState.js"
 import { type Listener, observe, Observers } from "../observers.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { nextSocketId } from "../socket/socketId.js"
@@ -46,7 +54,7 @@ const whole = (datagram: Datagram): Datagram => datagram
 export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
   readonly [DatagramSocketTypeId]: typeof DatagramSocketTypeId = DatagramSocketTypeId
   readonly id = nextSocketId()
-  readonly hub: Hub
+  readonly netState: NetState
   readonly transport: DatagramTransport
   readonly target: DatagramTarget
   readonly inbound: DatagramInbound
@@ -69,8 +77,8 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
   readonly receive: Effect.Effect<Uint8Array, DatagramReceiveError>
   readonly receiveFrom: Effect.Effect<Datagram, DatagramReceiveError>
 
-  constructor(hub: Hub, platform: DatagramPlatform, target: DatagramTarget, settings: DatagramSettings) {
-    this.hub = hub
+  constructor(netState: NetState, platform: DatagramPlatform, target: DatagramTarget, settings: DatagramSettings) {
+    this.netState = netState
     this.target = target
     this.label = settings.label
     this.timeouts = settings.timeouts
@@ -81,7 +89,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
     this.receive = this.inbound.read(bytesOf)
     this.receiveFrom = this.inbound.read(whole)
     this.transport = platform.bind(target)
-    hub.datagramSockets.add(this)
+    netState.datagramSockets.add(this)
     this.transport.open(this)
   }
 
@@ -247,7 +255,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
   }
 
   traced(event: TraceEvent["event"], bytes?: number): void {
-    const { observers: all } = this.hub
+    const { observers: all } = this.netState
     const { observers: own } = this
     if (all.isEmpty && (own === undefined || own.isEmpty)) return
     const shown: TraceEvent = bytes === undefined
@@ -290,7 +298,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
     this.isClosed = true
     this.startClosing()
     this.traced("closed")
-    this.hub.datagramSockets.delete(this)
+    this.netState.datagramSockets.delete(this)
     for (const listener of this.closeListeners.splice(0)) listener()
     this.onSettled?.()
   }

@@ -5,7 +5,7 @@ import * as NetAddress from "../../NetAddress.js"
 import { ConnectError, ConnectReason, type DatagramSendError, type InvalidOption } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
 import * as Options from "../net/targets.js"
-import type { Hub } from "../netState.js"
+import type { NetState } from "../netState.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import type { DatagramEndpoint } from "./endpoint.js"
 
@@ -28,7 +28,7 @@ const mapped = (host: string): string => `::ffff:${host}`
 
 /** The first address of `host`, in `family` where one is wanted; `dual` can reach IPv4 from an IPv6 socket. */
 export const resolve = (
-  hub: Hub,
+  netState: NetState,
   host: string,
   port: number,
   family: Family | undefined,
@@ -43,7 +43,7 @@ export const resolve = (
       : Effect.fail({ reason: "Unreachable", cause: new Error(`${host} is not an ${family} address`) })
   }
   return Effect.flatMap(
-    hub.platform.lookup(host, dual ? undefined : family),
+    netState.platform.lookup(host, dual ? undefined : family),
     (found): Effect.Effect<InetAddress, Failure> => {
       const fitting = found.find((address) => fits(address.family))
       if (fitting !== undefined) return Effect.succeed(NetAddress.inet(fitting.host, port))
@@ -60,7 +60,7 @@ const resolveFor = (socket: DatagramEndpoint, to: Destination): Effect.Effect<In
     const host = yield* Options.hostOf(to.host)
     const port = yield* Options.port("port", to.port, 1)
     const { address: { family }, ipv6Only } = socket.target
-    const resolved = resolve(socket.hub, host, port, family, family === "IPv6" && !ipv6Only)
+    const resolved = resolve(socket.netState, host, port, family, family === "IPv6" && !ipv6Only)
     const timeout = socket.timeouts.connect
     return yield* timeout === Infinity || NetAddress.familyOf(host) !== undefined
       ? resolved

@@ -20,7 +20,7 @@ import {
 import type { Failure } from "../../Transport.js"
 import { onScopeEnd } from "../net/scopeEnd.js"
 import * as Options from "../net/targets.js"
-import type { Hub } from "../netState.js"
+import type { NetState } from "../netState.js"
 import { forClock } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { DatagramEndpoint, type DatagramSettings } from "./endpoint.js"
@@ -54,8 +54,8 @@ const bindError = (target: string, failure: Failure): BindError =>
     ...(failure.cause === undefined ? {} : { cause: failure.cause })
   })
 
-const platformOf = (hub: Hub): Effect.Effect<DatagramPlatform, UnsupportedOption> => {
-  const { datagrams, name } = hub.platform
+const platformOf = (netState: NetState): Effect.Effect<DatagramPlatform, UnsupportedOption> => {
+  const { datagrams, name } = netState.platform
   return datagrams === undefined
     ? Effect.fail(new UnsupportedOption({ option: "udp", platform: name, why: "it has no datagrams" }))
     : Effect.succeed(datagrams)
@@ -63,7 +63,7 @@ const platformOf = (hub: Hub): Effect.Effect<DatagramPlatform, UnsupportedOption
 
 /** Binds, sets the options, and gives the socket for as long as the scope lasts. */
 const open = (
-  hub: Hub,
+  netState: NetState,
   platform: DatagramPlatform,
   target: DatagramTarget,
   shown: string,
@@ -76,7 +76,7 @@ const open = (
     if (refusal !== undefined) return yield* refusal
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
-        const socket = new DatagramEndpoint(hub, platform, target, settings)
+        const socket = new DatagramEndpoint(netState, platform, target, settings)
         const ready = Effect.zipRight(
           Effect.mapError(socket.settled, (failure) => bindError(shown, failure)),
           Effect.suspend(() => configure(socket, given, options))
@@ -102,15 +102,15 @@ const configure = (
 }
 
 export const bind = (
-  hub: Hub,
+  netState: NetState,
   options: BindOptions
 ): Effect.Effect<DatagramSocket, BindError | InvalidOption | UnsupportedOption, Scope.Scope> =>
   Effect.gen(function*() {
-    const platform = yield* platformOf(hub)
+    const platform = yield* platformOf(netState)
     if (options.path !== undefined) {
       return yield* new UnsupportedOption({
         option: "path",
-        platform: hub.platform.name,
+        platform: netState.platform.name,
         why: "it has no Unix-domain datagram sockets; use a Unix-domain stream (Net.connect, Net.listen)"
       })
     }
@@ -119,7 +119,7 @@ export const bind = (
     const port = yield* Options.port("port", options.port ?? 0, 0)
     const shown = NetAddress.formatHostPort(host, port)
     const address = yield* Effect.mapError(
-      DatagramNames.resolve(hub, host, port, family, false),
+      DatagramNames.resolve(netState, host, port, family, false),
       (failure) => bindError(shown, failure)
     )
     const target: DatagramTarget = {
@@ -128,11 +128,11 @@ export const bind = (
       reuseAddress: options.reuseAddress ?? false,
       reusePort: options.reusePort ?? false
     }
-    return yield* open(hub, platform, target, shown, options)
+    return yield* open(netState, platform, target, shown, options)
   })
 
 export const connect = (
-  hub: Hub,
+  netState: NetState,
   options: ConnectOptions
 ): Effect.Effect<
   DatagramSocket,
@@ -140,7 +140,7 @@ export const connect = (
   Scope.Scope
 > =>
   Effect.gen(function*() {
-    const platform = yield* platformOf(hub)
+    const platform = yield* platformOf(netState)
     const family = yield* Options.familyOption(options.family)
     const host = yield* Options.hostOf(options.host ?? "localhost")
     const port = yield* Options.port("port", options.port, 1)
@@ -149,7 +149,7 @@ export const connect = (
     const timeout = yield* TimeoutOptions.millis("timeouts.connect", options.timeouts?.connect ?? Infinity)
     const to = { host, port }
     const wanted = family ?? (localAddress === undefined ? undefined : NetAddress.familyOf(localAddress))
-    const peer = yield* DatagramNames.resolve(hub, host, port, wanted, false).pipe(
+    const peer = yield* DatagramNames.resolve(netState, host, port, wanted, false).pipe(
       (resolved) =>
         timeout === Infinity ? resolved : Effect.timeoutFail(resolved, {
           duration: timeout,
@@ -159,7 +159,7 @@ export const connect = (
     )
     const local = NetAddress.inet(localAddress ?? DatagramOptionsModule.unspecified(peer.family), localPort)
     const target: DatagramTarget = { address: local, ipv6Only: false, reuseAddress: false, reusePort: false }
-    const socket = yield* open(hub, platform, target, NetAddress.format(local), options)
+    const socket = yield* open(netState, platform, target, NetAddress.format(local), options)
     yield* socket.connect(peer)
     return socket
   })

@@ -63,7 +63,7 @@ export class DatagramOutbound {
   send(data: string | Uint8Array, to: InetAddress | undefined): Effect.Effect<void, DatagramSendError> {
     return Effect.suspend(() => {
       const { socket } = this
-      const size = typeof data === "string" ? socket.hub.platform.byteLength(data) : data.length
+      const size = typeof data === "string" ? socket.netState.platform.byteLength(data) : data.length
       const refusal = this.refuse(size, to)
       if (refusal !== undefined) return refusal
       if (!this.trusts(to)) return Effect.async<void, DatagramSendError>((resume) => this.start(data, size, to, resume))

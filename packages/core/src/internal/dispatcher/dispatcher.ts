@@ -10,14 +10,13 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Scope from "effect/Scope"
-import type { TraceEvent } from "../../Copas.js"
-import type { ServerStatus } from "../../Status.js"
+import type { ServerStatus, TraceEvent } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
 import { Observers } from "../observers.js"
 import { isNormalEnd, type StreamSocket } from "../socket/streamSocket.js"
 import { annotating } from "../thread/annotations.js"
 import { ThreadScope } from "../thread/scope.js"
-import { CurrentThread, DispatcherThread, type LineWait, threadOf } from "../thread/thread.js"
+import { CurrentThread, DispatcherThread, type QueueWait, threadOf } from "../thread/thread.js"
 import type { Deadlines } from "../time/deadlines.js"
 import { AcceptBurst } from "./acceptBurst.js"
 import { DispatcherScheduler } from "./scheduler.js"
@@ -32,7 +31,7 @@ const threadFlags = (flags: RuntimeFlags.RuntimeFlags): RuntimeFlags.RuntimeFlag
 const cancelled = Exit.interrupt(FiberId.none)
 
 /** A thread that waits until nothing else is left to do. */
-const untilTheEnd: LineWait = { isForever: true, label: "the end of all others", since: undefined, leave: () => {} }
+const untilTheEnd: QueueWait = { isForever: true, label: "the end of all others", since: undefined, leave: () => {} }
 
 /** What a thread is made from. */
 export interface Spawn {

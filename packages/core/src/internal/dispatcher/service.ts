@@ -1,18 +1,13 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type {
-  DatagramServer,
-  DatagramServerOptions,
-  Server,
-  ServerOptions,
-  Service,
-  ThreadOptions
-} from "../../Copas.js"
+import type { Service } from "../../Copas.js"
 import { type DatagramSocket, isDatagramSocket } from "../../DatagramSocket.js"
-import type { Listener, Service as NetService } from "../../Net.js"
+import type { Listener } from "../../Listener.js"
+import type { Service as NetService } from "../../Net.js"
+import type { DatagramServer, DatagramServerOptions, Server, ServerOptions } from "../../Server.js"
 import type { Socket } from "../../Socket.js"
 import { InvalidOption, ListenerClosed, type SocketClosed } from "../../SocketError.js"
-import type { ErrorHandler, Thread } from "../../Thread.js"
+import type { ErrorHandler, Thread, ThreadOptions } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
 import * as DispatcherNames from "../dispatcherNames.js"
 import type { NetListener } from "../net/listener.js"

@@ -1,13 +1,14 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Listener, ListenerStats } from "../../Net.js"
-import type { NetAddress } from "../../NetAddress.js"
+import type { Listener, ListenerStats } from "../../Listener.js"
 import * as NetAddressModule from "../../NetAddress.js"
+import type { NetAddress } from "../../NetAddress.js"
+import type { ListenTarget } from "../../NetPlatform.js"
 import type { Socket } from "../../Socket.js"
 import { AcceptError, ListenerClosed } from "../../SocketError.js"
 import type { TlsError } from "../../TlsError.js"
-import type { Failure, ListenEvents, ListenTarget, ListenTransport, Transport } from "../../Transport.js"
-import type { Hub } from "../netState.js"
+import type { Failure, ListenEvents, ListenTransport, Transport } from "../../Transport.js"
+import type { NetState } from "../netState.js"
 import { type Settings, StreamSocket } from "../socket/streamSocket.js"
 import { ListenerHandshakes, type ListenerTls } from "../tls/listenerHandshakes.js"
 import { ListenerTypeId } from "../typeIds.js"
@@ -25,7 +26,7 @@ const acceptReason = (failure: Failure): AcceptError["reason"] =>
 export class NetListener implements Listener, ListenEvents {
   readonly [ListenerTypeId]: typeof ListenerTypeId = ListenerTypeId
   readonly settings: Settings
-  private readonly hub: Hub
+  private readonly netState: NetState
   private readonly backlog: number
   private readonly transport: ListenTransport
   private pending: Array<Transport> = []
@@ -47,13 +48,13 @@ export class NetListener implements Listener, ListenEvents {
   private refused = 0
   private failed_ = 0
 
-  constructor(hub: Hub, target: ListenTarget, settings: Settings, tls: ListenerTls | undefined) {
-    this.hub = hub
+  constructor(netState: NetState, target: ListenTarget, settings: Settings, tls: ListenerTls | undefined) {
+    this.netState = netState
     this.backlog = target.backlog
     this.settings = settings
     this.handshakes = tls === undefined ? undefined : new ListenerHandshakes(tls, this)
-    hub.listeners.add(this)
-    this.transport = hub.platform.listen(target, this)
+    netState.listeners.add(this)
+    this.transport = netState.platform.listen(target, this)
   }
 
   get address(): NetAddress {
@@ -119,7 +120,7 @@ export class NetListener implements Listener, ListenEvents {
     if (this.isClosed) return
     this.isClosed = true
     this.isClosing = true
-    this.hub.listeners.delete(this)
+    this.netState.listeners.delete(this)
     for (const transport of this.pending.splice(0)) transport.destroy()
     this.handshakes?.close()
     this.wakeAll()
@@ -162,7 +163,7 @@ export class NetListener implements Listener, ListenEvents {
     const transport = this.pending.shift()
     if (transport === undefined) return undefined
     this.accepted_ += 1
-    return new StreamSocket(this.hub, transport, settings, ordinal)
+    return new StreamSocket(this.netState, transport, settings, ordinal)
   }
 
   /** Waits until there is something to take, or the listener is closed. */

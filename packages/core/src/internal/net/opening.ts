@@ -1,22 +1,33 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import type { CommonOptions, ConnectOptions, Listener, ListenOptions, SocketOptions } from "../../Net.js"
+import type { Listener } from "../../Listener.js"
 import * as NetAddress from "../../NetAddress.js"
+import type { ListenTarget } from "../../NetPlatform.js"
 import type { Socket } from "../../Socket.js"
-import type { InvalidOption, UnsupportedOption } from "../../SocketError.js"
-import { BindError, BindReason, ConnectError, ConnectReason } from "../../SocketError.js"
-import type { ClientContext, ConnectTlsOptions, ListenTlsOptions, ServerContext } from "../../Tls.js"
+import {
+  BindError,
+  BindReason,
+  ConnectError,
+  ConnectReason,
+  type InvalidOption,
+  type UnsupportedOption
+} from "../../SocketError.js"
+import type { CommonOptions, ConnectOptions, ListenOptions, SocketOptions } from "../../SocketOptions.js"
+import type { ClientContext, ConnectTlsOptions, ListenTlsOptions, ServerContext } from "../../TlsContext.js"
 import { TlsError } from "../../TlsError.js"
 import type { TlsPlatform, UpgradeRequest } from "../../TlsTransport.js"
-import type { Failure, ListenTarget, Transport } from "../../Transport.js"
-import type { Hub } from "../netState.js"
+import type { Failure, Transport } from "../../Transport.js"
+import type { NetState } from "../netState.js"
 import * as OptionRules from "../socket/options.js"
 import { type Settings, StreamSocket } from "../socket/streamSocket.js"
 import { forClock } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
-import { clientRequest, defaultClient, platformOf, secure, toTlsError } from "../tls/handshake.js"
+import { defaultClient, platformOf } from "../tls/contexts.js"
+import { toTlsError } from "../tls/handshake.js"
 import type { ListenerTls } from "../tls/listenerHandshakes.js"
+import { clientRequest } from "../tls/names.js"
+import { secure } from "../tls/upgrade.js"
 import { TlsContextTypeId } from "../typeIds.js"
 import { type Attempt, race } from "./happyEyeballs.js"
 import { NetListener } from "./listener.js"
@@ -48,18 +59,18 @@ const toBindReason = (failure: Failure): BindReason =>
   bindReasons.has(failure.reason) ? failure.reason as BindReason : "Unknown"
 
 const supported = (
-  hub: Hub,
+  netState: NetState,
   options: SocketOptions,
   target: ListenTarget | undefined,
   path: string | undefined
 ): Effect.Effect<void, UnsupportedOption | InvalidOption> => {
-  const refusal = hub.platform.unsupported(options, target, path)
+  const refusal = netState.platform.unsupported(options, target, path)
   return refusal === undefined ? Effect.void : Effect.fail(refusal)
 }
 
 /** The addresses to try, families alternating (RFC 8305, section 4). A name is looked up for `patience` at most. */
 const addressesOf = (
-  hub: Hub,
+  netState: NetState,
   host: string,
   port: number,
   family: NetAddress.Family | undefined,
@@ -71,7 +82,7 @@ const addressesOf = (
       ? Effect.succeed([NetAddress.inet(host, port)])
       : Effect.fail({ reason: "HostNotFound", cause: new Error(`${host} is not an ${family} address`) })
   }
-  const lookup = hub.platform.lookup(host, family)
+  const lookup = netState.platform.lookup(host, family)
   const bounded = patience === Infinity ? lookup : Effect.timeoutFail(lookup, {
     duration: patience,
     onTimeout: (): Failure => ({ reason: "TimedOut", cause: undefined })
@@ -94,15 +105,15 @@ interface Securing {
 
 /** What is needed for the handshake is made before anything is opened. */
 const clientTls = (
-  hub: Hub,
+  netState: NetState,
   { tls }: ConnectOptions,
   where: Options.ConnectWhere
 ): Effect.Effect<Securing | undefined, TlsError | InvalidOption | UnsupportedOption> =>
   Effect.gen(function*() {
     if (tls === undefined || tls === false) return undefined
-    const platform = yield* platformOf(hub)
+    const platform = yield* platformOf(netState)
     const options: ConnectTlsOptions = tls === true ? {} : isContext(tls) ? { context: tls } : tls
-    const context = options.context ?? (yield* defaultClient(hub))
+    const context = options.context ?? (yield* defaultClient(netState))
     const host = where.path === undefined ? where.host : undefined
     const request = yield* clientRequest(context, options, host, where.port)
     return { platform, request, timeout: context.handshakeTimeoutMillis }
@@ -120,13 +131,13 @@ const secureAs = (
   )
 
 const serverTls = (
-  hub: Hub,
+  netState: NetState,
   { tls }: ListenOptions,
   settings: Settings
 ): Effect.Effect<ListenerTls | undefined, InvalidOption | UnsupportedOption> =>
   Effect.gen(function*() {
     if (tls === undefined) return undefined
-    const platform = yield* platformOf(hub)
+    const platform = yield* platformOf(netState)
     const options: ListenTlsOptions = isContext(tls) ? { context: tls } : tls
     const maxHandshakes = yield* Options.count("tls.maxHandshakes", options.maxHandshakes ?? 4096, 1)
     return { platform, context: options.context, maxHandshakes, deadlines: settings.deadlines }
@@ -135,7 +146,7 @@ const serverTls = (
 const isContext = <C extends ClientContext | ServerContext>(tls: C | object): tls is C => TlsContextTypeId in tls
 
 export const connect = (
-  hub: Hub,
+  netState: NetState,
   options: ConnectOptions
 ): Effect.Effect<Socket, ConnectError | TlsError | InvalidOption | UnsupportedOption, Scope.Scope> =>
   Effect.gen(function*() {
@@ -144,8 +155,8 @@ export const connect = (
     const readSize = options.readSize === undefined
       ? undefined
       : yield* Options.count("readSize", options.readSize, 1024)
-    yield* supported(hub, options, undefined, where.path)
-    const securing = yield* clientTls(hub, options, where)
+    yield* supported(netState, options, undefined, where.path)
+    const securing = yield* clientTls(netState, options, where)
     const attempts: Array<Attempt> = []
     const failure = (reason: ConnectReason, cause: unknown): ConnectError =>
       new ConnectError({
@@ -162,13 +173,13 @@ export const connect = (
     const until = timeout === Infinity ? Infinity : deadlines.now() + timeout
     const open = (address: NetAddress.NetAddress): StreamSocket => {
       const { localAddress, localPort } = where
-      const transport = hub.platform.connect({ address, localAddress, localPort, readSize, options })
-      const socket = new StreamSocket(hub, transport, settings, 0)
+      const transport = netState.platform.connect({ address, localAddress, localPort, readSize, options })
+      const socket = new StreamSocket(netState, transport, settings, 0)
       socket.host = where.path === undefined ? where.host : undefined
       return socket
     }
     const addresses = where.path === undefined
-      ? addressesOf(hub, where.host, where.port, where.family, timeout)
+      ? addressesOf(netState, where.host, where.port, where.family, timeout)
       : Effect.succeed([NetAddress.unix(where.path)])
     const winner = addresses.pipe(
       Effect.flatMap((addresses) => race(attempts, addresses, deadlines, until, open)),
@@ -196,21 +207,21 @@ export const connect = (
   })
 
 export const adopt = (
-  hub: Hub,
+  netState: NetState,
   makeTransport: () => Transport,
   options: CommonOptions
 ): Effect.Effect<Socket, InvalidOption | UnsupportedOption, Scope.Scope> =>
   Effect.gen(function*() {
     const settings = yield* settingsOf(options)
-    yield* supported(hub, options, undefined, undefined)
+    yield* supported(netState, options, undefined, undefined)
     return yield* Effect.acquireRelease(
-      Effect.sync(() => new StreamSocket(hub, makeTransport(), settings, 0)),
+      Effect.sync(() => new StreamSocket(netState, makeTransport(), settings, 0)),
       (socket, exit) => socket.releaseWith(exit)
     )
   })
 
 export const listen = (
-  hub: Hub,
+  netState: NetState,
   options: ListenOptions
 ): Effect.Effect<Listener, BindError | InvalidOption | UnsupportedOption, Scope.Scope> =>
   Effect.gen(function*() {
@@ -219,18 +230,18 @@ export const listen = (
     const failure = (error: Failure): BindError =>
       new BindError({ reason: toBindReason(error), target: where.shown, cause: error.cause })
     const addresses = where.path === undefined
-      ? yield* Effect.mapError(addressesOf(hub, where.host, where.port, where.family), failure)
+      ? yield* Effect.mapError(addressesOf(netState, where.host, where.port, where.family), failure)
       : [NetAddress.unix(where.path)]
     const address = addresses[0]
     if (address === undefined) {
       return yield* failure({ reason: "HostNotFound", cause: new Error("the name has no address") })
     }
     const target: ListenTarget = { ...where.listening, address, options }
-    yield* supported(hub, options, target, where.path)
-    const secured = yield* serverTls(hub, options, settings)
+    yield* supported(netState, options, target, where.path)
+    const secured = yield* serverTls(netState, options, settings)
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
-        const listener = new NetListener(hub, target, settings, secured)
+        const listener = new NetListener(netState, target, settings, secured)
         return Effect.matchCauseEffect(Effect.mapError(restore(listener.bound), failure), {
           onFailure: (cause) => Effect.zipRight(listener.shut, Effect.failCause(cause)),
           onSuccess: () => Effect.as(onScopeEnd(() => listener.shut), listener)

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
-import type { ConnectOptions, ListenOptions } from "../../Net.js"
 import { type Family, familyOf, format, formatHostPort, unix } from "../../NetAddress.js"
+import type { ListenTarget } from "../../NetPlatform.js"
 import { InvalidOption } from "../../SocketError.js"
-import type { ListenTarget } from "../../Transport.js"
+import type { ConnectOptions, ListenOptions } from "../../SocketOptions.js"
 
 const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
   Effect.fail(

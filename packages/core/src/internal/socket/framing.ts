@@ -43,7 +43,7 @@ const lineOf = (inbound: Inbound, maxLength: number, encoding: "utf-8" | "latin1
   }
   const drop = end > 0 && buffer.byteAt(end - 1) === carriageReturn ? 2 : 1
   const length = end + 1 - drop
-  return length > maxLength ? false : buffer.takeText(length, drop, encoding, socket.hub.platform.decode)
+  return length > maxLength ? false : buffer.takeText(length, drop, encoding, socket.netState.platform.decode)
 }
 
 const takeLine = (

@@ -1,6 +1,6 @@
 import * as Duration from "effect/Duration"
-import type { SocketOptions } from "../../Net.js"
 import { InvalidOption } from "../../SocketError.js"
+import type { SocketOptions } from "../../SocketOptions.js"
 
 const isWholeSecond = (value: unknown): boolean => {
   try {

@@ -131,7 +131,7 @@ export class Outbound {
       const bytes = encoder.encode(data)
       this.enqueue(bytes, bytes.length)
     } else {
-      this.enqueue(data, socket.hub.platform.byteLength(data))
+      this.enqueue(data, socket.netState.platform.byteLength(data))
     }
     return this.hasRoom() ? Effect.void : this.wait("send", from, this.queued, () => this.hasRoom())
   }
@@ -142,7 +142,7 @@ export class Outbound {
     this.queued += length
     if (this.inFlight === 0 && !this.flushing) {
       this.flushing = true
-      this.socket.hub.flushSoon(this)
+      this.socket.netState.flushSoon(this)
     }
   }
 
@@ -237,7 +237,7 @@ export class Outbound {
     let room = largestWrite
     let taken = 0
     for (const chunk of queue) {
-      const length = typeof chunk === "string" ? this.socket.hub.platform.byteLength(chunk) : chunk.length
+      const length = typeof chunk === "string" ? this.socket.netState.platform.byteLength(chunk) : chunk.length
       if (length <= room || (typeof chunk === "string" && taken === 0)) {
         chunks.push(chunk)
         room -= length

@@ -6,10 +6,9 @@ import * as Exit from "effect/Exit"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { SocketOptions } from "../../Net.js"
-import type { NetAddress } from "../../NetAddress.js"
 import * as NetAddressModule from "../../NetAddress.js"
-import type { LineOptions, Socket, Stats, Timeouts, TraceEvent } from "../../Socket.js"
+import type { NetAddress } from "../../NetAddress.js"
+import type { LineOptions, Socket, Stats, TraceEvent } from "../../Socket.js"
 import {
   type InvalidOption,
   isEndOfConversation,
@@ -20,9 +19,10 @@ import {
   type SocketClosed,
   UnsupportedOption
 } from "../../SocketError.js"
-import type { TlsConnection } from "../../Tls.js"
+import type { SocketOptions, Timeouts } from "../../SocketOptions.js"
+import type { TlsConnection } from "../../TlsConnection.js"
 import type { Events, Failure, Transport } from "../../Transport.js"
-import type { Hub } from "../netState.js"
+import type { NetState } from "../netState.js"
 import { type Listener, observe, Observers } from "../observers.js"
 import { Deadline, type Deadlines } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
@@ -67,7 +67,7 @@ class LingerDeadline extends Deadline {
 export class StreamSocket implements Socket, Events {
   readonly [SocketTypeId]: typeof SocketTypeId = SocketTypeId
   readonly id: number
-  readonly hub: Hub
+  readonly netState: NetState
   /** Another one from the start of a TLS handshake on: it stands over the first. */
   transport: Transport
   /** The host as the caller of `connect` gave it. */
@@ -94,9 +94,9 @@ export class StreamSocket implements Socket, Events {
   owner: { readonly socketClosed: (socket: StreamSocket) => void } | undefined = undefined
   private connectListener: (() => void) | undefined = undefined
 
-  constructor(hub: Hub, transport: Transport, settings: Settings, ordinal: number) {
+  constructor(netState: NetState, transport: Transport, settings: Settings, ordinal: number) {
     this.id = nextSocketId()
-    this.hub = hub
+    this.netState = netState
     this.transport = transport
     this.settings = settings
     this.ordinal = ordinal
@@ -104,7 +104,7 @@ export class StreamSocket implements Socket, Events {
     this.openedAt = settings.deadlines.now()
     this.inbound = new Inbound(this)
     this.outbound = new Outbound(this)
-    hub.sockets.add(this)
+    netState.sockets.add(this)
     transport.open(this)
     // A platform may know the address only for as long as the connection is there, and the name is made of it.
     if (settings.label === "" && this.isConnected) void transport.remoteAddress
@@ -258,7 +258,7 @@ export class StreamSocket implements Socket, Events {
   }
 
   traced(event: TraceEvent["event"], bytes?: number): void {
-    const { observers: all } = this.hub
+    const { observers: all } = this.netState
     const { observers: own } = this
     if (all.isEmpty && (own === undefined || own.isEmpty)) return
     const shown: TraceEvent = bytes === undefined
@@ -323,7 +323,7 @@ export class StreamSocket implements Socket, Events {
     this.inbound.disarm()
     this.outbound.disarm()
     if (this.linger !== undefined) this.deadlines.cancel(this.linger)
-    this.hub.forget(this)
+    this.netState.forget(this)
     this.owner?.socketClosed(this)
     const listeners = this.closeListeners
     this.closeListeners = undefined

@@ -22,7 +22,7 @@ export const threadOf = (fiber: Fiber.RuntimeFiber<any, any>): DispatcherThread 
   fiber.currentContext.unsafeMap.get(CurrentThread.key)
 
 /** Its own fiber's wait in a line: for a lock, a semaphore, a queue or a future. */
-export interface LineWait {
+export interface QueueWait {
   /** Without a limit: that does not keep the dispatcher going. */
   readonly isForever: boolean
   /** What for, to a person. */
@@ -53,7 +53,7 @@ export class DispatcherThread implements Thread<any, any> {
   exit: Exit.Exit<any, any> | undefined = undefined
   /** Takes the end of the thread, its failure included, in place of the error handler. */
   watcher: ((exit: Exit.Exit<any, any>) => void) | undefined = undefined
-  waitsIn: LineWait | undefined = undefined
+  waitsIn: QueueWait | undefined = undefined
   /** It was interrupted, and is about to end: what it waited for does not count any more. */
   private isCut = false
   private endListeners: Array<() => void> | undefined = undefined
@@ -163,7 +163,7 @@ export class DispatcherThread implements Thread<any, any> {
     this.activityChanged(wasInactive)
   }
 
-  waitBegins(wait: LineWait): void {
+  waitBegins(wait: QueueWait): void {
     // One that stands may be of a wait that was interrupted.
     this.waitsIn?.leave()
     const isCounted = wait.isForever || this.waitsIn?.isForever === true || this.isSleeping
@@ -172,7 +172,7 @@ export class DispatcherThread implements Thread<any, any> {
     if (isCounted) this.activityChanged(wasInactive)
   }
 
-  waitEnds(wait: LineWait): void {
+  waitEnds(wait: QueueWait): void {
     if (this.waitsIn !== wait) return
     const isCounted = wait.isForever || this.isSleeping
     const wasInactive = isCounted && this.isInactive

@@ -6,7 +6,7 @@ import * as FiberRef from "effect/FiberRef"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as RuntimeFlagsPatch from "effect/RuntimeFlagsPatch"
 import { Deadline, type Deadlines, forClock } from "../time/deadlines.js"
-import { type DispatcherThread, type LineWait, threadOf } from "./thread.js"
+import { type DispatcherThread, type QueueWait, threadOf } from "./thread.js"
 
 export type AnyFiber = Fiber.RuntimeFiber<any, any>
 
@@ -35,7 +35,7 @@ export interface Request<A, E> {
 }
 
 /** One fiber in the line. */
-class Waiter extends Deadline implements Wait, LineWait {
+class Waiter extends Deadline implements Wait, QueueWait {
   previous: Waiter | undefined = undefined
   next: Waiter | undefined = undefined
   /** Where it is: in the line, among those that were granted and did not come yet, or nowhere. */
@@ -49,7 +49,7 @@ class Waiter extends Deadline implements Wait, LineWait {
   since: number | undefined = undefined
   isForever = false
   thread: DispatcherThread | undefined = undefined
-  readonly line: WaitLine
+  readonly line: WaitQueue
   readonly fiber: AnyFiber
   readonly isInterruptible: boolean
   /** Only where somebody asks for the time. */
@@ -58,7 +58,7 @@ class Waiter extends Deadline implements Wait, LineWait {
   readonly request: Request<any, any>
 
   constructor(
-    line: WaitLine,
+    line: WaitQueue,
     fiber: AnyFiber,
     isInterruptible: boolean,
     deadlines: Deadlines | undefined,
@@ -143,7 +143,7 @@ const interruptible = RuntimeFlagsPatch.enable(RuntimeFlags.Interruption)
  * Without one (`isLight`) the line looks for itself, when it would grant, and once more after the woken fiber had its
  * turn. That is as good where everybody asks for the same amount: then a waiter that is gone holds nobody up.
  */
-export class WaitLine {
+export class WaitQueue {
   /** What is there, and granted to nobody. */
   available: number
   isDestroyed = false

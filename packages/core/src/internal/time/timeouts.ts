@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Timeouts } from "../../Socket.js"
 import { InvalidOption } from "../../SocketError.js"
+import type { Timeouts } from "../../SocketOptions.js"
 
 /** The three time-outs in milliseconds; `Infinity` where there is none. */
 export interface Millis {

@@ -1,9 +1,10 @@
-import type { ServerContext } from "../../Tls.js"
+import type { ServerContext } from "../../TlsContext.js"
 import type { TlsError } from "../../TlsError.js"
 import type { TlsFailure, TlsPlatform, TlsTransport, UpgradeRequest } from "../../TlsTransport.js"
 import type { Transport } from "../../Transport.js"
 import type { Deadlines } from "../time/deadlines.js"
-import { Handshake, serverRequest, toTlsError } from "./handshake.js"
+import { Handshake, toTlsError } from "./handshake.js"
+import { serverRequest } from "./names.js"
 
 /** How a listener does TLS. */
 export interface ListenerTls {

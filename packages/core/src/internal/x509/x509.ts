@@ -2,12 +2,12 @@ import * as Option from "effect/Option"
 import type {
   AlternativeName,
   Certificate,
-  CertificateCrypto,
   DigestAlgorithm,
   DistinguishedName,
   Extension,
   PublicKey
 } from "../../Certificate.js"
+import type { CertificateCrypto } from "../../TlsTransport.js"
 import { CertificateTypeId } from "../typeIds.js"
 import * as Der from "./der.js"
 import { curveBits, oidName } from "./oids.js"

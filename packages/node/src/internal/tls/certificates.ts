@@ -1,5 +1,6 @@
-import * as Certificate from "@copas/core/Certificate"
+import type * as Certificate from "@copas/core/Certificate"
 import type { TlsError } from "@copas/core/TlsError"
+import * as TlsTransport from "@copas/core/TlsTransport"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Crypto from "node:crypto"
@@ -21,7 +22,7 @@ const holds = (question: () => boolean): boolean => {
 export const isFor = (der: Uint8Array, host: string): boolean =>
   holds(() => Tls.checkServerIdentity(host, x509(der).toLegacyObject()) === undefined)
 
-const crypto: Certificate.CertificateCrypto = {
+const crypto: TlsTransport.CertificateCrypto = {
   digest: (algorithm, bytes) => Crypto.createHash(algorithm).update(bytes).digest(),
   issued: (issuer, der) =>
     holds(() => {
@@ -32,7 +33,7 @@ const crypto: Certificate.CertificateCrypto = {
 }
 
 /** `None` when it is malformed. */
-export const fromRaw = (raw: Uint8Array): Option.Option<Certificate.Certificate> => Certificate.fromDer(raw, crypto)
+export const fromRaw = (raw: Uint8Array): Option.Option<Certificate.Certificate> => TlsTransport.fromDer(raw, crypto)
 
 /** What of `getPeerCertificate` or `getCertificate` is needed. `getPeerX509Certificate` damages the chain (Node 20). */
 export const fromSocket = (

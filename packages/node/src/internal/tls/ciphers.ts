@@ -1,4 +1,4 @@
-import type { TlsInfo } from "@copas/core/Tls"
+import type { TlsInfo } from "@copas/core/TlsConnection"
 
 type Described = Pick<TlsInfo, "authentication" | "bits" | "encryption" | "keyExchange" | "mac">
 

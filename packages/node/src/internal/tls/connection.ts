@@ -1,6 +1,6 @@
 import type { Certificate } from "@copas/core/Certificate"
-import type { Authorization, TlsConnection, TlsInfo } from "@copas/core/Tls"
-import type { Version } from "@copas/core/TlsOptions"
+import type { Authorization, TlsConnection, TlsInfo } from "@copas/core/TlsConnection"
+import type { Version } from "@copas/core/TlsContext"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"

@@ -1,4 +1,4 @@
-import type { TlsaRecord } from "@copas/core/Tls"
+import type { TlsaRecord } from "@copas/core/TlsContext"
 import * as Crypto from "node:crypto"
 import * as Tls from "node:tls"
 

@@ -1,5 +1,5 @@
+import type { CommonContextOptions, Identity, Material } from "@copas/core/TlsContext"
 import { TlsError, type TlsPart } from "@copas/core/TlsError"
-import type { CommonContextOptions, Identity, Material } from "@copas/core/TlsOptions"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"

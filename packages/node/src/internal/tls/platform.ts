@@ -1,6 +1,11 @@
-import type { ServerContext } from "@copas/core/Tls"
+import type {
+  ClientOptions,
+  CommonContextOptions,
+  PresharedKey,
+  ServerContext,
+  ServerOptions
+} from "@copas/core/TlsContext"
 import type { TlsError } from "@copas/core/TlsError"
-import type { ClientOptions, CommonContextOptions, PresharedKey, ServerOptions } from "@copas/core/TlsOptions"
 import type { HandshakeEvents, TlsPlatform, TlsTransport, UpgradeRequest } from "@copas/core/TlsTransport"
 import type { Transport } from "@copas/core/Transport"
 import * as Duration from "effect/Duration"
@@ -10,7 +15,7 @@ import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
 import * as Tls from "node:tls"
 import { domainToASCII } from "node:url"
-import { NodeTransport } from "../../NodeSocket.js"
+import { NodeTransport } from "../net/transport.js"
 import * as Certificates from "./certificates.js"
 import { Refusal } from "./errors.js"
 import { bad, common, dhparam, tryPart } from "./material.js"

@@ -4,6 +4,7 @@
  * Whatever the server says, passive connections go to the control connection's host (RFC 959 lets a server name any
  * host: a bounce), and active ones are taken from there alone.
  */
+import type * as Listener from "@copas/core/Listener"
 import * as Net from "@copas/core/Net"
 import type { Socket } from "@copas/core/Socket"
 import type { BindError, InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
@@ -98,7 +99,7 @@ const pasv = (core: Core, isBulk: boolean): Effect.Effect<Arranged, Refused | Fa
 const listenOn = (
   core: Core,
   host: string
-): Effect.Effect<Net.Listener, BindError | InvalidOption | UnsupportedOption, Scope.Scope> => {
+): Effect.Effect<Listener.Listener, BindError | InvalidOption | UnsupportedOption, Scope.Scope> => {
   const { activePorts } = core.settings
   const listen = (port: number) =>
     core.net.listen({
@@ -111,7 +112,7 @@ const listenOn = (
   if (activePorts === undefined) return listen(0)
   const [first, last] = activePorts
   const next = (port: number): Effect.Effect<
-    Net.Listener,
+    Listener.Listener,
     BindError | InvalidOption | UnsupportedOption,
     Scope.Scope
   > =>
@@ -128,7 +129,7 @@ const mostStrangers = 32
 
 const acceptFrom = (
   core: Core,
-  listener: Net.Listener,
+  listener: Listener.Listener,
   mode: FtpError.DataMode,
   command: Command.Command
 ): Effect.Effect<Socket, Failure, Scope.Scope> => {

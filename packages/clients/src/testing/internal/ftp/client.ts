@@ -3,8 +3,8 @@
  */
 import type * as Net from "@copas/core/Net"
 import type { Socket } from "@copas/core/Socket"
-import type { ServerContext } from "@copas/core/Tls"
 import * as Tls from "@copas/core/Tls"
+import type { ServerContext } from "@copas/core/TlsContext"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import { names } from "../../../internal/socket/options.js"
-import type { SocketOptions } from "../../../Net.js"
 import { InvalidOption, UnsupportedOption } from "../../../SocketError.js"
+import type { SocketOptions } from "../../../SocketOptions.js"
 
 export const platformName = "NetMemory"
 

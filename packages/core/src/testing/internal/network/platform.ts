@@ -1,5 +1,5 @@
+import type { Platform } from "../../../NetPlatform.js"
 import { UnsupportedOption } from "../../../SocketError.js"
-import type { Platform } from "../../../Transport.js"
 import * as TlsPlatform from "../tls/platform.js"
 import { byteLength, decode } from "../tls/text.js"
 import { connect } from "./connecting.js"

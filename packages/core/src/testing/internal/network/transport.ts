@@ -1,7 +1,7 @@
 import { Deadline } from "../../../internal/time/deadlines.js"
-import type { SocketOptions } from "../../../Net.js"
 import type { NetAddress } from "../../../NetAddress.js"
 import type { InvalidOption, UnsupportedOption } from "../../../SocketError.js"
+import type { SocketOptions } from "../../../SocketOptions.js"
 import type { Events, Failure, Transport } from "../../../Transport.js"
 import { Flow } from "./flow.js"
 import type { MemoryHost } from "./host.js"

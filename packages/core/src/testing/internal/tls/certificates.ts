@@ -1,9 +1,10 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Certificate from "../../../Certificate.js"
+import type * as Certificate from "../../../Certificate.js"
 import * as Der from "../../../internal/x509/der.js"
 import { familyOf } from "../../../NetAddress.js"
 import { TlsError, type TlsPart } from "../../../TlsError.js"
+import * as TlsTransport from "../../../TlsTransport.js"
 import * as Pem from "./pem.js"
 import { digest, equalBytes } from "./sha.js"
 import { encode } from "./text.js"
@@ -98,7 +99,7 @@ export const isIssuedBy = (certificate: Certificate.Certificate, issuer: Certifi
 
 // ---- reading
 
-const crypto: Certificate.CertificateCrypto = {
+const crypto: TlsTransport.CertificateCrypto = {
   digest,
   issued: (issuer, der) => {
     const [parent, child] = [fromDer(issuer), fromDer(der)]
@@ -112,7 +113,7 @@ const crypto: Certificate.CertificateCrypto = {
 
 /** `undefined` when it is malformed. */
 export const fromDer = (der: Uint8Array): Certificate.Certificate | undefined =>
-  Option.getOrUndefined(Certificate.fromDer(der, crypto))
+  Option.getOrUndefined(TlsTransport.fromDer(der, crypto))
 
 /** The largest certificate that is read at all. */
 export const largestCertificate = 256 * 1024

@@ -1,4 +1,4 @@
-import type { Version } from "../../../TlsOptions.js"
+import type { Version } from "../../../TlsContext.js"
 
 // ---- versions
 

@@ -1,7 +1,7 @@
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { Certificate, DigestAlgorithm } from "../../../Certificate.js"
-import type { Authorization, TlsConnection, TlsInfo } from "../../../Tls.js"
+import type { Authorization, TlsConnection, TlsInfo } from "../../../TlsConnection.js"
 import { curveBits, findCipher } from "./ciphers.js"
 import type { Agreed, Handshake } from "./handshake.js"
 import { digest, expand } from "./sha.js"

@@ -1,7 +1,7 @@
 /** What both sides of a handshake of the stand-in for TLS have in common. */
 import type { Certificate } from "../../../Certificate.js"
-import type { Authorization } from "../../../Tls.js"
-import type { Version } from "../../../TlsOptions.js"
+import type { Authorization } from "../../../TlsConnection.js"
+import type { Version } from "../../../TlsContext.js"
 import type { TlsFailure, UpgradeRequest } from "../../../TlsTransport.js"
 import { violation } from "./alerts.js"
 import type { Cipher } from "./ciphers.js"

@@ -135,7 +135,7 @@ export const openData = (payload: Uint8Array, checksum: Checksum): Uint8Array | 
 const Bytes = Schema.Uint8ArrayFromBase64
 export const VersionName = Schema.Literal("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
-const ClientHello = Schema.TaggedStruct("ClientHello", {
+export const ClientHello = Schema.TaggedStruct("ClientHello", {
   random: Bytes,
   versions: Schema.Array(VersionName),
   ciphers: Schema.Array(Schema.String),
@@ -148,7 +148,7 @@ const ClientHello = Schema.TaggedStruct("ClientHello", {
   psk: Schema.optional(Schema.Struct({ identity: Schema.String, binder: Bytes }))
 })
 
-const ServerHello = Schema.TaggedStruct("ServerHello", {
+export const ServerHello = Schema.TaggedStruct("ServerHello", {
   random: Bytes,
   version: VersionName,
   cipher: Schema.String,
@@ -162,16 +162,16 @@ const ServerHello = Schema.TaggedStruct("ServerHello", {
   asksCertificate: Schema.Boolean
 })
 
-const ClientReply = Schema.TaggedStruct("ClientReply", {
+export const ClientReply = Schema.TaggedStruct("ClientReply", {
   chain: Schema.Array(Bytes),
   pskIdentity: Schema.optional(Schema.String)
 })
 
 const Finished = Schema.TaggedStruct("Finished", { verify: Bytes })
 
-const NewTicket = Schema.TaggedStruct("NewTicket", { ticket: Bytes, secret: Bytes, lifetime: Schema.Number })
+export const NewTicket = Schema.TaggedStruct("NewTicket", { ticket: Bytes, secret: Bytes, lifetime: Schema.Number })
 
-const Message = Schema.Union(ClientHello, ServerHello, ClientReply, Finished, NewTicket)
+export const Message = Schema.Union(ClientHello, ServerHello, ClientReply, Finished, NewTicket)
 
 export type Message = typeof Message.Type
 export type ClientHello = typeof ClientHello.Type

@@ -1,6 +1,6 @@
 import * as Option from "effect/Option"
 import type { Certificate } from "../../../Certificate.js"
-import type { Version } from "../../../TlsOptions.js"
+import type { Version } from "../../../TlsContext.js"
 import type { UpgradeRequest } from "../../../TlsTransport.js"
 import { violation } from "./alerts.js"
 import { fromDer } from "./certificates.js"

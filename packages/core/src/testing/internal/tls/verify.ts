@@ -1,7 +1,7 @@
 import * as Option from "effect/Option"
 import type { Certificate } from "../../../Certificate.js"
 import * as Der from "../../../internal/x509/der.js"
-import type { TlsaRecord } from "../../../Tls.js"
+import type { TlsaRecord } from "../../../TlsContext.js"
 import type { TlsReason } from "../../../TlsError.js"
 import type { TlsFailure } from "../../../TlsTransport.js"
 import { extension, isFor, isIssuedBy, isSelfIssued } from "./certificates.js"

@@ -8,12 +8,12 @@
  *
  * @since 0.1.0
  */
-import type { Service } from "@copas/core/Net"
-import { Net } from "@copas/core/Net"
+import { Net, type Service } from "@copas/core/Net"
 import type { Family } from "@copas/core/NetAddress"
-import type * as CopasSocket from "@copas/core/Socket"
 import type { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
+import type * as SocketOptions from "@copas/core/SocketOptions"
 import * as Tls from "@copas/core/Tls"
+import type * as TlsContext from "@copas/core/TlsContext"
 import type { TlsError } from "@copas/core/TlsError"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type * as Undici from "@effect/platform-node/Undici"
@@ -34,12 +34,12 @@ import { SocketDuplex } from "./internal/http/duplex.js"
  */
 export interface Options {
   /** For `https:`. Default a context with the platform's authorities; servers are verified either way. */
-  readonly tls?: Tls.ClientContext | Omit<Tls.ConnectTlsOptions, "alpn" | "session" | "sessionKey"> | undefined
+  readonly tls?: Tls.ClientContext | Omit<TlsContext.ConnectTlsOptions, "alpn" | "session" | "sessionKey"> | undefined
   /**
    * Of each connection. `connect` bounds name, connection and handshake together, and is 10 seconds by default; `send`
    * and `receive` count from the last byte moved, also while a kept-alive connection has no request.
    */
-  readonly timeouts?: CopasSocket.Timeouts | undefined
+  readonly timeouts?: SocketOptions.Timeouts | undefined
   readonly family?: Family | undefined
   /** Connect from this address of this machine. */
   readonly localAddress?: string | undefined
@@ -159,7 +159,7 @@ export const layer = (
  * @example
  * ```ts
  * import { Net, Tls } from "@copas/core"
- * import { NodeHttpDispatcher, NodeNet } from "@copas/node"
+ * import { NodeUndici, NodeNet } from "@copas/node"
  * import { HttpClient } from "@effect/platform"
  * import { Effect, Layer } from "effect"
  *
@@ -167,7 +167,7 @@ export const layer = (
  * const Http = Layer.unwrapEffect(
  *   Effect.map(
  *     Tls.client({ ca: { path: "/etc/intranet/ca.pem" }, minVersion: "TLSv1.3" }),
- *     (tls) => NodeHttpDispatcher.layerHttpClient({ tls, timeouts: { receive: "30 seconds" } })
+ *     (tls) => NodeUndici.layerHttpClient({ tls, timeouts: { receive: "30 seconds" } })
  *   )
  * ).pipe(Layer.provide(NodeNet.layer))
  *

@@ -23,7 +23,7 @@ const mostTrailers = 128
  * @category errors
  */
 export class ChunkedCodingError
-  extends Schema.TaggedError<ChunkedCodingError>("@copas/core/Chunked/ChunkedCodingError")("ChunkedCodingError", {
+  extends Schema.TaggedError<ChunkedCodingError>("@copas/core/ChunkedCoding/ChunkedCodingError")("ChunkedCodingError", {
     /** The socket's name. */
     socket: Schema.String,
     expected: Schema.String,

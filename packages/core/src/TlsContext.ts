@@ -6,7 +6,7 @@
 import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import type { ServerContext } from "./Tls.js"
+import type { TlsContextTypeId } from "./internal/typeIds.js"
 
 /**
  * A certificate, a key, a list of them: PEM text, the bytes of a PEM or DER file, or where such a file is. A
@@ -171,4 +171,100 @@ export interface ServerOptions extends CommonContextOptions {
   readonly psk?: ((identity: string) => Option.Option<Uint8Array | Redacted.Redacted<Uint8Array>>) | undefined
   /** Shown to clients up to TLS 1.2, so that they find their key. */
   readonly pskHint?: string | undefined
+}
+
+/**
+ * What the clients of a program share: trust, identity, settings, the sessions that can be resumed. Built once by
+ * `Tls.client`, used for any number of connections.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientContext {
+  readonly [TlsContextTypeId]: typeof TlsContextTypeId
+  readonly role: "client"
+  readonly handshakeTimeoutMillis: number
+  /** The platform's. */
+  readonly native: unknown
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerContext {
+  readonly [TlsContextTypeId]: typeof TlsContextTypeId
+  readonly role: "server"
+  readonly handshakeTimeoutMillis: number
+  /** The platform's. */
+  readonly native: unknown
+}
+
+/**
+ * One TLSA record. RFC 6698, section 2.1.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TlsaRecord {
+  /** 0 PKIX-TA, 1 PKIX-EE, 2 DANE-TA, 3 DANE-EE. */
+  readonly usage: number
+  /** 0 the whole certificate, 1 its public key. */
+  readonly selector: number
+  /** 0 the bytes themselves, 1 their SHA-256, 2 their SHA-512. */
+  readonly matchingType: number
+  readonly data: Uint8Array
+}
+
+/**
+ * How one client connection uses its context.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConnectTlsOptions {
+  /** Default a context with the platform's authorities and full verification, built once for the network. */
+  readonly context?: ClientContext | undefined
+  /**
+   * The name to ask for and to verify. Default the host that is connected to; a numeric address is verified, but not
+   * asked for (RFC 6066, section 3).
+   */
+  readonly serverName?: string | undefined
+  /** Offer these protocols instead of the context's. */
+  readonly alpn?: ReadonlyArray<string> | undefined
+  /**
+   * Sessions are kept and looked for under this key. Default host and port. A protocol that wants several connections
+   * in one session (FTP's data connections, RFC 4217 section 10) gives all of them one key.
+   */
+  readonly sessionKey?: string | undefined
+  /** Offer this session, whatever is kept. */
+  readonly session?: Redacted.Redacted<Uint8Array> | undefined
+  /**
+   * The server's TLSA records, validated by DNSSEC: at least one must match. Usages 2 and 3 stand for themselves,
+   * without the platform's authorities. Records of unknown kinds are passed over; with none left the context decides.
+   */
+  readonly dane?: ReadonlyArray<TlsaRecord> | undefined
+}
+
+/**
+ * How a listener uses its context.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ListenTlsOptions {
+  readonly context: ServerContext
+  /** How many handshakes may be under way at once; past it the oldest is dropped. Default 4096. */
+  readonly maxHandshakes?: number | undefined
+}
+
+/**
+ * How `upgrade` uses its context.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UpgradeOptions extends Omit<ConnectTlsOptions, "context"> {
+  /** Instead of the context's. */
+  readonly handshakeTimeout?: Duration.DurationInput | undefined
 }

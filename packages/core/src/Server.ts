@@ -1,0 +1,73 @@
+import type * as Effect from "effect/Effect"
+import type { DatagramSocket, Stats as DatagramStats } from "./DatagramSocket.js"
+import type * as Listener from "./Listener.js"
+import type { Timeouts } from "./SocketOptions.js"
+import type { ErrorHandler } from "./Thread.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerOptions {
+  /** Names the server; its sockets are `name:client_N`, its threads `name:handler_N`. Default the listener's address. */
+  readonly name?: string | undefined
+  /** For the accepted sockets; what is not named is inherited from the listener. */
+  readonly timeouts?: Timeouts | undefined
+  /** How many connections may be open at once; more wait in the listener's backlog. Default: no limit of its own. */
+  readonly maxConnections?: number | undefined
+  /** Default true: the socket is closed when its handler ends. With false it is the caller's to close. */
+  readonly autoClose?: boolean | undefined
+  /** Gets the failures of this server's handlers in place of the dispatcher's handler. */
+  readonly onError?: ErrorHandler | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerStats extends Listener.ListenerStats {
+  /** Connections that were ever handed to the handler. */
+  readonly connections: number
+  /** Connections that are open now, those included that still flush. */
+  readonly active: number
+  readonly handlerFailures: number
+}
+
+/**
+ * A server that the dispatcher runs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Server {
+  readonly name: string
+  readonly listener: Listener.Listener
+  readonly stats: Effect.Effect<ServerStats>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface DatagramServerOptions {
+  /** Names the server; its thread is `name:handler`. Default the socket's name. */
+  readonly name?: string | undefined
+  /** Set on the socket; what is not named stays as it is. */
+  readonly timeouts?: Timeouts | undefined
+  /** Default false: when the handler ends, the socket stays open until its scope ends. */
+  readonly autoClose?: boolean | undefined
+  /** Gets the handler's failure in place of the dispatcher's handler. */
+  readonly onError?: ErrorHandler | undefined
+}
+
+/**
+ * A handler on a datagram socket that the dispatcher runs. It ends with its handler.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DatagramServer {
+  readonly name: string
+  readonly socket: DatagramSocket
+  readonly stats: Effect.Effect<DatagramStats>
+}

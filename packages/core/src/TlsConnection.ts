@@ -1,0 +1,88 @@
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type { Certificate } from "./Certificate.js"
+import type { Version } from "./TlsContext.js"
+import type { TlsReason } from "./TlsError.js"
+
+/**
+ * What was agreed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TlsInfo {
+  readonly protocol: Version
+  /** OpenSSL's name of the cipher, `ECDHE-RSA-AES128-GCM-SHA256` for example. */
+  readonly cipher: string
+  /** The name in the RFCs. */
+  readonly standardCipher: string
+  /** Of the symmetric cipher, in bits. */
+  readonly bits: number
+  /** `AES-GCM(128)` for example. */
+  readonly encryption: string
+  /** `ECDH`, `DH`, `RSA` …; for TLS 1.3, where the cipher does not name it, `any`. */
+  readonly keyExchange: string
+  /** How the peers prove who they are: `RSA`, `ECDSA`, `PSK` …, or `any`. */
+  readonly authentication: string
+  /** `AEAD`, or the hash of the MAC. */
+  readonly mac: string
+  /** The ephemeral key's group and size, where the platform tells: on a client. */
+  readonly group: Option.Option<{ readonly name: string; readonly bits: number }>
+  /** Never: a compressed secret can be guessed (CRIME). */
+  readonly compression: "none"
+}
+
+/**
+ * Whether the peer proved who it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Authorization =
+  | { readonly _tag: "Verified"; readonly by: "authority" | "dane" | "psk" }
+  /** Only where the context does not verify. */
+  | { readonly _tag: "Unverified"; readonly reason: TlsReason; readonly code: string }
+  | { readonly _tag: "Anonymous" }
+
+/**
+ * A secure connection. What is asked for the first time after the socket was closed may be missing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TlsConnection {
+  readonly role: "client" | "server"
+  readonly info: TlsInfo
+  /** The name that the client asked for. */
+  readonly serverName: Option.Option<string>
+  /** The application protocol that was agreed on. */
+  readonly alpn: Option.Option<string>
+  readonly authorization: Authorization
+  readonly peerCertificate: Option.Option<Certificate>
+  /** The peer's certificate first, then its issuers, as far as they are known. */
+  readonly peerChain: ReadonlyArray<Certificate>
+  readonly localCertificate: Option.Option<Certificate>
+  /** The session was resumed. */
+  readonly isResumed: boolean
+  /**
+   * The newest session, to be offered again. With TLS 1.3 it comes some time after the handshake; on a connection that
+   * resumed one itself it may never come (Node 20 asks for none). Clients only.
+   */
+  readonly session: Option.Option<Redacted.Redacted<Uint8Array>>
+  /**
+   * The data of a channel binding: `tls-unique` and `tls-server-end-point` (RFC 5929), `tls-exporter` (RFC 9266).
+   * `None` where it is not defined: `tls-unique` for TLS 1.3.
+   */
+  readonly channelBinding: (
+    type: "tls-unique" | "tls-exporter" | "tls-server-end-point"
+  ) => Option.Option<Uint8Array>
+  /** Our own Finished message. */
+  readonly finished: Option.Option<Uint8Array>
+  readonly peerFinished: Option.Option<Uint8Array>
+  /** Keying material for another protocol. RFC 5705; RFC 8446, section 7.5. `None` when the socket is closed. */
+  readonly exportKeyingMaterial: (
+    length: number,
+    label: string,
+    context?: Uint8Array
+  ) => Option.Option<Redacted.Redacted<Uint8Array>>
+}

@@ -1,0 +1,77 @@
+import type { ConnectTarget, Platform } from "@copas/core/NetPlatform"
+import { UnsupportedOption } from "@copas/core/SocketError"
+import * as NodeNet from "node:net"
+import * as NodeTls from "../tls/platform.js"
+import { datagrams } from "./datagramTransport.js"
+import { LargeReads } from "./largeReads.js"
+import { NodeListenTransport } from "./listening.js"
+import { platformName } from "./platformName.js"
+import { NodeTransport, unsupported } from "./transport.js"
+import * as UnixPath from "./unixPath.js"
+
+// Effect threads run in microtasks, and Node runs its ticks again when those are done: so a tick asked for by a thread
+// comes when every thread that was ready has run.
+const endOfTurn = (task: () => void): void => process.nextTick(task)
+
+const connect = ({ address, localAddress, localPort, options, readSize }: ConnectTarget): NodeTransport => {
+  const reads = readSize === undefined ? undefined : new LargeReads(readSize)
+  const socket = new NodeNet.Socket({ allowHalfOpen: true, ...(reads === undefined ? {} : { onread: reads.onread }) })
+  const path = address._tag === "UnixAddress" ? address.path : undefined
+  const transport = new NodeTransport(socket, path, options, address)
+  if (reads !== undefined) {
+    reads.deliver = (chunk) => transport.events?.deliver(chunk)
+    transport.recycle = (chunk) => reads.recycle(chunk)
+  }
+  if (address._tag === "UnixAddress") {
+    const tooLong = UnixPath.tooLong(address.path)
+    if (tooLong === undefined) socket.connect({ path: address.path })
+    else socket.destroy(tooLong)
+  } else {
+    socket.connect({
+      host: address.host,
+      port: address.port,
+      ...(localAddress === undefined ? {} : { localAddress }),
+      ...(localPort === undefined ? {} : { localPort })
+    })
+  }
+  return transport
+}
+
+/** What `toString` of a buffer calls in the end; the way there costs as much as decoding a short line. */
+interface Slices {
+  readonly latin1Slice: (start: number, end: number) => string
+  readonly utf8Slice: (start: number, end: number) => string
+}
+
+const unsupportedPath = (path: string | undefined, mode: number | undefined): UnsupportedOption | undefined => {
+  const refusal = path === undefined ? undefined : UnixPath.unsupported(path, mode)
+  return refusal === undefined ? undefined : new UnsupportedOption({ ...refusal, platform: platformName })
+}
+
+export const platformWith = (lookup: Platform["lookup"]): Platform => ({
+  name: platformName,
+  endOfTurn,
+  connect,
+  tls: NodeTls.platform,
+  listen: (target, events) => new NodeListenTransport(target, events),
+  datagrams,
+  lookup,
+  unsupported: (options, listen, path) =>
+    unsupported(options, path !== undefined) ?? unsupportedPath(path, listen?.mode) ??
+      (listen?.reusePort === true
+        ? new UnsupportedOption({
+          option: "reusePort",
+          platform: platformName,
+          why: "node:net has it from Node 23.1 on"
+        })
+        : listen?.reuseAddress === false
+        ? new UnsupportedOption({ option: "reuseAddress", platform: platformName, why: "libuv always sets it" })
+        : undefined),
+  byteLength: (text) => Buffer.byteLength(text),
+  decode: (chunk, start, end, encoding) => {
+    const bytes = (chunk instanceof Buffer
+      ? chunk
+      : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)) as unknown as Slices
+    return encoding === "latin1" ? bytes.latin1Slice(start, end) : bytes.utf8Slice(start, end)
+  }
+})

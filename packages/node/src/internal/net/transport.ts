@@ -1,0 +1,306 @@
+import { inet, type NetAddress, unix } from "@copas/core/NetAddress"
+import { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
+import type { SocketOptions } from "@copas/core/SocketOptions"
+import type { Events, Failure, Transport } from "@copas/core/Transport"
+import * as Duration from "effect/Duration"
+import type * as NodeNet from "node:net"
+import { toFailure } from "./errno.js"
+import { platformName } from "./platformName.js"
+
+const transportKey: unique symbol = Symbol("@copas/node/transport")
+
+interface OwnedSocket extends NodeNet.Socket {
+  [transportKey]: NodeTransport
+}
+
+/** @internal */
+export const transportOf = (socket: NodeNet.Socket): NodeTransport => (socket as OwnedSocket)[transportKey]
+
+// Shared by all sockets, with the socket as `this`: ten thousand idle connections keep no closures.
+function onConnect(this: OwnedSocket): void {
+  this[transportKey].onConnect()
+}
+
+function onData(this: OwnedSocket, chunk: Uint8Array): void {
+  this[transportKey].events?.deliver(chunk)
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[transportKey].events?.ended()
+}
+
+function onError(this: OwnedSocket, error: Error): void {
+  this[transportKey].onError(error)
+}
+
+function onClose(this: OwnedSocket): void {
+  this[transportKey].onClose()
+}
+
+const neverKnown: NetAddress = inet("0.0.0.0", 0)
+
+/**
+ * A `node:net` socket behind the contract. The socket must have been made with `allowHalfOpen`.
+ *
+ * @internal
+ */
+export class NodeTransport implements Transport {
+  readonly socket: NodeNet.Socket
+  events: Events | undefined = undefined
+  recycle: ((chunk: Uint8Array) => void) | undefined = undefined
+  /** @internal */
+  readonly path: string | undefined
+  private local: NetAddress | undefined = undefined
+  private remote: NetAddress | undefined = undefined
+  protected early: Error | undefined = undefined
+  protected isClosed = false
+  protected options: SocketOptions
+
+  /** `remote` is where it connects to; an accepted socket is asked. */
+  constructor(socket: NodeNet.Socket, path: string | undefined, options: SocketOptions, remote?: NetAddress) {
+    this.socket = socket
+    this.path = path
+    this.options = options
+    this.remote = remote
+    if (path !== undefined) {
+      // The end that connected has no name (unix(7)), and Node tells neither.
+      this.local = unix(remote === undefined ? path : "")
+      this.remote ??= unix("")
+    }
+    ;(socket as OwnedSocket)[transportKey] = this
+    // One that is taken over may be at its end already, and Node says so only once.
+    if (socket.errored) this.early = socket.errored
+    this.isClosed = socket.closed
+    socket.on("error", onError)
+    socket.on("close", onClose)
+  }
+
+  open(events: Events): void {
+    this.events = events
+    const { socket } = this
+    if (this.early !== undefined) events.failed(this.toFailure(this.early))
+    if (this.isClosed) {
+      process.nextTick(() => events.closed())
+      return
+    }
+    socket.on("data", onData)
+    socket.on("end", onEnd)
+    if (socket.connecting) socket.on("connect", onConnect)
+    // One that could not even be tried is destroyed, and its error is on the way.
+    else if (!socket.destroyed) this.sayConnected()
+    // One that is taken over may have said its end before.
+    if (socket.readableEnded) process.nextTick(() => events.ended())
+    // What came before has waited, paused.
+    if (socket.isPaused()) socket.resume()
+  }
+
+  protected sayConnected(): void {
+    this.events?.connected()
+  }
+
+  protected toFailure(error: Error): Failure {
+    return toFailure(error)
+  }
+
+  /** Gives the socket away: whoever takes it says everything from now on. What had arrived stays in it. */
+  handOver(): NodeNet.Socket {
+    const { socket } = this
+    // One that was only just accepted was never listened to.
+    if (this.events === undefined) return socket
+    this.events = undefined
+    socket.pause()
+    socket.removeListener("data", onData)
+    socket.removeListener("end", onEnd)
+    return socket
+  }
+
+  /** For who stands over this one. */
+  get givenOptions(): SocketOptions {
+    return this.options
+  }
+
+  onConnect(): void {
+    this.socket.removeListener("connect", onConnect)
+    this.applyOptions()
+    this.events?.connected()
+  }
+
+  onError(error: Error): void {
+    if (this.events === undefined) this.early = error
+    else this.events.failed(this.toFailure(error))
+  }
+
+  onClose(): void {
+    this.isClosed = true
+    this.events?.closed()
+  }
+
+  get localAddress(): NetAddress {
+    if (this.local === undefined) {
+      const { localAddress, localPort } = this.socket
+      if (localAddress === undefined) return neverKnown
+      this.local = inet(localAddress, localPort ?? 0)
+    }
+    return this.local
+  }
+
+  get remoteAddress(): NetAddress {
+    if (this.remote === undefined) {
+      const { remoteAddress, remotePort } = this.socket
+      if (remoteAddress === undefined) return neverKnown
+      this.remote = inet(remoteAddress, remotePort ?? 0)
+    }
+    return this.remote
+  }
+
+  pause(): void {
+    this.socket.pause()
+  }
+
+  resume(): void {
+    this.socket.resume()
+  }
+
+  write(chunks: ReadonlyArray<Uint8Array | string>, bytes: number): void {
+    const { socket } = this
+    const joined = chunks.length === 1 ? chunks[0]! : joinText(chunks)
+    if (joined !== undefined) {
+      // A text of as many bytes as characters is ASCII, which is copied and need not be encoded.
+      if (typeof joined === "string") socket.write(joined, joined.length === bytes ? "latin1" : "utf8", this.onWritten)
+      else socket.write(joined, this.onWritten)
+      return
+    }
+    socket.cork()
+    for (let index = 0; index < chunks.length; index += 1) {
+      const chunk = chunks[index]!
+      if (index === chunks.length - 1) socket.write(chunk, this.onWritten)
+      else socket.write(chunk)
+    }
+    socket.uncork()
+  }
+
+  private onWrittenMemo: ((error?: Error | null) => void) | undefined = undefined
+  private get onWritten(): (error?: Error | null) => void {
+    return this.onWrittenMemo ??= (error) => {
+      // A failed write is told by the error event, which comes once for the socket.
+      if (!error) this.events?.written()
+    }
+  }
+
+  end(): void {
+    this.socket.end()
+  }
+
+  destroy(): void {
+    // Node forgets it with the handle, and who logs the end wants to say whose.
+    void this.remoteAddress
+    this.socket.destroy()
+  }
+
+  reset(): void {
+    const { socket } = this
+    void this.remoteAddress
+    // While it connects there is no peer to tell, and Node would wait for the connection, which may never come.
+    // After a half-close libuv refuses (EINVAL), and Node is left with a handle that nothing closes.
+    const canReset = this.path === undefined && !socket.destroyed && !socket.connecting && !socket.writableEnded
+    if (canReset) socket.resetAndDestroy()
+    else socket.destroy()
+  }
+
+  // ---- options
+
+  /** Sets what can only be set on a connected socket. */
+  private applyOptions(): void {
+    const { keepAlive, noDelay } = this.options
+    if (this.path === undefined && noDelay !== false) this.socket.setNoDelay(true)
+    if (keepAlive !== undefined) this.setOption("keepAlive", keepAlive)
+  }
+
+  setOption<K extends keyof SocketOptions>(
+    name: K,
+    value: NonNullable<SocketOptions[K]>
+  ): UnsupportedOption | InvalidOption | undefined {
+    const refusal = refuse(name, value, this.path !== undefined)
+    if (refusal !== undefined) return refusal
+    const { socket } = this
+    const given: unknown = value
+    switch (name) {
+      case "noDelay": {
+        socket.setNoDelay(given === true)
+        break
+      }
+      case "keepAlive": {
+        if (typeof given === "boolean") {
+          socket.setKeepAlive(given)
+          break
+        }
+        socket.setKeepAlive(true, Duration.toMillis(Duration.decode(given as Duration.DurationInput)))
+        break
+      }
+      default:
+        return unsupportedOption(name, unsupportedWhy)
+    }
+    this.options = { ...this.options, [name]: value }
+    return undefined
+  }
+
+  getOption<K extends keyof SocketOptions>(name: K): SocketOptions[K] | UnsupportedOption {
+    if (name === "noDelay") return (this.options.noDelay ?? this.path === undefined) as SocketOptions[K]
+    if (name === "keepAlive") return (this.options.keepAlive ?? false) as SocketOptions[K]
+    return unsupportedOption(name, unsupportedWhy)
+  }
+}
+
+const unsupportedWhy = "node:net has no call for it; set it for the whole system, or leave it out"
+
+const unsupportedOption = (option: string, why: string): UnsupportedOption =>
+  new UnsupportedOption({ option, platform: platformName, why })
+
+/** Says why `node:net` cannot set an option to a value, which makes sense in itself. */
+const refuse = (
+  name: keyof SocketOptions,
+  value: unknown,
+  isUnix: boolean
+): UnsupportedOption | InvalidOption | undefined => {
+  if (name !== "noDelay" && name !== "keepAlive") return unsupportedOption(name, unsupportedWhy)
+  if (isUnix) {
+    return unsupportedOption(name, "a Unix-domain socket has no packets to delay and no peer to probe")
+  }
+  if (name === "noDelay" || typeof value === "boolean") return undefined
+  // The system counts in seconds; Node cuts what is over.
+  return Duration.toMillis(Duration.decode(value as Duration.DurationInput)) % 1000 === 0
+    ? undefined
+    : new InvalidOption({ option: name, value: String(value), expected: "whole seconds" })
+}
+
+const names = [
+  "noDelay",
+  "keepAlive",
+  "keepAliveInterval",
+  "keepAliveCount",
+  "sendBufferSize",
+  "receiveBufferSize",
+  "fastOpen",
+  "deferAccept",
+  "dontRoute",
+  "bindToDevice"
+] as const satisfies ReadonlyArray<keyof SocketOptions>
+
+/** The first option that `node:net` cannot set. */
+export const unsupported = (options: SocketOptions, isUnix: boolean): UnsupportedOption | InvalidOption | undefined => {
+  for (const name of names) {
+    const refusal = options[name] === undefined ? undefined : refuse(name, options[name], isUnix)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}
+
+/** One text when all chunks are text: the system call is what costs, and one text is one call. */
+const joinText = (chunks: ReadonlyArray<Uint8Array | string>): string | undefined => {
+  let joined = ""
+  for (const chunk of chunks) {
+    if (typeof chunk !== "string") return undefined
+    joined += chunk
+  }
+  return joined
+}
