@@ -137,19 +137,22 @@ write(join(out, "package.json"), JSON.stringify({ type: "module" }))
 write(join(out, "checked", "vitest.config.js"), "export default { test: { include: ['**/*.test.ts'] } }\n")
 
 let failed = 0
-const queue = runnable.values()
-await Promise.all(Array.from({ length: concurrency }, async () => {
-  for (const example of queue) {
-    const problem = await judge(example)
-    if (problem === undefined) continue
-    failed++
-    // Lines of an example become lines of the file that it comes from.
-    const text = problem.replace(
-      /^line (\d+):/gm,
-      (_, line) => `${relative(root, example.path)}:${example.line + Number(line)}:`
-    )
-    console.log(`${example.where}: ${text}`)
-  }
-}))
+const runAll = (queue, concurrency) =>
+  Promise.all(Array.from({ length: concurrency }, async () => {
+    for (const example of queue) {
+      const problem = await judge(example)
+      if (problem === undefined) continue
+      failed++
+      // Lines of an example become lines of the file that it comes from.
+      const text = problem.replace(
+        /^line (\d+):/gm,
+        (_, line) => `${relative(root, example.path)}:${example.line + Number(line)}:`
+      )
+      console.log(`${example.where}: ${text}`)
+    }
+  }))
+await runAll(runnable.filter(({ kind }) => kind !== "serves").values(), concurrency)
+// Servers have fixed ports, as their readers' have.
+await runAll(runnable.filter(({ kind }) => kind === "serves").values(), 1)
 console.log(`examples: ${examples.length} type-checked, ${runnable.length} run, ${failed} of them failing`)
 process.exit(failed === 0 ? 0 : 1)
