@@ -5,6 +5,7 @@
  */
 export * as DnsMemory from "./DnsMemory.js"
 export * as NetMemory from "./NetMemory.js"
+export * as Sampling from "./Sampling.js"
 export * as Simulation from "./Simulation.js"
 export * as SimulationClock from "./SimulationClock.js"
 export * as TlsMemory from "./TlsMemory.js"

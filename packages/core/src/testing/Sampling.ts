@@ -1,0 +1,181 @@
+/**
+ * How much of a search a test does: a sample by default, all of it by `COPAS_TEST=long`.
+ *
+ * A search tries many cases of one sentence: seeds of a random program, steps after which a call is interrupted, runs of a
+ * property, ways in which a network cuts what it carries. The sample is the same in every run, and another one for every
+ * test, so that the tests together still reach every kind of case. A case that fails is named in the error, with the
+ * variable that repeats it alone.
+ *
+ * | variable | what it does |
+ * | --- | --- |
+ * | `COPAS_TEST=long` | tries every case |
+ * | `COPAS_SEED=17` | tries seed 17 alone, also in properties |
+ * | `COPAS_STEP=17` | interrupts after 17 steps alone |
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** What runs on no process has no variables. */
+const variable = (name: string): string | undefined =>
+  (globalThis as { readonly process?: { readonly env?: Variables } }).process?.env?.[name]
+
+const wholeNumber = (name: string): number | undefined => {
+  const text = variable(name)
+  if (text === undefined || text === "") return undefined
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new Error(`${name} is ${JSON.stringify(text)}, but should be a whole number`)
+  return value
+}
+
+/**
+ * Whether every case is tried: `COPAS_TEST` is `long`.
+ *
+ * @since 0.1.0
+ * @category settings
+ */
+export const isLong = (): boolean => variable("COPAS_TEST") === "long"
+
+const onlySeed = (): number | undefined => wholeNumber("COPAS_SEED")
+const onlyStep = (): number | undefined => wholeNumber("COPAS_STEP")
+
+/**
+ * How many cases of a search are tried.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Size {
+  /** By default. */
+  readonly short: number
+  /** By `COPAS_TEST=long`. */
+  readonly long: number
+}
+
+/**
+ * The size that applies to this run.
+ *
+ * @since 0.1.0
+ * @category settings
+ */
+export const size = (size: Size): number => isLong() ? size.long : size.short
+
+/** FNV-1a: a number that every test's name has for itself. */
+const hash = (text: string): number => {
+  let value = 0x811c9dc5
+  for (let index = 0; index < text.length; index += 1) {
+    value = Math.imul(value ^ text.charCodeAt(index), 0x01000193)
+  }
+  return value >>> 0
+}
+
+/** Names the case in what it fails with, and when the test's time ends within it. */
+const named = <A, E, R>(effect: Effect.Effect<A, E, R>, name: string, repeat: string): Effect.Effect<A, E, R> =>
+  Effect.catchAllCause(
+    Effect.onInterrupt(effect, () => Console.error(`interrupted in ${name}; ${repeat} repeats it alone`)),
+    (cause) => {
+      if (Cause.isInterrupted(cause)) return Effect.failCause(cause)
+      const error = Cause.squash(cause)
+      const what = error instanceof Error ? error.message : String(error)
+      return Effect.die(new Error(`${name}: ${what}\n${repeat} repeats it alone`, { cause: error }))
+    }
+  )
+
+/**
+ * Seeds from 1 to the size; with `COPAS_SEED`, that one alone. A test that loops over them by itself names the seed in
+ * its assertions.
+ *
+ * @since 0.1.0
+ * @category searches
+ */
+export const seeds = (of: Size): ReadonlyArray<number> => {
+  const only = onlySeed()
+  return only === undefined ? Array.from({ length: size(of) }, (_, index) => index + 1) : [only]
+}
+
+/**
+ * Runs a test for each of the `seeds`, one after the other. A failure is a defect that names the seed.
+ *
+ * @since 0.1.0
+ * @category searches
+ */
+export const forEachSeed = <E, R>(
+  of: Size,
+  test: (seed: number) => Effect.Effect<unknown, E, R>
+): Effect.Effect<void, E, R> =>
+  Effect.forEach(seeds(of), (seed) => named(test(seed), `seed ${seed}`, `COPAS_SEED=${seed}`), { discard: true })
+
+const strideOf = ({ stride }: { readonly stride?: number | undefined }): number => isLong() ? 1 : stride ?? 7
+
+/**
+ * Runs a test for more and more steps, until it says that its subject was through before them, and gives the last number
+ * of steps. A failure is a defect that names the steps.
+ *
+ * By default only every `stride`-th is tried (default 7), from an offset that follows from `name`: tests of other names
+ * try other steps. A stride should be prime, as loops within the subject mostly repeat after two or four steps, and would
+ * otherwise always be met at the same place.
+ *
+ * @since 0.1.0
+ * @category searches
+ */
+export const everyStep = <E, R>(
+  name: string,
+  test: (steps: number) => Effect.Effect<boolean, E, R>,
+  options: { readonly stride?: number | undefined } = {}
+): Effect.Effect<number, E, R> => {
+  const run = (stride: number, only: number | undefined): Effect.Effect<number, E, R> => {
+    const from = (steps: number): Effect.Effect<number, E, R> =>
+      Effect.flatMap(
+        named(test(steps), `after ${steps} steps of ${name}`, `COPAS_STEP=${steps}`),
+        (isThrough) => isThrough || only !== undefined ? Effect.succeed(steps) : from(steps + stride)
+      )
+    return from(only ?? hash(name) % stride)
+  }
+  return Effect.suspend(() => run(strideOf(options), onlyStep()))
+}
+
+/**
+ * Every `stride`-th of the numbers from `from` up to, but not including, `to`: all of them by `COPAS_TEST=long`. The first
+ * follows from `name`, as in `everyStep`.
+ *
+ * @since 0.1.0
+ * @category searches
+ */
+export const range = (
+  name: string,
+  options: { readonly from?: number | undefined; readonly to: number; readonly stride?: number | undefined }
+): ReadonlyArray<number> => {
+  const from = options.from ?? 0
+  const only = onlyStep()
+  if (only !== undefined) return only >= from && only < options.to ? [only] : []
+  const stride = strideOf(options)
+  const result: Array<number> = []
+  for (let at = from + hash(name) % stride; at < options.to; at += stride) result.push(at)
+  return result
+}
+
+/**
+ * Parameters for fast-check's `assert`: how many runs, and the seed of `COPAS_SEED`. It tells the seed and the
+ * counterexample of a failure by itself.
+ *
+ * @since 0.1.0
+ * @category searches
+ */
+export const runs = (of: Size): { readonly numRuns: number; readonly seed?: number } => {
+  const only = onlySeed()
+  return only === undefined ? { numRuns: size(of) } : { numRuns: size(of), seed: only }
+}
+
+/**
+ * The first of `all`, and one more that follows from `name`; all of them by `COPAS_TEST=long`. For settings of which the
+ * first is the plain one, as the ways in which a network cuts what it carries.
+ *
+ * @since 0.1.0
+ * @category searches
+ */
+export const two = <A>(name: string, all: ReadonlyArray<A>): ReadonlyArray<A> =>
+  isLong() || all.length <= 2 ? all : [all[0]!, all[1 + hash(name) % (all.length - 1)]!]
