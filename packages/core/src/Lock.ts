@@ -21,8 +21,9 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
-import { type AnyFiber, opsBeforeYield, partyOf, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
+import { type AnyFiber, partyOf, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
 import * as TimeoutOptions from "./internal/time/timeouts.js"
+import { yieldsSoon } from "./internal/yielding.js"
 import type { InvalidOption } from "./SocketError.js"
 
 /**
@@ -242,7 +243,7 @@ class LockImpl implements Lock {
 
   acquire(options?: AcquireOptions): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed> {
     return Effect.withFiberRuntime((fiber) => {
-      if (fiber.currentOpCount > opsBeforeYield) return Effect.flatMap(Effect.yieldNow(), () => this.acquire(options))
+      if (yieldsSoon(fiber)) return Effect.flatMap(Effect.yieldNow(), () => this.acquire(options))
       if (this.tryTake(fiber) !== undefined) return Exit.succeed(Duration.zero)
       return Effect.map(this.wait(this.millis(options)), ([, waited]) => Duration.millis(waited))
     })

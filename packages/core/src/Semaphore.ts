@@ -19,8 +19,9 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
-import { type AnyFiber, opsBeforeYield, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
+import { type AnyFiber, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
 import * as TimeoutOptions from "./internal/time/timeouts.js"
+import { yieldsSoon } from "./internal/yielding.js"
 import { InvalidOption } from "./SocketError.js"
 
 /**
@@ -220,7 +221,7 @@ class SemaphoreImpl implements Semaphore {
 
   take(permits = 1, options?: TakeOptions): Effect.Effect<void, TakeError> {
     return Effect.withFiberRuntime<void, TakeError>((fiber, { runtimeFlags }) =>
-      fiber.currentOpCount > opsBeforeYield
+      yieldsSoon(fiber)
         ? Effect.flatMap(Effect.yieldNow(), () => this.take(permits, options))
         : this.wait(fiber, RuntimeFlags.interruptible(runtimeFlags), permits, options)
     )

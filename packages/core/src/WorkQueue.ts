@@ -23,8 +23,9 @@ import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { Fifo } from "./internal/thread/fifo.js"
 import { reported } from "./internal/thread/reporting.js"
 import type { DispatcherThread } from "./internal/thread/thread.js"
-import { opsBeforeYield, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
+import { type Request, WaitQueue } from "./internal/thread/waitQueue.js"
 import * as TimeoutOptions from "./internal/time/timeouts.js"
+import { yieldsSoon } from "./internal/yielding.js"
 import type { InvalidOption } from "./SocketError.js"
 import type { ErrorHandler, Thread } from "./Thread.js"
 
@@ -233,7 +234,7 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
       destroyed: () => this.atEnd()
     }
     const pop: Effect.Effect<A, QueueTimeout | QueueDestroyed> = Effect.withFiberRuntime((fiber, { runtimeFlags }) =>
-      fiber.currentOpCount > opsBeforeYield
+      yieldsSoon(fiber)
         ? Effect.flatMap(Effect.yieldNow(), () => pop)
         : this.line.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, millis, request)
     )
@@ -242,7 +243,7 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
 
   get poll(): Effect.Effect<Option.Option<A>, QueueDestroyed> {
     return Effect.withFiberRuntime((fiber) => {
-      if (fiber.currentOpCount > opsBeforeYield) return Effect.flatMap(Effect.yieldNow(), () => this.poll)
+      if (yieldsSoon(fiber)) return Effect.flatMap(Effect.yieldNow(), () => this.poll)
       if (this.line.isDestroyed) return this.atEnd()
       return Exit.succeed(this.line.tryTake(1) ? Option.some(this.takeFirst()) : Option.none())
     })

@@ -6,12 +6,10 @@ import type { DatagramReceiveError } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { Deadline } from "../time/deadlines.js"
+import { yieldsSoon } from "../yielding.js"
 import type { DatagramEndpoint } from "./endpoint.js"
 
 type AnyFiber = Fiber.RuntimeFiber<any, any>
-
-/** As with streams: a read yields by itself well before Effect makes it, so an interruption falls before the taking. */
-const opsBeforeYield = 512
 
 /** What a datagram takes besides its bytes, about: a flood of empty ones has its bound too. */
 const overhead = 64
@@ -117,7 +115,7 @@ export class DatagramInbound {
 
   read<A>(pick: (datagram: Datagram) => A): Effect.Effect<A, DatagramReceiveError> {
     const effect: Effect.Effect<A, DatagramReceiveError> = Effect.withFiberRuntime((fiber) =>
-      fiber.currentOpCount > opsBeforeYield
+      yieldsSoon(fiber)
         ? Effect.flatMap(Effect.yieldNow(), () => effect)
         : this.attempt(fiber, pick, again)
     )

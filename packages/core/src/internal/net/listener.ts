@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Scope from "effect/Scope"
 import type { Listener, ListenerStats } from "../../Listener.js"
 import * as NetAddressModule from "../../NetAddress.js"
@@ -12,7 +13,8 @@ import type { NetState } from "../netState.js"
 import { type Settings, StreamSocket } from "../socket/streamSocket.js"
 import { ListenerHandshakes, type ListenerTls } from "../tls/listenerHandshakes.js"
 import { ListenerTypeId } from "../typeIds.js"
-import { onScopeEnd } from "./scopeEnd.js"
+import { isInterrupted, yieldsSoon } from "../yielding.js"
+import { addRelease } from "./scopeEnd.js"
 
 const acceptReason = (failure: Failure): AcceptError["reason"] =>
   failure.reason === "TooManyOpenFiles" || failure.reason === "OutOfMemory" || failure.reason === "Aborted"
@@ -183,16 +185,24 @@ export class NetListener implements Listener, ListenEvents {
   }
 
   get accept(): Effect.Effect<Socket, AcceptError | ListenerClosed, Scope.Scope> {
-    return Effect.uninterruptibleMask((restore) => {
-      const next: Effect.Effect<Socket, AcceptError | ListenerClosed, Scope.Scope> = Effect.suspend(() => {
-        if (this.isClosing) return Effect.fail(new ListenerClosed({ address: this.shownAddress }))
-        const taken = this.take(this.settings, 0)
-        if (taken === undefined) return Effect.zipRight(restore(this.ready), next)
-        if (taken instanceof AcceptError) return Effect.fail(taken)
-        return Effect.as(onScopeEnd((exit) => taken.releaseWith(exit)), taken)
-      })
-      return next
-    })
+    return Effect.flatMap(Effect.scope, (scope) =>
+      Effect.withFiberRuntime((_, { runtimeFlags }) => {
+        const isInterruptible = RuntimeFlags.interruptible(runtimeFlags)
+        return Effect.uninterruptibleMask((restore) => {
+          const next: Effect.Effect<Socket, AcceptError | ListenerClosed> = Effect.withFiberRuntime((fiber) => {
+            // A fiber that leaves this region interrupted gives up the connection: the caller never sees it.
+            if (yieldsSoon(fiber) || (isInterruptible && isInterrupted(fiber))) {
+              return Effect.zipRight(restore(Effect.yieldNow()), next)
+            }
+            if (this.isClosing) return Effect.fail(new ListenerClosed({ address: this.shownAddress }))
+            const taken = this.take(this.settings, 0)
+            if (taken === undefined) return Effect.zipRight(restore(this.ready), next)
+            if (taken instanceof AcceptError) return Effect.fail(taken)
+            return Effect.as(addRelease(scope, (exit) => taken.releaseWith(exit)), taken)
+          })
+          return next
+        })
+      }))
   }
 
   private wakeAll(): void {

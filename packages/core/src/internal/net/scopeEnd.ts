@@ -8,8 +8,10 @@ import * as Scope from "effect/Scope"
  */
 export const onScopeEnd = (
   release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown>
-): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.flatMap(
-    Effect.scope,
-    (scope) => Scope.addFinalizerExit(scope, (exit) => Effect.uninterruptible(release(exit)))
-  )
+): Effect.Effect<void, never, Scope.Scope> => Effect.flatMap(Effect.scope, (scope) => addRelease(scope, release))
+
+/** The same where the scope is known. */
+export const addRelease = (
+  scope: Scope.Scope,
+  release: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown>
+): Effect.Effect<void> => Scope.addFinalizerExit(scope, (exit) => Effect.uninterruptible(release(exit)))

@@ -1,10 +1,12 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberStatus from "effect/FiberStatus"
 import type { ReceiveError } from "../../SocketError.js"
 import { Deadline } from "../time/deadlines.js"
+import { thenSync, yieldsSoon } from "../yielding.js"
 import { Turns } from "./readerQueue.js"
 import { ReceiveBuffer } from "./receiveBuffer.js"
 import * as SocketFailure from "./socketFailure.js"
@@ -14,13 +16,6 @@ type AnyFiber = Fiber.RuntimeFiber<any, any>
 
 /** Takes its answer from the buffer, or says `undefined`: more must come. */
 export type Take<A, E> = (inbound: Inbound) => Effect.Effect<A, E> | undefined
-
-/**
- * A read takes bytes in the last step before it returns them. Should the fiber be made to yield just there, an
- * interruption could fall between, and the bytes were lost; so a read yields by itself well before (Effect's limit is
- * 2048 operations). This is also what keeps a thread on a busy socket from holding the others up.
- */
-const opsBeforeYield = 512
 
 interface FirstTurn {
   readonly reader: AnyFiber
@@ -111,7 +106,7 @@ export class Inbound {
       if (reader !== undefined && reader !== fiber && reader.unsafePoll() === null) {
         return this.shareTurns(reader, this.fresh(take, wanted))
       }
-      if (fiber.currentOpCount > opsBeforeYield) {
+      if (yieldsSoon(fiber)) {
         return Effect.flatMap(Effect.yieldNow(), () => this.read(take, wanted))
       }
       return this.attempt(fiber, take, wanted)
@@ -120,9 +115,7 @@ export class Inbound {
 
   private fresh<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
     const read = this.retry(take, wanted)
-    return Effect.withFiberRuntime((fiber) =>
-      fiber.currentOpCount > opsBeforeYield ? Effect.zipRight(Effect.yieldNow(), read) : read
-    )
+    return Effect.withFiberRuntime((fiber) => yieldsSoon(fiber) ? Effect.zipRight(Effect.yieldNow(), read) : read)
   }
 
   private retry<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
@@ -165,7 +158,7 @@ export class Inbound {
   takeNow<A>(fiber: AnyFiber, take: (inbound: Inbound) => A | undefined): A | undefined {
     const { socket } = this
     if (socket.isClosing || this.discarding || this.turns !== undefined || this.reader !== undefined) return undefined
-    if (fiber.currentOpCount > opsBeforeYield) return undefined
+    if (yieldsSoon(fiber)) return undefined
     const taken = take(this)
     if (taken !== undefined && this.paused) this.relax()
     return taken
@@ -266,16 +259,16 @@ export class Inbound {
    * nobody is told when it is interrupted: it is asked to wait anew, with one. Is it not there to answer, it is over.
    */
   private settleFirst(first: FirstTurn): Effect.Effect<void> {
-    const over = Effect.suspend(() => {
+    const over = (): void => {
       if (this.first === first) this.first = undefined
-      return Deferred.succeed(first.over, undefined)
-    })
+      Deferred.unsafeDone(first.over, Exit.void)
+    }
     const { wake, again } = this
     if (!first.answered && this.reader === first.reader && wake !== undefined) {
       this.wake = undefined
       wake(Effect.suspend(() => {
         first.answered = true
-        return Effect.ensuring(again, over)
+        return thenSync(again, over)
       }))
     }
     return Effect.flatMap(first.reader.status, (status) => {
@@ -283,7 +276,7 @@ export class Inbound {
       const mayCome = FiberStatus.isRunning(status) || (this.reader === first.reader && this.wake !== undefined)
       return mayCome && !FiberStatus.isDone(status)
         ? Effect.flatMap(Effect.yieldNow(), () => this.settleFirst(first))
-        : over
+        : Effect.sync(over)
     })
   }
 }

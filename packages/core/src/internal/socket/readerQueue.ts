@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { thenSync } from "../yielding.js"
 
 interface Turn {
   wake: (() => void) | undefined
@@ -19,7 +20,7 @@ export class Turns {
         const turn: Turn = { wake: undefined }
         this.line.push(turn)
         const own = this.line[0] === turn ? effect : Effect.zipRight(this.comes(turn), effect)
-        return Effect.ensuring(restore(own), Effect.sync(() => this.leave(turn)))
+        return thenSync(restore(own), () => this.leave(turn))
       })
     )
   }

@@ -13,12 +13,6 @@ export type AnyFiber = Fiber.RuntimeFiber<any, any>
 /** Whose the fiber's doings are: its Copas thread, or, outside of one, the fiber itself. */
 export const partyOf = (fiber: AnyFiber): object => threadOf(fiber) ?? fiber
 
-/**
- * What was taken must not be lost on its way to the caller. Effect makes a fiber yield after some operations (2048 unless
- * told otherwise), and an interruption could fall just there; so who takes without waiting yields well before, by itself.
- */
-export const opsBeforeYield = 512
-
 /** How long one waited, in milliseconds. */
 export interface Wait {
   readonly waited: number

@@ -1,0 +1,47 @@
+/** What a fiber that is about to take something must look at first, so that what it takes reaches its caller. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+
+/** A thread on a busy socket or queue lets the others run after this many operations, whatever Effect allows. */
+const most = 512
+
+/** Below this a fiber has just begun its turn: it would gain nothing by yielding. */
+const least = 6
+
+/**
+ * True if the fiber should yield before it takes an item, a permit or bytes.
+ *
+ * Effect makes a fiber yield after some operations (`Effect.withMaxOpsBeforeYield`, 2048 by default). If that falls
+ * between taking something and giving it to the caller, an interruption there loses it. A fiber that takes only in the
+ * first half of its operations has the other half to return in. Correct from 12 operations on; with fewer, Effect's own
+ * tools lose things too.
+ */
+export const yieldsSoon = (fiber: Fiber.RuntimeFiber<any, any>): boolean => {
+  const { currentOpCount } = fiber
+  return currentOpCount > least &&
+    (currentOpCount > most || currentOpCount > fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield) >> 1)
+}
+
+/** True if the fiber was interrupted, although it may run on for as long as it is in an uninterruptible region. */
+export const isInterrupted = (fiber: Fiber.RuntimeFiber<any, any>): boolean =>
+  fiber.getFiberRef(FiberRef.interruptedCause)._tag !== "Empty"
+
+/**
+ * Runs `effect`, then `after` in the same operation, whatever ends it: `Effect.ensuring` takes some operations more, in
+ * which a fiber may have to yield, and be interrupted with the value in its hands.
+ */
+export const thenSync = <A, E>(effect: Effect.Effect<A, E>, after: () => void): Effect.Effect<A, E> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.matchCauseEffect(restore(effect), {
+      onSuccess: (value) => {
+        after()
+        return Exit.succeed(value)
+      },
+      onFailure: (cause) => {
+        after()
+        return Exit.failCause(cause)
+      }
+    })
+  )

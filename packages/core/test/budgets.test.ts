@@ -1,0 +1,223 @@
+import { Copas, Lock, Net, Semaphore, Socket, Udp, WorkQueue } from "@copas/core"
+import { NetMemory } from "@copas/core/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, FiberId, Layer, Option, Runtime, Scheduler, type Scope } from "effect"
+
+/** Something that gives out a known number of things. */
+interface Tool<A> {
+  readonly take: Effect.Effect<A, unknown, Scope.Scope>
+  /** How many things that were. */
+  readonly weigh: (taken: A) => number
+  /** How many are there once the taker has ended. */
+  readonly left: Effect.Effect<number, unknown>
+  /** Called between two turns of the taker: gives one thing. */
+  readonly feed?: (() => void) | undefined
+  /** How many fibers take, by turns. `Effect.all` would not do: at such budgets an interrupted one may never end. */
+  readonly takers?: number
+  /** What `left` and the taken ones come to. */
+  readonly total: () => number
+}
+
+type Open<A> = Effect.Effect<Tool<A>, unknown, Net.Net | Scope.Scope>
+
+const items = 30
+const budgets = [...Array.from({ length: 29 }, (_, index) => 12 + index), 64, 100, 511]
+
+const one = (): number => 1
+const none = (): number => 0
+const all = (): number => items
+
+const queue = (how: "pop" | "pop while it waits"): Open<number> =>
+  Effect.gen(function*() {
+    const queue = yield* WorkQueue.make<number>({ timeout: "1 hour" })
+    const isFed = how === "pop while it waits"
+    const runSync = Runtime.runSync(yield* Effect.runtime())
+    let pushed = 0
+    const feed = (): void => {
+      runSync(queue.push(pushed))
+      pushed += 1
+    }
+    while (!isFed && pushed < items) feed()
+    return { take: queue.pop(), weigh: one, left: queue.getSize, total: () => pushed, feed: isFed ? feed : undefined }
+  })
+
+const polling: Open<Option.Option<number>> = Effect.gen(function*() {
+  const queue = yield* WorkQueue.make<number>()
+  yield* Effect.forEach(Array.from({ length: items }, (_, index) => index), (item) => queue.push(item))
+  return { take: queue.poll, weigh: (item) => Option.isSome(item) ? 1 : 0, left: queue.getSize, total: all }
+})
+
+const semaphore = (how: "take" | "take while it waits" | "withPermits" | "permits") =>
+  Effect.gen(function*() {
+    const isFed = how === "take while it waits"
+    const semaphore = yield* Semaphore.make({ max: 1000, start: isFed ? 0 : items, timeout: "1 hour" })
+    const runSync = Runtime.runSync(yield* Effect.runtime())
+    let given = isFed ? 0 : items
+    const feed = (): void => {
+      runSync(semaphore.give())
+      given += 1
+    }
+    const rest = { left: semaphore.getCount, total: () => given, ...(isFed ? { feed } : {}) }
+    if (how === "withPermits") return { take: semaphore.withPermits(Effect.void), weigh: none, ...rest }
+    if (how === "permits") return { take: Effect.scoped(semaphore.permits()), weigh: none, ...rest }
+    return { take: semaphore.take(), weigh: one, ...rest }
+  })
+
+const lock = (how: "withLock" | "get" | "acquire", reentrant: boolean) =>
+  Effect.gen(function*() {
+    const lock = yield* Lock.make({ timeout: "1 hour", reentrant })
+    let isHeld = false
+    const take: Effect.Effect<unknown, unknown> = how === "withLock"
+      ? lock.withLock(reentrant ? lock.withLock(Effect.void) : Effect.void)
+      : how === "get"
+      ? Effect.scoped(lock.get())
+      : Effect.flatMap(lock.acquire(), () => {
+        isHeld = true
+        return Effect.map(lock.release, () => {
+          isHeld = false
+        })
+      })
+    // Another fiber can have it, unless the taker was told that it has it.
+    const isFree = Effect.isSuccess(lock.withLock(Effect.void, { timeout: 0 }))
+    const left = Effect.map(isFree, (free) => free || isHeld ? items : 0)
+    return { take, weigh: none, left, total: all }
+  })
+
+const listening = Effect.gen(function*() {
+  const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, linger: 0, backlog: 100 })
+  const { address } = listener
+  if (address._tag !== "InetAddress") throw new Error("no port")
+  return { listener, port: address.port }
+})
+
+const turn = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 0)))
+
+/** A connection on which `data` waits to be read. */
+const socket = <A>(
+  data: string,
+  read: (socket: Socket.Socket) => Effect.Effect<A, unknown>,
+  weigh: (taken: A) => number
+) =>
+  Effect.gen(function*() {
+    const { listener, port } = yield* listening
+    const client = yield* Net.connect({ host: "127.0.0.1", port, linger: 0 })
+    const server = yield* listener.accept
+    yield* client.send(data)
+    while ((yield* server.stats).bytesReceived < data.length) yield* turn
+    const left = Effect.map(server.stats, ({ receiveBuffered }) => receiveBuffered)
+    return { take: read(server), weigh, left, total: () => data.length }
+  })
+
+const line = "a line\n"
+const lines = line.repeat(items)
+
+/** A loop over what comes, which counts by itself. */
+const looping = (loop: (socket: Socket.Socket, note: (size: number) => void) => Effect.Effect<void, unknown>) =>
+  Effect.suspend(() => {
+    let seen = 0
+    return Effect.map(
+      socket(lines, (server) =>
+        loop(server, (size) => {
+          seen += size
+        }), none),
+      (tool) => ({ ...tool, left: Effect.map(tool.left, (left) => left + seen) })
+    )
+  })
+
+const datagrams = Effect.gen(function*() {
+  const server = yield* Udp.bind({ host: "127.0.0.1" })
+  const client = yield* Udp.bind({ host: "127.0.0.1" })
+  for (let i = 0; i < items; i += 1) yield* client.sendTo("x", server.localAddress)
+  while ((yield* server.stats).datagramsReceived < items) yield* turn
+  return { take: server.receive, weigh: one, left: Effect.map(server.stats, ({ queued }) => queued), total: all }
+})
+
+const accepting = Effect.gen(function*() {
+  const { listener, port } = yield* listening
+  for (let i = 0; i < items; i += 1) yield* Net.connect({ host: "127.0.0.1", port, linger: 0 })
+  while ((yield* listener.stats).pending < items) yield* turn
+  return { take: listener.accept, weigh: one, left: Effect.map(listener.stats, ({ pending }) => pending), total: all }
+})
+
+/** Takes until it is interrupted after so many of its turns, and sees that nothing is lost; then another taker, if any. */
+const interruptedAfter = <A>(open: Open<A>, budget: number, turns: number) =>
+  Effect.scoped(Effect.gen(function*() {
+    const { feed, left, take, takers = 1, total, weigh } = yield* open
+    let taken = 0
+    const loop: Effect.Effect<never, unknown, Scope.Scope> = Effect.flatMap(take, (some) => {
+      taken += weigh(some)
+      return loop
+    })
+    const scheduler = new Scheduler.ControlledScheduler()
+    const runtime = yield* Effect.runtime<Scope.Scope>()
+    const options = { scheduler, immediate: false }
+    const fibers = Array.from(
+      { length: takers },
+      () => Runtime.runFork(runtime, Effect.withMaxOpsBeforeYield(loop, budget), options)
+    )
+    const context = `budget ${budget}, interrupted after ${turns} turns`
+    for (const fiber of fibers) {
+      for (let i = 0; i < turns; i += 1) {
+        feed?.()
+        scheduler.step()
+      }
+      fiber.unsafeInterruptAsFork(FiberId.none)
+      for (let i = 0; i < 1000 && fiber.unsafePoll() === null; i += 1) scheduler.step()
+      assert.isNotNull(fiber.unsafePoll(), `the taker has ended: ${context}`)
+    }
+    assert.deepStrictEqual({ context, sum: taken + (yield* left) }, { context, sum: total() })
+  }))
+
+const several = <A>(open: Open<A>): Open<A> => Effect.map(open, (tool) => ({ ...tool, takers: 2 }))
+
+const check = <A>(title: string, open: Open<A>) =>
+  it.live(title, () =>
+    Effect.gen(function*() {
+      for (const budget of budgets) {
+        for (let turns = 0; turns <= 25; turns += 1) yield* interruptedAfter(open, budget, turns)
+      }
+    }).pipe(Effect.provide(Layer.provideMerge(Copas.layer, NetMemory.layer))), 60_000)
+
+describe("what is interrupted at any budget of operations loses nothing", () => {
+  check("C30 pop loses no item", queue("pop"))
+  check("C30 pop loses no item that comes while it waits", queue("pop while it waits"))
+  check("C30 poll loses no item", polling)
+  check("C29 take loses no permit", semaphore("take"))
+  check("C29 take loses no permit that comes while it waits", semaphore("take while it waits"))
+  check("C29 withPermits gives back what it took", semaphore("withPermits"))
+  check("C29 permits come back with the scope", semaphore("permits"))
+  check("C28 withLock leaves the lock free", lock("withLock", true))
+  check("C28 withLock leaves a lock that is not re-entrant free", lock("withLock", false))
+  check("C28 get leaves the lock free with its scope", lock("get", true))
+  check("C28 acquire has the lock only when it says so", lock("acquire", true))
+  check("C28 acquire has a lock that is not re-entrant only when it says so", lock("acquire", false))
+  check("C21 receive loses no byte", socket(lines, (one) => one.receive({ maxBytes: 7 }), (bytes) => bytes.length))
+  check("C20 receiveLine loses no line", socket(lines, (one) => one.receiveLine(), (text) => text.length + 1))
+  check("C20 receiveExactly loses no byte", socket(lines, (one) => one.receiveExactly(7), (bytes) => bytes.length))
+  check("S13 receiveUntil loses no record", socket(lines, (one) => one.receiveUntil("\n"), (bytes) => bytes.length + 1))
+  check(
+    "S13 forEachLine loses no line",
+    looping((one, note) =>
+      Socket.forEachLine(one, (text) => {
+        note(text.length + 1)
+        return Effect.void
+      })
+    )
+  )
+  check(
+    "S13 forEachChunk loses no byte",
+    looping((one, note) =>
+      Socket.forEachChunk(one, (bytes) => {
+        note(bytes.length)
+        return Effect.void
+      })
+    )
+  )
+  check("C30 pop by several loses no item", several(queue("pop while it waits")))
+  check(
+    "C21 reads that take turns lose no line",
+    several(socket(lines, (one) => one.receiveLine(), (text) => text.length + 1))
+  )
+  check("C23 receive loses no datagram", datagrams)
+  check("S01 accept loses no connection", accepting)
+})
