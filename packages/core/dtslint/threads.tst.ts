@@ -25,7 +25,21 @@ describe("locks and semaphores", () => {
     type Expected = Effect.Effect<void, "full" | Lock.LockTimeout | Lock.LockDestroyed, Database>
     expect(lock.withLock(put(1))).type.toBe<Expected>()
     expect(Lock.withLock(put(1), lock)).type.toBe<Expected>()
+    expect(put(1).pipe(Lock.withLock(lock))).type.toBe<Expected>()
+  })
+
+  it("C28 a time-out of one call can be an InvalidOption", () => {
+    type Expected = Effect.Effect<
+      void,
+      "full" | Lock.LockTimeout | Lock.LockDestroyed | SocketError.InvalidOption,
+      Database
+    >
     expect(put(1).pipe(Lock.withLock(lock, { timeout: 0 }))).type.toBe<Expected>()
+    expect(Lock.withLock(put(1), lock, { timeout: 0 })).type.toBe<Expected>()
+    expect(lock.withLock(put(1), { timeout: 0 })).type.toBe<Expected>()
+    expect(lock.acquire({ timeout: 0 })).type.toBe<
+      Effect.Effect<Duration.Duration, Lock.LockTimeout | Lock.LockDestroyed | SocketError.InvalidOption>
+    >()
   })
 
   it("C29 withPermits adds the semaphore's errors to the effect's", () => {

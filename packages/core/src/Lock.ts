@@ -1,11 +1,14 @@
 /**
- * A lock: one thread at a time, first in first out, re-entrant unless told otherwise.
+ * A lock: one at a time, first in first out, re-entrant unless told otherwise.
  *
- * It belongs to a *thread*. Inside a Copas thread that is the thread, with every plain fiber that it forks: what
- * `Effect.timeout` or `Effect.race` run inside a held lock may take the lock again. So a re-entrant lock does not keep
- * the concurrent fibers of one thread apart; where `Effect.all` or `Effect.fork` divide the work of one thread, make the
- * lock with `reentrant: false`. Outside of any thread the lock belongs to the fiber, and a child fiber that asks for its
- * parent's lock waits, until it times out.
+ * It belongs to the *fiber* that took it. That fiber may take it again, and so may the fibers that it forks while it holds
+ * the lock, one at a time among themselves: so what `Effect.timeout` or `Effect.race` run inside a held lock works.
+ * Everybody else waits: other threads, fibers that were forked before the lock was taken, and the requests of a server,
+ * wherever that was started. A thread that is added while the lock is held is a thread of its own, and waits too. With
+ * `reentrant: false` everybody waits, the holder and its children included.
+ *
+ * A hold moves with `Fiber.join`, as fiber references do: the fiber that joins the one that called `acquire` has the lock,
+ * and may `release` it.
  *
  * Use Effect's own `Effect.makeSemaphore(1)` where nothing of this is wanted: no re-entrance, no bound on the wait, no
  * `destroy`, and no order among the waiters that one may rely on.
@@ -21,7 +24,9 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
-import { type AnyFiber, partyOf, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
+import { within } from "./internal/text.js"
+import { forgetEnded, type Hold, LockHolds, remember } from "./internal/thread/lockHolds.js"
+import type { Request } from "./internal/thread/waitQueue.js"
 import * as TimeoutOptions from "./internal/time/timeouts.js"
 import { yieldsSoon } from "./internal/yielding.js"
 import type { InvalidOption } from "./SocketError.js"
@@ -39,7 +44,7 @@ export const TypeId: unique symbol = Symbol.for("@copas/core/Lock")
 export type TypeId = typeof TypeId
 
 /**
- * The lock was not to be had within the time.
+ * The lock could not be acquired within the time.
  *
  * @since 0.1.0
  * @category errors
@@ -52,7 +57,7 @@ export class LockTimeout extends Schema.TaggedError<LockTimeout>("@copas/core/Lo
   waitedMillis: Schema.Number
 }) {
   override get message(): string {
-    return `${this.lock}: not to be had within ${this.afterMillis} ms; hold it for less time, or allow more`
+    return `${this.lock} could not be acquired ${within(this.afterMillis)}; hold it for less time, or raise \`timeout\``
   }
 }
 
@@ -70,7 +75,7 @@ export class LockDestroyed
   })
 {
   override get message(): string {
-    return `${this.lock} is destroyed; what it guarded is over`
+    return `${this.lock} was destroyed, and cannot be acquired any more; make a new lock`
   }
 }
 
@@ -84,7 +89,8 @@ export class LockNotOwned extends Schema.TaggedError<LockNotOwned>("@copas/core/
   lock: Schema.String
 }) {
   override get message(): string {
-    return `${this.lock} cannot be released: this thread does not hold it; only the thread that took it can`
+    return `${this.lock} cannot be released by this fiber, which does not hold it; ` +
+      `release it in the fiber that acquired it, or use \`withLock\``
   }
 }
 
@@ -95,7 +101,7 @@ export class LockNotOwned extends Schema.TaggedError<LockNotOwned>("@copas/core/
 export interface Options {
   /** How long `acquire` waits unless told otherwise. Default 10 seconds; `Duration.infinity` for no limit. */
   readonly timeout?: Duration.DurationInput | undefined
-  /** Default true: the thread that holds it may take it again, and releases it as often. */
+  /** Default true: the fiber that holds it, and those that it forks meanwhile, may take it again. */
   readonly reentrant?: boolean | undefined
   /** Shown in errors. */
   readonly name?: string | undefined
@@ -119,42 +125,53 @@ export interface Lock {
   readonly name: string
 
   /**
-   * Takes the lock until the scope ends; gives the time waited.
+   * Takes the lock until the scope ends; gives the time waited. `InvalidOption` is possible only with a time-out.
    *
-   * *Interruption* while it waits leaves the line; once taken, the scope releases it, from whatever fiber it is closed.
+   * *Interruption* while it waits leaves the queue; once taken, the scope releases it, from whatever fiber it is closed.
    */
-  readonly get: (
-    options?: AcquireOptions
-  ) => Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed, Scope.Scope>
+  readonly get: {
+    (): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed, Scope.Scope>
+    (
+      options: AcquireOptions | undefined
+    ): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption, Scope.Scope>
+  }
 
   /**
    * Takes the lock until `release`; gives the time waited. `get` and `withLock` are safer: they cannot forget it.
    *
-   * *Interruption* while it waits leaves the line.
+   * *Interruption* while it waits leaves the queue.
    */
-  readonly acquire: (options?: AcquireOptions) => Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed>
+  readonly acquire: {
+    (): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed>
+    (
+      options: AcquireOptions | undefined
+    ): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption>
+  }
 
-  /** Releases what `acquire` took, once. Not for what a scope holds. */
+  /**
+   * Releases what `acquire` took, once. Not for what a scope holds. `LockNotOwned` if neither this fiber, nor one that it
+   * was forked from, nor one that it joined holds the lock.
+   */
   readonly release: Effect.Effect<void, LockNotOwned | LockDestroyed>
 
   /** Runs the effect while holding the lock. */
-  readonly withLock: <A, E, R>(
-    effect: Effect.Effect<A, E, R>,
-    options?: AcquireOptions
-  ) => Effect.Effect<A, E | LockTimeout | LockDestroyed, R>
+  readonly withLock: {
+    <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | LockTimeout | LockDestroyed, R>
+    <A, E, R>(
+      effect: Effect.Effect<A, E, R>,
+      options: AcquireOptions | undefined
+    ): Effect.Effect<A, E | LockTimeout | LockDestroyed | InvalidOption, R>
+  }
 
   /** Releases every waiter with `LockDestroyed`, as it does everyone who asks later. False when it was destroyed before. */
   readonly destroy: Effect.Effect<boolean>
 }
 
-/** What releases one taking of the lock. */
-class Hold {
-  /** How often its party took the lock. */
-  count = 1
-  readonly party: object
-  constructor(party: object) {
-    this.party = party
-  }
+/** What taking it gives: a new hold, or the holder's own once more. */
+interface Taken {
+  readonly hold: Hold
+  readonly isNew: boolean
+  readonly waited: number
 }
 
 let lastNumber = 0
@@ -163,57 +180,53 @@ class LockImpl implements Lock {
   readonly [TypeId]: TypeId = TypeId
   readonly name: string
   private readonly timeoutMillis: number
-  private readonly isReentrant: boolean
-  private readonly line: WaitQueue
-  private hold: Hold | undefined = undefined
+  private readonly holds: LockHolds
 
   constructor(name: string, timeoutMillis: number, isReentrant: boolean) {
     this.name = name
     this.timeoutMillis = timeoutMillis
-    this.isReentrant = isReentrant
-    this.line = new WaitQueue(`the lock ${name}`, 1)
+    this.holds = new LockHolds(`the lock ${name}`, isReentrant)
   }
 
-  private millis(options: AcquireOptions | undefined): number {
-    return options?.timeout === undefined ? this.timeoutMillis : Duration.toMillis(options.timeout)
+  /** Checks the time-out, where one is given. */
+  private within<A, E, R>(
+    options: AcquireOptions | undefined,
+    use: (millis: number) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | InvalidOption, R> {
+    return options?.timeout === undefined
+      ? use(this.timeoutMillis)
+      : Effect.flatMap(TimeoutOptions.millis("timeout", options.timeout), use)
   }
 
-  /** Takes it without waiting, if that can be. */
-  private tryTake(fiber: AnyFiber): Hold | undefined {
-    if (this.line.isDestroyed) return undefined
-    const { hold } = this
-    if (hold !== undefined) {
-      if (!this.isReentrant || hold.party !== partyOf(fiber)) return undefined
-      hold.count += 1
-      return hold
-    }
-    if (!this.line.tryTake(1)) return undefined
-    return this.hold = new Hold(partyOf(fiber))
-  }
-
-  private wait(millis: number): Effect.Effect<readonly [Hold, number], LockTimeout | LockDestroyed> {
+  /** Waits for at most `millis`; `before` is what it waited already, in a queue that is no more. */
+  private wait(millis: number, before: number): Effect.Effect<Taken, LockTimeout | LockDestroyed> {
     return Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
-      const request: Request<readonly [Hold, number], LockTimeout | LockDestroyed> = {
-        taken: ({ waited }) => [this.hold = new Hold(partyOf(fiber)), waited],
-        timedOut: ({ waited: waitedMillis }) =>
-          Effect.fail(
-            withoutTrace(() => new LockTimeout({ lock: this.name, afterMillis: millis, waitedMillis }, unchecked))
-          ),
-        destroyed: ({ waited }) => this.destroyed(waited)
+      const own = this.holds.again(fiber)
+      if (own !== undefined) return Exit.succeed({ hold: own, isNew: false, waited: before })
+      const place = this.holds.placeOf(fiber)
+      const request: Request<Taken, LockTimeout | LockDestroyed> = {
+        taken: ({ waited }) => ({ hold: this.holds.begin(fiber, place), isNew: true, waited: before + waited }),
+        timedOut: ({ waited }) =>
+          Effect.fail(withoutTrace(() =>
+            new LockTimeout(
+              { lock: this.name, afterMillis: before + millis, waitedMillis: Math.round(before + waited) },
+              unchecked
+            )
+          )),
+        destroyed: ({ waited }) =>
+          this.holds.isDestroyed
+            ? this.destroyed(before + waited)
+            // The hold within which it waited has ended, so it waits with all others now.
+            : this.wait(Math.max(0, millis - waited), before + waited)
       }
-      return this.line.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, millis, request)
+      return this.holds.queueOf(place).take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, millis, request)
     })
   }
 
   private destroyed(waitedMillis: number): Effect.Effect<never, LockDestroyed> {
-    return Effect.fail(withoutTrace(() => new LockDestroyed({ lock: this.name, waitedMillis }, unchecked)))
-  }
-
-  private letGo(hold: Hold): void {
-    hold.count -= 1
-    if (hold.count > 0 || this.hold !== hold) return
-    this.hold = undefined
-    this.line.give(1)
+    return Effect.fail(
+      withoutTrace(() => new LockDestroyed({ lock: this.name, waitedMillis: Math.round(waitedMillis) }, unchecked))
+    )
   }
 
   /** For where it cannot be interrupted: only the wait can be, by `restore`. */
@@ -221,63 +234,90 @@ class LockImpl implements Lock {
     restore: <B, E2, R2>(effect: Effect.Effect<B, E2, R2>) => Effect.Effect<B, E2, R2>,
     options: AcquireOptions | undefined,
     then: (hold: Hold, waitedMillis: number) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | LockTimeout | LockDestroyed, R> {
-    return Effect.withFiberRuntime((fiber) => {
-      const hold = this.tryTake(fiber)
-      return hold !== undefined
-        ? then(hold, 0)
-        : Effect.flatMap(restore(this.wait(this.millis(options))), ([hold, waited]) => then(hold, waited))
-    })
+  ): Effect.Effect<A, E | LockTimeout | LockDestroyed | InvalidOption, R> {
+    return this.within(options, (millis) =>
+      Effect.withFiberRuntime((fiber) => {
+        const own = this.holds.again(fiber)
+        if (own !== undefined) return then(own, 0)
+        const hold = this.holds.tryBegin(fiber)
+        if (hold !== undefined) return Effect.zipRight(remember(hold), then(hold, 0))
+        return Effect.flatMap(restore(this.wait(millis, 0)), ({ hold, isNew, waited }) =>
+          isNew ? Effect.zipRight(remember(hold), then(hold, waited)) : then(hold, waited))
+      }))
   }
 
-  get(options?: AcquireOptions): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed, Scope.Scope> {
+  get(): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed, Scope.Scope>
+  get(
+    options: AcquireOptions | undefined
+  ): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption, Scope.Scope>
+  get(
+    options?: AcquireOptions
+  ): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption, Scope.Scope> {
     return Effect.uninterruptibleMask((restore) =>
       this.take(
         restore,
         options,
         (hold, waited) =>
-          Effect.as(Effect.addFinalizer(() => Effect.sync(() => this.letGo(hold))), Duration.millis(waited))
+          Effect.as(Effect.addFinalizer(() => Effect.sync(() => this.holds.end(hold))), Duration.millis(waited))
       )
     )
   }
 
-  acquire(options?: AcquireOptions): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed> {
-    return Effect.withFiberRuntime((fiber) => {
-      if (yieldsSoon(fiber)) return Effect.flatMap(Effect.yieldNow(), () => this.acquire(options))
-      if (this.tryTake(fiber) !== undefined) return Exit.succeed(Duration.zero)
-      return Effect.map(this.wait(this.millis(options)), ([, waited]) => Duration.millis(waited))
+  acquire(): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed>
+  acquire(
+    options: AcquireOptions | undefined
+  ): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption>
+  acquire(
+    options?: AcquireOptions
+  ): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption> {
+    return this.within(options, (millis) => {
+      const acquire: Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed> = Effect.withFiberRuntime(
+        (fiber) => {
+          if (yieldsSoon(fiber)) return Effect.flatMap(Effect.yieldNow(), () => acquire)
+          if (this.holds.again(fiber) !== undefined) return Exit.succeed(Duration.zero)
+          const hold = this.holds.tryBegin(fiber)
+          if (hold !== undefined) return Effect.as(remember(hold), Duration.zero)
+          return Effect.flatMap(
+            this.wait(millis, 0),
+            ({ hold, isNew, waited }) =>
+              isNew ? Effect.as(remember(hold), Duration.millis(waited)) : Exit.succeed(Duration.millis(waited))
+          )
+        }
+      )
+      return acquire
     })
   }
 
   get release(): Effect.Effect<void, LockNotOwned | LockDestroyed> {
     return Effect.withFiberRuntime<void, LockNotOwned | LockDestroyed>((fiber) => {
-      if (this.line.isDestroyed) return this.destroyed(0)
-      const { hold } = this
-      if (hold === undefined || hold.party !== partyOf(fiber)) return Effect.fail(new LockNotOwned({ lock: this.name }))
-      this.letGo(hold)
-      return Exit.void
+      if (this.holds.isDestroyed) return this.destroyed(0)
+      const hold = this.holds.innermostOf(fiber)
+      if (hold === undefined) return Effect.fail(new LockNotOwned({ lock: this.name }))
+      this.holds.end(hold)
+      return forgetEnded
     })
   }
 
+  withLock<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | LockTimeout | LockDestroyed, R>
+  withLock<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: AcquireOptions | undefined
+  ): Effect.Effect<A, E | LockTimeout | LockDestroyed | InvalidOption, R>
   withLock<A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: AcquireOptions
-  ): Effect.Effect<A, E | LockTimeout | LockDestroyed, R> {
+  ): Effect.Effect<A, E | LockTimeout | LockDestroyed | InvalidOption, R> {
     return Effect.uninterruptibleMask((restore) =>
       this.take(restore, options, (hold) =>
         Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
-          this.letGo(hold)
-          return exit
+          this.holds.end(hold)
+          return Effect.zipRight(forgetEnded, exit)
         }))
     )
   }
 
   get destroy(): Effect.Effect<boolean> {
-    return Effect.sync(() => {
-      if (this.line.isDestroyed) return false
-      this.line.destroy()
-      return true
-    })
+    return Effect.sync(() => this.holds.destroy())
   }
 }
 
@@ -328,19 +368,23 @@ export const make = (options: Options = {}): Effect.Effect<Lock, InvalidOption> 
  */
 export const withLock: {
   (
-    lock: Lock,
-    options?: AcquireOptions
+    lock: Lock
   ): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | LockTimeout | LockDestroyed, R>
+  (
+    lock: Lock,
+    options: AcquireOptions | undefined
+  ): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | LockTimeout | LockDestroyed | InvalidOption, R>
+  <A, E, R>(effect: Effect.Effect<A, E, R>, lock: Lock): Effect.Effect<A, E | LockTimeout | LockDestroyed, R>
   <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     lock: Lock,
-    options?: AcquireOptions
-  ): Effect.Effect<A, E | LockTimeout | LockDestroyed, R>
+    options: AcquireOptions | undefined
+  ): Effect.Effect<A, E | LockTimeout | LockDestroyed | InvalidOption, R>
 } = dual(
   (args) => Effect.isEffect(args[0]),
   <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     lock: Lock,
     options?: AcquireOptions
-  ): Effect.Effect<A, E | LockTimeout | LockDestroyed, R> => lock.withLock(effect, options)
+  ): Effect.Effect<A, E | LockTimeout | LockDestroyed | InvalidOption, R> => lock.withLock(effect, options)
 )

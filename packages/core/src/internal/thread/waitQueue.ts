@@ -25,7 +25,7 @@ export interface Request<A, E> {
   /** It has what it asked for. */
   readonly taken: (wait: Wait) => A
   readonly timedOut: (wait: Wait) => Effect.Effect<never, E>
-  readonly destroyed: (wait: Wait) => Effect.Effect<never, E>
+  readonly destroyed: (wait: Wait) => Effect.Effect<A, E>
 }
 
 /** One fiber in the line. */

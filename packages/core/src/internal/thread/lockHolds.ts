@@ -1,0 +1,155 @@
+/** Who holds a lock, who may take it again, and the queues of those who wait. */
+import type * as Effect from "effect/Effect"
+import type * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
+import { globalValue } from "effect/GlobalValue"
+import { type DispatcherThread, threadOf } from "./thread.js"
+import { type AnyFiber, WaitQueue } from "./waitQueue.js"
+
+/** One taking of a lock, by one fiber. */
+export class Hold {
+  readonly holds: LockHolds
+  /** How often its fiber took the lock. Zero: that one has released it, though a child may still be within. */
+  count = 1
+  readonly fiberId: FiberId.FiberId
+  /** The thread of its fiber: fibers of other threads are no children, whatever they inherited. */
+  thread: DispatcherThread | undefined
+  /** The hold within which it was taken, by a fiber that was forked there. */
+  readonly parent: Hold | undefined
+  /** The hold that was taken within it. */
+  child: Hold | undefined = undefined
+  /** Where children wait for each other. Made when the first one comes. */
+  queue: WaitQueue | undefined = undefined
+
+  constructor(holds: LockHolds, fiber: AnyFiber, parent: Hold | undefined) {
+    this.holds = holds
+    this.fiberId = fiber.id()
+    this.thread = threadOf(fiber)
+    this.parent = parent
+  }
+}
+
+type Holds = ReadonlyArray<Hold>
+
+const isLive = (hold: Hold): boolean => hold.count > 0
+
+/**
+ * The holds that a fiber took, and those it was forked within. A fiber inherits them when it is forked, so children of a
+ * holder may enter while fibers that merely run in the same thread may not. One that joins another gets that one's too.
+ */
+const currentHolds: FiberRef.FiberRef<Holds> = globalValue(
+  Symbol.for("@copas/core/Lock/currentHolds"),
+  () =>
+    FiberRef.unsafeMake<Holds>([], {
+      join: (own, joined) => {
+        const news = joined.filter((hold) => isLive(hold) && !own.includes(hold))
+        return news.length === 0 ? own : [...own.filter(isLive), ...news]
+      }
+    })
+)
+
+/** Has the fiber that runs this, and what it forks from now on, know that it holds the lock. */
+export const remember = (hold: Hold): Effect.Effect<void> =>
+  FiberRef.update(currentHolds, (holds) => [...holds.filter(isLive), hold])
+
+/** Drops what has ended. It would do no harm, but be kept for as long as the fiber lives. */
+export const forgetEnded: Effect.Effect<void> = FiberRef.update(currentHolds, (holds) => holds.filter(isLive))
+
+/**
+ * The state of one lock: a stack of holds, each but the first taken by a child of a fiber that has the one before. At each
+ * level there is one at a time: the children of a holder do not enter together.
+ */
+export class LockHolds {
+  private readonly label: string
+  private readonly isReentrant: boolean
+  private readonly queue: WaitQueue
+  private outermost: Hold | undefined = undefined
+
+  constructor(label: string, isReentrant: boolean) {
+    this.label = label
+    this.isReentrant = isReentrant
+    this.queue = new WaitQueue(label, 1)
+  }
+
+  get isDestroyed(): boolean {
+    return this.queue.isDestroyed
+  }
+
+  /** The last hold that the fiber took or was forked within, of those that last. */
+  innermostOf(fiber: AnyFiber): Hold | undefined {
+    const holds = fiber.getFiberRef(currentHolds)
+    for (let index = holds.length - 1; index >= 0; index -= 1) {
+      const hold = holds[index]!
+      if (this.counts(hold, fiber)) return hold
+    }
+    return undefined
+  }
+
+  private counts(hold: Hold, fiber: AnyFiber): boolean {
+    return hold.holds === this && isLive(hold) && hold.thread === threadOf(fiber)
+  }
+
+  /** The fiber's own hold, taken once more: it does not wait for its children, which may wait for it. */
+  again(fiber: AnyFiber): Hold | undefined {
+    if (!this.isReentrant || this.outermost === undefined || this.isDestroyed) return undefined
+    const id = fiber.id()
+    const own = fiber.getFiberRef(currentHolds).find((hold) => hold.fiberId === id && this.counts(hold, fiber))
+    if (own !== undefined) own.count += 1
+    return own
+  }
+
+  /** The hold within which the fiber takes the lock; `undefined` for one that is nobody's child here. */
+  placeOf(fiber: AnyFiber): Hold | undefined {
+    return this.isReentrant && !this.isDestroyed ? this.innermostOf(fiber) : undefined
+  }
+
+  queueOf(place: Hold | undefined): WaitQueue {
+    return place === undefined ? this.queue : place.queue ??= new WaitQueue(this.label, 1)
+  }
+
+  /** Takes it without waiting, if that can be. */
+  tryBegin(fiber: AnyFiber): Hold | undefined {
+    if (this.isDestroyed) return undefined
+    const place = this.placeOf(fiber)
+    return this.queueOf(place).tryTake(1) ? this.begin(fiber, place) : undefined
+  }
+
+  /** The fiber has what the queue of `place` gives out. */
+  begin(fiber: AnyFiber, place: Hold | undefined): Hold {
+    const hold = new Hold(this, fiber, place)
+    if (place === undefined) this.outermost = hold
+    else place.child = hold
+    return hold
+  }
+
+  /** Releases one taking. */
+  end(hold: Hold): void {
+    hold.count -= 1
+    if (hold.count !== 0) return
+    // Children that still wait were to come within this hold: now they wait with everybody else.
+    hold.queue?.destroy()
+    if (hold.child === undefined) this.pass(hold)
+  }
+
+  /** Neither its fiber nor a child is within: the next one may. */
+  private pass(hold: Hold): void {
+    const { parent } = hold
+    hold.thread = undefined
+    if (parent === undefined) {
+      this.outermost = undefined
+      this.queue.give(1)
+      return
+    }
+    parent.child = undefined
+    if (parent.count > 0) parent.queue!.give(1)
+    else this.pass(parent)
+  }
+
+  /** Fails all that wait; false when it was destroyed before. */
+  destroy(): boolean {
+    if (this.isDestroyed) return false
+    this.queue.destroy()
+    for (let hold = this.outermost; hold !== undefined; hold = hold.child) hold.queue?.destroy()
+    return true
+  }
+}
