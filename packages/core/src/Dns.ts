@@ -9,6 +9,8 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { bothFamilies } from "./internal/net/bothFamilies.js"
+import { isLocalhost, isNeverThere, loopbackAddresses } from "./internal/net/specialNames.js"
 import { type Family, familyOf } from "./NetAddress.js"
 import type { HostAddress } from "./NetPlatform.js"
 import { DnsError, type UnsupportedOption } from "./SocketError.js"
@@ -163,6 +165,11 @@ export interface NameInfo {
  * @category models
  */
 export interface Service {
+  /**
+   * True when `lookup` asks about each family apart, as name servers do. `make` then asks about both at once, and
+   * `Net.connect` begins with the family that is known first (RFC 8305, section 3). Default false.
+   */
+  readonly asksByFamily?: boolean | undefined
   readonly lookup: (name: string, options?: LookupOptions) => Effect.Effect<ReadonlyArray<HostAddress>, DnsError>
   readonly reverse: (address: string) => Effect.Effect<ReadonlyArray<string>, DnsError>
   readonly nameInfo: (address: string, port: number) => Effect.Effect<NameInfo, DnsError>
@@ -189,32 +196,65 @@ const canBeName = (name: string): boolean => {
   return labels.split(".").every((label) => label !== "" && label.length <= 63)
 }
 
-const badName = (name: string, query: string): Effect.Effect<never, DnsError> =>
-  Effect.fail(new DnsError({ reason: "BadName", name, query }))
+const badName = (name: string, query: string): Effect.Effect<never, DnsError> => failing("BadName", name, query)
+
+const failing = (reason: DnsError["reason"], name: string, query: string): Effect.Effect<never, DnsError> =>
+  Effect.fail(new DnsError({ reason, name, query }))
+
+/** The records of a name that RFC 6761 reserves; `undefined` for any other name. */
+const reserved = (
+  name: string,
+  type: RecordType
+): Effect.Effect<ReadonlyArray<AddressRecord>, DnsError> | undefined => {
+  if (isNeverThere(name)) return failing("NotFound", name, type)
+  if (!isLocalhost(name)) return undefined
+  return type === "A" || type === "AAAA"
+    ? Effect.succeed(
+      loopbackAddresses(type === "A" ? "IPv4" : "IPv6").map(({ host }) => ({ address: host, ttlSeconds: 0 }))
+    )
+    : failing("NoData", name, type)
+}
 
 /**
- * A service whose questions make sense: `service` is asked for no name and no address that cannot be one, and a numeric
- * address is its own answer.
+ * A service whose questions make sense. `service` is not asked
+ *
+ * - about what cannot be a name or an address: that is `BadName`
+ * - for the address of a numeric address, which is its own answer
+ * - about `localhost` and names below it, which are the loopback whatever a hosts file says (RFC 6761, section 6.3)
+ * - about names in `.invalid` and `.onion`, which are never there (RFC 6761, section 6.4; RFC 7686)
+ *
+ * Where `asksByFamily`, a look-up of both families asks about each at once; when one has an address, the other has 50 ms
+ * left to answer (RFC 8305, section 3).
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (service: Service): Service => ({
+  asksByFamily: service.asksByFamily,
   lookup: (name, options) => {
     const numeric = familyOf(name)
     if (numeric !== undefined) {
       return options?.family === undefined || options.family === numeric
         ? Effect.succeed([{ host: name, family: numeric }])
-        : Effect.fail(new DnsError({ reason: "NoData", name, query: "address" }))
+        : failing("NoData", name, "address")
     }
-    return canBeName(name) ? service.lookup(name, options) : badName(name, "address")
+    if (!canBeName(name)) return badName(name, "address")
+    if (isLocalhost(name)) return Effect.succeed(loopbackAddresses(options?.family))
+    if (isNeverThere(name)) return failing("NotFound", name, "address")
+    return options?.family === undefined && service.asksByFamily === true
+      ? bothFamilies((family) => service.lookup(name, { family }))
+      : service.lookup(name, options)
   },
   reverse: (address) => familyOf(address) === undefined ? badName(address, "name") : service.reverse(address),
   nameInfo: (address, port) =>
     familyOf(address) === undefined || !(Number.isInteger(port) && port >= 0 && port <= 65535)
       ? badName(`${address}, port ${port}`, "name")
       : service.nameInfo(address, port),
-  resolve: (name, type) => canBeName(name) ? service.resolve(name, type) : badName(name, type),
+  resolve: <T extends RecordType>(name: string, type: T) =>
+    canBeName(name)
+      ? reserved(name, type) as Effect.Effect<ReadonlyArray<Records[T]>, DnsError> | undefined ??
+        service.resolve(name, type)
+      : badName(name, type),
   hostName: service.hostName
 })
 
@@ -237,6 +277,10 @@ export const toPlatformLookup = (
 
 /**
  * The addresses of a name, in the order of preference (getaddrinfo). What LuaSocket calls `toip` and `getaddrinfo`.
+ *
+ * Where name servers are asked directly, they are asked about each family apart. Once one family has an address, the
+ * other has 50 ms left to answer (RFC 8305, section 3), so the result may lack the slower one; name a `family` to wait
+ * for it.
  *
  * *Interruption* ends the wait at once; a question that the system cannot take back is answered to nobody.
  *

@@ -64,9 +64,15 @@ export class DnsError extends Schema.TaggedError<DnsError>("@copas/core/SocketEr
   name: Schema.String,
   /** What was asked for: `"address"`, `"name"`, or a record type such as `"MX"`. */
   query: Schema.String,
+  /** Where several name servers were asked: why each of them did not answer the question. */
+  attempts: Schema.optional(Schema.Array(Schema.Struct({ server: Schema.String, reason: DnsReason }))),
   cause: Schema.optional(Schema.Defect)
 }) {
   override get message(): string {
-    return `Could not look up the ${this.query} of ${this.name}: ${this.reason}: ${dnsAdvice[this.reason]}`
+    const { attempts = [], name, query, reason } = this
+    const each = attempts.length === 0
+      ? ""
+      : ` (${attempts.map(({ reason, server }) => `${server}: ${reason}`).join(", ")})`
+    return `Could not look up the ${query} of ${name}: ${reason}: ${dnsAdvice[reason]}${each}`
   }
 }

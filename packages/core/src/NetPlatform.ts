@@ -73,6 +73,11 @@ export interface Platform {
   /** The addresses of a name, in the order of preference. */
   readonly lookup: (host: string, family: Family | undefined) => Effect.Effect<ReadonlyArray<HostAddress>, Failure>
   /**
+   * True when `lookup` asks about each family apart: connecting then asks about both at once, and begins with the family
+   * that is known first (RFC 8305, section 3). Default false: one question for both, as getaddrinfo does it.
+   */
+  readonly asksByFamily?: boolean | undefined
+  /**
    * Says why the platform cannot do an option of a socket yet to be made, `undefined` when it can. `path` is that of a
    * Unix-domain socket.
    */

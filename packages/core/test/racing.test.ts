@@ -1,92 +1,11 @@
-import * as Net from "@copas/core/Net"
 import * as NetAddress from "@copas/core/NetAddress"
-import type { ConnectTarget, HostAddress, Platform } from "@copas/core/NetPlatform"
-import type { Events, Failure, Transport } from "@copas/core/Transport"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
-
-/** An attempt to connect whose fate the test decides. */
-class Attempt implements Transport {
-  readonly host: string
-  readonly localAddress = NetAddress.inet("127.0.0.1", 1)
-  readonly remoteAddress: NetAddress.NetAddress
-  events: Events | undefined
-  isCut = false
-  onCut = (): void => {}
-  constructor({ address }: ConnectTarget) {
-    this.host = address._tag === "InetAddress" ? address.host : address.path
-    this.remoteAddress = address
-  }
-  open(events: Events): void {
-    this.events = events
-  }
-  succeed(): void {
-    this.events!.connected()
-  }
-  fail(reason: Failure["reason"]): void {
-    this.events!.failed({ reason, cause: undefined })
-  }
-  destroy(): void {
-    if (this.isCut) return
-    this.isCut = true
-    this.onCut()
-    queueMicrotask(() => this.events!.closed())
-  }
-  reset(): void {
-    this.destroy()
-  }
-  pause(): void {}
-  resume(): void {}
-  write(): void {
-    queueMicrotask(() => this.events!.written())
-  }
-  end(): void {
-    this.destroy()
-  }
-  setOption(): undefined {}
-  getOption(): undefined {}
-}
-
-/** A network on which a name has `addresses`; gives every attempt that was made. */
-const network = (
-  ...addresses: ReadonlyArray<string>
-): { readonly net: Net.Service; readonly attempts: Array<Attempt>; readonly tried: () => ReadonlyArray<string> } => {
-  const attempts: Array<Attempt> = []
-  const found = addresses.map((host): HostAddress => ({ host, family: host.includes(":") ? "IPv6" : "IPv4" }))
-  const platform: Platform = {
-    name: "a test",
-    endOfTurn: queueMicrotask,
-    connect: (target) => {
-      const attempt = new Attempt(target)
-      attempts.push(attempt)
-      return attempt
-    },
-    listen: () => {
-      throw new Error("nobody listens here")
-    },
-    lookup: () => Effect.succeed(found),
-    unsupported: () => undefined,
-    byteLength: (text) => Buffer.byteLength(text),
-    decode: (chunk, start, end) => Buffer.from(chunk).toString("utf-8", start, end)
-  }
-  return { net: Net.make(platform), attempts, tried: () => attempts.map(({ host }) => host) }
-}
-
-const settle = Effect.repeatN(Effect.yieldNow(), 30)
-
-const connecting = (net: Net.Service, options: Partial<Net.ConnectOptions> = {}) =>
-  Effect.tap(
-    Effect.fork(
-      Effect.scoped(Effect.exit(net.connect({ host: "a.test", port: 1, linger: 0, ...options } as Net.ConnectOptions)))
-    ),
-    () => settle
-  )
-
-const left = (net: Net.Service) => Effect.map(net.sockets, (sockets) => sockets.length)
+import { connecting, left, network, settle } from "./racingNetwork.js"
 
 it.effect("S01 the next address is tried 250 ms after the one before, families in turns (RFC 8305)", () =>
   Effect.gen(function*() {

@@ -1,6 +1,14 @@
 /**
  * Names, addresses and records on Node: `node:dns` behind `Dns` of `@copas/core`.
  *
+ * `lookup` and `nameInfo` of `layer` ask the system (getaddrinfo, getnameinfo): its hosts file, its search domains and
+ * whatever else it is configured with count. These calls hold a thread of libuv's pool and cannot be taken back, so few
+ * run at once; the others wait in a queue that they can leave. When abandoned ones hold every thread, a look-up reads
+ * the hosts file and asks the name servers by itself, without search domains.
+ *
+ * `resolve` asks name servers for exactly the name that it is given: no hosts file and no search domains. A server that
+ * fails, refuses or does not answer is followed by the next.
+ *
  * @since 0.1.0
  */
 import * as Dns from "@copas/core/Dns"
@@ -10,9 +18,13 @@ import { DnsError, InvalidOption, UnsupportedOption } from "@copas/core/SocketEr
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as NodeDns from "node:dns"
 import * as Os from "node:os"
-import { toDnsReason } from "./internal/net/errno.js"
+import * as HostsFile from "./internal/dns/hostsFile.js"
+import * as Records from "./internal/dns/records.js"
+import * as Servers from "./internal/dns/servers.js"
+import { ThreadCalls, threadsForLookups } from "./internal/dns/threadCalls.js"
 import { platformName } from "./internal/net/platformName.js"
 
 /**
@@ -22,175 +34,154 @@ import { platformName } from "./internal/net/platformName.js"
 export interface Options {
   /**
    * Name servers to ask in place of the system's: addresses, with a port where it is not 53 (`"192.0.2.1:5353"`,
-   * `"[2001:db8::1]:5353"`). `lookup` and `reverse` then ask them too, and the hosts file has no say.
+   * `"[2001:db8::1]:5353"`). They are asked in this order. `lookup` and `reverse` then ask them too; the hosts file and
+   * search domains do not count.
    */
   readonly servers?: ReadonlyArray<string> | undefined
   /**
-   * How long to wait for each try of a question to a name server; each further one waits longer. Default what Node brings:
-   * 2 seconds with c-ares from 1.20 on, as in Node 20.18; 5 seconds before.
+   * How long to wait for the first try of a question to a name server; each further one waits twice as long as the one
+   * before. Default 2 seconds. Within a try that is longer than 5 seconds the question is sent again every 5 seconds.
+   *
+   * Where the system looks names up (without `servers`), `timeout` times `tries` bounds a whole look-up if either of them
+   * is given; it then fails with `TimedOut`. Without both, the system's own patience counts.
    */
   readonly timeout?: Duration.DurationInput | undefined
-  /** How often to ask each name server. Default 4. */
+  /** How often to ask each name server that does not answer. Default 4. */
   readonly tries?: number | undefined
 }
 
-const failure = (error: unknown, name: string, query: string): DnsError =>
-  new DnsError({ reason: toDnsReason(error), name, query, cause: error })
-
 const familyNumber = (family: Family | undefined): 0 | 4 | 6 => family === undefined ? 0 : family === "IPv4" ? 4 : 6
 
-/** As the system does it: getaddrinfo, on Node's thread pool. It cannot be taken back. */
-const systemLookup = (name: string, family: Family | undefined): Effect.Effect<ReadonlyArray<HostAddress>, DnsError> =>
-  Effect.async((resume) => {
-    NodeDns.lookup(name, { all: true, family: familyNumber(family), verbatim: true }, (error, addresses) =>
-      resume(
-        error === null
-          ? Effect.succeed(addresses.map(({ address, family }) => ({
-            host: address,
-            family: family === 4 ? "IPv4" as const : "IPv6" as const
-          })))
-          : Effect.fail(failure(error, name, "address"))
-      ))
-  })
+/** libuv's pool belongs to the process, and so does the queue for it. */
+const threadCalls = new ThreadCalls(threadsForLookups())
 
-const nameInfo = (address: string, port: number): Effect.Effect<Dns.NameInfo, DnsError> =>
-  Effect.async((resume) => {
-    NodeDns.lookupService(address, port, (error, host, service) =>
-      resume(error === null ? Effect.succeed({ host, service }) : Effect.fail(failure(error, address, "name"))))
-  })
+/** As the system does it: getaddrinfo. */
+const systemLookup = (
+  name: string,
+  family: Family | undefined,
+  instead: Effect.Effect<ReadonlyArray<HostAddress>, DnsError>
+): Effect.Effect<ReadonlyArray<HostAddress>, DnsError> =>
+  threadCalls.call<ReadonlyArray<HostAddress>>(
+    `lookup ${familyNumber(family)} ${name}`,
+    (done) =>
+      NodeDns.lookup(name, { all: true, family: familyNumber(family), verbatim: true }, (error, addresses) =>
+        done(
+          error === null
+            ? Effect.succeed(addresses.map(({ address, family }) => ({
+              host: address,
+              family: family === 4 ? "IPv4" as const : "IPv6" as const
+            })))
+            : Effect.fail(Servers.failure(error, name, "address"))
+        )),
+    instead
+  )
 
-/** What Node calls a CAA record: the property's name is its tag. */
-const caaOf = (record: NodeDns.CaaRecord): Dns.CaaRecord => {
-  const { critical, ...properties } = record
-  const [tag = "", value = ""] = Object.entries(properties).find(([, value]) => typeof value === "string") ?? []
-  return { isCritical: critical !== 0, tag, value: String(value) }
+const systemNameInfo = (
+  address: string,
+  port: number,
+  instead: Effect.Effect<Dns.NameInfo, DnsError>
+): Effect.Effect<Dns.NameInfo, DnsError> =>
+  threadCalls.call<Dns.NameInfo>(
+    `nameInfo ${port} ${address}`,
+    (done) =>
+      NodeDns.lookupService(address, port, (error, host, service) =>
+        done(
+          error === null ? Effect.succeed({ host, service }) : Effect.fail(Servers.failure(error, address, "name"))
+        )),
+    instead
+  )
+
+/** The options, checked. */
+interface Settings {
+  readonly servers: ReadonlyArray<string> | undefined
+  readonly patience: Servers.Patience
+  /** How long a look-up by the system may take, in milliseconds. */
+  readonly systemPatience: number
 }
 
-const byPriority = <A extends { readonly priority: number }>(records: ReadonlyArray<A>): ReadonlyArray<A> =>
-  Array.from(records).sort((a, b) => a.priority - b.priority)
+const make = ({ patience, servers, systemPatience }: Settings): Dns.Service => {
+  const ask = <A>(name: string, query: string, question: Servers.Question<A>): Effect.Effect<A, DnsError> =>
+    Servers.ask(servers, patience, name, query, question)
 
-/** Node has it from 22.15 and 23.9 on. */
-interface WithTlsa {
-  readonly resolveTlsa?: (name: string) => Promise<
-    ReadonlyArray<{ certUsage: number; selector: number; match: number; data: ArrayBuffer }>
-  >
-}
-
-type Ask<T extends Dns.RecordType> = (
-  resolver: NodeDns.promises.Resolver,
-  name: string
-) => Promise<ReadonlyArray<Dns.Records[T]>>
-
-const addressRecord = ({ address, ttl }: NodeDns.RecordWithTtl): Dns.AddressRecord => ({ address, ttlSeconds: ttl })
-
-const questions: { readonly [T in Dns.RecordType]: Ask<T> } = {
-  A: async (resolver, name) => (await resolver.resolve4(name, { ttl: true })).map(addressRecord),
-  AAAA: async (resolver, name) => (await resolver.resolve6(name, { ttl: true })).map(addressRecord),
-  CNAME: (resolver, name) => resolver.resolveCname(name),
-  MX: async (resolver, name) => byPriority(await resolver.resolveMx(name)),
-  NS: (resolver, name) => resolver.resolveNs(name),
-  PTR: (resolver, name) => resolver.resolvePtr(name),
-  SOA: async (resolver, name) => {
-    const { expire, hostmaster, minttl, nsname, refresh, retry, serial } = await resolver.resolveSoa(name)
-    return [{
-      primary: nsname,
-      mailbox: hostmaster,
-      serial,
-      refreshSeconds: refresh,
-      retrySeconds: retry,
-      expireSeconds: expire,
-      minimumTtlSeconds: minttl
-    }]
-  },
-  SRV: async (resolver, name) => byPriority(await resolver.resolveSrv(name)),
-  TXT: (resolver, name) => resolver.resolveTxt(name),
-  CAA: async (resolver, name) => (await resolver.resolveCaa(name)).map(caaOf),
-  NAPTR: (resolver, name) => resolver.resolveNaptr(name),
-  TLSA: async (resolver, name) => {
-    const records = await (resolver as WithTlsa).resolveTlsa!(name)
-    return records.map(({ certUsage, data, match, selector }) => ({
-      usage: certUsage,
-      selector,
-      matchingType: match,
-      data: new Uint8Array(data)
-    }))
-  }
-}
-
-const make = (options: Options, makeResolver: () => NodeDns.promises.Resolver): Dns.Service => {
-  /** A resolver for each question: to cancel takes back all that a resolver was asked. */
-  const ask = <A>(
+  const found = <A>(
     name: string,
     query: string,
-    question: (resolver: NodeDns.promises.Resolver) => Promise<A>
-  ): Effect.Effect<A, DnsError> =>
-    Effect.async((resume) => {
-      const resolver = makeResolver()
-      question(resolver).then(
-        (answer) => resume(Effect.succeed(answer)),
-        (error) => resume(Effect.fail(failure(error, name, query)))
-      )
-      return Effect.sync(() => resolver.cancel())
+    question: Servers.Question<ReadonlyArray<A>>
+  ): Effect.Effect<ReadonlyArray<A>, DnsError> =>
+    // An answer may hold nothing but an alias.
+    Effect.filterOrFail(
+      ask(name, query, question),
+      (records) => records.length > 0,
+      () => new DnsError({ reason: "NoData", name, query })
+    )
+
+  const bounded = <A>(effect: Effect.Effect<A, DnsError>, name: string, query: string): Effect.Effect<A, DnsError> =>
+    systemPatience === Infinity ? effect : Effect.timeoutFail(effect, {
+      duration: systemPatience,
+      onTimeout: () => new DnsError({ reason: "TimedOut", name, query })
     })
 
   const resolve = <T extends Dns.RecordType>(
     name: string,
     type: T
   ): Effect.Effect<ReadonlyArray<Dns.Records[T]>, DnsError | UnsupportedOption> =>
-    type === "TLSA" && (NodeDns.promises.Resolver.prototype as WithTlsa).resolveTlsa === undefined
+    type === "TLSA" && !Records.canAskForTlsa()
       ? Effect.fail(
         new UnsupportedOption({ option: type, platform: platformName, why: "node:dns has it from 22.15 and 23.9 on" })
       )
-      // An answer may hold nothing but an alias.
-      : Effect.filterOrFail(
-        ask(name, type, (resolver) => questions[type](resolver, name)),
-        (found) => found.length > 0,
-        () => new DnsError({ reason: "NoData", name, query: type })
+      : found(name, type, (resolver) => Records.questions[type](resolver, name))
+
+  const reverse = (address: string): Effect.Effect<ReadonlyArray<string>, DnsError> =>
+    servers === undefined
+      // c-ares reads the hosts file, too.
+      ? ask(address, "name", (resolver) => resolver.reverse(address))
+      : found(address, "name", (resolver) => resolver.resolvePtr(Records.reverseName(address)))
+
+  const byServers = Dns.make({
+    asksByFamily: true,
+    lookup: (name, options) => {
+      const family = options?.family ?? "IPv4"
+      return Effect.map(
+        found(name, "address", (resolver) => family === "IPv4" ? resolver.resolve4(name) : resolver.resolve6(name)),
+        (addresses) => addresses.map((host) => ({ host, family }))
       )
-
-  const addresses = (name: string, family: Family): Effect.Effect<ReadonlyArray<HostAddress>, DnsError> =>
-    Effect.map(
-      ask(name, "address", (resolver) => family === "IPv4" ? resolver.resolve4(name) : resolver.resolve6(name)),
-      (found) => found.map((host) => ({ host, family }))
-    )
-
-  /** RFC 6761, section 6.3: no server is asked for `localhost`. */
-  const isLocal = (name: string): boolean => /^(?:.*\.)?localhost\.?$/i.test(name)
-
-  const serverLookup = (
-    name: string,
-    family: Family | undefined
-  ): Effect.Effect<ReadonlyArray<HostAddress>, DnsError> => {
-    if (isLocal(name)) {
-      const loopback: ReadonlyArray<HostAddress> = [
-        { host: "127.0.0.1", family: "IPv4" },
-        { host: "::1", family: "IPv6" }
-      ]
-      return Effect.succeed(loopback.filter((one) => family === undefined || one.family === family))
-    }
-    if (family !== undefined) return addresses(name, family)
-    return Effect.flatMap(
-      Effect.all([Effect.either(addresses(name, "IPv6")), Effect.either(addresses(name, "IPv4"))], { concurrency: 2 }),
-      ([six, four]) => {
-        const found = [six, four].flatMap((one) => one._tag === "Right" ? one.right : [])
-        if (found.length > 0) return Effect.succeed(found)
-        // One family without an address says less than what went wrong with the other.
-        const errors = [six, four].flatMap((one) => one._tag === "Left" ? [one.left] : [])
-        return Effect.fail(errors.find(({ reason }) => reason !== "NoData") ?? errors[0]!)
-      }
-    )
-  }
-
-  const asksServers = options.servers !== undefined
-  return Dns.make({
-    lookup: (name, lookupOptions) =>
-      asksServers ? serverLookup(name, lookupOptions?.family) : systemLookup(name, lookupOptions?.family),
-    reverse: (address) => ask(address, "name", (resolver) => resolver.reverse(address)),
-    nameInfo,
+    },
+    reverse,
+    nameInfo: (address, port) =>
+      bounded(
+        systemNameInfo(
+          address,
+          port,
+          Effect.map(reverse(address), ([host = address]) => ({ host, service: String(port) }))
+        ),
+        address,
+        "name"
+      ),
     resolve,
     hostName: Effect.sync(() => Os.hostname())
   })
+  if (servers !== undefined) return byServers
+
+  /** What the system would do, as far as that needs no thread. */
+  const withoutThread = (
+    name: string,
+    options: Dns.LookupOptions | undefined
+  ): Effect.Effect<ReadonlyArray<HostAddress>, DnsError> =>
+    Effect.filterOrElse(
+      HostsFile.lookup(name, options?.family),
+      (addresses) => addresses.length > 0,
+      () => byServers.lookup(name, options)
+    )
+  return Dns.make({
+    ...byServers,
+    asksByFamily: false,
+    lookup: (name, options) =>
+      bounded(systemLookup(name, options?.family, withoutThread(name, options)), name, "address")
+  })
 }
+
+const defaultTimeout = 2000
+const defaultTries = 4
 
 /**
  * The system's names and name servers.
@@ -198,7 +189,15 @@ const make = (options: Options, makeResolver: () => NodeDns.promises.Resolver): 
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Dns.Dns> = Layer.sync(Dns.Dns, () => make({}, () => new NodeDns.promises.Resolver()))
+export const layer: Layer.Layer<Dns.Dns> = Layer.sync(
+  Dns.Dns,
+  () =>
+    make({
+      servers: undefined,
+      patience: { timeout: defaultTimeout, tries: defaultTries },
+      systemPatience: Infinity
+    })
+)
 
 /**
  * Other name servers than the system's, or other patience with them.
@@ -211,8 +210,10 @@ export const layerWith = (options: Options): Layer.Layer<Dns.Dns, InvalidOption>
     Dns.Dns,
     Effect.gen(function*() {
       const { servers, timeout, tries } = options
-      const millis = timeout === undefined ? undefined : Duration.toMillis(timeout)
-      if (millis !== undefined && !(millis >= 1 && millis <= 0x7fffffff)) {
+      const millis = timeout === undefined
+        ? defaultTimeout
+        : Option.match(Duration.decodeUnknown(timeout), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+      if (!(millis >= 1 && millis <= 0x7fffffff)) {
         return yield* new InvalidOption({
           option: "timeout",
           value: String(timeout),
@@ -226,26 +227,18 @@ export const layerWith = (options: Options): Layer.Layer<Dns.Dns, InvalidOption>
           expected: "a whole number, at least 1"
         })
       }
-      const makeResolver = (): NodeDns.promises.Resolver => {
-        const resolver = new NodeDns.promises.Resolver({
-          ...(millis === undefined ? {} : { timeout: Math.ceil(millis) }),
-          ...(tries === undefined ? {} : { tries })
+      if (servers !== undefined && (servers.length === 0 || !servers.every(Servers.isServer))) {
+        return yield* new InvalidOption({
+          option: "servers",
+          value: JSON.stringify(servers),
+          expected: "at least one numeric address, with or without a port"
         })
-        if (servers !== undefined) resolver.setServers(servers)
-        return resolver
       }
-      yield* Effect.try({
-        try: () => {
-          if (servers?.length === 0) throw new Error("no servers")
-          makeResolver()
-        },
-        catch: () =>
-          new InvalidOption({
-            option: "servers",
-            value: JSON.stringify(servers),
-            expected: "at least one numeric address, with or without a port"
-          })
+      const patience = { timeout: millis, tries: tries ?? defaultTries }
+      return make({
+        servers: servers === undefined ? undefined : Array.from(servers),
+        patience,
+        systemPatience: timeout === undefined && tries === undefined ? Infinity : millis * patience.tries
       })
-      return make(options, makeResolver)
     })
   )

@@ -12,7 +12,7 @@ import * as NodeDns from "./NodeDns.js"
 
 const make: Effect.Effect<Net.Service, never, Dns.Dns> = Effect.map(
   Dns.Dns,
-  (dns) => Net.make(platformWith(Dns.toPlatformLookup(dns)))
+  (dns) => Net.make(platformWith({ lookup: Dns.toPlatformLookup(dns), asksByFamily: dns.asksByFamily }))
 )
 
 /**

@@ -14,6 +14,19 @@ const nameIn = (query: Uint8Array): string => {
   return labels.join(".")
 }
 
+/** The type of the record that a query asks for. */
+export const types = { A: 1, PTR: 12, AAAA: 28 }
+const typeIn = (query: Uint8Array): number => {
+  const end = 12 + nameIn(query).length + 2
+  return query[end]! * 256 + query[end + 1]!
+}
+
+/** IPv4, or IPv6 with all its eight groups. */
+const bytesOf = (address: string): ReadonlyArray<number> =>
+  address.includes(":")
+    ? address.split(":").flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255])
+    : address.split(".").map(Number)
+
 const reply = (query: Uint8Array, code: number, address: string | undefined): Uint8Array => {
   const end = 12 + nameIn(query).length + 2 + 4
   const answer = Buffer.from(query.subarray(0, end))
@@ -22,14 +35,15 @@ const reply = (query: Uint8Array, code: number, address: string | undefined): Ui
   answer.writeUInt16BE(address === undefined ? 0 : 1, 6)
   answer.writeUInt32BE(0, 8)
   if (address === undefined) return answer
-  // The name by reference, type A, class IN, 60 seconds, 4 bytes.
-  const record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...address.split(".").map(Number)]
+  const data = bytesOf(address)
+  // The name by reference, the type, class IN, 60 seconds, the address.
+  const record = [0xc0, 12, 0, data.length === 4 ? types.A : types.AAAA, 0, 1, 0, 0, 0, 60, 0, data.length, ...data]
   return Buffer.concat([answer, Buffer.from(record)])
 }
 
 /** Serves what `answer` says of a name: a code, an address, bytes as they stand, or nothing at all. */
 export const nameServer = (
-  answer: (name: string) => number | string | Uint8Array | undefined
+  answer: (name: string, type: number) => number | string | Uint8Array | undefined
 ) =>
   Effect.gen(function*() {
     const socket: DatagramSocket.DatagramSocket = yield* Udp.bind({ host: "127.0.0.1" })
@@ -37,7 +51,7 @@ export const nameServer = (
     const serve = Effect.flatMap(socket.receiveFrom, ({ data, from }) => {
       const name = nameIn(data)
       asked.push(name)
-      const said = answer(name)
+      const said = answer(name, typeIn(data))
       if (said === undefined) return Effect.void
       if (said instanceof Uint8Array) return socket.sendTo(Buffer.concat([data.subarray(0, 2), said]), from)
       return socket.sendTo(typeof said === "string" ? reply(data, 0, said) : reply(data, said, undefined), from)

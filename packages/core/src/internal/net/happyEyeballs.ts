@@ -1,8 +1,10 @@
+/** Connecting to the first of several addresses that answers: RFC 8305, section 5. */
 import * as Effect from "effect/Effect"
 import type { NetAddress } from "../../NetAddress.js"
 import type { Failure } from "../../Transport.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
 import { Deadline, type Deadlines } from "../time/deadlines.js"
+import type { Candidates } from "./candidates.js"
 
 /** One attempt of a race; without a failure it is still under way, or it won. */
 export interface Attempt {
@@ -23,38 +25,50 @@ class Due extends Deadline {
 }
 
 /**
- * Connects to the first of `addresses` that answers: the next attempt starts when one fails, or some time after it
- * (Happy Eyeballs). Each attempt is entered in `attempts` when it starts: the caller owns them all, and cuts those that
- * did not win. At `until`, a time of `deadlines`, it is given up.
+ * Connects to the first of `candidates` that answers: the next attempt starts when one fails, or some time after it
+ * (Happy Eyeballs). Candidates that become known meanwhile join the race. Each attempt is entered in `attempts` when it
+ * starts: the caller owns them all, and cuts those that did not win. At `until`, a time of `deadlines`, the race ends.
  */
 export const race = (
   attempts: Array<Attempt>,
-  addresses: ReadonlyArray<NetAddress>,
+  candidates: Candidates,
   deadlines: Deadlines,
   until: number,
   open: (address: NetAddress) => StreamSocket
 ): Effect.Effect<StreamSocket, Failure> =>
   Effect.async<StreamSocket, Failure>((resume) => {
-    let failed = 0
+    let running = 0
+    let startedAt = -Infinity
     // Decided or given up: no attempt may start any more, nobody would cut it.
     let isOver = false
     const over = (): void => {
       isOver = true
+      candidates.end()
       if (next !== undefined) deadlines.cancel(next)
       if (end !== undefined) deadlines.cancel(end)
     }
     // Most races are run by one.
-    const next = addresses.length > 1 ? new Due(() => start()) : undefined
+    const next = candidates.mayBeSeveral ? new Due(() => step()) : undefined
     const end = until === Infinity ? undefined : new Due(() => {
       over()
       resume(Effect.fail({ reason: "TimedOut", cause: undefined }))
     })
-    const start = (): void => {
-      const address = addresses[attempts.length]
-      if (isOver || address === undefined) return
+    const step = (): void => {
+      if (isOver) return
+      const address = candidates.next()
+      if (address !== undefined) {
+        start(address)
+      } else if (running === 0 && candidates.isComplete) {
+        over()
+        resume(Effect.fail(attempts[0]?.failure ?? candidates.failure))
+      }
+    }
+    const start = (address: NetAddress): void => {
       const socket = open(address)
       const attempt: Attempt = { address, socket, failure: undefined }
       attempts.push(attempt)
+      running += 1
+      startedAt = deadlines.now()
       const settle = (): void => {
         if (isOver) return
         if (socket.failure === undefined) {
@@ -63,25 +77,19 @@ export const race = (
           return
         }
         attempt.failure = socket.failure
-        failed += 1
-        if (failed === addresses.length) {
-          over()
-          resume(Effect.fail(attempts[0]!.failure ?? socket.failure))
-        } else {
-          start()
-        }
+        running -= 1
+        step()
       }
       if (socket.isConnected || socket.failure !== undefined) settle()
       else socket.onConnect(settle)
-      if (!isOver && next !== undefined && attempts.length < addresses.length) {
-        deadlines.schedule(next, deadlines.now() + attemptDelay)
-      }
+      if (!isOver && next !== undefined && candidates.hasNext) deadlines.schedule(next, startedAt + attemptDelay)
     }
-    if (addresses.length === 0) {
-      resume(Effect.fail({ reason: "HostNotFound", cause: new Error("the name has no address") }))
-      return
+    candidates.onChange = () => {
+      if (isOver) return
+      if (running === 0) step()
+      else if (candidates.hasNext && next !== undefined) deadlines.schedule(next, startedAt + attemptDelay)
     }
     if (end !== undefined) deadlines.schedule(end, until)
-    start()
+    step()
     return Effect.sync(over)
   })

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Listener } from "../../Listener.js"
 import * as NetAddress from "../../NetAddress.js"
@@ -29,9 +30,11 @@ import type { ListenerTls } from "../tls/listenerHandshakes.js"
 import { clientRequest } from "../tls/names.js"
 import { secure } from "../tls/upgrade.js"
 import { TlsContextTypeId } from "../typeIds.js"
+import { Candidates, LookedUpCandidates } from "./candidates.js"
 import { type Attempt, race } from "./happyEyeballs.js"
 import { NetListener } from "./listener.js"
 import { onScopeEnd } from "./scopeEnd.js"
+import { isLocalhost } from "./specialNames.js"
 import * as Options from "./targets.js"
 
 const settingsOf = (options: CommonOptions): Effect.Effect<Settings, InvalidOption> =>
@@ -95,6 +98,34 @@ const addressesOf = (
       .concat(other.slice(preferred.length))
       .map((address) => NetAddress.inet(address.host, port))
   })
+}
+
+/** True where the platform asks for each family apart, and both are wanted. */
+const mustAskTwice = (netState: NetState, host: string, family: NetAddress.Family | undefined): boolean =>
+  netState.platform.asksByFamily === true && family === undefined && NetAddress.familyOf(host) === undefined &&
+  !isLocalhost(host)
+
+/** Both families are looked up beside the race, which begins with the first that is known. */
+const raceWhileLookingUp = (
+  netState: NetState,
+  host: string,
+  port: number,
+  candidates: LookedUpCandidates,
+  run: (candidates: Candidates) => Effect.Effect<StreamSocket, Failure>
+): Effect.Effect<StreamSocket, Failure> => {
+  const ask = (family: NetAddress.Family): Effect.Effect<void> =>
+    Effect.matchEffect(Effect.suspend(() => netState.platform.lookup(host, family)), {
+      onFailure: (failure) => Effect.sync(() => candidates.failed(family, failure)),
+      onSuccess: (found) =>
+        Effect.sync(() => candidates.found(family, found.map((address) => NetAddress.inet(address.host, port))))
+    })
+  return Effect.acquireUseRelease(
+    Effect.fork(Effect.interruptible(Effect.all([ask("IPv6"), ask("IPv4")], { concurrency: 2, discard: true }))),
+    (looking) =>
+      // Neither a look-up's defect nor its interruption may leave the race waiting for it.
+      Effect.raceFirst(run(candidates), Effect.zipRight(Fiber.join(looking), Effect.never)),
+    (looking) => Fiber.interrupt(looking)
+  )
 }
 
 interface Securing {
@@ -178,13 +209,17 @@ export const connect = (
       socket.host = where.path === undefined ? where.host : undefined
       return socket
     }
-    const addresses = where.path === undefined
-      ? addressesOf(netState, where.host, where.port, where.family, timeout)
-      : Effect.succeed([NetAddress.unix(where.path)])
-    const winner = addresses.pipe(
-      Effect.flatMap((addresses) => race(attempts, addresses, deadlines, until, open)),
-      Effect.mapError((error) => failure(toConnectReason(error), error.cause))
-    )
+    const run = (candidates: Candidates): Effect.Effect<StreamSocket, Failure> =>
+      race(attempts, candidates, deadlines, until, open)
+    const raced = where.path !== undefined
+      ? run(new Candidates([NetAddress.unix(where.path)]))
+      : mustAskTwice(netState, where.host, where.family)
+      ? raceWhileLookingUp(netState, where.host, where.port, new LookedUpCandidates(deadlines), run)
+      : Effect.flatMap(
+        addressesOf(netState, where.host, where.port, where.family, timeout),
+        (addresses) => run(new Candidates(addresses))
+      )
+    const winner = Effect.mapError(raced, (error) => failure(toConnectReason(error), error.cause))
     const ready = securing === undefined ? winner : Effect.tap(winner, (socket) =>
       // What is left of the time for connecting bounds the handshake, too.
       secureAs(socket, where.shown, {

@@ -48,7 +48,7 @@ const unsupportedPath = (path: string | undefined, mode: number | undefined): Un
   return refusal === undefined ? undefined : new UnsupportedOption({ ...refusal, platform: platformName })
 }
 
-export const platformWith = (lookup: Platform["lookup"]): Platform => ({
+export const platformWith = ({ asksByFamily, lookup }: Pick<Platform, "lookup" | "asksByFamily">): Platform => ({
   name: platformName,
   endOfTurn,
   connect,
@@ -56,6 +56,7 @@ export const platformWith = (lookup: Platform["lookup"]): Platform => ({
   listen: (target, events) => new NodeListenTransport(target, events),
   datagrams,
   lookup,
+  asksByFamily,
   unsupported: (options, listen, path) =>
     unsupported(options, path !== undefined) ?? unsupportedPath(path, listen?.mode) ??
       (listen?.reusePort === true

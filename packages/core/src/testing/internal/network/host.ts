@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { isLocalhost } from "../../../internal/net/specialNames.js"
 import { afterTurn } from "../../../internal/time/eventLoop.js"
 import * as NetAddresses from "../../../NetAddress.js"
 import type { Family, InetAddress, NetAddress } from "../../../NetAddress.js"
@@ -136,7 +137,7 @@ export class MemoryHost {
     return Effect.suspend(() => {
       const wanted = name.toLowerCase().replace(/\.$/, "")
       const host = this.network.hosts.get(wanted)
-      const addresses = wanted === "localhost" || (host === this && this.addresses.length === 0)
+      const addresses = isLocalhost(wanted) || (host === this && this.addresses.length === 0)
         ? ["127.0.0.1", "::1"]
         : host?.addresses ?? []
       const found = addresses

@@ -1,0 +1,53 @@
+/** Looking up the addresses of both families where each is a question of its own. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type { DnsError } from "../../DnsError.js"
+import type { Family } from "../../NetAddress.js"
+import type { HostAddress } from "../../NetPlatform.js"
+
+/** RFC 8305, section 3: the recommended Resolution Delay, in milliseconds. */
+export const resolutionDelay = 50
+
+type Found = Exit.Exit<ReadonlyArray<HostAddress>, DnsError>
+
+const hasAddress = (exit: Found | undefined): boolean =>
+  exit !== undefined && Exit.isSuccess(exit) && exit.value.length > 0
+
+/** IPv6 first: RFC 6724 prefers it. Without an address, the failure that says more than "no record" is reported. */
+const combine = (six: Found | undefined, four: Found | undefined): Found => {
+  const exits = [six, four].filter((exit) => exit !== undefined)
+  if (exits.some(hasAddress)) {
+    return Exit.succeed(exits.flatMap((exit) => Exit.isSuccess(exit) ? exit.value : []))
+  }
+  const failures = exits.filter(Exit.isFailure)
+  const telling = failures.find(({ cause }) => cause._tag !== "Fail" || cause.error.reason !== "NoData")
+  return telling ?? failures[0] ?? Exit.succeed([])
+}
+
+/**
+ * Asks for IPv6 and IPv4 at once. Once one family has an address, the other has `resolutionDelay` left to answer: a
+ * server that drops questions of one family must not hold up the addresses of the other.
+ */
+export const bothFamilies = (
+  ask: (family: Family) => Effect.Effect<ReadonlyArray<HostAddress>, DnsError>
+): Effect.Effect<ReadonlyArray<HostAddress>, DnsError> => {
+  const late = (
+    first: Found,
+    other: Fiber.Fiber<ReadonlyArray<HostAddress>, DnsError>
+  ): Effect.Effect<Found | undefined> =>
+    Effect.ensuring(
+      hasAddress(first)
+        ? Effect.timeoutTo(Fiber.await(other), {
+          duration: resolutionDelay,
+          onSuccess: (exit): Found | undefined => exit,
+          onTimeout: () => undefined
+        })
+        : Fiber.await(other),
+      Fiber.interrupt(other)
+    )
+  return Effect.raceWith(ask("IPv6"), ask("IPv4"), {
+    onSelfDone: (six, other) => Effect.flatMap(late(six, other), (four) => combine(six, four)),
+    onOtherDone: (four, other) => Effect.flatMap(late(four, other), (six) => combine(six, four))
+  })
+}
