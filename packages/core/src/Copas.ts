@@ -28,6 +28,20 @@ import type { ErrorHandler, Thread, ThreadOptions } from "./Thread.js"
  * @since 0.1.0
  * @category models
  */
+export interface RemoveOptions {
+  /** Default false: the listener, or the datagram socket, is closed. With true it stays, and can be added again. */
+  readonly keepOpen?: boolean | undefined
+  /**
+   * Default false: handlers that run continue. With true they are interrupted, their connections are closed, and
+   * `removeServer` waits for both. A handler that calls it is not interrupted itself.
+   */
+  readonly interrupt?: boolean | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
 export interface Service {
   /** Tells the dispatchers of a process apart, in metrics for example: no other one has it while this one lasts. */
   readonly name: string
@@ -49,7 +63,7 @@ export interface Service {
   }
   readonly removeServer: (
     server: Server | DatagramServer,
-    options?: { readonly keepOpen?: boolean | undefined }
+    options?: RemoveOptions
   ) => Effect.Effect<void>
   readonly addThread: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
@@ -235,7 +249,7 @@ export const addServer: {
   Effect.flatMap(Copas, (copas) => copas.addServer(listener, handler, options))
 
 /**
- * Stops accepting; handlers that run go on. The listener is closed; with `keepOpen` it stays, and can be added again.
+ * Stops accepting; handlers that run continue, unless `interrupt` is set. The listener is closed, unless `keepOpen` is set.
  * Of a datagram server the socket is closed, which is how its handler is told to end; with `keepOpen` the socket stays,
  * and its handler is interrupted.
  *
@@ -244,11 +258,13 @@ export const addServer: {
  */
 export const removeServer = (
   server: Server | DatagramServer,
-  options?: { readonly keepOpen?: boolean | undefined }
+  options?: RemoveOptions
 ): Effect.Effect<void, never, Copas> => Effect.flatMap(Copas, (copas) => copas.removeServer(server, options))
 
 /**
- * `Net.listen` and `addServer` as a layer, for programs that are composed so.
+ * `Net.listen` and `addServer` as a layer, for programs that are composed so. When the layer is released, the server stops
+ * accepting, its handlers are interrupted and their connections closed, before the services that they use are released.
+ * To let them finish first, call `Copas.drain`, as the runner does.
  *
  * @since 0.1.0
  * @category layers
@@ -265,7 +281,7 @@ export const serve = <E, R>(
     const listener = yield* Net.listen(options)
     // The scope that would close it is this one's.
     const added = Effect.catchTag(addServer(listener, handler, options), "ListenerClosed", Effect.die)
-    yield* Effect.acquireRelease(added, (server) => removeServer(server))
+    yield* Effect.acquireRelease(added, (server) => removeServer(server, { interrupt: true }))
   }))
 
 /**

@@ -6,18 +6,21 @@
  */
 import * as PlatformSocket from "@effect/platform/Socket"
 import * as PlatformSocketServer from "@effect/platform/SocketServer"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import * as Net from "./Net.js"
-import type * as NetAddress from "./NetAddress.js"
+import * as NetAddress from "./NetAddress.js"
 import type * as Server from "./Server.js"
 import { forEachChunk, type Socket } from "./Socket.js"
 import {
   type BindError,
   type ConnectError,
   type InvalidOption,
+  ListenerClosed,
   type ReceiveError,
   type SendError,
   SocketClosed,
@@ -140,7 +143,8 @@ const toPlatformAddress = (address: NetAddress.NetAddress): PlatformSocketServer
 
 /**
  * A Copas server as `@effect/platform`'s `SocketServer`: each connection is a thread of the dispatcher, named and
- * counted like any other. `run` serves until it is interrupted.
+ * counted like any other. `run` serves until it is interrupted, or the scope of the server ends; then its handlers are
+ * interrupted and their connections closed, before what they use is released.
  *
  * @since 0.1.0
  * @category constructors
@@ -155,15 +159,38 @@ export const makeServer = (
   Effect.gen(function*() {
     const copas = yield* Copas.Copas
     const listener = yield* Net.listen(options)
+    const released = yield* Deferred.make<never, PlatformSocketServer.SocketServerError>()
+    const running = new Set<Server.Server>()
+    const end = (server: Server.Server) =>
+      Effect.suspend(() =>
+        running.delete(server) ? copas.removeServer(server, { keepOpen: true, interrupt: true }) : Effect.void
+      )
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        const cause = new ListenerClosed({ address: NetAddress.format(listener.address) })
+        Deferred.unsafeDone(
+          released,
+          Exit.fail(new PlatformSocketServer.SocketServerError({ reason: "Unknown", cause }))
+        )
+        return Effect.forEach(Array.from(running), end, { discard: true })
+      })
+    )
     return {
       address: toPlatformAddress(listener.address),
       run: <R, E, A>(handler: (socket: PlatformSocket.Socket) => Effect.Effect<A, E, R>) =>
         Effect.acquireUseRelease(
-          copas.addServer(listener, (socket) => handler(fromSocket(socket)) as Effect.Effect<A, E, R>, options),
-          () => Effect.never,
-          (server) => copas.removeServer(server, { keepOpen: true })
-        ).pipe(
-          Effect.mapError((cause) => new PlatformSocketServer.SocketServerError({ reason: "Open", cause }))
+          Effect.mapBoth(
+            copas.addServer(listener, (socket) => handler(fromSocket(socket)) as Effect.Effect<A, E, R>, options),
+            {
+              onSuccess: (server) => {
+                running.add(server)
+                return server
+              },
+              onFailure: (cause) => new PlatformSocketServer.SocketServerError({ reason: "Open", cause })
+            }
+          ),
+          () => Deferred.await(released),
+          end
         ) as Effect.Effect<never, PlatformSocketServer.SocketServerError, R>
     }
   })

@@ -1,11 +1,21 @@
 /** The handlers of a server: their failures, their fairness, their end, and what status tells of them. */
+import { SocketServer } from "@effect/platform/SocketServer"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import * as Copas from "../../Copas.js"
+import * as Net from "../../Net.js"
+import * as PlatformSocket from "../../PlatformSocket.js"
+import type * as Server from "../../Server.js"
 import * as Socket from "../../Socket.js"
 import * as Status from "../../Status.js"
 import * as Thread from "../../Thread.js"
+import * as Udp from "../../Udp.js"
 import {
   ask,
   dial,
@@ -18,6 +28,36 @@ import {
   test
 } from "./dispatcherSupport.js"
 import { failure, holds, listening, same, turn, until } from "./support.js"
+
+class Used extends Context.Tag("@copas/core/contract/Used")<Used, { isOpen: boolean }>() {}
+
+const where = { host: "127.0.0.1", port: 0, linger: 0, name: "released" } as const
+
+/** A server whose connections each run `around` an echo. */
+type Serve = (
+  around: (echo: Effect.Effect<unknown, unknown>) => Effect.Effect<unknown, unknown, Used>
+) => Layer.Layer<never, unknown, Used | Copas.Copas | Net.Net>
+
+/** What serves as a layer. */
+const released: ReadonlyArray<{ readonly how: string; readonly serve: Serve }> = [
+  { how: "Copas.serve", serve: (around) => Copas.serve((socket) => around(echo(socket)), where) },
+  {
+    how: "PlatformSocket.layerServer",
+    serve: (around) => {
+      const served = Effect.flatMap(
+        SocketServer,
+        (server) =>
+          server.run((socket) =>
+            around(Effect.scoped(Effect.flatMap(socket.writer, (write) => socket.run((chunk) => write(chunk)))))
+          )
+      )
+      // A fiber that outlives the layer: what releases the layer ends the handlers.
+      return Layer.effectDiscard(Effect.zipRight(Effect.forkDaemon(served), Effect.yieldNow())).pipe(
+        Layer.provide(PlatformSocket.layerServer(where))
+      )
+    }
+  }
+]
 
 /** The cases. */
 export const cases: ReadonlyArray<DispatcherCase> = [
@@ -247,5 +287,89 @@ export const cases: ReadonlyArray<DispatcherCase> = [
         same(yield* ask(a, "first"), "first", "the answer")
         same(yield* ask(b, "again"), "again", "the answer")
       }))
+  ),
+  ...released.map(({ how, serve }) =>
+    test(
+      `C04 ${how} that is released interrupts its handlers and closes their connections before what they use is released`,
+      Effect.gen(function*() {
+        const events: Array<string> = []
+        const log = (text: string) => Effect.sync(() => events.push(text))
+        const began = yield* Deferred.make<void>()
+        const around = (inner: Effect.Effect<unknown, unknown>) =>
+          Effect.scoped(Effect.gen(function*() {
+            const used = yield* Used
+            yield* Effect.addFinalizer(() => log(used.isOpen ? "handler ends" : "handler ends too late"))
+            yield* Deferred.succeed(began, undefined)
+            yield* inner
+          }))
+        const resource = Layer.scoped(
+          Used,
+          Effect.acquireRelease(Effect.sync((): { isOpen: boolean } => ({ isOpen: true })), (used) =>
+            Effect.zipRight(
+              log("released"),
+              Effect.sync(() => {
+                used.isOpen = false
+              })
+            ))
+        )
+        const scope = yield* Scope.make()
+        yield* Layer.buildWithScope(Layer.provide(serve(around), resource), scope)
+        const { sockets } = yield* Net.Net
+        yield* until(Effect.map(Copas.status, ({ servers }) => servers.length === 1))
+        const [server] = (yield* Copas.status).servers
+        const port = Number(server!.address.split(":").pop())
+        const client = yield* Net.connect({ host: "127.0.0.1", port, linger: 0 })
+        same(yield* ask(client, "hello"), "hello", "the answer")
+        yield* Deferred.await(began)
+        yield* Scope.close(scope, Exit.void)
+        same(events, ["handler ends", "released"], "the order")
+        same((yield* sockets).filter((one) => one !== client).length, 0, "connections of the server")
+        holds(Exit.isFailure(yield* Effect.exit(ask(client, "again"))), "the connection is closed")
+        yield* client.abort
+        yield* nothingLeft
+      }).pipe(Effect.scoped)
+    )
+  ),
+  test(
+    "C06 removing a server can interrupt its handlers, and one that removes its own server so goes on",
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      yield* Copas.run(Effect.gen(function*() {
+        const listener = yield* listening()
+        const server: Server.Server = yield* Copas.addServer(listener, (socket) =>
+          Effect.gen(function*() {
+            if ((yield* socket.receiveLine()) !== "end") return yield* Effect.never
+            yield* Copas.removeServer(server, { interrupt: true })
+            yield* socket.send("ended\n")
+          }).pipe(
+            Effect.onExit((exit) => Effect.sync(() => events.push(Exit.isInterrupted(exit) ? "interrupted" : "ended")))
+          ))
+        const other = yield* dial(listener)
+        yield* other.send("wait\n")
+        yield* until(Effect.map(server.stats, ({ active }) => active === 1))
+        const client = yield* dial(listener)
+        same(yield* ask(client, "end"), "ended", "the answer")
+      }))
+      same(events, ["interrupted", "ended"], "the handlers' ends")
+      yield* nothingLeft
+    })
+  ),
+  test(
+    "C06 removing a datagram server can interrupt its handler, whatever that waits for, and closes the socket",
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      yield* Copas.run(Effect.gen(function*() {
+        const socket = yield* Udp.bind({ host: "127.0.0.1" })
+        const server = yield* Copas.addServer(
+          socket,
+          () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => events.push("interrupted")))
+        )
+        yield* turn
+        yield* Copas.removeServer(server, { interrupt: true })
+        same(events, ["interrupted"], "the handler's end")
+        yield* failure(socket.send("closed"), "SocketClosed")
+      }))
+      yield* nothingLeft
+    })
   )
 ]

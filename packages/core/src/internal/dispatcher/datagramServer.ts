@@ -9,7 +9,7 @@ import { SocketClosed } from "../../SocketError.js"
 import type { ServerStatus } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
-import type { DispatcherThread } from "../thread/thread.js"
+import { type DispatcherThread, threadOf } from "../thread/thread.js"
 import type { Dispatcher } from "./dispatcher.js"
 
 export interface DatagramServerSettings {
@@ -108,14 +108,16 @@ export class DispatcherDatagramServer implements DatagramServer {
     this.dispatcher.checkFinished()
   }
 
-  /** Closes the socket, whose handler then ends; a socket that is kept loses its handler. */
-  remove(keepOpen: boolean): Effect.Effect<void> {
-    return Effect.suspend(() => {
+  /** Closes the socket, whose handler then ends by itself or is interrupted; a socket that is kept loses its handler. */
+  remove(keepOpen: boolean, interrupt = false): Effect.Effect<void> {
+    return Effect.withFiberRuntime((fiber) => {
       if (this.socket.server === this) this.socket.server = undefined
       // It may have been kept open and added anew: then it is another server's.
       if (this.socket.server !== undefined) return Effect.void
-      if (!keepOpen) return Effect.zipRight(this.socket.shut, Effect.sync(() => this.stop()))
-      return this.thread === undefined ? Effect.void : this.thread.interrupt
+      const interrupted = this.thread === undefined ? Effect.void : this.thread.interrupt
+      if (keepOpen) return interrupted
+      const closed = Effect.zipRight(this.socket.shut, Effect.sync(() => this.stop()))
+      return interrupt && threadOf(fiber) !== this.thread ? Effect.zipRight(interrupted, closed) : closed
     })
   }
 }

@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
 import * as FiberRefs from "effect/FiberRefs"
 import type * as Runtime from "effect/Runtime"
 import * as Tracer from "effect/Tracer"
@@ -14,7 +15,7 @@ import type { ErrorHandler } from "../../Thread.js"
 import * as Attributes from "../attributes.js"
 import type { NetListener } from "../net/listener.js"
 import { isNormalEnd, type Settings, type StreamSocket } from "../socket/streamSocket.js"
-import type { DispatcherThread } from "../thread/thread.js"
+import { type DispatcherThread, threadOf } from "../thread/thread.js"
 import type { Dispatcher, Spawn } from "./dispatcher.js"
 
 /** How a server treats its connections. */
@@ -193,12 +194,31 @@ export class DispatcherServer implements Server {
 
   // ---- the end
 
-  /** Stops accepting; what runs goes on. The listener is closed unless it is to be kept. */
-  remove(keepOpen: boolean): Effect.Effect<void> {
-    return Effect.suspend(() => {
+  /** Stops accepting; what runs continues unless it is to be interrupted. The listener is closed unless it is to be kept. */
+  remove(keepOpen: boolean, interrupt = false): Effect.Effect<void> {
+    const removed = Effect.suspend(() => {
       this.stop()
       // It may have been kept open and added anew: then it is another server's.
       return keepOpen || this.listener.server !== undefined ? Effect.void : this.listener.shut
+    })
+    return interrupt ? Effect.zipRight(removed, this.interruptAll) : removed
+  }
+
+  /** Interrupts its handlers and closes their connections, and waits for both; a handler that asks goes on by itself. */
+  private get interruptAll(): Effect.Effect<void> {
+    return Effect.withFiberRuntime((fiber) => {
+      const mine = threadOf(fiber)
+      const isOurs = (socket: StreamSocket | undefined): boolean => socket?.owner === this && socket !== mine?.socket
+      const handlers = Array.from(this.dispatcher.threads).filter(({ socket }) => isOurs(socket))
+      for (const handler of handlers) handler.cut()
+      return Effect.zipRight(
+        Effect.forEach(handlers, (handler) => handler.await, { discard: true }),
+        Effect.suspend(() => {
+          const connections = Array.from(this.dispatcher.connections).filter(isOurs)
+          for (const connection of connections) connection.end(Exit.interrupt(FiberId.none))
+          return Effect.forEach(connections, (connection) => connection.awaitClosed, { discard: true })
+        })
+      )
     })
   }
 }

@@ -133,7 +133,10 @@ export const make = (
       running: Effect.sync(() => dispatcher.running > 0),
       addServer,
       removeServer: (server, options) =>
-        (server as DispatcherServer | DispatcherDatagramServer).remove(options?.keepOpen ?? false),
+        (server as DispatcherServer | DispatcherDatagramServer).remove(
+          options?.keepOpen ?? false,
+          options?.interrupt ?? false
+        ),
       addThread,
       exit: Lifecycle.exit(dispatcher),
       exiting: Effect.sync(() => dispatcher.isExiting),
