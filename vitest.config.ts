@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { configDefaults, defineConfig } from "vitest/config"
 
 // Tests run from the sources: the condition below resolves @copas/* to packages/*/src.
@@ -14,6 +15,10 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, "packages/*/test/servers/**"],
     environment: "node",
     pool: "forks",
+    // Vitest would leave one core to itself. A process for each file would cost more than most files do; vitest.setup.ts
+    // holds each of them to leaving its process as it found it.
+    poolOptions: { forks: { isolate: false, minForks: availableParallelism(), maxForks: availableParallelism() } },
+    setupFiles: ["./vitest.setup.ts"],
     retry: 0,
     sequence: { concurrent: false },
     testTimeout: 30_000,

@@ -10,8 +10,12 @@ for (const name of readdirSync(process.argv[2]).filter((name) => name.endsWith("
   passed += report.numPassedTests
   failed += report.numFailedTests
   skipped += report.numPendingTests + report.numTodoTests
-  // A file that could not be loaded has no tests to count, and is a failure all the same.
-  failed += report.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0).length
+  // A file that could not be loaded, or that left something behind, is a failure though none of its tests is one.
+  failed += report.testResults.filter((file) =>
+    file.status === "failed" && file.assertionResults.every((test) =>
+      test.status !== "failed"
+    )
+  ).length
 }
 console.log(`${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`)
 process.exit(failed === 0 ? 0 : 1)

@@ -1,3 +1,4 @@
+import { Sampling } from "@copas/core/testing"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
@@ -20,7 +21,7 @@ class Noted extends Deadline {
 it.effect("C17 deadlines expire at their time, in its order, however often they are moved and cancelled", () =>
   Effect.gen(function*() {
     const deadlines = forClock(yield* Effect.clock)
-    for (let seed = 1; seed <= 20; seed += 1) {
+    for (const seed of Sampling.seeds({ short: 3, long: 20 })) {
       const random = new PCGRandom(seed)
       const begin = deadlines.now()
       const due = new Map<number, number>()

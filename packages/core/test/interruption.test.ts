@@ -1,6 +1,6 @@
 import { DispatcherContract } from "@copas/core/contract"
 import * as Copas from "@copas/core/Copas"
-import { NetMemory } from "@copas/core/testing"
+import { NetMemory, Sampling } from "@copas/core/testing"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -13,21 +13,24 @@ for (const mode of ["yields", "events"] as const) {
     `C08 a random program that is interrupted at any point leaves no socket, listener, timer or thread (${mode})`,
     () =>
       Effect.gen(function*() {
-        for (let seed = 1; seed <= 150; seed += 1) {
-          yield* DispatcherContract.interruptAtRandom(seed, mode)
-          expect({ seed, left: yield* DispatcherContract.leftovers }).toEqual({ seed, left: [] })
-          expect({ seed, open: yield* NetMemory.connections }).toEqual({ seed, open: [] })
-        }
-      }).pipe(Effect.provide(layer))
+        yield* Sampling.forEachSeed({ short: 20, long: 150 }, (seed) =>
+          Effect.gen(function*() {
+            yield* DispatcherContract.interruptAtRandom(seed, mode)
+            expect(yield* DispatcherContract.leftovers).toEqual([])
+            expect(yield* NetMemory.connections).toEqual([])
+          }))
+      }).pipe(Effect.provide(layer)),
+    60_000
   )
 }
 
 it.live("C10 a random program that ends, cancels, removes and adds all at once comes to its end and leaves nothing", () =>
   Effect.gen(function*() {
-    for (let seed = 1; seed <= 60; seed += 1) {
-      yield* DispatcherContract.quarrelAtRandom(seed)
-      expect({ seed, left: yield* DispatcherContract.leftovers }).toEqual({ seed, left: [] })
-      expect({ seed, isFinished: yield* Copas.finished }).toEqual({ seed, isFinished: true })
-      expect({ seed, open: yield* NetMemory.connections }).toEqual({ seed, open: [] })
-    }
+    yield* Sampling.forEachSeed({ short: 15, long: 60 }, (seed) =>
+      Effect.gen(function*() {
+        yield* DispatcherContract.quarrelAtRandom(seed)
+        expect(yield* DispatcherContract.leftovers).toEqual([])
+        expect(yield* Copas.finished).toBe(true)
+        expect(yield* NetMemory.connections).toEqual([])
+      }))
   }).pipe(Effect.provide(Layer.merge(layer, Logger.remove(Logger.defaultLogger)))))

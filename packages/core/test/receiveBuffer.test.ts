@@ -1,3 +1,4 @@
+import { Sampling } from "@copas/core/testing"
 import { expect, it } from "@effect/vitest"
 import { PCGRandom } from "effect/Utils"
 import { ReceiveBuffer } from "../src/internal/socket/receiveBuffer.js"
@@ -12,7 +13,7 @@ const bytesOf = (random: PCGRandom): Uint8Array =>
 const delimiters = [Uint8Array.of(0), Uint8Array.of(1, 2), Uint8Array.of(3, 3, 3), Uint8Array.of(0, 1, 0, 1)]
 
 it("C20 whatever is pushed and taken, the buffer gives what a single array would", () => {
-  for (let seed = 1; seed <= 60; seed += 1) {
+  for (const seed of Sampling.seeds({ short: 15, long: 60 })) {
     const random = new PCGRandom(seed)
     const buffer = new ReceiveBuffer()
     let model = Buffer.alloc(0)

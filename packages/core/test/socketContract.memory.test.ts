@@ -1,5 +1,5 @@
 import { SocketContract } from "@copas/core/contract"
-import { NetMemory } from "@copas/core/testing"
+import { NetMemory, Sampling } from "@copas/core/testing"
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 
@@ -12,9 +12,13 @@ const manners: ReadonlyArray<readonly [NetMemory.Options, (title: string) => boo
   [{ chunks: 1 }, isReading]
 ]
 
-for (const [options, isMeant] of manners) {
+/** The manners that a case runs with: by default the plain one and one of the others. */
+const mannersOf = (title: string) => Sampling.two(title, manners.filter(([, isMeant]) => isMeant(title)))
+
+for (const manner of manners) {
+  const [options] = manner
   describe(`chunks: ${options.chunks ?? "joined"}`, () => {
-    for (const { effect, title } of SocketContract.cases.filter(({ title }) => isMeant(title))) {
+    for (const { effect, title } of SocketContract.cases.filter(({ title }) => mannersOf(title).includes(manner))) {
       it.scoped(title, () => Effect.provide(effect, NetMemory.layerWith(options)))
     }
   })

@@ -1,5 +1,5 @@
 import { Copas, Thread, WorkQueue } from "@copas/core"
-import { NetMemory, Simulation } from "@copas/core/testing"
+import { NetMemory, Sampling, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Duration, Effect, Exit, Fiber, FiberId, Layer, Option, TestClock } from "effect"
 
@@ -378,7 +378,7 @@ describe("WorkQueue", () => {
             yield* queue.destroy
             yield* Fiber.await(last)
           })
-        for (let seed = 1; seed <= 40; seed += 1) yield* run(seed)
+        yield* Sampling.forEachSeed({ short: 10, long: 40 }, run)
       }).pipe(where === "in threads" ? (program) => Effect.provide(Copas.run(program), copas) : (program) => program))
   }
 

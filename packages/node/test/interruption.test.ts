@@ -1,5 +1,6 @@
 import { DispatcherContract } from "@copas/core/contract"
 import * as Copas from "@copas/core/Copas"
+import { Sampling } from "@copas/core/testing"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -43,12 +44,13 @@ for (const mode of ["yields", "events"] as const) {
     () =>
       Effect.gen(function*() {
         const before = yield* held
-        for (let seed = 1; seed <= 120; seed += 1) {
-          yield* DispatcherContract.interruptAtRandom(seed, mode)
-          expect({ seed, left: yield* DispatcherContract.leftovers }).toEqual({ seed, left: [] })
-          // Connections that nobody accepted are closed with their listener, and gone a turn later.
-          expect({ seed, ...(yield* heldAgain(before)) }).toEqual({ seed, ...before })
-        }
+        yield* Sampling.forEachSeed({ short: 20, long: 120 }, (seed) =>
+          Effect.gen(function*() {
+            yield* DispatcherContract.interruptAtRandom(seed, mode)
+            expect(yield* DispatcherContract.leftovers).toEqual([])
+            // Connections that nobody accepted are closed with their listener, and gone a turn later.
+            expect(yield* heldAgain(before)).toEqual(before)
+          }))
       }).pipe(Effect.provide(NodeCopas.layer)),
     60_000
   )
@@ -59,12 +61,13 @@ it.live(
   () =>
     Effect.gen(function*() {
       const before = yield* held
-      for (let seed = 1; seed <= 60; seed += 1) {
-        yield* DispatcherContract.quarrelAtRandom(seed)
-        expect({ seed, left: yield* DispatcherContract.leftovers }).toEqual({ seed, left: [] })
-        expect({ seed, isFinished: yield* Copas.finished }).toEqual({ seed, isFinished: true })
-        expect({ seed, ...(yield* heldAgain(before)) }).toEqual({ seed, ...before })
-      }
+      yield* Sampling.forEachSeed({ short: 15, long: 60 }, (seed) =>
+        Effect.gen(function*() {
+          yield* DispatcherContract.quarrelAtRandom(seed)
+          expect(yield* DispatcherContract.leftovers).toEqual([])
+          expect(yield* Copas.finished).toBe(true)
+          expect(yield* heldAgain(before)).toEqual(before)
+        }))
     }).pipe(Effect.provide(Layer.merge(NodeCopas.layer, Logger.remove(Logger.defaultLogger)))),
   60_000
 )

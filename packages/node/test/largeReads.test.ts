@@ -2,9 +2,7 @@ import { Net } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-
-const pattern = (length: number): Uint8Array =>
-  Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 8)) & 255)
+import { pattern } from "./pattern.js"
 
 const pair = (options: { readonly readSize: number; readonly highWaterMark?: number }) =>
   Effect.gen(function*() {

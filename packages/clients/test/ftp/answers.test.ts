@@ -1,3 +1,4 @@
+import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FC from "effect/FastCheck"
@@ -109,7 +110,7 @@ describe("addresses of data connections", () => {
         if (Either.isRight(extended)) expect(extended.right).toBeLessThan(65_536)
         Address.parseProtocols(given)
       }),
-      { numRuns: 500 }
+      Sampling.runs({ short: 100, long: 500 })
     )
   })
 })
@@ -264,7 +265,7 @@ describe("what single replies say", () => {
         Answers.transferSizeHint(given)
         Answers.uniqueName(given, Codec.utf8)
       }),
-      { numRuns: 500 }
+      Sampling.runs({ short: 100, long: 500 })
     )
   })
 })

@@ -1,3 +1,4 @@
+import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as FC from "effect/FastCheck"
 import * as Ascii from "../../src/internal/ftp/ascii.js"
@@ -38,7 +39,7 @@ describe("text transfers", () => {
           expect(run(make(), cut(whole, at))).toBe(run(make(), [whole]))
         }
       }),
-      { numRuns: 500 }
+      Sampling.runs({ short: 100, long: 500 })
     )
   })
 
@@ -50,7 +51,7 @@ describe("text transfers", () => {
         const back = run(Ascii.fromNetwork(), cut(binary(wire), at))
         expect(back).toBe(String.fromCharCode(...whole).replaceAll("\r\n", "\n"))
       }),
-      { numRuns: 500 }
+      Sampling.runs({ short: 100, long: 500 })
     )
   })
 

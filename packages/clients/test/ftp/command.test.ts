@@ -1,3 +1,4 @@
+import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FC from "effect/FastCheck"
@@ -107,7 +108,7 @@ describe("commands", () => {
         expect([...encoded.right.subarray(-2)]).toEqual([13, 10])
         expect(line.every((byte) => byte >= 32 && byte !== 127)).toBe(true)
       }),
-      { numRuns: 500 }
+      Sampling.runs({ short: 100, long: 500 })
     )
   })
 })

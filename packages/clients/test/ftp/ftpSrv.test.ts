@@ -32,6 +32,16 @@ const served = Effect.gen(function*() {
     Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "copas-ftp-srv-"))),
     (made) => Effect.sync(() => fs.rmSync(made, { recursive: true, force: true }))
   )
+  // It listens to signals, and never stops.
+  const signals = ["SIGTERM", "SIGINT", "SIGQUIT"] as const
+  const known = new Set(signals.flatMap((signal) => process.listeners(signal)))
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      for (const signal of signals) {
+        for (const listener of process.listeners(signal)) if (!known.has(listener)) process.off(signal, listener)
+      }
+    })
+  )
   yield* Effect.acquireRelease(
     Effect.promise(async () => {
       const server = new FtpSrv({

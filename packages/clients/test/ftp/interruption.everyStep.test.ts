@@ -1,5 +1,5 @@
 import type { Net } from "@copas/core"
-import { NetMemory } from "@copas/core/testing"
+import { NetMemory, Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Stream } from "effect"
 import { Ftp, type FtpSession } from "../../src/index.js"
@@ -16,6 +16,7 @@ const big = pattern(50_000)
 
 /** Interrupts `call` after more and more steps, until it is through before; `then` runs behind each. */
 const everywhere = (
+  name: string,
   quirks: FtpServer.Quirks,
   options: Ftp.Defaults,
   call: Call,
@@ -24,25 +25,21 @@ const everywhere = (
     server: FtpServer.FtpServer
   ) => Effect.Effect<void, unknown>
 ): Effect.Effect<number, unknown, Net.Net> =>
-  Effect.gen(function*() {
-    for (let steps = 0;; steps++) {
-      const isThrough = yield* leavesNothing(Effect.gen(function*() {
-        const { server, session } = yield* connected(
-          { files: { "/a": big, "/p": big, "/t": "one\ntwo\n", "/d/x": "x" }, quirks },
-          options
-        )
-        const fiber = yield* Effect.fork(call(session))
-        yield* yields(steps)
-        const isThrough = (yield* fiber.status)._tag === "Done"
-        yield* Fiber.interrupt(fiber)
-        yield* until(Effect.map(server.connections, ({ data }) => data === 0))
-        yield* then(session, server)
-        expect(yield* session.isUsable).toBe(true)
-        return isThrough
-      }))
-      if (isThrough) return steps
-    }
-  })
+  Sampling.everyStep(name, (steps) =>
+    leavesNothing(Effect.gen(function*() {
+      const { server, session } = yield* connected(
+        { files: { "/a": big, "/p": big, "/t": "one\ntwo\n", "/d/x": "x" }, quirks },
+        options
+      )
+      const fiber = yield* Effect.fork(call(session))
+      yield* yields(steps)
+      const isThrough = (yield* fiber.status)._tag === "Done"
+      yield* Fiber.interrupt(fiber)
+      yield* until(Effect.map(server.connections, ({ data }) => data === 0))
+      yield* then(session, server)
+      expect(yield* session.isUsable).toBe(true)
+      return isThrough
+    })), { stride: 17 })
 
 /** The next transfers are whole: nothing of the interrupted one (TYPE, REST, a reply) is left in them. */
 const isClean = (session: FtpSession.Session, server: FtpServer.FtpServer): Effect.Effect<void, unknown> =>
@@ -78,10 +75,10 @@ const calls: ReadonlyArray<readonly [string, Call]> = [
 describe("interruption, audited", () => {
   it.effect.each(calls)(
     "C34 interrupted at any step of %s, the next transfers are whole",
-    ([, call]) =>
+    ([name, call]) =>
       Effect.provide(
         Effect.gen(function*() {
-          expect(yield* everywhere({}, {}, call, isClean)).toBeGreaterThan(1)
+          expect(yield* everywhere(name, {}, {}, call, isClean)).toBeGreaterThan(1)
         }),
         NetMemory.layer
       ),
@@ -97,11 +94,11 @@ describe("interruption, audited", () => {
     ] satisfies ReadonlyArray<readonly [string, FtpServer.Quirks, Ftp.Defaults]>
   )(
     "C34 interrupted at any step of a listing and a stat %s, the session is where it was",
-    ([, quirks, options]) =>
+    ([name, quirks, options]) =>
       Effect.provide(
         Effect.gen(function*() {
           for (const call of [(it: FtpSession.Session) => it.list("/d"), (it: FtpSession.Session) => it.stat("/d")]) {
-            yield* everywhere(quirks, options, call, (session) =>
+            yield* everywhere(name, quirks, options, call, (session) =>
               Effect.gen(function*() {
                 // A way back that was cut short costs the session; then it says so.
                 expect(yield* session.pwd).toBe("/")
@@ -144,52 +141,49 @@ describe("interruption, audited", () => {
     "C34 interrupted at any step while it waits for its turn, a call leaves the turn to the others",
     () =>
       Effect.provide(
-        Effect.gen(function*() {
-          for (let steps = 0; steps < 120; steps++) {
-            yield* leavesNothing(Effect.gen(function*() {
-              const { session } = yield* connected({ files: { "/a": big, "/t": "t" } })
-              const first = yield* Effect.fork(session.get("/a"))
-              const second = yield* Effect.fork(session.get("/t"))
-              const third = yield* Effect.fork(session.size("/t"))
-              const fourth = yield* Effect.fork(session.size("/a"))
-              yield* yields(steps)
-              yield* Fiber.interrupt(second)
-              yield* Fiber.interrupt(third)
-              expect(yield* Fiber.join(fourth)).toBe(50_000)
-              expect(yield* Fiber.join(first)).toHaveLength(50_000)
-              expect(yield* session.pwd).toBe("/")
-            }))
-          }
-        }),
+        Sampling.forEachIn("a call that waits for its turn", { to: 120 }, (steps) =>
+          leavesNothing(Effect.gen(function*() {
+            const { session } = yield* connected({ files: { "/a": big, "/t": "t" } })
+            const first = yield* Effect.fork(session.get("/a"))
+            const second = yield* Effect.fork(session.get("/t"))
+            const third = yield* Effect.fork(session.size("/t"))
+            const fourth = yield* Effect.fork(session.size("/a"))
+            yield* yields(steps)
+            yield* Fiber.interrupt(second)
+            yield* Fiber.interrupt(third)
+            expect(yield* Fiber.join(fourth)).toBe(50_000)
+            expect(yield* Fiber.join(first)).toHaveLength(50_000)
+            expect(yield* session.pwd).toBe("/")
+          }))),
         NetMemory.layer
       ),
     60_000
   )
 
-  it.effect("C34 interrupted at any step of a one-shot call, nothing is left open", () =>
-    Effect.provide(
-      Effect.gen(function*() {
-        const calls: ReadonlyArray<(ftp: Ftp.Service, url: string) => Effect.Effect<unknown, unknown>> = [
-          (ftp, url) => ftp.get(`${url}/a`),
-          (ftp, url) => Stream.run(ftp.download(`${url}/a`), ftp.upload(`${url}/b`)),
-          (ftp, url) => ftp.names(`${url}/`)
-        ]
-        for (const call of calls) {
-          for (let steps = 0;; steps += 3) {
-            const isThrough = yield* leavesNothing(Effect.gen(function*() {
-              const server = yield* FtpServer.make({ files: { "/a": big } })
-              const ftp = yield* Ftp.make()
-              const fiber = yield* Effect.fork(call(ftp, server.url))
-              yield* yields(steps)
-              const isThrough = (yield* fiber.status)._tag === "Done"
-              yield* Fiber.interrupt(fiber)
-              yield* until(Effect.map(server.connections, ({ control, data }) => control + data === 0))
-              return isThrough
-            }))
-            if (isThrough) break
-          }
-        }
-      }),
-      NetMemory.layer
-    ), 60_000)
+  const oneShots: ReadonlyArray<
+    readonly [string, (ftp: Ftp.Service, url: string) => Effect.Effect<unknown, unknown>]
+  > = [
+    ["get", (ftp, url) => ftp.get(`${url}/a`)],
+    ["download into an upload", (ftp, url) => Stream.run(ftp.download(`${url}/a`), ftp.upload(`${url}/b`))],
+    ["names", (ftp, url) => ftp.names(`${url}/`)]
+  ]
+  it.effect.each(oneShots)(
+    "C34 interrupted at any step of a one-shot %s, nothing is left open",
+    ([name, call]) =>
+      Effect.provide(
+        Sampling.everyStep(`a one-shot ${name}`, (steps) =>
+          leavesNothing(Effect.gen(function*() {
+            const server = yield* FtpServer.make({ files: { "/a": big } })
+            const ftp = yield* Ftp.make()
+            const fiber = yield* Effect.fork(call(ftp, server.url))
+            yield* yields(steps)
+            const isThrough = (yield* fiber.status)._tag === "Done"
+            yield* Fiber.interrupt(fiber)
+            yield* until(Effect.map(server.connections, ({ control, data }) => control + data === 0))
+            return isThrough
+          })), { stride: 53 }),
+        NetMemory.layer
+      ),
+    120_000
+  )
 })

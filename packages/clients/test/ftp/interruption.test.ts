@@ -1,5 +1,5 @@
 import type { Net } from "@copas/core"
-import { NetMemory } from "@copas/core/testing"
+import { NetMemory, Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Stream, TestClock } from "effect"
 import { Ftp, type FtpSession } from "../../src/index.js"
@@ -31,40 +31,37 @@ const yields = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yie
 
 /** Interrupts `call` after more and more steps, until it is through before the interruption comes. */
 const everywhere = (
+  name: string,
   quirks: FtpServer.Quirks,
   options: Ftp.Defaults,
   call: Call
 ): Effect.Effect<number, unknown, Net.Net> =>
-  Effect.gen(function*() {
-    for (let steps = 0;; steps++) {
-      const isThrough = yield* leavesNothing(Effect.gen(function*() {
-        const { server, session } = yield* connected({ files: { "/a": pattern(50_000), "/d/": "" }, quirks }, options)
-        const fiber = yield* Effect.fork(call(session))
-        yield* yields(steps)
-        const isThrough = (yield* fiber.status)._tag === "Done"
-        yield* Fiber.interrupt(fiber)
-        // Nothing of a transfer outlives it.
-        yield* until(Effect.map(server.connections, ({ data }) => data === 0))
-        // It is usable: a next command gets its own answer. (A server that answers nothing has it given up: see below.)
-        const after = yield* Effect.either(session.size("/a"))
-        expect(yield* session.isUsable).toBe(true)
-        if (after._tag === "Left") expect(after.left).toMatchObject({ _tag: "NotFound", command: "SIZE /a" })
-        expect(yield* session.pwd).toMatch(/^\/(?:d)?$/)
-        const entries = yield* session.list("/")
-        expect(entries.some(({ name }) => name === "d")).toBe(true)
-        return isThrough
-      }))
-      if (isThrough) return steps
-    }
-  })
+  Sampling.everyStep(name, (steps) =>
+    leavesNothing(Effect.gen(function*() {
+      const { server, session } = yield* connected({ files: { "/a": pattern(50_000), "/d/": "" }, quirks }, options)
+      const fiber = yield* Effect.fork(call(session))
+      yield* yields(steps)
+      const isThrough = (yield* fiber.status)._tag === "Done"
+      yield* Fiber.interrupt(fiber)
+      // Nothing of a transfer outlives it.
+      yield* until(Effect.map(server.connections, ({ data }) => data === 0))
+      // It is usable: a next command gets its own answer. (A server that answers nothing has it given up: see below.)
+      const after = yield* Effect.either(session.size("/a"))
+      expect(yield* session.isUsable).toBe(true)
+      if (after._tag === "Left") expect(after.left).toMatchObject({ _tag: "NotFound", command: "SIZE /a" })
+      expect(yield* session.pwd).toMatch(/^\/(?:d)?$/)
+      const entries = yield* session.list("/")
+      expect(entries.some(({ name }) => name === "d")).toBe(true)
+      return isThrough
+    })))
 
 describe("interruption", () => {
   it.effect.each(calls)(
     "C34 interrupted at any step of %s, a session answers the next command rightly",
-    ([, call]) =>
+    ([name, call]) =>
       Effect.provide(
         Effect.gen(function*() {
-          const steps = yield* everywhere({}, {}, call)
+          const steps = yield* everywhere(name, {}, {}, call)
           expect(steps).toBeGreaterThan(1)
         }),
         NetMemory.layer
@@ -79,10 +76,12 @@ describe("interruption", () => {
       ["PASV behind a refused EPSV", { unknown: ["EPSV"] }, {}],
       ["replies of many lines", { multiline: true }, {}]
     ] satisfies ReadonlyArray<readonly [string, FtpServer.Quirks, Ftp.Defaults]>
-  )("C34 the same with %s", ([, quirks, options]) =>
+  )("C34 the same with %s", ([name, quirks, options]) =>
     Effect.provide(
       Effect.gen(function*() {
-        for (const call of [calls[9]![1], calls[13]![1]]) yield* everywhere(quirks, options, call)
+        for (const [call, run] of [calls[9]!, calls[13]!]) {
+          yield* everywhere(`${call} with ${name}`, quirks, options, run)
+        }
       }),
       NetMemory.layer
     ), 60_000)
@@ -121,21 +120,17 @@ describe("interruption", () => {
 
   it.effect("C34 interrupted at any step of connecting, nothing is left open", () =>
     Effect.provide(
-      Effect.gen(function*() {
-        for (let steps = 0;; steps++) {
-          const isThrough = yield* leavesNothing(Effect.gen(function*() {
-            const server = yield* FtpServer.make()
-            const ftp = yield* Ftp.make({ host: server.host, port: server.port })
-            const fiber = yield* Effect.fork(Effect.scoped(Effect.flatMap(ftp.connect(), (session) => session.noop)))
-            yield* yields(steps)
-            const isThrough = (yield* fiber.status)._tag === "Done"
-            yield* Fiber.interrupt(fiber)
-            yield* until(Effect.map(server.connections, ({ control }) => control === 0))
-            return isThrough
-          }))
-          if (isThrough) break
-        }
-      }),
+      Sampling.everyStep("connecting", (steps) =>
+        leavesNothing(Effect.gen(function*() {
+          const server = yield* FtpServer.make()
+          const ftp = yield* Ftp.make({ host: server.host, port: server.port })
+          const fiber = yield* Effect.fork(Effect.scoped(Effect.flatMap(ftp.connect(), (session) => session.noop)))
+          yield* yields(steps)
+          const isThrough = (yield* fiber.status)._tag === "Done"
+          yield* Fiber.interrupt(fiber)
+          yield* until(Effect.map(server.connections, ({ control }) => control === 0))
+          return isThrough
+        }))),
       NetMemory.layer
     ), 60_000)
 })

@@ -1,3 +1,4 @@
+import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as FC from "effect/FastCheck"
 import * as Codec from "../../src/internal/ftp/codec.js"
@@ -204,7 +205,7 @@ describe("listings", () => {
         const options = { command: given, now, ...bounds }
         expect(feed(cut(whole, at), options)).toEqual(feed([whole], options))
       }),
-      { numRuns: 300 }
+      Sampling.runs({ short: 100, long: 300 })
     )
   })
 
@@ -246,7 +247,7 @@ describe("listings", () => {
           if (line.modifiedAt !== undefined) expect(line.modifiedAt.date.getTime()).not.toBeNaN()
         }
       }),
-      { numRuns: 500 }
+      Sampling.runs({ short: 100, long: 500 })
     )
   })
 
@@ -266,7 +267,7 @@ describe("listings", () => {
         const text = `-rw-r--r-- ${links} ${owner} ${group} ${size} ${time} ${name}\r\n`
         expect(lines(text)).toMatchObject([{ name, size, owner, permissions: 0o644, type: "file" }])
       }),
-      { numRuns: 300 }
+      Sampling.runs({ short: 100, long: 300 })
     )
   })
 

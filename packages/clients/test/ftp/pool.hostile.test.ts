@@ -1,5 +1,5 @@
 import type { Net } from "@copas/core"
-import { NetMemory } from "@copas/core/testing"
+import { NetMemory, Sampling } from "@copas/core/testing"
 import { FileSystem, Path } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
@@ -54,38 +54,34 @@ describe("a pool, audited", () => {
 
   it.effect("C34 who is interrupted at any step takes no place: afterwards all of them are there", () =>
     Effect.provide(
-      Effect.gen(function*() {
-        for (let steps = 0;; steps++) {
-          const isThrough = yield* leavesNothing(Effect.gen(function*() {
-            const { pool, server } = yield* pooled({ files: { "/a": pattern(20_000), "/d/": "" } }, { size: 2 })
-            const use = pool.use((session) => Effect.zipRight(session.cd("d"), session.get("/a")))
-            const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.fork(use))
-            yield* yields(steps)
-            const done = yield* Effect.forEach(
-              fibers,
-              (fiber) => Effect.map(fiber.status, ({ _tag }) => _tag === "Done")
-            )
-            yield* Fiber.interruptAll(fibers)
-            yield* until(Effect.map(server.connections, ({ data }) => data === 0))
-            const { idle, open } = yield* pool.stats
-            expect(open).toBe(idle)
-            const met = yield* Deferred.make<void>()
-            let inside = 0
-            // Two at once: each waits for the other.
-            yield* Effect.forEach([1, 2], () =>
-              pool.use((session) =>
-                Effect.gen(function*() {
-                  expect(yield* session.pwd).toBe("/")
-                  if (++inside === 2) yield* Deferred.succeed(met, undefined)
-                  yield* Deferred.await(met)
-                  expect(yield* session.get("a")).toHaveLength(20_000)
-                })
-              ), { concurrency: "unbounded" })
-            return done.every((is) => is)
-          }))
-          if (isThrough) break
-        }
-      }),
+      Sampling.everyStep("a pool's use", (steps) =>
+        leavesNothing(Effect.gen(function*() {
+          const { pool, server } = yield* pooled({ files: { "/a": pattern(20_000), "/d/": "" } }, { size: 2 })
+          const use = pool.use((session) => Effect.zipRight(session.cd("d"), session.get("/a")))
+          const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.fork(use))
+          yield* yields(steps)
+          const done = yield* Effect.forEach(
+            fibers,
+            (fiber) => Effect.map(fiber.status, ({ _tag }) => _tag === "Done")
+          )
+          yield* Fiber.interruptAll(fibers)
+          yield* until(Effect.map(server.connections, ({ data }) => data === 0))
+          const { idle, open } = yield* pool.stats
+          expect(open).toBe(idle)
+          const met = yield* Deferred.make<void>()
+          let inside = 0
+          // Two at once: each waits for the other.
+          yield* Effect.forEach([1, 2], () =>
+            pool.use((session) =>
+              Effect.gen(function*() {
+                expect(yield* session.pwd).toBe("/")
+                if (++inside === 2) yield* Deferred.succeed(met, undefined)
+                yield* Deferred.await(met)
+                expect(yield* session.get("a")).toHaveLength(20_000)
+              })
+            ), { concurrency: "unbounded" })
+          return done.every((is) => is)
+        })), { stride: 23 }),
       NetMemory.layer
     ), 60_000)
 

@@ -1,3 +1,4 @@
+import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as FC from "effect/FastCheck"
 import * as Codec from "../../src/internal/ftp/codec.js"
@@ -129,7 +130,7 @@ describe("replies", () => {
         expect(feed(cut(whole, at), { limit })).toEqual(feed([whole], { limit }))
         expect(feed([...whole].map((byte) => Uint8Array.of(byte)), { limit })).toEqual(feed([whole], { limit }))
       }),
-      { numRuns: 300 }
+      Sampling.runs({ short: 100, long: 300 })
     )
   })
 
@@ -145,7 +146,7 @@ describe("replies", () => {
           expect(parser.pending()).toBeLessThanOrEqual(65)
         }
       }),
-      { numRuns: 500 }
+      Sampling.runs({ short: 100, long: 500 })
     )
   })
 

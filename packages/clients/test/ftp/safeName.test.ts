@@ -1,3 +1,4 @@
+import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FC from "effect/FastCheck"
@@ -93,7 +94,7 @@ describe("local names", () => {
         expect(first.right).not.toMatch(/[/\\\p{Cc}]|^[. ]*$|^[A-Za-z]:/u)
         if (Either.isRight(second) && first.right === second.right) expect(a).toEqual(b)
       }),
-      { numRuns: 1000 }
+      Sampling.runs({ short: 200, long: 1000 })
     )
   })
 })

@@ -1,3 +1,4 @@
+import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FC from "effect/FastCheck"
@@ -150,7 +151,7 @@ describe("FTP URLs", () => {
           each.password && Redacted.value(each.password)
         expect({ ...read, password: value(read) }).toEqual({ ...given, password: value(given) })
       }),
-      { numRuns: 300 }
+      Sampling.runs({ short: 100, long: 300 })
     )
   })
 
@@ -194,7 +195,7 @@ describe("FTP URLs", () => {
           expect(bytes(read.right.host).length).toBeGreaterThan(0)
         }
       }),
-      { numRuns: 1000 }
+      Sampling.runs({ short: 200, long: 1000 })
     )
   })
 })

@@ -44,6 +44,14 @@ const onlySeed = (): number | undefined => wholeNumber("COPAS_SEED")
 const onlyStep = (): number | undefined => wholeNumber("COPAS_STEP")
 
 /**
+ * Whether one case alone is repeated, by `COPAS_SEED` or `COPAS_STEP`: then what holds of many need not hold.
+ *
+ * @since 0.1.0
+ * @category settings
+ */
+export const isRepeat = (): boolean => onlySeed() !== undefined || onlyStep() !== undefined
+
+/**
  * How many cases of a search are tried.
  *
  * @since 0.1.0
@@ -73,15 +81,18 @@ const hash = (text: string): number => {
   return value >>> 0
 }
 
+const failed = (name: string, repeat: string, error: unknown): Error =>
+  new Error(`${name}: ${error instanceof Error ? error.message : String(error)}\n${repeat} repeats it alone`, {
+    cause: error
+  })
+
 /** Names the case in what it fails with, and when the test's time ends within it. */
 const named = <A, E, R>(effect: Effect.Effect<A, E, R>, name: string, repeat: string): Effect.Effect<A, E, R> =>
   Effect.catchAllCause(
     Effect.onInterrupt(effect, () => Console.error(`interrupted in ${name}; ${repeat} repeats it alone`)),
     (cause) => {
       if (Cause.isInterrupted(cause)) return Effect.failCause(cause)
-      const error = Cause.squash(cause)
-      const what = error instanceof Error ? error.message : String(error)
-      return Effect.die(new Error(`${name}: ${what}\n${repeat} repeats it alone`, { cause: error }))
+      return Effect.die(failed(name, repeat, Cause.squash(cause)))
     }
   )
 
@@ -98,6 +109,22 @@ export const seeds = (of: Size): ReadonlyArray<number> => {
 }
 
 /**
+ * Calls a test with each of the `seeds`. What it throws becomes an error that names the seed.
+ *
+ * @since 0.1.0
+ * @category searches
+ */
+export const eachSeed = (of: Size, test: (seed: number) => void): void => {
+  for (const seed of seeds(of)) {
+    try {
+      test(seed)
+    } catch (error) {
+      throw failed(`seed ${seed}`, `COPAS_SEED=${seed}`, error)
+    }
+  }
+}
+
+/**
  * Runs a test for each of the `seeds`, one after the other. A failure is a defect that names the seed.
  *
  * @since 0.1.0
@@ -111,13 +138,16 @@ export const forEachSeed = <E, R>(
 
 const strideOf = ({ stride }: { readonly stride?: number | undefined }): number => isLong() ? 1 : stride ?? 7
 
+/** The stride among the first steps: many calls take no more than a few. */
+const firstStride = 3
+
 /**
  * Runs a test for more and more steps, until it says that its subject was through before them, and gives the last number
  * of steps. A failure is a defect that names the steps.
  *
- * By default only every `stride`-th is tried (default 7), from an offset that follows from `name`: tests of other names
- * try other steps. A stride should be prime, as loops within the subject mostly repeat after two or four steps, and would
- * otherwise always be met at the same place.
+ * By default only every `stride`-th is tried (default 7), and every third of the first. The offsets follow from `name`:
+ * tests of other names try other steps. A stride should be a prime from 5 on, as loops within the subject mostly repeat
+ * after two or four steps, and would otherwise always be met at the same place.
  *
  * @since 0.1.0
  * @category searches
@@ -128,12 +158,17 @@ export const everyStep = <E, R>(
   options: { readonly stride?: number | undefined } = {}
 ): Effect.Effect<number, E, R> => {
   const run = (stride: number, only: number | undefined): Effect.Effect<number, E, R> => {
+    const offset = hash(name)
+    const after = (steps: number): number => {
+      if (stride <= firstStride || steps >= stride) return steps + stride
+      return steps + firstStride < stride ? steps + firstStride : stride + offset % stride
+    }
     const from = (steps: number): Effect.Effect<number, E, R> =>
       Effect.flatMap(
         named(test(steps), `after ${steps} steps of ${name}`, `COPAS_STEP=${steps}`),
-        (isThrough) => isThrough || only !== undefined ? Effect.succeed(steps) : from(steps + stride)
+        (isThrough) => isThrough || only !== undefined ? Effect.succeed(steps) : from(after(steps))
       )
-    return from(only ?? hash(name) % stride)
+    return from(only ?? offset % Math.min(stride, firstStride))
   }
   return Effect.suspend(() => run(strideOf(options), onlyStep()))
 }
@@ -157,6 +192,21 @@ export const range = (
   for (let at = from + hash(name) % stride; at < options.to; at += stride) result.push(at)
   return result
 }
+
+/**
+ * Runs a test for each number of a `range`, one after the other. A failure is a defect that names the number.
+ *
+ * @since 0.1.0
+ * @category searches
+ */
+export const forEachIn = <E, R>(
+  name: string,
+  options: { readonly from?: number | undefined; readonly to: number; readonly stride?: number | undefined },
+  test: (at: number) => Effect.Effect<unknown, E, R>
+): Effect.Effect<void, E, R> =>
+  Effect.forEach(range(name, options), (at) => named(test(at), `${name} at ${at}`, `COPAS_STEP=${at}`), {
+    discard: true
+  })
 
 /**
  * Parameters for fast-check's `assert`: how many runs, and the seed of `COPAS_SEED`. It tells the seed and the

@@ -37,20 +37,23 @@ describe("Sampling", () => {
     expect(Sampling.runs({ short: 3, long: 5 })).toEqual({ numRuns: 5 })
   })
 
-  it("tries every stride-th step until the subject is through, from an offset that is always the same", () => {
+  it("tries every third of the first steps, then every stride-th until the subject is through, the same ones each time", () => {
     for (const name of names) {
-      const [first, ...rest] = tried(name, 40)
-      expect(first).toBeLessThan(7)
-      expect(rest).toEqual(rest.map((_, index) => first! + 7 * (index + 1)))
-      expect(rest.at(-1)).toBeGreaterThanOrEqual(40)
-      expect(tried(name, 40)).toEqual([first, ...rest])
+      const all = tried(name, 60, 13)
+      expect(tried(name, 60, 13)).toEqual(all)
+      const first = all.filter((steps) => steps < 13)
+      expect(first).toEqual(first.map((_, index) => first[0]! + 3 * index))
+      expect([first[0]! < 3, first.at(-1)! >= 10]).toEqual([true, true])
+      const rest = all.filter((steps) => steps >= 13)
+      expect(rest).toEqual(rest.map((_, index) => rest[0]! + 13 * index))
+      expect([rest[0]! < 26, rest.at(-1)! >= 60]).toEqual([true, true])
     }
   })
 
   it("tests of different names try all steps together", () => {
     for (const stride of [2, 3, 5, 7, 11, 13]) {
-      const all = new Set(names.flatMap((name) => tried(name, 26, stride).filter((steps) => steps < 26)))
-      expect([...all].sort((a, b) => a - b)).toEqual(Array.from({ length: 26 }, (_, steps) => steps))
+      const all = new Set(names.flatMap((name) => tried(name, 39, stride).filter((steps) => steps < 39)))
+      expect([...all].sort((a, b) => a - b)).toEqual(Array.from({ length: 39 }, (_, steps) => steps))
       const range = new Set(names.flatMap((name) => Sampling.range(name, { from: 3, to: 29, stride })))
       expect([...range].sort((a, b) => a - b)).toEqual(Array.from({ length: 26 }, (_, at) => at + 3))
     }
@@ -72,7 +75,12 @@ describe("Sampling", () => {
       Effect.suspend(() => at === 2 ? Effect.fail("no socket is left") : Effect.succeed(false))
     const seeds = Effect.runSyncExit(Sampling.forEachSeed({ short: 3, long: 3 }, fails))
     expect(messageOf(seeds)).toBe("Error: seed 2: no socket is left\nCOPAS_SEED=2 repeats it alone")
+    expect(() => Sampling.eachSeed({ short: 3, long: 3 }, (seed) => expect(seed).toBeLessThan(2))).toThrow(
+      /^seed 2: .*\nCOPAS_SEED=2 repeats it alone$/
+    )
     const steps = Effect.runSyncExit(Sampling.everyStep("get", fails, { stride: 1 }))
+    const places = Effect.runSyncExit(Sampling.forEachIn("cut", { to: 9, stride: 1 }, fails))
+    expect(messageOf(places)).toBe("Error: cut at 2: no socket is left\nCOPAS_STEP=2 repeats it alone")
     expect(messageOf(steps)).toBe("Error: after 2 steps of get: no socket is left\nCOPAS_STEP=2 repeats it alone")
   })
 
@@ -81,6 +89,7 @@ describe("Sampling", () => {
     vi.stubEnv("COPAS_STEP", "19")
     expect(Sampling.seeds({ short: 3, long: 5 })).toEqual([17])
     expect(Sampling.runs({ short: 3, long: 5 })).toEqual({ numRuns: 3, seed: 17 })
+    expect(Sampling.isRepeat()).toBe(true)
     expect(tried("it", 40)).toEqual([19])
     expect(Sampling.range("it", { to: 40 })).toEqual([19])
     vi.stubEnv("COPAS_SEED", "many")

@@ -7,6 +7,7 @@ import * as Crypto from "node:crypto"
 import type * as Https from "node:https"
 import type * as NodeTls from "node:tls"
 import * as Certificates from "../certificates.js"
+import { pattern } from "../pattern.js"
 import * as Fixture from "../tls/fixture.js"
 import { serve } from "./httpServer.js"
 
@@ -35,9 +36,6 @@ const hello: Parameters<typeof serve>[0] = (request, response) => {
   const { authorized, servername } = request.socket as NodeTls.TLSSocket & { readonly servername?: string }
   response.end(JSON.stringify({ path: request.url, authorized, servername }))
 }
-
-const bytes = (length: number): Uint8Array =>
-  Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 8)) & 255)
 const digest = (data: Uint8Array): string => Crypto.createHash("sha256").update(data).digest("hex")
 
 layer(Layer.mergeAll(NodeNet.layer, Fixture.layer), { excludeTestServices: true })("HTTP over Copas sockets", (it) => {
@@ -138,8 +136,8 @@ layer(Layer.mergeAll(NodeNet.layer, Fixture.layer), { excludeTestServices: true 
 
   it.scoped("T11 bodies stream both ways, whole", () =>
     Effect.gen(function*() {
-      const up = bytes(5_000_000)
-      const down = bytes(7_000_000)
+      const up = pattern(5_000_000)
+      const down = pattern(7_000_000)
       const server = yield* serve((request, response) => {
         const hash = Crypto.createHash("sha256")
         request.on("data", (chunk: Buffer) => hash.update(chunk))
