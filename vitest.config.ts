@@ -17,7 +17,7 @@ export default defineConfig({
     pool: "forks",
     // Vitest would leave one core to itself. A process for each file would cost more than most files do; vitest.setup.ts
     // holds each of them to leaving its process as it found it.
-    poolOptions: { forks: { isolate: false, minForks: availableParallelism(), maxForks: availableParallelism() } },
+    poolOptions: { forks: { isolate: false, maxForks: availableParallelism() } },
     setupFiles: ["./vitest.setup.ts"],
     retry: 0,
     sequence: { concurrent: false },
