@@ -7,6 +7,7 @@
 import type * as Effect from "effect/Effect"
 import type { Copas } from "../Copas.js"
 import type { Net } from "../Net.js"
+import * as Scoping from "../testing/contract/scoping.js"
 import * as Conversations from "./cases/conversations.js"
 import * as Dispatching from "./cases/dispatching.js"
 import * as Handling from "./cases/handling.js"
@@ -37,6 +38,7 @@ export interface Case {
 export const cases: ReadonlyArray<Case> = [
   ...Dispatching.cases,
   ...Threads.cases,
+  ...Scoping.cases,
   ...Serving.cases,
   ...Handling.cases,
   ...Conversations.cases,

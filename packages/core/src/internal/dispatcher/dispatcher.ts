@@ -15,7 +15,7 @@ import type { ErrorHandler } from "../../Thread.js"
 import { Observers } from "../observers.js"
 import { isNormalEnd, type StreamSocket } from "../socket/streamSocket.js"
 import { annotating } from "../thread/annotations.js"
-import { ThreadScope } from "../thread/scope.js"
+import * as ThreadScope from "../thread/scope.js"
 import { CurrentThread, DispatcherThread, type QueueWait, threadOf } from "../thread/thread.js"
 import type { Deadlines } from "../time/deadlines.js"
 import { AcceptBurst } from "./acceptBurst.js"
@@ -103,7 +103,7 @@ export class Dispatcher {
     ordinal = 0,
     socket?: StreamSocket
   ): DispatcherThread {
-    const scope = new ThreadScope()
+    const scope = ThreadScope.make()
     this.lastThread += 1
     const thread = new DispatcherThread(
       this,
@@ -168,7 +168,11 @@ export class Dispatcher {
       this.threadEnded(runtime, thread, exit, options)
       return
     }
-    this.fork(runtime, thread, options, closing).addObserver((closed) => {
+    // As in a plain scope: finalizers cannot be interrupted, and find the fiber references as the thread left them.
+    const refs = FiberRefs.delete(thread.fiber!.getFiberRefs(), FiberRef.interruptedCause)
+    const left = Runtime.make({ context: runtime.context, runtimeFlags: runtime.runtimeFlags, fiberRefs: refs })
+    thread.closingFiber = Runtime.runFork(left, Effect.uninterruptible(closing), this.forkOptions(left))
+    thread.closingFiber.addObserver((closed) => {
       this.threadEnded(runtime, thread, Exit.isSuccess(closed) ? exit : Exit.zipRight(exit, closed), options)
     })
   }

@@ -1,46 +1,61 @@
+/** The scope of a thread: a scope of Effect's own, made when it is first used. */
 import * as Effect from "effect/Effect"
-import * as ExecutionStrategy from "effect/ExecutionStrategy"
-import * as Exit from "effect/Exit"
-import { pipeArguments } from "effect/Pipeable"
+import type * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 
-/** What is added to a scope that is closed is released at once; that takes no state, so one serves all threads. */
-const closed = Effect.runSync(Effect.tap(Scope.make(), (scope) => Scope.close(scope, Exit.void)))
+const makeScope = (): Scope.CloseableScope => Effect.runSync(Scope.make())
+
+/** Shows what Effect's scopes consist of: their methods, and the fields that each of them has for itself. */
+const model = makeScope()
 
 /**
- * The scope of a thread. Most threads never use theirs: so the real one is made when something is first added to it, and
- * a thread that added nothing has nothing to close.
+ * Most threads never use their scope, so a thread starts without one: the first look at any part of this object gives it
+ * the fields of a new scope of Effect's, and from then on it is one. Its methods are those of Effect's scopes from the
+ * start. Effect's operations read fields that the interface does not name (`forkIn` does), which is why an object with
+ * the interface's methods alone will not do.
  */
-export class ThreadScope implements Scope.Scope {
-  readonly [Scope.ScopeTypeId]: Scope.ScopeTypeId = Scope.ScopeTypeId
-  private inner: Scope.CloseableScope | undefined = undefined
+class LazyScope {
+  private isMade = false
+  private threadExit: Exit.Exit<unknown, unknown> | undefined = undefined
 
-  get strategy(): ExecutionStrategy.ExecutionStrategy {
-    return ExecutionStrategy.sequential
+  /** Becomes a scope; one that is closed, if the thread has ended without having used it. */
+  private become(): void {
+    if (this.isMade) return
+    this.isMade = true
+    const scope = makeScope()
+    if (this.threadExit !== undefined) Effect.runSync(Scope.close(scope, this.threadExit))
+    for (const key of fields) {
+      Object.defineProperty(this, key, { ...Object.getOwnPropertyDescriptor(scope, key), configurable: true })
+    }
   }
 
-  private get scope(): Scope.CloseableScope {
-    return this.inner ??= Effect.runSync(Scope.make())
-  }
-
-  fork(strategy: ExecutionStrategy.ExecutionStrategy): Effect.Effect<Scope.CloseableScope> {
-    return Effect.suspend(() => Scope.fork(this.scope, strategy))
-  }
-
-  addFinalizer(finalizer: Scope.Scope.Finalizer): Effect.Effect<void> {
-    return Effect.suspend(() => Scope.addFinalizerExit(this.scope, finalizer))
-  }
-
-  /** What closing takes; `undefined` when nothing was ever added. */
+  /** What closing takes; `undefined` if nobody ever used the scope. */
   closing(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> | undefined {
-    if (this.inner !== undefined) return Scope.close(this.inner, exit)
-    // A fiber that the thread left behind may still have it.
-    this.inner = closed
+    if (this.isMade) return Scope.close(this as unknown as ThreadScope, exit)
+    // A fiber that the thread left behind may still have the scope: it finds it closed.
+    this.threadExit = exit
     return undefined
   }
 
-  pipe(): unknown {
-    // eslint-disable-next-line prefer-rest-params -- the contract of Pipeable
-    return pipeArguments(this, arguments)
+  static {
+    const access = (key: PropertyKey): PropertyDescriptor => ({
+      configurable: true,
+      get(this: LazyScope) {
+        this.become()
+        return Reflect.get(this, key)
+      },
+      set(this: LazyScope, value: unknown) {
+        this.become()
+        Reflect.set(this, key, value)
+      }
+    })
+    Object.setPrototypeOf(LazyScope.prototype, Object.getPrototypeOf(model))
+    for (const key of Reflect.ownKeys(model)) Object.defineProperty(LazyScope.prototype, key, access(key))
   }
 }
+
+const fields = Reflect.ownKeys(model)
+
+export type ThreadScope = LazyScope & Scope.CloseableScope
+
+export const make = (): ThreadScope => new LazyScope() as ThreadScope
