@@ -27,6 +27,8 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import { SocketDuplex } from "./internal/http/duplex.js"
+import { Stillness } from "./internal/http/stillness.js"
+import * as Uploads from "./internal/http/uploads.js"
 
 /**
  * @since 0.1.0
@@ -36,8 +38,10 @@ export interface Options {
   /** For `https:`. Default a context with the platform's authorities; servers are verified either way. */
   readonly tls?: Tls.ClientContext | Omit<TlsContext.ConnectTlsOptions, "alpn" | "session" | "sessionKey"> | undefined
   /**
-   * Of each connection. `connect` bounds name, connection and handshake together, and is 10 seconds by default; `send`
-   * and `receive` count from the last byte moved, also while a kept-alive connection has no request.
+   * Of each connection. `connect` bounds name, connection and handshake together, and is 10 seconds by default. `send`
+   * and `receive` count while nothing moves in either direction: `send` while the server does not take what there is of a
+   * request, `receive` while an answer is awaited. An upload takes as long as it takes, also one whose body comes slowly;
+   * neither counts while a kept-alive connection has no request, nor while nobody reads the answer.
    */
   readonly timeouts?: SocketOptions.Timeouts | undefined
   readonly family?: Family | undefined
@@ -95,7 +99,13 @@ const open = (
       Scope.fork(all, ExecutionStrategy.sequential),
       (scope) =>
         restore(Scope.extend(net.connect(options), scope)).pipe(
-          Effect.map((socket) => new SocketDuplex(socket, runtime, (exit) => Scope.close(scope, exit))),
+          Effect.flatMap((socket) =>
+            Effect.gen(function*() {
+              const stillness = yield* Stillness.make(socket)
+              yield* Effect.forkIn(Effect.interruptible(stillness.watch), scope)
+              return new SocketDuplex(socket, runtime, stillness, (exit) => Scope.close(scope, exit))
+            })
+          ),
           Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
         )
     )
@@ -120,6 +130,7 @@ export const make = (
       : Tls.isContext(options.tls)
       ? options.tls as Tls.ClientContext
       : options.tls.context
+    yield* Uploads.observe
     const connect: Undici.buildConnector.connector = (target, callback) => {
       const opening = open(net, runtime, connections, connectOptions(options, context, target as Target))
       Runtime.runFork(runtime)(opening, { scope: connections }).addObserver((exit) => {

@@ -243,6 +243,87 @@ layer(Layer.mergeAll(NodeNet.layer, Fixture.layer), { excludeTestServices: true 
       })
     }))
 
+  /** A server that answers with what it got, once it has all of it. */
+  const counting: Parameters<typeof serve>[0] = (request, response) => {
+    let got = 0
+    request.on("data", (chunk: Buffer) => {
+      got += chunk.length
+    })
+    request.on("end", () => response.end(String(got)))
+  }
+
+  const posting = (port: number, body: Stream.Stream<Uint8Array>) =>
+    HttpClientRequest.post(`http://127.0.0.1:${port}/`).pipe(
+      HttpClientRequest.setBody(HttpBody.stream(body, "application/octet-stream"))
+    )
+
+  it.scoped("T11 an upload may take longer than the receive time-out, also when its body comes slower than that", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(counting)
+      for (const pause of ["20 millis", "150 millis"] as const) {
+        const http = yield* client({ timeouts: { receive: "100 millis", send: "100 millis" } })
+        const body = Stream.fromIterable(Array.from({ length: 10 }, () => bytes(1000))).pipe(
+          Stream.mapEffect((chunk) => Effect.delay(Effect.succeed(chunk), pause))
+        )
+        const response = yield* http.execute(posting(server.port, body))
+        expect(yield* response.text).toBe("10000")
+      }
+    }))
+
+  it.scoped("T11 after an upload the receive time-out counts while the answer is awaited", () =>
+    Effect.gen(function*() {
+      const server = yield* serve((request) => void request.resume())
+      const http = yield* client({ timeouts: { receive: "100 millis" } })
+      const error = yield* causeOf(http.execute(posting(server.port, Stream.make(bytes(1000)))))
+      expect(error).toMatchObject({ _tag: "SocketTimeout", operation: "receive", afterMillis: 100 })
+    }))
+
+  it.scoped("T11 a server that takes nothing of an upload, and says nothing, is a time-out in either direction", () =>
+    Effect.gen(function*() {
+      const server = yield* serve((request) => void request.pause())
+      const body = Stream.repeatEffect(Effect.succeed(bytes(100_000)))
+      for (const operation of ["send", "receive"] as const) {
+        const http = yield* client({ timeouts: { [operation]: "150 millis" } })
+        expect(yield* causeOf(http.execute(posting(server.port, body)))).toMatchObject({
+          _tag: "SocketTimeout",
+          operation,
+          afterMillis: 150
+        })
+      }
+    }))
+
+  it.scoped("T11 an answer that comes while the upload stands still keeps the connection, and the other way round", () =>
+    Effect.gen(function*() {
+      // It reads nothing before it has said all that it has to say, which takes longer than the time-outs.
+      const server = yield* serve((request, response) => {
+        request.pause()
+        let left = 10
+        const timer = setInterval(() => {
+          left -= 1
+          response.write("tick")
+          if (left > 0) return
+          clearInterval(timer)
+          request.resume()
+          request.on("end", () => response.end())
+        }, 40)
+      })
+      const http = yield* client({ timeouts: { receive: "150 millis", send: "150 millis" } })
+      const body = Stream.make(bytes(20_000_000))
+      const response = yield* http.execute(posting(server.port, body))
+      expect(yield* response.text).toBe("tick".repeat(10))
+    }))
+
+  it.scoped("T11 a kept-alive connection without a request outlives the receive time-out", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(hello)
+      const http = yield* client({ timeouts: { receive: "50 millis" }, agent: { connections: 1 } })
+      const get = Effect.flatMap(http.get(`http://127.0.0.1:${server.port}/`), (response) => response.text)
+      yield* get
+      yield* Effect.sleep("200 millis")
+      yield* get
+      expect(server.connections()).toBe(1)
+    }))
+
   it.scoped("T11 a wrong option fails when the client is made or the request, with its name", () =>
     Effect.gen(function*() {
       const http = yield* client({ timeouts: { send: "-1 seconds" } })

@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import { Duplex } from "node:stream"
+import type { Stillness } from "./stillness.js"
 
 type Done = (error?: Error | null) => void
 
@@ -23,17 +24,20 @@ export class SocketDuplex extends Duplex {
   private readonly socket: Socket
   private readonly runtime: Runtime.Runtime<never>
   private readonly release: (exit: Exit.Exit<void, unknown>) => Effect.Effect<void>
+  private readonly stillness: Stillness
   private reading: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
 
   /** `release` closes the socket; it is run once, when the stream is over. */
   constructor(
     socket: Socket,
     runtime: Runtime.Runtime<never>,
+    stillness: Stillness,
     release: (exit: Exit.Exit<void, unknown>) => Effect.Effect<void>
   ) {
     super({ allowHalfOpen: true, autoDestroy: true })
     this.socket = socket
     this.runtime = runtime
+    this.stillness = stillness
     this.release = release
   }
 
@@ -48,12 +52,30 @@ export class SocketDuplex extends Duplex {
     return remoteAddress._tag === "InetAddress" ? remoteAddress.port : undefined
   }
 
+  // undici calls these as it does with Node's own sockets: a connection without a request is not to keep Node alive.
+  ref(): this {
+    this.stillness.busy(true)
+    return this
+  }
+
+  unref(): this {
+    this.stillness.busy(false)
+    return this
+  }
+
+  /** The body of a request is being sent, or it is whole. */
+  uploading(isUploading: boolean): void {
+    this.stillness.uploading(isUploading)
+  }
+
   override _read(): void {
     if (this.reading !== undefined) return
+    this.stillness.readBegins()
     const fiber = Runtime.runFork(this.runtime)(this.socket.receive())
     this.reading = fiber
     fiber.addObserver((exit) => {
       this.reading = undefined
+      this.stillness.readEnds()
       if (this.destroyed) return
       if (Exit.isSuccess(exit)) {
         this.push(exit.value)
@@ -78,7 +100,9 @@ export class SocketDuplex extends Duplex {
   }
 
   private settle(effect: Effect.Effect<void, unknown>, done: Done): void {
+    this.stillness.writeBegins()
     Runtime.runFork(this.runtime)(effect).addObserver((exit) => {
+      this.stillness.writeEnds()
       done(Exit.isSuccess(exit) ? null : toError(exit.cause))
     })
   }
