@@ -262,7 +262,7 @@ layer(Layer.mergeAll(NodeNet.layer, Fixture.layer), { excludeTestServices: true 
       const server = yield* serve(counting)
       for (const pause of ["20 millis", "150 millis"] as const) {
         const http = yield* client({ timeouts: { receive: "100 millis", send: "100 millis" } })
-        const body = Stream.fromIterable(Array.from({ length: 10 }, () => bytes(1000))).pipe(
+        const body = Stream.fromIterable(Array.from({ length: 10 }, () => pattern(1000))).pipe(
           Stream.mapEffect((chunk) => Effect.delay(Effect.succeed(chunk), pause))
         )
         const response = yield* http.execute(posting(server.port, body))
@@ -274,14 +274,14 @@ layer(Layer.mergeAll(NodeNet.layer, Fixture.layer), { excludeTestServices: true 
     Effect.gen(function*() {
       const server = yield* serve((request) => void request.resume())
       const http = yield* client({ timeouts: { receive: "100 millis" } })
-      const error = yield* causeOf(http.execute(posting(server.port, Stream.make(bytes(1000)))))
+      const error = yield* causeOf(http.execute(posting(server.port, Stream.make(pattern(1000)))))
       expect(error).toMatchObject({ _tag: "SocketTimeout", operation: "receive", afterMillis: 100 })
     }))
 
   it.scoped("T11 a server that takes nothing of an upload, and says nothing, is a time-out in either direction", () =>
     Effect.gen(function*() {
       const server = yield* serve((request) => void request.pause())
-      const body = Stream.repeatEffect(Effect.succeed(bytes(100_000)))
+      const body = Stream.repeatEffect(Effect.succeed(pattern(100_000)))
       for (const operation of ["send", "receive"] as const) {
         const http = yield* client({ timeouts: { [operation]: "150 millis" } })
         expect(yield* causeOf(http.execute(posting(server.port, body)))).toMatchObject({
@@ -308,7 +308,7 @@ layer(Layer.mergeAll(NodeNet.layer, Fixture.layer), { excludeTestServices: true 
         }, 40)
       })
       const http = yield* client({ timeouts: { receive: "150 millis", send: "150 millis" } })
-      const body = Stream.make(bytes(20_000_000))
+      const body = Stream.make(pattern(20_000_000))
       const response = yield* http.execute(posting(server.port, body))
       expect(yield* response.text).toBe("tick".repeat(10))
     }))
