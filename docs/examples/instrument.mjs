@@ -64,7 +64,7 @@ export const instrument = (code, fileName) => {
   for (const { position, text } of order) out = out.slice(0, position) + text + out.slice(position)
   const expected = JSON.stringify(Array.from(said))
   const begin = `import * as watchExample from ${JSON.stringify(watch)}; watchExample.expectations(${expected});`
-  return ts.transpileModule(`${begin}${out}\n${ends}\n`, {
+  return ts.transpileModule(`${begin}${out}\n${ends}\nwatchExample.atEnd()\n`, {
     fileName,
     compilerOptions: {
       target: ts.ScriptTarget.ES2022,

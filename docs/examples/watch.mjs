@@ -28,9 +28,20 @@ const matches = (comment, text) => {
   return new RegExp(`^${parts.join(".*")}$`).test(text)
 }
 
+let isAtEnd = false
+/** The example has run to its last line, and everything at its top level has settled. */
+export const atEnd = () => {
+  isAtEnd = true
+}
+
 process.on("exit", (code) => {
-  // An unsettled await at the top level (13), or a failure: what was not printed then follows from that.
+  // What was not printed then follows from that.
   if (code !== 0) return
+  if (!isAtEnd) {
+    // As Node ends with an unsettled await; it says so after this listener.
+    process.exitCode = 13
+    return
+  }
   for (const [line, { comment, printed }] of sites) {
     const holds = printed.length > 0 &&
       (printed.every((text) => matches(comment, text)) || matches(comment, printed.join(", then ")))
