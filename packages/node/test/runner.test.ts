@@ -1,10 +1,11 @@
-import { expect, it } from "@effect/vitest"
+import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
-import { load, parse } from "../src/internal/runner.js"
+import { parse } from "../src/internal/runner/commandLine.js"
+import { load } from "../src/internal/runner/loading.js"
 
 const root = new URL("../../../", import.meta.url).pathname
 
@@ -23,6 +24,7 @@ const withScript = (name: string, text: string) =>
 interface Run {
   readonly child: ChildProcess
   readonly output: () => string
+  readonly stdout: () => string
   /** Waits until the output holds `text`. */
   readonly says: (text: string) => Effect.Effect<void, string>
   readonly code: Effect.Effect<number>
@@ -37,17 +39,20 @@ const start = (...args: ReadonlyArray<string>) =>
         { cwd: root }
       )
       let output = ""
+      let stdout = ""
       const listeners = new Set<() => void>()
       const hear = (data: Buffer): void => {
         output += data.toString()
         listeners.forEach((listener) => listener())
       }
       child.stdout.on("data", hear)
+      child.stdout.on("data", (data: Buffer) => stdout += data.toString())
       child.stderr.on("data", hear)
       const ended = new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? -1)))
       return {
         child,
         output: () => output,
+        stdout: () => stdout,
         says: (text) =>
           Effect.async((resume) => {
             const look = (): void => {
@@ -102,18 +107,6 @@ it.scopedLive("C37 a script that ends in pauseForever ends with 0 when nothing e
     expect(run.output()).toBe("")
   }))
 
-it.scopedLive("C37 the runner runs a script's Layer", () =>
-  Effect.gen(function*() {
-    const { script } = yield* withScript(
-      "layer.mjs",
-      `import { Console, Layer } from "effect"
-       export default Layer.scopedDiscard(Console.log("the layer was built"))`
-    )
-    const run = yield* start("run", script)
-    expect(yield* run.code).toBe(0)
-    expect(run.output()).toContain("the layer was built")
-  }))
-
 it.scopedLive("C37 a script that fails ends the runner with 1, and its failure is logged", () =>
   Effect.gen(function*() {
     const { script } = yield* withScript(
@@ -166,25 +159,298 @@ it.scopedLive("C37 what is left after the drain time is cut, and the exit code t
     expect(yield* run.code).toBe(130)
   }))
 
-it.scoped("C37 a wrong command line or script is refused, and says what is wrong", () =>
+/** A script's text for CommonJS, or for an ES module with types, and what it prints. */
+const greeting = {
+  typed: `import { Copas, Thread } from "@copas/core"
+    import { Effect } from "effect"
+    enum Word { hello = "hello" }
+    const main: Effect.Effect<void, never, Copas.Copas> = Effect.asVoid(Copas.addThread(
+      Effect.zipRight(Thread.pause(1), Effect.sync(() => console.log(Word.hello, ...process.argv.slice(2))))))
+    export default main`,
+  module: `import { Copas } from "@copas/core"
+    import { Effect } from "effect"
+    export default Copas.addThread(Effect.sync(() => console.log("hello", ...process.argv.slice(2))))`,
+  common: `const { Copas } = require("@copas/core")
+    const { Effect } = require("effect")
+    module.exports = Copas.addThread(Effect.sync(() => console.log("hello", ...process.argv.slice(2))))`
+} as const
+
+describe("C37 the runner runs a script wherever tsx does", () => {
+  const files = [
+    ["a.ts", greeting.typed],
+    ["a.mts", greeting.typed],
+    ["a.cts", greeting.typed],
+    ["a.js", greeting.module],
+    ["a.mjs", greeting.module],
+    ["a.cjs", greeting.common]
+  ] as const
+  for (const type of ["module", "commonjs", undefined]) {
+    for (const [name, text] of files) {
+      it.scopedLive(`${name} beside a package.json with type ${type ?? "left out"}`, () =>
+        Effect.gen(function*() {
+          const { folder, script } = yield* withScript(name, text)
+          writeFileSync(join(folder, "package.json"), JSON.stringify({ type }))
+          const run = yield* start("run", script, "a", "--b")
+          expect(yield* run.code, run.output()).toBe(0)
+          expect(run.output()).toBe("hello a --b\n")
+        }))
+    }
+  }
+})
+
+it.scopedLive("C37 process.exitCode is kept, and all output arrives on a pipe that is read late", () =>
   Effect.gen(function*() {
-    const { script } = yield* withScript("nothing.mjs", "export const main = 1")
-    const cases = [
-      { args: [], says: "copas run SCRIPT" },
-      { args: ["run", "no-such.ts"], says: "there is no" },
-      { args: ["run", script], says: "must export an Effect or a Layer" },
-      { args: ["run", script, "--drain", "soon"], says: "must be a duration" },
-      { args: ["run", script, "--wrong"], says: "--wrong" }
+    const { script } = yield* withScript(
+      "code.mjs",
+      `import { Effect } from "effect"
+       export default Effect.sync(() => {
+         process.exitCode = 7
+         process.stdout.write("x".repeat(3_000_000) + "end")
+         process.stderr.write("y".repeat(3_000_000) + "end")
+       })`
+    )
+    const run = yield* start("run", script)
+    expect(yield* run.code).toBe(7)
+    expect(run.stdout().length).toBe(3_000_003)
+    expect(run.output().length).toBe(6_000_006)
+  }))
+
+it.scopedLive("C37 the script sees process.argv as if Node had been started with it", () =>
+  Effect.gen(function*() {
+    const { script } = yield* withScript(
+      "argv.mjs",
+      `import { Effect } from "effect"
+       import { argv } from "node:process"
+       const atLoad = process.argv.slice(1)
+       export default Effect.sync(() => console.log(JSON.stringify([atLoad, argv.slice(1)])))`
+    )
+    const cases: ReadonlyArray<readonly [ReadonlyArray<string>, ReadonlyArray<string>]> = [
+      [["run", script, "a", "--help", "-v"], ["a", "--help", "-v"]],
+      [["run", script, "--drain", "1 second", "--", "--drain", "x"], ["--drain", "x"]],
+      [["run", "--drain=1 second", script, "run"], ["run"]],
+      [[script, "--", "a"], ["--", "a"]],
+      [["--", script, "--drain"], ["--drain"]]
     ]
-    for (const { args, says } of cases) {
-      const error = yield* Effect.flip(Effect.flatMap(parse(args), (command) => Effect.asVoid(load(command.script))))
-      expect(error.message).toContain(says)
+    for (const [args, seen] of cases) {
+      const run = yield* start(...args)
+      expect(yield* run.code, run.output()).toBe(0)
+      expect(JSON.parse(run.output())).toEqual([[script, ...seen], [script, ...seen]])
     }
   }))
 
-it.scopedLive("C37 wrong usage ends the runner with 2", () =>
+describe("C37 what the command line asks for is done in its order, as in Copas's runner", () => {
+  const cases: ReadonlyArray<{
+    readonly args: ReadonlyArray<string>
+    readonly stdin?: string
+    readonly says: string
+    readonly code?: number
+  }> = [
+    {
+      args: ["-e", "yield* Thread.pause(1); console.log('chunk', ...process.argv.slice(1))", "--", "a"],
+      says: "chunk a\n"
+    },
+    { args: ["-e", "console.log(1)", "-e", "console.log(2)"], says: "1\n2\n" },
+    { args: ["--eval=let n: number = 3; console.log(n)"], says: "3\n" },
+    { args: ["-e", "import { Console } from 'effect'\nexport default Console.log('module')"], says: "module\n" },
+    {
+      args: ["-e", "globalThis.x = 1", "-e", "yield* Copas.addThread(Effect.sync(() => console.log(x)))"],
+      says: "1\n"
+    },
+    { args: [], stdin: "console.log('from stdin', process.argv.length)", says: "from stdin 1\n" },
+    { args: ["-", "a"], stdin: "console.log(...process.argv.slice(1))", says: "- a\n" },
+    { args: [], stdin: "export default 1", says: "must export an Effect or a Layer", code: 2 },
+    {
+      args: ["-e", "yield* Effect.fail(new Error('on purpose'))", "-e", "console.log('never')"],
+      says: "on purpose",
+      code: 1
+    },
+    { args: ["-e", "throw new Error('on purpose')"], says: "on purpose", code: 1 },
+    { args: ["-e", "console.log(1"], says: "could not be loaded", code: 1 },
+    { args: ["-l", "no-such-module"], says: "no-such-module", code: 1 },
+    { args: ["--help"], says: "usage: copas run SCRIPT" },
+    { args: ["-h", "run"], says: "usage: copas run SCRIPT" },
+    { args: ["run", "no-such.ts"], says: "there is no", code: 2 },
+    { args: ["walk"], says: "usage: copas run SCRIPT", code: 2 },
+    { args: ["run"], says: "usage: copas run SCRIPT", code: 2 },
+    { args: ["--wrong"], says: "unknown option --wrong", code: 2 },
+    { args: ["-e"], says: "-e wants a value", code: 2 }
+  ]
+  for (const { args, code = 0, says, stdin } of cases) {
+    const title = `copas ${args.map((arg) => JSON.stringify(arg)).join(" ")}${
+      stdin === undefined ? "" : ` <<< ${stdin}`
+    }`
+    it.scopedLive(`${title}: ${code}`, () =>
+      Effect.gen(function*() {
+        const run = yield* start(...args)
+        run.child.stdin!.end(stdin ?? "")
+        expect(yield* run.code, run.output()).toBe(code)
+        if (code === 0 && says.endsWith("\n")) expect(run.output()).toBe(says)
+        else expect(run.output()).toContain(says)
+        // What went wrong is said on stderr, what was asked for on stdout.
+        expect(run.stdout() === "").toBe(code !== 0)
+      }))
+  }
+})
+
+it.scopedLive("C37 --version names the packages' versions and Node's, and -l imports first", () =>
   Effect.gen(function*() {
-    const run = yield* start("walk")
-    expect(yield* run.code).toBe(2)
-    expect(run.output()).toContain("copas run SCRIPT")
+    const { script } = yield* withScript("first.mjs", "console.log('first')")
+    const run = yield* start("-l", script, "-v", "-e", "console.log('last')")
+    expect(yield* run.code).toBe(0)
+    expect(run.stdout()).toMatch(
+      /^first\n@copas\/node \d+\.\d+\.\d+\n@copas\/core \d+\.\d+\.\d+\neffect 3\.\d+\.\d+\nnode v\d+.*\nlast\n$/
+    )
+  }))
+
+describe("C37 an idle program stays until a signal, and ends at once then with 0", () => {
+  const up = "Effect.acquireRelease(Console.log('up.'), () => Console.log('down'))"
+  const programs = {
+    "Layer.launch": `Layer.launch(Layer.scopedDiscard(${up}))`,
+    "a Layer": `Layer.scopedDiscard(${up})`,
+    "Effect.never": `Effect.zipRight(${up}, Effect.never)`,
+    "a loop that sleeps": `Effect.zipRight(${up}, Effect.forever(Effect.sleep("1 hour")))`,
+    "a Layer that serves":
+      `Layer.merge(Layer.scopedDiscard(${up}), Copas.serve(() => Effect.void, { host: "127.0.0.1", port: 0 }))`,
+    "Layer.launch of an HTTP server": `Layer.launch(Layer.merge(Layer.scopedDiscard(${up}), Http))`,
+    "an HTTP server's Layer": `Layer.merge(Layer.scopedDiscard(${up}), Http)`
+  }
+  for (const [index, [name, program]] of Object.entries(programs).entries()) {
+    const signal = (["SIGTERM", "SIGINT", "SIGHUP"] as const)[index % 3]!
+    it.scopedLive(`${name}, ${signal}`, () =>
+      Effect.gen(function*() {
+        const { script } = yield* withScript(
+          "idle.mjs",
+          `import { Copas } from "@copas/core"
+           import { HttpServer, HttpServerResponse } from "@effect/platform"
+           import { NodeHttpServer } from "@effect/platform-node"
+           import { Console, Effect, Layer } from "effect"
+           import { createServer } from "node:http"
+           const Http = Layer.provide(HttpServer.serve(HttpServerResponse.text("hi")),
+             NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
+           export default ${program}`
+        )
+        // The drain time is longer than this test may take.
+        const run = yield* start("run", "--drain", "1 hour", script)
+        yield* run.says("up.")
+        run.child.kill(signal)
+        expect(yield* run.code, run.output()).toBe(0)
+        expect(run.stdout()).toContain("down")
+      }))
+  }
+})
+
+it.scopedLive("C37 a layer's services last until the connections that use them have ended", () =>
+  Effect.gen(function*() {
+    const { script } = yield* withScript(
+      "served.ts",
+      `import { Copas, Net, Socket } from "@copas/core"
+       import { Console, Effect, Layer } from "effect"
+       const up = Effect.acquireRelease(Effect.void, () => Console.log("down"))
+       const serving = Layer.scopedDiscard(Effect.gen(function*() {
+         yield* up
+         const listener = yield* Net.listen({ host: "127.0.0.1", port: 0 })
+         yield* Copas.addServer(listener, (socket: Socket.Socket) =>
+           Effect.ensuring(Socket.forEachLine(socket, (line) => socket.send(line + "\\n")), Console.log("served")))
+         if (listener.address._tag === "InetAddress") console.log("port=" + listener.address.port + ".")
+       }))
+       export default serving`
+    )
+    const run = yield* start("run", script)
+    yield* run.says(".")
+    const client = connect(Number(/port=(\d+)/.exec(run.output())![1]), "127.0.0.1")
+    yield* Effect.addFinalizer(() => Effect.sync(() => client.destroy()))
+    const line = (text: string) =>
+      Effect.async<string>((resume) => {
+        client.once("data", (data) => resume(Effect.succeed(data.toString())))
+        client.write(text)
+      })
+    yield* line("hello\n")
+    run.child.kill("SIGTERM")
+    yield* run.says("stopped accepting")
+    expect(yield* line("still\n")).toBe("still\n")
+    client.end()
+    expect(yield* run.code).toBe(0)
+    expect(run.stdout()).toMatch(/served\ndown\n$/)
+  }))
+
+it.scopedLive("C37 Copas.exit ends a layer, as a signal does", () =>
+  Effect.gen(function*() {
+    const { script } = yield* withScript(
+      "exit.mjs",
+      `import { Copas, Thread } from "@copas/core"
+       import { Console, Effect, Layer } from "effect"
+       export default Layer.scopedDiscard(Effect.zipRight(
+         Effect.acquireRelease(Effect.void, () => Console.log("down")),
+         Copas.addThread(Effect.zipRight(Thread.pause(1), Copas.exit))))`
+    )
+    const run = yield* start("run", script)
+    expect(yield* run.code).toBe(0)
+    expect(run.output()).toBe("down\n")
+  }))
+
+it.scopedLive("C37 a program that waits for the exit goes on at a signal, and is waited for", () =>
+  Effect.gen(function*() {
+    const { script } = yield* withScript(
+      "goodbye.mjs",
+      `import { Copas, Net } from "@copas/core"
+       import { Console, Effect } from "effect"
+       export default Effect.gen(function*() {
+         const listener = yield* Net.listen({ host: "127.0.0.1", port: 0 })
+         yield* Copas.addServer(listener, () => Effect.void)
+         yield* Console.log("up.")
+         yield* Copas.waitForExit
+         yield* Effect.promise(() => new Promise(setImmediate))
+         yield* Console.log("goodbye")
+       })`
+    )
+    const run = yield* start("run", script)
+    yield* run.says("up.")
+    run.child.kill("SIGTERM")
+    expect(yield* run.code).toBe(0)
+    expect(run.stdout()).toContain("goodbye")
+  }))
+
+it.scopedLive("C37 a second signal ends at once, even what cannot be interrupted", () =>
+  Effect.gen(function*() {
+    const { script } = yield* withScript(
+      "stubborn.mjs",
+      `import { Console, Effect } from "effect"
+       export default Effect.uninterruptible(Effect.zipRight(Console.log("up."), Effect.never))`
+    )
+    const run = yield* start("run", script)
+    yield* run.says("up.")
+    run.child.kill("SIGTERM")
+    yield* run.says("stopped accepting")
+    run.child.kill("SIGTERM")
+    expect(yield* run.code).toBe(143)
+  }))
+
+it.scopedLive("C37 a program that listens for SIGHUP itself is not ended by it", () =>
+  Effect.gen(function*() {
+    const { script } = yield* withScript(
+      "hangup.mjs",
+      `import { Console, Effect } from "effect"
+       export default Effect.zipRight(
+         Effect.async((resume) => {
+           process.once("SIGHUP", () => resume(Effect.void))
+           console.log("up.")
+         }),
+         Console.log("read anew"))`
+    )
+    const run = yield* start("run", script)
+    yield* run.says("up.")
+    run.child.kill("SIGHUP")
+    expect(yield* run.code).toBe(0)
+    expect(run.output()).toBe("up.\nread anew\n")
+  }))
+
+it.scoped("C37 a wrong command line or script is refused, and says what is wrong", () =>
+  Effect.gen(function*() {
+    const { script } = yield* withScript("nothing.mjs", "export const main = 1")
+    expect((yield* Effect.flip(Effect.asVoid(load(script)))).message).toContain("must export an Effect or a Layer")
+    expect((yield* Effect.flip(Effect.asVoid(load(join(script, ".."))))).message).toContain("is not a file")
+    for (const drain of ["soon", "", "-5 seconds", "10", "5 secs"]) {
+      const error = yield* Effect.flip(parse(["run", script, "--drain", drain]))
+      expect(error.message).toContain(`--drain is "${drain}", but must be a duration such as "10 seconds"`)
+    }
   }))

@@ -1,161 +1,78 @@
-import * as Copas from "@copas/core/Copas"
-import type * as Net from "@copas/core/Net"
+/** The runner's program: from the command line to the exit code. */
 import * as Cause from "effect/Cause"
-import * as Data from "effect/Data"
-import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
-import { existsSync } from "node:fs"
-import { resolve } from "node:path"
-import { pathToFileURL } from "node:url"
-import { parseArgs } from "node:util"
-import * as NodeCopas from "../NodeCopas.js"
+import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { text } from "node:stream/consumers"
+import { evaluate, importModule } from "./runner/code.js"
+import { type Command, type Item, parse, usage, UsageError } from "./runner/commandLine.js"
+import { load, LoadError, type Program } from "./runner/loading.js"
+import { exitCodes, run, say, type Script } from "./runner/running.js"
 
-/** How the runner ended, as its exit code. */
-export const exitCodes = {
-  /** Nothing was left to do, or everything ended by itself after a signal. */
-  ended: 0,
-  /** The script failed. */
-  failed: 1,
-  /** The command line, or the script, is not as it must be. */
-  usage: 2,
-  /** 128 and the signal's number, as shells have it: what was left after the drain time was cut. */
-  cutBySIGINT: 130,
-  cutBySIGTERM: 143
-} as const
-
-export class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {}
-
-const usage = `copas run SCRIPT [--drain DURATION] [-- ARGUMENT ...]
-
-Runs the default export of SCRIPT, an Effect or a Layer, on the dispatcher (NodeCopas.layer).
-It ends when nothing is left to do. SIGINT and SIGTERM stop accepting and wait for what runs, at most DURATION
-(default "10 seconds"); a second signal cuts at once.
-
-Exit codes: 0 it ended, 1 the script failed, 2 wrong usage, 130 or 143 what was left after a signal was cut.`
-
-export interface Command {
-  readonly script: string
-  readonly drain: Duration.Duration
+const versionOf = (url: string): string => {
+  const { name, version } = JSON.parse(readFileSync(createRequire(import.meta.url).resolve(url), "utf8"))
+  return `${name} ${version}`
 }
 
-/** What the command line says; `argv` is what follows the program's name. */
-export const parse = (argv: ReadonlyArray<string>): Effect.Effect<Command, UsageError> =>
-  Effect.gen(function*() {
-    const split = argv.indexOf("--")
-    const { positionals, values } = yield* Effect.try({
-      try: () =>
-        parseArgs({
-          args: split === -1 ? [...argv] : argv.slice(0, split),
-          options: { drain: { type: "string" }, help: { type: "boolean", short: "h" } },
-          allowPositionals: true
-        }),
-      catch: (error) => new UsageError({ message: `${(error as Error).message}\n\n${usage}` })
-    })
-    const [verb, script, ...more] = positionals
-    if (values.help === true || verb !== "run" || script === undefined || more.length > 0) {
-      return yield* new UsageError({ message: usage })
-    }
-    const drain = Duration.decodeUnknown(values.drain ?? "10 seconds")
-    if (Option.isNone(drain)) {
-      return yield* new UsageError({ message: `--drain is ${values.drain}, but must be a duration like "10 seconds"` })
-    }
-    return { script: resolve(script), drain: drain.value }
-  })
-
-type Script =
-  | Effect.Effect<unknown, unknown, Copas.Copas | Net.Net | Scope.Scope>
-  | Layer.Layer<never, unknown, Copas.Copas | Net.Net>
-
-const importScript = (script: string): Effect.Effect<unknown, UsageError> =>
-  Effect.tryPromise({
-    try: () => import(pathToFileURL(script).href),
-    catch: (error) =>
-      new UsageError({ message: `${script} could not be loaded: ${String((error as Error).stack ?? error)}` })
-  })
-
-/** Node 20 runs no TypeScript: `tsx`, where it is installed, does. */
-const enableTypeScript: Effect.Effect<void, UsageError> = Effect.tryPromise({
-  try: async () => {
-    // Named in a variable, so that TypeScript does not look for an optional package.
-    const api = "tsx/esm/api"
-    const { register } = await import(api) as { readonly register: () => unknown }
-    register()
-  },
-  catch: () => new UsageError({ message: "TypeScript scripts want the package tsx: npm install --save-dev tsx" })
+const printVersions = Effect.sync(() => {
+  const packages = ["@copas/node", "@copas/core", "effect"].map((name) => versionOf(`${name}/package.json`))
+  process.stdout.write(`${[...packages, `node ${process.version}`].join("\n")}\n`)
 })
 
-export const load = (script: string): Effect.Effect<Script, UsageError> =>
-  Effect.gen(function*() {
-    if (!existsSync(script)) return yield* new UsageError({ message: `there is no ${script}` })
-    if (/\.[cm]?tsx?$/.test(script)) yield* enableTypeScript
-    const module = yield* importScript(script)
-    const main = (module as { readonly default?: unknown }).default
-    if (Effect.isEffect(main)) return main as Script
-    if (Layer.isLayer(main)) return main as Script
-    return yield* new UsageError({ message: `${script} must export an Effect or a Layer as its default` })
-  })
+const stdin: Effect.Effect<string, UsageError> = Effect.suspend(() =>
+  process.stdin.isTTY ? new UsageError({ message: usage }) : Effect.promise(() => text(process.stdin))
+)
 
-const toEffect = (script: Script): Effect.Effect<unknown, unknown, Copas.Copas | Net.Net | Scope.Scope> =>
-  Effect.isEffect(script) ? script : Effect.asVoid(Layer.build(script))
-
-type Signal = "SIGINT" | "SIGTERM"
-
-/** Done with the first signal; the second one ends the process. */
-const firstSignal: Effect.Effect<Deferred.Deferred<Signal>, never, Scope.Scope> = Effect.gen(function*() {
-  const signalled = yield* Deferred.make<Signal>()
-  let isSignalled = false
-  const on = (signal: Signal): void => {
-    if (isSignalled) process.exit(exitCodes[`cutBy${signal}`])
-    isSignalled = true
-    Deferred.unsafeDone(signalled, Exit.succeed(signal))
+const programOf = (item: Item): Effect.Effect<Program, UsageError | LoadError> => {
+  switch (item._tag) {
+    case "Version":
+      return Effect.succeed(printVersions)
+    case "Import":
+      return Effect.succeed(importModule(item.module))
+    case "Eval":
+      return evaluate(item.code, "eval")
+    case "Stdin":
+      return Effect.flatMap(stdin, (code) => evaluate(code, "stdin"))
+    case "Script":
+      return load(item.path)
   }
-  yield* Effect.acquireRelease(
-    Effect.sync(() => process.on("SIGINT", on).on("SIGTERM", on)),
-    () => Effect.sync(() => process.off("SIGINT", on).off("SIGTERM", on))
-  )
-  return signalled
-})
+}
 
-/**
- * Runs a script to its end and gives the exit code.
- */
-export const run = (script: Script, drain: Duration.Duration): Effect.Effect<number> =>
-  Effect.gen(function*() {
-    const signalled = yield* firstSignal
-    const ran = yield* Effect.forkScoped(Copas.run(toEffect(script)))
-    const signal = yield* Effect.raceFirst(
-      Effect.map(Fiber.join(ran), () => Option.none<Signal>()),
-      Effect.asSome(Deferred.await(signalled))
-    )
-    if (Option.isNone(signal)) return exitCodes.ended
-    yield* Effect.logInfo(`${signal.value}: stopped accepting; waiting ${Duration.format(drain)} at most`)
-    return (yield* Copas.drain(drain)) ? exitCodes.ended : exitCodes[`cutBy${signal.value}`]
-  }).pipe(
-    Effect.scoped,
-    Effect.provide(NodeCopas.layer),
-    Effect.catchAllCause((cause) =>
-      Cause.isInterruptedOnly(cause)
-        ? Effect.succeed(exitCodes.ended)
-        : Effect.as(Effect.logError("the script failed", cause), exitCodes.failed)
-    )
-  )
+/** Everything that the command line asks for, in order: what comes first may register or import for what follows. */
+const runAll = (command: Command): Effect.Effect<number, unknown> =>
+  Effect.suspend(() => {
+    // In place: `argv` of node:process is this very array.
+    process.argv.splice(1, process.argv.length, ...command.argv)
+    let isLayer = false
+    const main = Effect.forEach(command.items, (item) =>
+      Effect.flatMap(programOf(item), (program): Script["main"] => {
+        isLayer = !Effect.isEffect(program)
+        return Effect.isEffect(program) ? program : Layer.launch(program)
+      }), { discard: true })
+    return run({ main, isLayer: () => isLayer }, command.drain)
+  })
 
-/** The whole program: from the command line to the exit code. */
-export const main = (argv: ReadonlyArray<string>): Effect.Effect<number> =>
-  Effect.gen(function*() {
-    const command = yield* parse(argv)
-    const script = yield* load(command.script)
-    return yield* run(script, command.drain)
-  }).pipe(
-    Effect.catchTag("UsageError", (error) =>
-      Effect.sync(() => {
-        process.stderr.write(`${error.message}\n`)
-        return exitCodes.usage
-      }))
-  )
+const tell = (message: string, code: number): Effect.Effect<number> =>
+  Effect.sync(() => {
+    process.stderr.write(`${message}\n`)
+    return code
+  })
+
+/** The whole program; `args` is what follows the paths of Node and of the runner. */
+export const main = (args: ReadonlyArray<string>): Effect.Effect<number> =>
+  Effect.flatMap(parse(args), (command) =>
+    command.help
+      ? Effect.sync(() => {
+        process.stdout.write(`${usage}\n`)
+        return exitCodes.ended
+      })
+      : runAll(command)).pipe(
+      Effect.catchAllCause((cause) => {
+        const error = Option.getOrUndefined(Cause.failureOption(cause))
+        if (error instanceof UsageError) return tell(error.message, exitCodes.usage)
+        if (error instanceof LoadError) return tell(error.message, exitCodes.failed)
+        return Effect.as(say(Effect.logError("the script failed", cause)), exitCodes.failed)
+      })
+    )

@@ -1,0 +1,150 @@
+/** Runs a program on the dispatcher until it has ended, or until a signal ends it. */
+import * as Copas from "@copas/core/Copas"
+import type * as Dns from "@copas/core/Dns"
+import type * as Net from "@copas/core/Net"
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as NodeCopas from "../../NodeCopas.js"
+
+/** How the runner ended, as its exit code. */
+export const exitCodes = {
+  /** Nothing was left to do, or everything ended by itself after a signal. */
+  ended: 0,
+  /** The program failed. */
+  failed: 1,
+  /** The command line, or the script, is not as it must be. */
+  usage: 2,
+  /** 128 and the signal's number, as shells have it: what was left after the drain time was cut. */
+  cutBySIGHUP: 129,
+  cutBySIGINT: 130,
+  cutBySIGTERM: 143
+} as const
+
+type Signal = "SIGINT" | "SIGTERM" | "SIGHUP"
+
+/** What the runner itself has to say goes to stderr: stdout is the program's. */
+export const say = Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.stringLogger)))
+
+/**
+ * Done with the first signal; the second one ends the process. A program that listens for SIGHUP itself means something
+ * else by it, to read its configuration anew for example.
+ */
+const firstSignal: Effect.Effect<Deferred.Deferred<Signal>, never, Scope.Scope> = Effect.gen(function*() {
+  const signalled = yield* Deferred.make<Signal>()
+  let isSignalled = false
+  const on = (signal: Signal): void => {
+    if (signal === "SIGHUP" && process.listenerCount("SIGHUP") > 1) return
+    if (isSignalled) process.exit(exitCodes[`cutBy${signal}`])
+    isSignalled = true
+    Deferred.unsafeDone(signalled, Exit.succeed(signal))
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => process.on("SIGINT", on).on("SIGTERM", on).on("SIGHUP", on)),
+    () => Effect.sync(() => process.off("SIGINT", on).off("SIGTERM", on).off("SIGHUP", on))
+  )
+  return signalled
+})
+
+/** The main thread's name, as `Copas.run` gives it. */
+const mainName = "initializer"
+
+/** True while the main thread waits for the exit: it knows what to do then. */
+const awaitsExit: Effect.Effect<boolean, never, Copas.Copas> = Effect.map(
+  Copas.status,
+  ({ threads }) => threads.some(({ name, state }) => name === mainName && state === "inactive")
+)
+
+/**
+ * Ends a main thread that would stay for ever, in `Layer.launch` for example, once all else has ended: connections have
+ * the services of its layer until then. A main thread that reads or writes has something to end, and keeps the rest of
+ * the drain time.
+ */
+const endMain = (main: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void, never, Copas.Copas> =>
+  Effect.gen(function*() {
+    while (main.unsafePoll() === null) {
+      const { sockets, threads } = yield* Copas.status
+      const isLast = threads.every(({ name, state }) =>
+        name === mainName ? state === "waiting" || state === "sleeping" : state === "inactive"
+      ) && sockets.every(({ sendBuffered }) =>
+        sendBuffered === 0
+      )
+      // The platform's own doings are no step, hence the limit.
+      yield* isLast ? Fiber.interrupt(main) : Copas.step(100)
+    }
+  })
+
+export type Services = Copas.Copas | Dns.Dns | Net.Net
+
+/**
+ * Runs what `program` gives, one after the other, in the dispatcher's main thread. An effect has ended when it has. A
+ * layer stays, whatever it is made of (the dispatcher does not know Node's own HTTP servers): until a signal, or
+ * `Copas.exit`.
+ */
+export interface Script {
+  readonly main: Effect.Effect<unknown, unknown, Services | Scope.Scope>
+  /** True while a layer is what runs. */
+  readonly isLayer: () => boolean
+}
+
+const supervise = (
+  script: Script,
+  drain: Duration.Duration,
+  signalled: Deferred.Deferred<Signal>
+): Effect.Effect<number, unknown> =>
+  Effect.gen(function*() {
+    const started = yield* Deferred.make<Fiber.RuntimeFiber<unknown, unknown>>()
+    const ran = yield* Effect.forkScoped(Copas.run(Effect.withFiberRuntime<unknown, unknown, Services | Scope.Scope>(
+      (fiber) => {
+        Deferred.unsafeDone(started, Exit.succeed(fiber))
+        return script.main
+      }
+    )))
+    const main = yield* Deferred.await(started)
+    yield* Effect.forkScoped(Effect.zipRight(
+      Copas.waitForExit,
+      Effect.suspend(() => script.isLayer() ? endMain(main) : Effect.void)
+    ))
+    const signal = yield* Effect.raceFirst(
+      Effect.map(Fiber.join(ran), () => Option.none<Signal>()),
+      Effect.asSome(Deferred.await(signalled))
+    )
+    if (Option.isNone(signal)) return exitCodes.ended
+    yield* say(Effect.logInfo(`${signal.value}: stopped accepting; waiting ${Duration.format(drain)} at most`))
+    if (!(yield* awaitsExit)) yield* Effect.forkScoped(Effect.zipRight(Copas.exit, endMain(main)))
+    if (!(yield* Copas.drain(drain))) return exitCodes[`cutBy${signal.value}`]
+    yield* Fiber.join(ran)
+    return exitCodes.ended
+  }).pipe(Effect.scoped, Effect.provide(NodeCopas.layer))
+
+/** The dispatcher's books say when a program has ended, and not that Node knows of nothing that it waits for. */
+const keepAlive = Effect.acquireRelease(
+  Effect.sync(() => setInterval(() => {}, 2 ** 31 - 1)),
+  (timer) => Effect.sync(() => clearInterval(timer))
+)
+
+/** Runs a script to its end and gives the exit code. */
+export const run = (script: Script, drain: Duration.Duration): Effect.Effect<number, unknown> =>
+  Effect.gen(function*() {
+    yield* keepAlive
+    const signalled = yield* firstSignal
+    const supervised = yield* Effect.forkDaemon(supervise(script, drain, signalled))
+    // What was cut has finalizers, and those are waited for as long again, but not for ever.
+    const limit = Effect.flatMap(
+      Deferred.await(signalled),
+      (signal) =>
+        Effect.delay(Effect.succeed(exitCodes[`cutBy${signal}`]), Duration.max(Duration.times(drain, 2), "1 second"))
+    )
+    return yield* Effect.raceFirst(Fiber.join(supervised), limit)
+  }).pipe(
+    Effect.scoped,
+    Effect.catchAllCause((cause) =>
+      Cause.isInterruptedOnly(cause) ? Effect.succeed(exitCodes.ended) : Effect.failCause(cause)
+    )
+  )
