@@ -67,10 +67,13 @@ if (tsc.status !== 0) {
   // Positions in an extracted file become positions in the file that it comes from.
   const place = new Map(examples.map((example) => [`checked/${example.name}.ts`, example]))
   console.log(
-    `${tsc.stdout}${tsc.stderr}`.replace(/^(checked\/[^\n(]+\.ts)\((\d+),(\d+)\)/gm, (text, name, line, column) => {
-      const example = place.get(name)
-      return example === undefined ? text : `${relative(root, example.path)}:${example.line + Number(line)}:${column}`
-    })
+    `${tsc.stdout}${tsc.stderr}`.replace(/^.*: suggestion TS.*\n/gm, "").replace(
+      /^(checked\/[^\n(]+\.ts)\((\d+),(\d+)\)/gm,
+      (text, name, line, column) => {
+        const example = place.get(name)
+        return example === undefined ? text : `${relative(root, example.path)}:${example.line + Number(line)}:${column}`
+      }
+    )
   )
   console.log("the examples do not type-check")
   process.exit(1)
