@@ -1,16 +1,16 @@
-import type { Listener, Server } from "@copas/core"
-import { Copas, Net, Socket } from "@copas/core"
+import type { Listener, Server, Socket } from "@copas/core"
+import { Copas, Net } from "@copas/core"
 import { Effect } from "effect"
 
 /** Answers each line in capitals; "boom" makes the handler throw. */
 const lineHandler = (socket: Socket.Socket) =>
-  Socket.forEachLine(socket, (line) => {
+  socket.forEachLine((line) => {
     if (line === "boom") throw new Error("this handler was asked to throw")
     return socket.send(`${line.toUpperCase()}\n`)
   })
 
 /** Sends back what comes. */
-const echoHandler = (socket: Socket.Socket) => Socket.forEachChunk(socket, (chunk) => socket.send(chunk))
+const echoHandler = (socket: Socket.Socket) => socket.forEachChunk((chunk) => socket.send(chunk))
 
 export interface Servers {
   readonly line: Server.Server

@@ -1,9 +1,10 @@
-import { Copas, Net, Socket, Tls } from "@copas/core"
+import type { Socket } from "@copas/core"
+import { Copas, Net, Tls } from "@copas/core"
 import { Effect, Option } from "effect"
 import { selfSigned } from "./certificate.js"
 import type { Station } from "./station.js"
 
-const echo = (socket: Socket.Socket) => Socket.forEachLine(socket, (line) => socket.send(`${line}\n`))
+const echo = (socket: Socket.Socket) => socket.forEachLine((line) => socket.send(`${line}\n`))
 
 export const tls: Station = {
   title: "TLS: a server with a certificate of its own",

@@ -1,4 +1,4 @@
-import { Copas, Net, Socket } from "@copas/core"
+import { Copas, Net } from "@copas/core"
 import { Effect } from "effect"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -16,7 +16,7 @@ export const unix: Station = {
     const listener = yield* Net.listen({ path })
     const server = yield* Copas.addServer(
       listener,
-      (socket) => Socket.forEachLine(socket, (line) => socket.send(`${line}\n`)),
+      (socket) => socket.forEachLine((line) => socket.send(`${line}\n`)),
       { name: "unix" }
     )
     const socket = yield* Net.connect({ path })

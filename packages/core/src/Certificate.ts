@@ -6,7 +6,6 @@
 import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { CertificateTypeId } from "./internal/typeIds.js"
-import * as X509 from "./internal/x509/x509.js"
 
 /**
  * @since 0.1.0
@@ -133,4 +132,24 @@ export const isCertificate = (u: unknown): u is Certificate => Predicate.hasProp
  * @since 0.1.0
  * @category conversions
  */
-export const formatName = (name: DistinguishedName): string => X509.formatName(name)
+export const formatName = (name: DistinguishedName): string =>
+  name.map((attribute) => `${attribute.name}=${escapeValue(attribute.value)}`).join(", ")
+
+const encoder = new TextEncoder()
+
+/** Control characters of Latin-1, and what Unicode takes for the end of a line. */
+const isUnseen = (code: number): boolean =>
+  code < 0x20 || (code >= 0x7f && code < 0xa0) || code === 0x2028 || code === 0x2029
+
+/** RFC 4514, section 2.4. */
+const escapeValue = (value: string): string => {
+  const characters = Array.from(value)
+  return characters.map((character, index) => {
+    if (isUnseen(character.charCodeAt(0))) {
+      return Array.from(encoder.encode(character), (byte) => `\\${byte.toString(16).padStart(2, "0")}`).join("")
+    }
+    const isFirst = index === 0 && (character === " " || character === "#")
+    const isLast = index === characters.length - 1 && character === " "
+    return isFirst || isLast || `,+"\\<>;=`.includes(character) ? `\\${character}` : character
+  }).join("")
+}

@@ -1,3 +1,8 @@
+/**
+ * A listening socket: what `Net.listen` gives.
+ *
+ * @since 0.1.0
+ */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ListenerTypeId } from "./internal/typeIds.js"

@@ -1,3 +1,8 @@
+/**
+ * The contract between this library and a platform: how sockets are opened. See `Transport` for the sockets themselves.
+ *
+ * @since 0.1.0
+ */
 import type * as Effect from "effect/Effect"
 import type { DatagramPlatform } from "./DatagramTransport.js"
 import type { Family, NetAddress } from "./NetAddress.js"

@@ -15,7 +15,7 @@ import * as Copas from "./Copas.js"
 import * as Net from "./Net.js"
 import * as NetAddress from "./NetAddress.js"
 import type * as Server from "./Server.js"
-import { forEachChunk, type Socket } from "./Socket.js"
+import type { Socket } from "./Socket.js"
 import {
   type BindError,
   type ConnectError,
@@ -87,7 +87,7 @@ const fromOpen = <E>(
       )
       if (options?.onOpen !== undefined) yield* options.onOpen
       yield* Effect.catchIf(
-        forEachChunk(socket, (chunk) => handler(chunk) ?? noop),
+        socket.forEachChunk((chunk) => handler(chunk) ?? noop),
         isReceiveError,
         (error) => Effect.fail(toReadError(error))
       )

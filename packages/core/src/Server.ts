@@ -1,3 +1,8 @@
+/**
+ * A server of the dispatcher: its options, its figures, and the handle that `Copas.addServer` returns.
+ *
+ * @since 0.1.0
+ */
 import type * as Effect from "effect/Effect"
 import type { DatagramSocket, Stats as DatagramStats } from "./DatagramSocket.js"
 import type * as Listener from "./Listener.js"

@@ -18,8 +18,6 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
-import * as Patterns from "./internal/socket/framing.js"
-import { StreamSocket } from "./internal/socket/streamSocket.js"
 import { SocketTypeId } from "./internal/typeIds.js"
 import type { NetAddress } from "./NetAddress.js"
 import {
@@ -141,6 +139,32 @@ export interface Socket {
     delimiter: string | Uint8Array,
     options?: { readonly maxLength?: number | undefined }
   ) => Effect.Effect<Uint8Array, ReceiveError | LineTooLong>
+  /**
+   * Runs `f` for each line, one after the other, until the peer finishes after a whole line.
+   *
+   * This is the fast way to write a line server: it does not yield between lines that have arrived already, so their
+   * answers go out together; a busy socket still lets the other threads run. An unfinished last line fails with
+   * `SocketClosed`. *Interruption* loses no byte that `f` was not given.
+   *
+   * @example
+   * ```ts
+   * import type { Socket } from "@copas/core"
+   *
+   * const shout = (socket: Socket.Socket) =>
+   *   socket.forEachLine((line) => socket.send(`${line.toUpperCase()}\n`))
+   * ```
+   */
+  readonly forEachLine: <E, R>(
+    f: (line: string) => Effect.Effect<unknown, E, R>,
+    options?: LineOptions
+  ) => Effect.Effect<void, E | ReceiveError | LineTooLong, R>
+  /**
+   * Runs `f` for whatever arrives, one chunk after the other, until the peer finishes. *Interruption* loses no byte that
+   * `f` was not given.
+   */
+  readonly forEachChunk: <E, R>(
+    f: (chunk: Uint8Array) => Effect.Effect<unknown, E, R>
+  ) => Effect.Effect<void, E | ReceiveError, R>
 
   /**
    * Sends all of `data`; text as UTF-8. Done when the socket took the bytes and no more than the high-water mark waits;
@@ -203,64 +227,6 @@ export interface Socket {
  * @category guards
  */
 export const isSocket = (u: unknown): u is Socket => Predicate.hasProperty(u, SocketTypeId)
-
-/**
- * Runs `f` for each line, one after the other, until the peer finishes after a whole line.
- *
- * This is the fast way to write a line server: it does not yield between lines that have arrived already, so their
- * answers go out together; a busy socket still lets the other threads run. An unfinished last line fails with
- * `SocketClosed`. *Interruption* loses no byte that `f` was not given.
- *
- * @since 0.1.0
- * @category combinators
- * @example
- * ```ts
- * import { Socket } from "@copas/core"
- *
- * const shout = (socket: Socket.Socket) =>
- *   Socket.forEachLine(socket, (line) => socket.send(`${line.toUpperCase()}\n`))
- * ```
- */
-export const forEachLine = <E, R>(
-  self: Socket,
-  f: (line: string) => Effect.Effect<unknown, E, R>,
-  options?: LineOptions
-): Effect.Effect<void, E | ReceiveError | LineTooLong, R> =>
-  self instanceof StreamSocket
-    ? endNormally(self, Patterns.forEachLine(self.inbound, f, options))
-    : untilEnd(self, self.receiveLine(options), f)
-
-/**
- * Runs `f` for whatever arrives, one chunk after the other, until the peer finishes. *Interruption* loses no byte that
- * `f` was not given.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const forEachChunk = <E, R>(
-  self: Socket,
-  f: (chunk: Uint8Array) => Effect.Effect<unknown, E, R>
-): Effect.Effect<void, E | ReceiveError, R> => untilEnd(self, self.receive(), f)
-
-/** Like `Effect.forever`, which yields at each round: a read yields by itself when it is time. */
-const untilEnd = <A, E1, E2, R>(
-  self: Socket,
-  read: Effect.Effect<A, E1>,
-  f: (data: A) => Effect.Effect<unknown, E2, R>
-): Effect.Effect<void, E1 | E2, R> => {
-  const again = (): Effect.Effect<void, E1 | E2, R> => loop
-  const round = (data: A): Effect.Effect<void, E1 | E2, R> => Effect.flatMap(f(data), again)
-  const loop = Effect.flatMap(read, round)
-  return endNormally(self, loop)
-}
-
-/** What the loop's body reads elsewhere has ends of its own, which are not this one's. */
-const endNormally = <A, E, R>(self: Socket, loop: Effect.Effect<A, E, R>): Effect.Effect<A | void, E, R> =>
-  Effect.catchAll(
-    loop,
-    (error) =>
-      isEndOfConversation(error, self instanceof StreamSocket ? self : undefined) ? Effect.void : Effect.fail(error)
-  )
 
 /**
  * @since 0.1.0

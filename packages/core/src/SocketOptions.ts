@@ -1,3 +1,8 @@
+/**
+ * The options of stream sockets: for connecting, for listening, and for a socket that is open.
+ *
+ * @since 0.1.0
+ */
 import type * as Duration from "effect/Duration"
 import type { Family } from "./NetAddress.js"
 import type { ClientContext, ConnectTlsOptions, ListenTlsOptions, ServerContext } from "./TlsContext.js"

@@ -1,3 +1,8 @@
+/**
+ * What TLS has agreed with the peer: the value of `socket.tls`.
+ *
+ * @since 0.1.0
+ */
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { Certificate } from "./Certificate.js"

@@ -1,4 +1,5 @@
-import { Copas, Lock, Net, Semaphore, Socket, Udp, WorkQueue } from "@copas/core"
+import type { Socket } from "@copas/core"
+import { Copas, Lock, Net, Semaphore, Udp, WorkQueue } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FiberId, Layer, Option, Runtime, Scheduler, type Scope } from "effect"
@@ -198,7 +199,7 @@ describe("what is interrupted at any budget of operations loses nothing", () => 
   check(
     "S13 forEachLine loses no line",
     looping((one, note) =>
-      Socket.forEachLine(one, (text) => {
+      one.forEachLine((text) => {
         note(text.length + 1)
         return Effect.void
       })
@@ -207,7 +208,7 @@ describe("what is interrupted at any budget of operations loses nothing", () => 
   check(
     "S13 forEachChunk loses no byte",
     looping((one, note) =>
-      Socket.forEachChunk(one, (bytes) => {
+      one.forEachChunk((bytes) => {
         note(bytes.length)
         return Effect.void
       })

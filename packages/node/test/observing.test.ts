@@ -1,5 +1,5 @@
-import type { Listener } from "@copas/core"
-import { Copas, Metrics, Net, type NetAddress, Socket, Thread } from "@copas/core"
+import type { Listener, Socket } from "@copas/core"
+import { Copas, Metrics, Net, type NetAddress, Thread } from "@copas/core"
 import { NodeCopas, NodeNet } from "@copas/node"
 import { NodeSdk } from "@effect/opentelemetry"
 import { expect, it } from "@effect/vitest"
@@ -23,7 +23,7 @@ const conversation = (handler: (socket: Socket.Socket) => Effect.Effect<unknown,
     return { listener, server, socket }
   })
 
-const echo = (socket: Socket.Socket) => Socket.forEachLine(socket, (line) => socket.send(`${line}\n`))
+const echo = (socket: Socket.Socket) => socket.forEachLine((line) => socket.send(`${line}\n`))
 
 const ended = Effect.gen(function*() {
   while ((yield* Copas.status).servers.some(({ active }) => active > 0)) yield* Copas.step()
@@ -86,8 +86,7 @@ it.scopedLive("B metrics count connections, bytes, threads and failures, and Pro
   Effect.gen(function*() {
     yield* Metrics.collect
     const { server, socket } = yield* conversation((socket) =>
-      Socket.forEachLine(
-        socket,
+      socket.forEachLine(
         (line): Effect.Effect<void, unknown> => line === "boom" ? Effect.fail("boom") : socket.send(`${line}\n`)
       )
     )
@@ -181,7 +180,7 @@ it.scopedLive("B what a handler logs says its thread and its peer", () =>
       if (String(message) === "from the handler") Deferred.unsafeDone(logged, Exit.succeed(annotations))
     })
     const { socket } = yield* conversation((socket) =>
-      Socket.forEachLine(socket, (line) => Effect.zipRight(Effect.log("from the handler"), socket.send(`${line}\n`)))
+      socket.forEachLine((line) => Effect.zipRight(Effect.log("from the handler"), socket.send(`${line}\n`)))
     ).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
     const annotations = yield* Deferred.await(logged)
     expect(HashMap.get(annotations, "copas.thread")).toEqual(Option.some("echo:handler_1"))

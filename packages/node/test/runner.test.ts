@@ -75,7 +75,7 @@ import { Copas, Net, Socket } from "@copas/core"
 import { Effect } from "effect"
 export default Effect.gen(function*() {
   const listener = yield* Net.listen({ host: "127.0.0.1", port: 0 })
-  yield* Copas.addServer(listener, (socket: Socket.Socket) => Socket.forEachLine(socket, (line) => socket.send(line + "\\n")))
+  yield* Copas.addServer(listener, (socket: Socket.Socket) => socket.forEachLine((line) => socket.send(line + "\\n")))
   if (listener.address._tag === "InetAddress") console.log("port=" + listener.address.port + ".")
 })
 `

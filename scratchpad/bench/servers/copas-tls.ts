@@ -1,4 +1,4 @@
-import { Copas, Net, Socket, Tls } from "@copas/core"
+import { Copas, Net, Tls } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
@@ -8,7 +8,7 @@ const program = Effect.gen(function*() {
   const made = yield* Effect.promise(() => Certificates.make({ hosts: ["localhost"] }))
   const tls = yield* Tls.server({ identity: Certificates.identity(made) })
   const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, backlog: 4096, tls })
-  yield* Copas.addServer(listener, (socket) => Socket.forEachChunk(socket, (chunk) => socket.send(chunk)), {
+  yield* Copas.addServer(listener, (socket) => socket.forEachChunk((chunk) => socket.send(chunk)), {
     onError: () => Effect.void
   })
   if (listener.address._tag === "InetAddress") console.log(`READY ${listener.address.port}`)

@@ -1,13 +1,14 @@
-import { Copas, Net, Socket } from "@copas/core"
+import type { Socket } from "@copas/core"
+import { Copas, Net } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 
 // This library, written as its README has it.
 
-const echo = (socket: Socket.Socket) => Socket.forEachChunk(socket, (chunk) => socket.send(chunk))
+const echo = (socket: Socket.Socket) => socket.forEachChunk((chunk) => socket.send(chunk))
 
-const lines = (socket: Socket.Socket) => Socket.forEachLine(socket, (line) => socket.send(`${line}\n`))
+const lines = (socket: Socket.Socket) => socket.forEachLine((line) => socket.send(`${line}\n`))
 
 const storm = (socket: Socket.Socket) => Effect.flatMap(socket.receiveLine(), (line) => socket.send(`${line}\n`))
 

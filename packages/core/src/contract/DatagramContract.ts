@@ -3,11 +3,11 @@
  *
  * @since 0.1.0
  */
+import type { Case } from "./Case.js"
 import * as Options from "./cases/datagramOptions.js"
 import * as Datagrams from "./cases/datagrams.js"
 import * as Serving from "./cases/datagramServing.js"
 import * as Waiting from "./cases/datagramWaiting.js"
-import type { Case } from "./SocketContract.js"
 
 /**
  * What every network with datagrams does alike. The platform must have a loopback, `127.0.0.1`.

@@ -7,27 +7,16 @@
 import type * as Effect from "effect/Effect"
 import type { Copas } from "../Copas.js"
 import type { Net } from "../Net.js"
-import * as Scoping from "../testing/contract/scoping.js"
+import type { Case } from "./Case.js"
 import * as Conversations from "./cases/conversations.js"
 import * as Dispatching from "./cases/dispatching.js"
 import * as Handling from "./cases/handling.js"
 import * as Hardships from "./cases/misbehaving.js"
 import * as Quarrelling from "./cases/randomChurn.js"
 import * as Interrupting from "./cases/randomInterruption.js"
+import * as Scoping from "./cases/scoping.js"
 import * as Serving from "./cases/serving.js"
 import * as Threads from "./cases/threads.js"
-
-/**
- * One sentence of the contract, and the program that holds a platform to it: it dies when the sentence is not true.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Case {
-  /** Begins with the id of the feature. */
-  readonly title: string
-  readonly effect: Effect.Effect<void, unknown, Copas | Net>
-}
 
 /**
  * What the dispatcher does on every network.
@@ -35,7 +24,7 @@ export interface Case {
  * @since 0.1.0
  * @category cases
  */
-export const cases: ReadonlyArray<Case> = [
+export const cases: ReadonlyArray<Case<Copas | Net>> = [
   ...Dispatching.cases,
   ...Threads.cases,
   ...Scoping.cases,

@@ -11,9 +11,7 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
-import type { Net } from "../Net.js"
+import type { Case } from "./Case.js"
 import * as Closing from "./cases/closing.js"
 import * as Ending from "./cases/ending.js"
 import * as Lines from "./cases/lines.js"
@@ -23,18 +21,6 @@ import * as Reading from "./cases/reading.js"
 import * as Streams from "./cases/streams.js"
 import * as Waiting from "./cases/waiting.js"
 import * as Writing from "./cases/writing.js"
-
-/**
- * One sentence of the contract, and the program that holds a platform to it: it dies when the sentence is not true.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Case {
-  /** Begins with the id of the feature. */
-  readonly title: string
-  readonly effect: Effect.Effect<void, unknown, Net | Scope.Scope>
-}
 
 /**
  * What every network does alike. The platform must have a loopback, `127.0.0.1`.

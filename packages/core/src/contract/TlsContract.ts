@@ -5,10 +5,10 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Copas } from "../Copas.js"
 import type { Net } from "../Net.js"
+import type { Case } from "./Case.js"
 import * as Handshakes from "./cases/tlsHandshakes.js"
 import * as Hostile from "./cases/tlsHostile.js"
 import * as Materials from "./cases/tlsMaterials.js"
@@ -18,24 +18,12 @@ import * as Sessions from "./cases/tlsSessions.js"
 import type { Certificates } from "./TlsMaterial.js"
 
 /**
- * One sentence of the contract, and the program that holds a platform to it: it dies when the sentence is not true.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Case {
-  /** Begins with the id of the feature. */
-  readonly title: string
-  readonly effect: Effect.Effect<void, unknown, Copas | Net | Scope.Scope>
-}
-
-/**
  * What TLS does alike on every network. The platform must have a loopback, `127.0.0.1`, that `localhost` stands for.
  *
  * @since 0.1.0
  * @category cases
  */
-export const cases = (certificates: Certificates): ReadonlyArray<Case> => [
+export const cases = (certificates: Certificates): ReadonlyArray<Case<Copas | Net | Scope.Scope>> => [
   ...Materials.cases(certificates),
   ...Handshakes.cases(certificates),
   ...Hostile.cases(certificates),

@@ -1,3 +1,8 @@
+/**
+ * The certificates that the TLS contract asks a platform to make.
+ *
+ * @since 0.1.0
+ */
 import type * as Effect from "effect/Effect"
 import type { Identity } from "../TlsContext.js"
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as Case from "./Case.js"
 export * as DatagramContract from "./DatagramContract.js"
 export * as DispatcherContract from "./DispatcherContract.js"
 export * as SocketContract from "./SocketContract.js"

@@ -7,7 +7,7 @@ import type * as Scope from "effect/Scope"
 import * as Copas from "../../Copas.js"
 import * as Net from "../../Net.js"
 import type * as Server from "../../Server.js"
-import * as Socket from "../../Socket.js"
+import type * as Socket from "../../Socket.js"
 import { isEndOfConversation, SocketClosed } from "../../SocketError.js"
 import { dial, type DispatcherCase, type Handler, keeping, nothingLeft, serving, test } from "./dispatcherSupport.js"
 import { connected, failure, holds, listening, portOf, same, until } from "./support.js"
@@ -159,8 +159,8 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       const { client, server } = yield* connected()
       yield* client.send("a line\n")
       const ends = [
-        Socket.forEachLine(server, () => upstream.receiveLine()),
-        Socket.forEachChunk(server, () => upstream.receiveLine())
+        server.forEachLine(() => upstream.receiveLine()),
+        server.forEachChunk(() => upstream.receiveLine())
       ]
       for (const end of ends) {
         yield* client.send("a line\n")

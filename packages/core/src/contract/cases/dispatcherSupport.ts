@@ -7,17 +7,15 @@ import * as Copas from "../../Copas.js"
 import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
 import type * as Server from "../../Server.js"
-import * as Socket from "../../Socket.js"
+import type * as Socket from "../../Socket.js"
 import type * as SocketOptions from "../../SocketOptions.js"
 import type * as Thread from "../../Thread.js"
 import type { ErrorHandler } from "../../Thread.js"
+import type { Case } from "../Case.js"
 import { listening, portOf, same, until } from "./support.js"
 
 /** One sentence of the contract of the dispatcher. */
-export interface DispatcherCase {
-  readonly title: string
-  readonly effect: Effect.Effect<void, unknown, Copas.Copas | Net.Net>
-}
+export type DispatcherCase = Case<Copas.Copas | Net.Net>
 
 export const test = (
   title: string,
@@ -54,7 +52,7 @@ export const keeping = (): Failures => {
 
 export type Handler = (socket: Socket.Socket) => Effect.Effect<unknown, unknown>
 
-export const echo: Handler = (socket) => Socket.forEachLine(socket, (line) => socket.send(`${line}\n`))
+export const echo: Handler = (socket) => socket.forEachLine((line) => socket.send(`${line}\n`))
 
 export const dial = (
   listener: Listener.Listener,

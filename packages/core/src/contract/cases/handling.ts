@@ -12,7 +12,7 @@ import * as Copas from "../../Copas.js"
 import * as Net from "../../Net.js"
 import * as PlatformSocket from "../../PlatformSocket.js"
 import type * as Server from "../../Server.js"
-import * as Socket from "../../Socket.js"
+import type * as Socket from "../../Socket.js"
 import * as Status from "../../Status.js"
 import * as Thread from "../../Thread.js"
 import * as Udp from "../../Udp.js"
@@ -109,7 +109,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
         interrupt: Effect.interrupt
       }
       const handler: Handler = (socket) =>
-        Socket.forEachLine(socket, (line): Effect.Effect<void, unknown> => ends[line] ?? socket.send(`${line}\n`))
+        socket.forEachLine((line): Effect.Effect<void, unknown> => ends[line] ?? socket.send(`${line}\n`))
       yield* serving(handler, ({ listener, stats }) =>
         Effect.gen(function*() {
           const good = yield* dial(listener)

@@ -2,7 +2,6 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Socket from "../../Socket.js"
 import {
   begin,
   type Case,
@@ -38,7 +37,7 @@ export const cases: ReadonlyArray<Case> = [
           (_, index) => bytes.subarray(index * cut, (index + 1) * cut)
         )
         const got: Array<string> = []
-        const reading = yield* begin(Socket.forEachLine(server, collecting(got)))
+        const reading = yield* begin(server.forEachLine(collecting(got)))
         if (cut === 1) { for (const piece of pieces) yield* client.send(piece) }
         else yield* sendApart(client, server, pieces)
         yield* client.shutdown("send")
@@ -54,13 +53,13 @@ export const cases: ReadonlyArray<Case> = [
       yield* client.send("one\ntwo\nthree\nfour\n")
       yield* received(server, 19)
       const failed = yield* Effect.flip(
-        Socket.forEachLine(server, (line) => line === "two" ? Effect.fail("enough") : Effect.void)
+        server.forEachLine((line) => line === "two" ? Effect.fail("enough") : Effect.void)
       )
       same(failed, "enough", "the failure")
       same(yield* server.receiveLine(), "three", "the next line")
       const got: Array<string> = []
       const reading = yield* begin(
-        Socket.forEachLine(server, (line) => Effect.zipRight(collecting(got)(line), Effect.never))
+        server.forEachLine((line) => Effect.zipRight(collecting(got)(line), Effect.never))
       )
       yield* until(Effect.sync(() => got.length === 1))
       yield* client.send("five\n")
@@ -76,12 +75,13 @@ export const cases: ReadonlyArray<Case> = [
       yield* client.send("4\nbody2\nokend\n")
       yield* client.shutdown("send")
       const got: Array<string> = []
-      yield* Socket.forEachLine(server, (line) =>
+      yield* server.forEachLine((line) =>
         /^\d+$/.test(line)
           ? Effect.map(server.receiveExactly(Number(line)), (bytes) => {
             got.push(`(${String.fromCharCode(...bytes)})`)
           })
-          : collecting(got)(line))
+          : collecting(got)(line)
+      )
       same(got, ["(body)", "(ok)", "end"], "lines and bodies")
     })
   ),
@@ -91,12 +91,12 @@ export const cases: ReadonlyArray<Case> = [
       const { client, server } = yield* connected()
       yield* client.send(`short\n${"x".repeat(50)}\nnot reached\n`)
       const got: Array<string> = []
-      const long = yield* failure(Socket.forEachLine(server, collecting(got), { maxLength: 10 }), "LineTooLong")
+      const long = yield* failure(server.forEachLine(collecting(got), { maxLength: 10 }), "LineTooLong")
       same([got, long.limit], [["short"], 10], "what came before, and the limit")
       const other = yield* connected()
       yield* other.client.send("whole\nhalf")
       yield* other.client.shutdown("send")
-      const closed = yield* failure(Socket.forEachLine(other.server, collecting(got)), "SocketClosed")
+      const closed = yield* failure(other.server.forEachLine(collecting(got)), "SocketClosed")
       same([got.slice(1), closed.partial], [["whole"], utf8("half")], "the whole line, and the rest")
     })
   ),
@@ -106,7 +106,7 @@ export const cases: ReadonlyArray<Case> = [
       const { client, server } = yield* connected()
       const sent = Array.from({ length: 500 }, (_, index) => `line ${index}`)
       const got: Array<string> = []
-      const loops = yield* Effect.forEach([1, 2], () => begin(Socket.forEachLine(server, collecting(got))))
+      const loops = yield* Effect.forEach([1, 2], () => begin(server.forEachLine(collecting(got))))
       for (let at = 0; at < sent.length; at += 10) yield* client.send(`${sent.slice(at, at + 10).join("\n")}\n`)
       yield* client.shutdown("send")
       for (const loop of loops) same(yield* outcome(loop), Exit.void, "the end")
@@ -120,7 +120,7 @@ export const cases: ReadonlyArray<Case> = [
       yield* client.send("one\ntwo\nthree\n")
       yield* received(server, 14)
       const got: Array<string> = []
-      const loop = Socket.forEachLine(server, (line) => Effect.zipRight(collecting(got)(line), server.abort))
+      const loop = server.forEachLine((line) => Effect.zipRight(collecting(got)(line), server.abort))
       const closed = yield* failure(loop, "SocketClosed")
       same([got, closed.by], [["one"], "here"], "the lines, and who closed")
     })
@@ -140,7 +140,7 @@ export const cases: ReadonlyArray<Case> = [
         }),
         Effect.yieldNow()
       )))
-      yield* Effect.exit(Socket.forEachLine(server, () => {
+      yield* Effect.exit(server.forEachLine(() => {
         lines += 1
         return lines === count ? Effect.fail("all") : Effect.void
       }))

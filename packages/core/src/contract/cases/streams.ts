@@ -151,11 +151,11 @@ export const cases: ReadonlyArray<Case> = [
       yield* client.send("one\ntwo\n")
       yield* client.shutdown("send")
       const got: Array<string> = []
-      yield* Socket.forEachLine(server, (line) => Effect.sync(() => got.push(line)))
+      yield* server.forEachLine((line) => Effect.sync(() => got.push(line)))
       same(got, ["one", "two"], "the lines")
       const other = yield* connected()
       yield* other.client.send("chunk")
-      const failed = yield* Effect.flip(Socket.forEachChunk(other.server, () => Effect.fail("no more")))
+      const failed = yield* Effect.flip(other.server.forEachChunk(() => Effect.fail("no more")))
       same(failed, "no more", "the failure")
     })
   ),

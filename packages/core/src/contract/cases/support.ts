@@ -10,16 +10,9 @@ import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import type * as SocketError from "../../SocketError.js"
 import type * as SocketOptions from "../../SocketOptions.js"
+import type { Case } from "../Case.js"
 
-/**
- * One sentence of the contract, and the program that holds a platform to it. It dies when the sentence is not true.
- */
-export interface Case {
-  /** Begins with the row of the feature table. */
-  readonly title: string
-  /** Runs under `TestClock`: the time-outs that it waits for come when it says so. */
-  readonly effect: Effect.Effect<void, unknown, Net.Net | Scope.Scope>
-}
+export type { Case }
 
 export const test = (title: string, effect: Effect.Effect<unknown, unknown, Net.Net | Scope.Scope>): Case => ({
   title,

@@ -13,14 +13,12 @@ import type * as TlsConnection from "../../TlsConnection.js"
 import type * as TlsContext from "../../TlsContext.js"
 import type { ClientOptions, ServerOptions } from "../../TlsContext.js"
 import { TlsError, type TlsReason } from "../../TlsError.js"
+import type { Case } from "../Case.js"
 import type { Certificates, Made } from "../TlsMaterial.js"
 import { portOf } from "./support.js"
 
 /** One sentence of the contract of TLS. */
-export interface TlsCase {
-  readonly title: string
-  readonly effect: Effect.Effect<void, unknown, Copas.Copas | Net.Net | Scope.Scope>
-}
+export type TlsCase = Case<Copas.Copas | Net.Net | Scope.Scope>
 
 export const test = (
   title: string,

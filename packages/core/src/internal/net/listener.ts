@@ -55,7 +55,6 @@ export class NetListener implements Listener, ListenEvents {
     this.backlog = target.backlog
     this.settings = settings
     this.handshakes = tls === undefined ? undefined : new ListenerHandshakes(tls, this)
-    netState.listeners.add(this)
     this.transport = netState.platform.listen(target, this)
   }
 
@@ -122,7 +121,6 @@ export class NetListener implements Listener, ListenEvents {
     if (this.isClosed) return
     this.isClosed = true
     this.isClosing = true
-    this.netState.listeners.delete(this)
     for (const transport of this.pending.splice(0)) transport.destroy()
     this.handshakes?.close()
     this.wakeAll()

@@ -1,6 +1,12 @@
 import * as Effect from "effect/Effect"
 import type { LineOptions } from "../../Socket.js"
-import { InvalidOption, LineTooLong, MessageTooLong, type ReceiveError } from "../../SocketError.js"
+import {
+  InvalidOption,
+  isEndOfConversation,
+  LineTooLong,
+  MessageTooLong,
+  type ReceiveError
+} from "../../SocketError.js"
 import type { Inbound } from "./inbound.js"
 import * as SocketFailure from "./socketFailure.js"
 
@@ -79,7 +85,7 @@ export const forEachLine = <E, R>(
   inbound: Inbound,
   f: (line: string) => Effect.Effect<unknown, E, R>,
   options: LineOptions | undefined
-): Effect.Effect<never, E | ReceiveError | LineTooLong, R> => {
+): Effect.Effect<void, E | ReceiveError | LineTooLong, R> => {
   const { encoding = "utf-8", maxLength = defaultMaxLength } = options ?? {}
   const read = receiveLine(inbound, options)
   const take = (self: Inbound): string | undefined => {
@@ -87,7 +93,7 @@ export const forEachLine = <E, R>(
     return line === false ? undefined : line
   }
   type Loop = Effect.Effect<never, E | ReceiveError | LineTooLong, R>
-  return Effect.withFiberRuntime((fiber) => {
+  const lines: Loop = Effect.withFiberRuntime((fiber) => {
     const again = (): Loop => loop
     const arrived = (first: string): Loop => {
       let line: string | undefined = first
@@ -111,7 +117,23 @@ export const forEachLine = <E, R>(
     const loop: Loop = Effect.flatMap(read, round)
     return loop
   })
+  return endNormally(inbound, lines)
 }
+
+/** Runs `f` for each chunk. Like `Effect.forever`, which yields at each round: a read yields by itself when it is time. */
+export const forEachChunk = <E, R>(
+  inbound: Inbound,
+  f: (chunk: Uint8Array) => Effect.Effect<unknown, E, R>
+): Effect.Effect<void, E | ReceiveError, R> => {
+  type Loop = Effect.Effect<never, E | ReceiveError, R>
+  const again = (): Loop => loop
+  const loop: Loop = Effect.flatMap(receive(inbound, undefined), (chunk) => Effect.flatMap(f(chunk), again))
+  return endNormally(inbound, loop)
+}
+
+/** What the loop's body reads elsewhere has ends of its own, which are not this one's. */
+const endNormally = <E, R>({ socket }: Inbound, loop: Effect.Effect<never, E, R>): Effect.Effect<void, E, R> =>
+  Effect.catchAll(loop, (error) => isEndOfConversation(error, socket) ? Effect.void : Effect.fail(error))
 
 export const receiveExactly = (inbound: Inbound, length: number): Effect.Effect<Uint8Array, ReceiveError> => {
   if (!isCount(length)) return refuse("length", length, "a whole number that is not negative")

@@ -28,7 +28,7 @@ import { Deadline, type Deadlines } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { enterEvent, leaveEvent } from "../time/turn.js"
 import { SocketTypeId } from "../typeIds.js"
-import * as Patterns from "./framing.js"
+import * as Framing from "./framing.js"
 import { Inbound } from "./inbound.js"
 import * as OptionRules from "./options.js"
 import { Outbound } from "./outbound.js"
@@ -152,7 +152,7 @@ export class StreamSocket implements Socket, Events {
   // ---- reading
 
   receive(options?: { readonly maxBytes?: number | undefined }): Effect.Effect<Uint8Array, ReceiveError> {
-    return Patterns.receive(this.inbound, options?.maxBytes)
+    return Framing.receive(this.inbound, options?.maxBytes)
   }
 
   recycle(chunk: Uint8Array): void {
@@ -160,24 +160,35 @@ export class StreamSocket implements Socket, Events {
   }
 
   receiveLine(options?: LineOptions): Effect.Effect<string, ReceiveError | LineTooLong> {
-    return Patterns.receiveLine(this.inbound, options)
+    return Framing.receiveLine(this.inbound, options)
   }
 
   receiveExactly(length: number): Effect.Effect<Uint8Array, ReceiveError> {
-    return Patterns.receiveExactly(this.inbound, length)
+    return Framing.receiveExactly(this.inbound, length)
   }
 
   receiveAll(
     options?: { readonly maxBytes?: number | undefined }
   ): Effect.Effect<Uint8Array, ReceiveError | MessageTooLong> {
-    return Patterns.receiveAll(this.inbound, options?.maxBytes)
+    return Framing.receiveAll(this.inbound, options?.maxBytes)
   }
 
   receiveUntil(
     delimiter: string | Uint8Array,
     options?: { readonly maxLength?: number | undefined }
   ): Effect.Effect<Uint8Array, ReceiveError | LineTooLong> {
-    return Patterns.receiveUntil(this.inbound, delimiter, options?.maxLength)
+    return Framing.receiveUntil(this.inbound, delimiter, options?.maxLength)
+  }
+
+  forEachLine<E, R>(
+    f: (line: string) => Effect.Effect<unknown, E, R>,
+    options?: LineOptions
+  ): Effect.Effect<void, E | ReceiveError | LineTooLong, R> {
+    return Framing.forEachLine(this.inbound, f, options)
+  }
+
+  forEachChunk<E, R>(f: (chunk: Uint8Array) => Effect.Effect<unknown, E, R>): Effect.Effect<void, E | ReceiveError, R> {
+    return Framing.forEachChunk(this.inbound, f)
   }
 
   // ---- writing

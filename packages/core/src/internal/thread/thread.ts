@@ -5,8 +5,8 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type { ErrorHandler, Thread } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
-import type { Dispatcher } from "../dispatcher/dispatcher.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
+import type { Deadlines } from "../time/deadlines.js"
 import type { ThreadScope } from "./scope.js"
 import type { Sleeper } from "./sleeper.js"
 
@@ -33,9 +33,17 @@ export interface QueueWait {
   readonly leave: () => void
 }
 
+/** What a thread knows of the dispatcher that runs it. */
+export interface ThreadHost {
+  readonly deadlines: Deadlines
+  readonly errorHandler: ErrorHandler
+  /** A thread began (1) or ceased (-1) to wait for something that only another thread or an interruption ends. */
+  readonly inactiveChanged: (by: number) => void
+}
+
 export class DispatcherThread implements Thread<any, any> {
   readonly id: number
-  readonly dispatcher: Dispatcher
+  readonly dispatcher: ThreadHost
   readonly scope: ThreadScope | undefined
   /** The thread that added it, by number: to hold on to it would keep all its forebears. */
   readonly parentId: number | undefined
@@ -62,7 +70,7 @@ export class DispatcherThread implements Thread<any, any> {
   private sleepers: Array<Sleeper> | undefined = undefined
 
   constructor(
-    dispatcher: Dispatcher,
+    dispatcher: ThreadHost,
     id: number,
     label: string,
     ordinal: number,

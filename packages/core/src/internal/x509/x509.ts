@@ -1,11 +1,12 @@
 import * as Option from "effect/Option"
-import type {
-  AlternativeName,
-  Certificate,
-  DigestAlgorithm,
-  DistinguishedName,
-  Extension,
-  PublicKey
+import {
+  type AlternativeName,
+  type Certificate,
+  type DigestAlgorithm,
+  type DistinguishedName,
+  type Extension,
+  formatName,
+  type PublicKey
 } from "../../Certificate.js"
 import type { CertificateCrypto } from "../../TlsTransport.js"
 import { CertificateTypeId } from "../typeIds.js"
@@ -22,28 +23,6 @@ const nameOf = (element: Der.Element): DistinguishedName =>
       return { oid, name: oidName(oid), value: value === undefined ? "" : Der.text(value) }
     })
   )
-
-export const formatName = (name: DistinguishedName): string =>
-  name.map((attribute) => `${attribute.name}=${escapeValue(attribute.value)}`).join(", ")
-
-const encoder = new TextEncoder()
-
-/** Control characters of Latin-1, and what Unicode takes for the end of a line. */
-const isUnseen = (code: number): boolean =>
-  code < 0x20 || (code >= 0x7f && code < 0xa0) || code === 0x2028 || code === 0x2029
-
-/** RFC 4514, section 2.4. */
-const escapeValue = (value: string): string => {
-  const characters = Array.from(value)
-  return characters.map((character, index) => {
-    if (isUnseen(character.charCodeAt(0))) {
-      return Array.from(encoder.encode(character), (byte) => `\\${byte.toString(16).padStart(2, "0")}`).join("")
-    }
-    const isFirst = index === 0 && (character === " " || character === "#")
-    const isLast = index === characters.length - 1 && character === " "
-    return isFirst || isLast || `,+"\\<>;=`.includes(character) ? `\\${character}` : character
-  }).join("")
-}
 
 const ipText = (bytes: Uint8Array): string => {
   if (bytes.length === 4) return bytes.join(".")

@@ -23,9 +23,9 @@ import * as ScopedCache from "effect/ScopedCache"
 import * as ScopedRef from "effect/ScopedRef"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { dial, type DispatcherCase, test } from "../../contract/cases/dispatcherSupport.js"
-import { listening, same, turn } from "../../contract/cases/support.js"
 import * as Copas from "../../Copas.js"
+import { dial, type DispatcherCase, test } from "./dispatcherSupport.js"
+import { listening, same, turn } from "./support.js"
 
 type Note = (text: string) => void
 type Use = (note: Note) => Effect.Effect<unknown, unknown, Scope.Scope>

@@ -1,0 +1,81 @@
+// The rule of the house: no circle of imports, types counted, ties two public modules; the folders of core's internal/
+// keep their order; node and clients import core, and core neither. Run: node .ci/house.mjs
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { dirname, join, relative, sep } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+/** From the bottom up: a file imports its own floor and those before it. */
+const floors = ["effect", "time", "", "x509", "socket", "tls", "net", "datagram", "thread", "dispatcher"]
+const packages = { core: ["core"], node: ["node", "core"], clients: ["clients", "core"] }
+
+const filesIn = (directory) =>
+  readdirSync(directory, { recursive: true }).filter((name) => name.endsWith(".ts")).map((name) =>
+    join(directory, name)
+  )
+const files = Object.keys(packages).flatMap((name) => filesIn(join(root, "packages", name, "src")))
+const show = (file) => relative(root, file).split(sep).join("/")
+const packageOf = (file) => show(file).split("/")[1]
+/** A module that users import: everything outside of a folder `internal` or `cases`, except the indexes. */
+const isPublic = (file) => !/\/(internal|cases)\/|\/(index|bin)\.ts$/.test(show(file))
+const floorOf = (file) => {
+  const inside = /^packages\/core\/src\/internal\/(?:(.+)\/)?[^/]+$/.exec(show(file))
+  return inside === null ? -1 : floors.indexOf(inside[1] ?? "")
+}
+
+const resolve = (from, specifier) => {
+  const own = /^@copas\/(\w+)(?:\/(.+))?$/.exec(specifier)
+  const path = own === null
+    ? join(dirname(from), specifier.replace(/\.js$/, ".ts"))
+    : join(root, "packages", own[1], "src", `${own[2] ?? "index"}.ts`)
+  return [path, path.replace(/\.ts$/, "/index.ts")].find(existsSync)
+}
+const importsOf = (file) =>
+  Array.from(
+    readFileSync(file, "utf8").matchAll(/^(?:import|export)\b(?:[^"'`;]*?\bfrom)?\s*["']((?:\.|@copas\/)[^"']+)["']/gm)
+  )
+    .map(([, specifier]) => resolve(file, specifier)).filter((target) => target !== undefined)
+const graph = new Map(files.map((file) => [file, importsOf(file)]))
+const problems = []
+
+for (const [file, targets] of graph) {
+  if (show(file).startsWith("packages/core/src/internal/") && floorOf(file) === -1) {
+    problems.push(`${show(file)}: its folder has no floor in .ci/house.mjs`)
+  }
+  for (const target of targets) {
+    if (!packages[packageOf(file)].includes(packageOf(target))) problems.push(`${show(file)} imports ${show(target)}`)
+    const [from, to] = [floorOf(file), floorOf(target)]
+    if (from !== -1 && to > from) problems.push(`${show(file)} imports ${show(target)}, a floor above its own`)
+  }
+}
+
+/** Strongly connected components (Tarjan). */
+const index = new Map()
+const low = new Map()
+const stack = []
+const visit = (file) => {
+  index.set(file, index.size)
+  low.set(file, index.get(file))
+  stack.push(file)
+  for (const target of graph.get(file) ?? []) {
+    if (!index.has(target)) visit(target)
+    if (stack.includes(target)) low.set(file, Math.min(low.get(file), low.get(target)))
+  }
+  if (low.get(file) !== index.get(file)) return
+  const circle = stack.splice(stack.indexOf(file))
+  const tied = circle.filter(isPublic)
+  if (tied.length < 2) return
+  problems.push(`one circle ties ${tied.map(show).join(", ")}:`)
+  for (const member of circle) {
+    problems.push(
+      `  ${show(member)} → ${graph.get(member).filter((target) => circle.includes(target)).map(show).join(", ")}`
+    )
+  }
+}
+for (const file of files) if (!index.has(file)) visit(file)
+
+for (const problem of problems) console.log(problem)
+console.log(
+  problems.length === 0 ? `${files.length} files keep the rule of the house` : "see docs/architecture.md, The house"
+)
+process.exit(problems.length === 0 ? 0 : 1)
