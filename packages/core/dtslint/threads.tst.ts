@@ -1,4 +1,15 @@
-import { type Copas, Future, Lock, Semaphore, type SocketError, type Thread, Timer, WorkQueue } from "@copas/core"
+import {
+  Copas,
+  Future,
+  type Listener,
+  Lock,
+  Semaphore,
+  type Server,
+  type SocketError,
+  type Thread,
+  Timer,
+  WorkQueue
+} from "@copas/core"
 import { Context, type Duration, Effect, type Option, type Scope } from "effect"
 import { describe, expect, it } from "tstyche"
 
@@ -8,6 +19,8 @@ class Database
 
 const put = (n: number) => Effect.flatMap(Database, (database) => database.put(n))
 declare const lock: Lock.Lock
+declare const thread: Thread.Thread
+declare const listener: Listener.Listener
 declare const semaphore: Semaphore.Semaphore
 declare const queue: WorkQueue.WorkQueue<number>
 declare const scope: Effect.Effect<Scope.Scope, never, Scope.Scope>
@@ -89,5 +102,46 @@ describe("futures", () => {
     expect<Effect.Effect.Success<typeof future>["get"]>().type.toBe<
       Effect.Effect<string, "full" | Future.FutureCancelled>
     >()
+  })
+})
+
+describe("error handlers", () => {
+  const handler: Thread.ErrorHandler<Database> = () => Effect.ignore(put(1))
+  const scoped: Thread.ErrorHandler<Scope.Scope> = () => Effect.asVoid(scope)
+
+  it("C11 the services of an error handler are asked for where it is given, but for the scope of each call", () => {
+    expect(Copas.setErrorHandler(handler)).type.toBe<Effect.Effect<void, never, Copas.Copas | Database>>()
+    expect(Copas.setErrorHandler(scoped)).type.toBe<Effect.Effect<void, never, Copas.Copas>>()
+    expect(Copas.addThread(Effect.void, { onError: handler })).type.toBe<
+      Effect.Effect<Thread.Thread<void, never>, never, Copas.Copas | Database>
+    >()
+    expect(Copas.addServer(listener, () => Effect.void, { onError: handler })).type.toBe<
+      Effect.Effect<Server.Server, SocketError.InvalidOption | SocketError.ListenerClosed, Copas.Copas | Database>
+    >()
+    expect(Timer.make({ delay: 1, callback: () => Effect.void, onError: handler })).type.toBe<
+      Effect.Effect<Timer.Timer, SocketError.InvalidOption, Copas.Copas | Database>
+    >()
+    expect(queue.addWorker(() => Effect.void, { onError: handler })).type.toBe<
+      Effect.Effect<Thread.Thread<void>, WorkQueue.QueueDestroyed, Copas.Copas | Database>
+    >()
+    expect(thread.setErrorHandler(handler)).type.toBe<Effect.Effect<void, never, Database>>()
+  })
+
+  it("C11 without a handler, or with one that uses nothing, nothing more is asked for", () => {
+    expect(Copas.addThread(Effect.void, { name: "a" })).type.toBe<
+      Effect.Effect<Thread.Thread<void, never>, never, Copas.Copas>
+    >()
+    expect(Copas.addThread(Effect.void, { onError: () => Effect.void })).type.toBe<
+      Effect.Effect<Thread.Thread<void, never>, never, Copas.Copas>
+    >()
+    expect(Copas.addServer(listener, () => Effect.void)).type.toBe<
+      Effect.Effect<Server.Server, SocketError.InvalidOption | SocketError.ListenerClosed, Copas.Copas>
+    >()
+    expect(thread.setErrorHandler(undefined)).type.toBe<Effect.Effect<void>>()
+  })
+
+  it("C11 an error handler that is asked for needs no services", () => {
+    expect(thread.errorHandler).type.toBe<Effect.Effect<Thread.ErrorHandler>>()
+    expect(Copas.errorHandler).type.toBe<Effect.Effect<Thread.ErrorHandler, never, Copas.Copas>>()
   })
 })

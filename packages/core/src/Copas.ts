@@ -50,31 +50,31 @@ export interface Service {
   readonly finished: Effect.Effect<boolean>
   readonly running: Effect.Effect<boolean>
   readonly addServer: {
-    <E, R>(
+    <E, R, RE = never>(
       listener: Listener.Listener,
       handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
-      options?: ServerOptions
-    ): Effect.Effect<Server, InvalidOption | ListenerClosed, Exclude<R, Scope.Scope>>
-    <E, R>(
+      options?: ServerOptions<RE>
+    ): Effect.Effect<Server, InvalidOption | ListenerClosed, Exclude<R | RE, Scope.Scope>>
+    <E, R, RE = never>(
       socket: DatagramSocket,
       handler: (socket: DatagramSocket) => Effect.Effect<unknown, E, R>,
-      options?: DatagramServerOptions
-    ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, Exclude<R, Scope.Scope>>
+      options?: DatagramServerOptions<RE>
+    ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, Exclude<R | RE, Scope.Scope>>
   }
   readonly removeServer: (
     server: Server | DatagramServer,
     options?: RemoveOptions
   ) => Effect.Effect<void>
-  readonly addThread: <A, E, R>(
+  readonly addThread: <A, E, R, RE = never>(
     effect: Effect.Effect<A, E, R>,
-    options?: ThreadOptions
-  ) => Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope>>
+    options?: ThreadOptions<RE>
+  ) => Effect.Effect<Thread<A, E>, never, Exclude<R | RE, Scope.Scope>>
   readonly exit: Effect.Effect<void>
   readonly exiting: Effect.Effect<boolean>
   readonly waitForExit: Effect.Effect<void>
   readonly drain: (within: Duration.DurationInput) => Effect.Effect<boolean>
   readonly cancelAll: Effect.Effect<void>
-  readonly setErrorHandler: (handler: ErrorHandler) => Effect.Effect<void>
+  readonly setErrorHandler: <R = never>(handler: ErrorHandler<R>) => Effect.Effect<void, never, Exclude<R, Scope.Scope>>
   readonly errorHandler: Effect.Effect<ErrorHandler>
   readonly status: Effect.Effect<Status>
   readonly counters: Effect.Effect<Counters>
@@ -235,16 +235,16 @@ export const running: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copa
  * @category servers
  */
 export const addServer: {
-  <E, R>(
+  <E, R, RE = never>(
     listener: Listener.Listener,
     handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
-    options?: ServerOptions
-  ): Effect.Effect<Server, InvalidOption | ListenerClosed, Exclude<R, Scope.Scope> | Copas>
-  <E, R>(
+    options?: ServerOptions<RE>
+  ): Effect.Effect<Server, InvalidOption | ListenerClosed, Exclude<R | RE, Scope.Scope> | Copas>
+  <E, R, RE = never>(
     socket: DatagramSocket,
     handler: (socket: DatagramSocket) => Effect.Effect<unknown, E, R>,
-    options?: DatagramServerOptions
-  ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, Exclude<R, Scope.Scope> | Copas>
+    options?: DatagramServerOptions<RE>
+  ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, Exclude<R | RE, Scope.Scope> | Copas>
 } = (listener: any, handler: any, options?: object): Effect.Effect<any, any, any> =>
   Effect.flatMap(Copas, (copas) => copas.addServer(listener, handler, options))
 
@@ -269,13 +269,13 @@ export const removeServer = (
  * @since 0.1.0
  * @category layers
  */
-export const serve = <E, R>(
+export const serve = <E, R, RE = never>(
   handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
-  options: Net.ListenOptions & ServerOptions
+  options: Net.ListenOptions & ServerOptions<RE>
 ): Layer.Layer<
   never,
   BindError | InvalidOption | UnsupportedOption,
-  Copas | Net.Net | Exclude<R, Scope.Scope>
+  Copas | Net.Net | Exclude<R | RE, Scope.Scope>
 > =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const listener = yield* Net.listen(options)
@@ -290,10 +290,10 @@ export const serve = <E, R>(
  * @since 0.1.0
  * @category threads
  */
-export const addThread = <A, E, R>(
+export const addThread = <A, E, R, RE = never>(
   effect: Effect.Effect<A, E, R>,
-  options?: ThreadOptions
-): Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope> | Copas> =>
+  options?: ThreadOptions<RE>
+): Effect.Effect<Thread<A, E>, never, Exclude<R | RE, Scope.Scope> | Copas> =>
   Effect.flatMap(Copas, (copas) => copas.addThread(effect, options))
 
 /**
@@ -340,16 +340,19 @@ export const drain = (within: Duration.DurationInput): Effect.Effect<boolean, ne
 export const cancelAll: Effect.Effect<void, never, Copas> = Effect.flatMap(Copas, (copas) => copas.cancelAll)
 
 /**
- * Sets what gets the failures of threads that have no handler of their own. The default is `logError`.
+ * Sets what gets the failures of threads that have no handler of their own. The default is `logError`. The services that
+ * the handler uses are those of the caller, also when the threads that fail have others.
  *
  * @since 0.1.0
  * @category errors
  */
-export const setErrorHandler = (handler: ErrorHandler): Effect.Effect<void, never, Copas> =>
+export const setErrorHandler = <R = never>(
+  handler: ErrorHandler<R>
+): Effect.Effect<void, never, Copas | Exclude<R, Scope.Scope>> =>
   Effect.flatMap(Copas, (copas) => copas.setErrorHandler(handler))
 
 /**
- * The handler that `setErrorHandler` set.
+ * The handler that `setErrorHandler` set, with its services: it needs none. `thread.errorHandler` is that of one thread.
  *
  * @since 0.1.0
  * @category errors

@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
+import { boundHandler } from "./internal/thread/thread.js"
 import * as Net from "./Net.js"
 import * as NetAddress from "./NetAddress.js"
 import type * as Server from "./Server.js"
@@ -149,16 +150,17 @@ const toPlatformAddress = (address: NetAddress.NetAddress): PlatformSocketServer
  * @since 0.1.0
  * @category constructors
  */
-export const makeServer = (
-  options: Net.ListenOptions & Server.ServerOptions
+export const makeServer = <RE = never>(
+  options: Net.ListenOptions & Server.ServerOptions<RE>
 ): Effect.Effect<
   PlatformSocketServer.SocketServer["Type"],
   BindError | InvalidOption | UnsupportedOption,
-  Copas.Copas | Net.Net | Scope.Scope
+  Copas.Copas | Net.Net | Scope.Scope | Exclude<RE, Scope.Scope>
 > =>
   Effect.gen(function*() {
     const copas = yield* Copas.Copas
     const listener = yield* Net.listen(options)
+    const onError = boundHandler(options.onError, yield* Effect.context<Exclude<RE, Scope.Scope>>())
     const released = yield* Deferred.make<never, PlatformSocketServer.SocketServerError>()
     const running = new Set<Server.Server>()
     const end = (server: Server.Server) =>
@@ -180,7 +182,10 @@ export const makeServer = (
       run: <R, E, A>(handler: (socket: PlatformSocket.Socket) => Effect.Effect<A, E, R>) =>
         Effect.acquireUseRelease(
           Effect.mapBoth(
-            copas.addServer(listener, (socket) => handler(fromSocket(socket)) as Effect.Effect<A, E, R>, options),
+            copas.addServer(listener, (socket) => handler(fromSocket(socket)) as Effect.Effect<A, E, R>, {
+              ...options,
+              onError
+            }),
             {
               onSuccess: (server) => {
                 running.add(server)
@@ -199,10 +204,10 @@ export const makeServer = (
  * @since 0.1.0
  * @category layers
  */
-export const layerServer = (
-  options: Net.ListenOptions & Server.ServerOptions
+export const layerServer = <RE = never>(
+  options: Net.ListenOptions & Server.ServerOptions<RE>
 ): Layer.Layer<
   PlatformSocketServer.SocketServer,
   BindError | InvalidOption | UnsupportedOption,
-  Copas.Copas | Net.Net
+  Copas.Copas | Net.Net | Exclude<RE, Scope.Scope>
 > => Layer.scoped(PlatformSocketServer.SocketServer, makeServer(options))

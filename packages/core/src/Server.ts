@@ -13,7 +13,7 @@ import type { ErrorHandler } from "./Thread.js"
  * @since 0.1.0
  * @category models
  */
-export interface ServerOptions {
+export interface ServerOptions<out RE = never> {
   /** Names the server; its sockets are `name:client_N`, its threads `name:handler_N`. Default the listener's address. */
   readonly name?: string | undefined
   /** For the accepted sockets; what is not named is inherited from the listener. */
@@ -23,7 +23,7 @@ export interface ServerOptions {
   /** Default true: the socket is closed when its handler ends. With false it is the caller's to close. */
   readonly autoClose?: boolean | undefined
   /** Gets the failures of this server's handlers in place of the dispatcher's handler. */
-  readonly onError?: ErrorHandler | undefined
+  readonly onError?: ErrorHandler<RE> | undefined
 }
 
 /**
@@ -54,7 +54,7 @@ export interface Server {
  * @since 0.1.0
  * @category models
  */
-export interface DatagramServerOptions {
+export interface DatagramServerOptions<out RE = never> {
   /** Names the server; its thread is `name:handler`. Default the socket's name. */
   readonly name?: string | undefined
   /** Set on the socket; what is not named stays as it is. */
@@ -62,7 +62,7 @@ export interface DatagramServerOptions {
   /** Default false: when the handler ends, the socket stays open until its scope ends. */
   readonly autoClose?: boolean | undefined
   /** Gets the handler's failure in place of the dispatcher's handler. */
-  readonly onError?: ErrorHandler | undefined
+  readonly onError?: ErrorHandler<RE> | undefined
 }
 
 /**

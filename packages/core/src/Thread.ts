@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type { DatagramSocket } from "./DatagramSocket.js"
 import { Sleeper } from "./internal/thread/sleeper.js"
 import { CurrentThread, type DispatcherThread } from "./internal/thread/thread.js"
@@ -21,19 +22,20 @@ import { forClock } from "./internal/time/deadlines.js"
 import type { Socket } from "./Socket.js"
 
 /**
- * Gets the failure of a thread. What it fails with itself is logged, and ends nothing.
+ * Gets the failure of a thread. What it fails with itself is logged, and ends nothing. `R` are the services that it uses:
+ * they are those of whoever sets it. Each call has a scope of its own.
  *
  * @since 0.1.0
  * @category models
  */
-export type ErrorHandler = (
+export type ErrorHandler<out R = never> = (
   cause: Cause.Cause<unknown>,
   context: {
     readonly thread: Thread
     /** The connection, or the datagram socket, that the thread serves, for a server's handler thread. */
     readonly socket: Option.Option<Socket | DatagramSocket>
   }
-) => Effect.Effect<void>
+) => Effect.Effect<void, never, R>
 
 /**
  * @since 0.1.0
@@ -51,8 +53,12 @@ export interface Thread<out A = unknown, out E = unknown> {
   readonly interrupt: Effect.Effect<void>
   /** Ends its `pause` or `pauseForever`; false when it was in none. */
   readonly wakeup: Effect.Effect<boolean>
-  /** Gets the failure of this thread in place of the dispatcher's handler. */
-  readonly setErrorHandler: (handler: ErrorHandler | undefined) => Effect.Effect<void>
+  /** Gets the failure of this thread in place of the dispatcher's handler, until `undefined` gives it back to that one. */
+  readonly setErrorHandler: <R = never>(
+    handler: ErrorHandler<R> | undefined
+  ) => Effect.Effect<void, never, Exclude<R, Scope.Scope>>
+  /** What would get its failure now: its own handler, its server's, or the dispatcher's. It needs no services. */
+  readonly errorHandler: Effect.Effect<ErrorHandler>
 }
 
 /**
@@ -121,7 +127,7 @@ export const interrupt = (thread: Thread): Effect.Effect<void> => thread.interru
  * @since 0.1.0
  * @category models
  */
-export interface ThreadOptions {
+export interface ThreadOptions<out RE = never> {
   readonly name?: string | undefined
-  readonly onError?: ErrorHandler | undefined
+  readonly onError?: ErrorHandler<RE> | undefined
 }

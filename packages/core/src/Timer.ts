@@ -47,7 +47,7 @@ export interface ArmOptions {
  * @since 0.1.0
  * @category models
  */
-export interface Options<P, E, R> extends ArmOptions {
+export interface Options<P, E, R, RE = never> extends ArmOptions {
   /** Names the timer and its thread. Default `copas_timer_N`. */
   readonly name?: string | undefined
   /** From arming to the call; for a recurring timer also from the end of a call to the next one. */
@@ -59,7 +59,7 @@ export interface Options<P, E, R> extends ArmOptions {
   /** Each call has a scope of its own. */
   readonly callback: (timer: Timer, params: P) => Effect.Effect<unknown, E, R>
   /** Gets the failures of the callback in place of the dispatcher's handler. */
-  readonly onError?: Thread.ErrorHandler | undefined
+  readonly onError?: Thread.ErrorHandler<RE> | undefined
 }
 
 /**
@@ -85,19 +85,19 @@ export interface Timer {
 
 let lastNumber = 0
 
-class TimerImpl<P, E, R> implements Timer {
+class TimerImpl<P, E, R, RE> implements Timer {
   readonly [TypeId]: TypeId = TypeId
   readonly name: string
-  private readonly options: Options<P, E, R>
-  private readonly runtime: Runtime.Runtime<Copas.Copas | Exclude<R, Scope.Scope>>
+  private readonly options: Options<P, E, R, RE>
+  private readonly runtime: Runtime.Runtime<Copas.Copas | Exclude<R | RE, Scope.Scope>>
   private readonly delay: number
   /** The thread of the arming that stands. */
   private thread: Thread.Thread | undefined = undefined
 
   constructor(
     name: string,
-    options: Options<P, E, R>,
-    runtime: Runtime.Runtime<Copas.Copas | Exclude<R, Scope.Scope>>,
+    options: Options<P, E, R, RE>,
+    runtime: Runtime.Runtime<Copas.Copas | Exclude<R | RE, Scope.Scope>>,
     delay: number
   ) {
     this.name = name
@@ -200,12 +200,12 @@ export const isTimer = (u: unknown): u is Timer => Predicate.hasProperty(u, Type
  * Effect.runPromise(Copas.run(program).pipe(Effect.provide(layer))) // tick 1, tick 2, tick 3
  * ```
  */
-export const make = <P = undefined, E = never, R = never>(
-  options: Options<P, E, R>
-): Effect.Effect<Timer, InvalidOption, Copas.Copas | Exclude<R, Scope.Scope>> =>
+export const make = <P = undefined, E = never, R = never, RE = never>(
+  options: Options<P, E, R, RE>
+): Effect.Effect<Timer, InvalidOption, Copas.Copas | Exclude<R | RE, Scope.Scope>> =>
   Effect.gen(function*() {
     const delay = yield* TimeoutOptions.millis("delay", options.delay)
-    const runtime = yield* Effect.runtime<Copas.Copas | Exclude<R, Scope.Scope>>()
+    const runtime = yield* Effect.runtime<Copas.Copas | Exclude<R | RE, Scope.Scope>>()
     lastNumber += 1
     const timer = new TimerImpl(options.name ?? `copas_timer_${lastNumber}`, options, runtime, delay)
     yield* timer.arm({ initialDelay: options.initialDelay })
@@ -218,7 +218,7 @@ export const make = <P = undefined, E = never, R = never>(
  * @since 0.1.0
  * @category constructors
  */
-export const scoped = <P = undefined, E = never, R = never>(
-  options: Options<P, E, R>
-): Effect.Effect<Timer, InvalidOption, Copas.Copas | Scope.Scope | Exclude<R, Scope.Scope>> =>
+export const scoped = <P = undefined, E = never, R = never, RE = never>(
+  options: Options<P, E, R, RE>
+): Effect.Effect<Timer, InvalidOption, Copas.Copas | Scope.Scope | Exclude<R | RE, Scope.Scope>> =>
   Effect.acquireRelease(make(options), (timer) => timer.cancel)

@@ -156,10 +156,10 @@ export interface WorkQueue<in out A> {
    * worker takes the next item.
    * A worker that waits for items does not keep the dispatcher going.
    */
-  readonly addWorker: <E, R>(
+  readonly addWorker: <E, R, RE = never>(
     worker: (item: A) => Effect.Effect<unknown, E, R>,
-    options?: { readonly onError?: ErrorHandler | undefined }
-  ) => Effect.Effect<Thread<void>, QueueDestroyed, Copas.Copas | Exclude<R, Scope.Scope>>
+    options?: { readonly onError?: ErrorHandler<RE> | undefined }
+  ) => Effect.Effect<Thread<void>, QueueDestroyed, Copas.Copas | Exclude<R | RE, Scope.Scope>>
 
   /** How many items wait in the queue; those that workers are at do not count. */
   readonly getSize: Effect.Effect<number, QueueDestroyed>
@@ -255,10 +255,10 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
     return item
   }
 
-  addWorker<E, R>(
+  addWorker<E, R, RE = never>(
     worker: (item: A) => Effect.Effect<unknown, E, R>,
-    options: { readonly onError?: ErrorHandler | undefined } = {}
-  ): Effect.Effect<Thread<void>, QueueDestroyed, Copas.Copas | Exclude<R, Scope.Scope>> {
+    options: { readonly onError?: ErrorHandler<RE> | undefined } = {}
+  ): Effect.Effect<Thread<void>, QueueDestroyed, Copas.Copas | Exclude<R | RE, Scope.Scope>> {
     const loop: Effect.Effect<void, QueueTimeout | QueueDestroyed, Exclude<R, Scope.Scope>> = Effect.flatMap(
       this.popWithin(Infinity),
       (item) => Effect.zipRight(reported(Effect.scoped(Effect.suspend(() => worker(item)))), loop)

@@ -1,17 +1,23 @@
 /** The threads of the dispatcher: their start, pauses, failures and names. */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as Copas from "../../Copas.js"
 import type * as Status from "../../Status.js"
 import * as Thread from "../../Thread.js"
+import * as Timer from "../../Timer.js"
+import * as WorkQueue from "../../WorkQueue.js"
 import { asleep, type DispatcherCase, keeping, test } from "./dispatcherSupport.js"
 import { holds, mentions, same, turn, until } from "./support.js"
+
+class Reporter extends Context.Tag("@copas/core/contract/Reporter")<Reporter, { readonly name: string }>() {}
 
 /** The cases. */
 export const cases: ReadonlyArray<DispatcherCase> = [
@@ -101,7 +107,6 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     Effect.gen(function*() {
       const failures = keeping()
       yield* Copas.setErrorHandler(failures.handler)
-      same((yield* Copas.errorHandler) === failures.handler, true, "the handler is the one that was set")
       let worked = 0
       yield* Copas.run(Effect.gen(function*() {
         const ends: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
@@ -143,6 +148,71 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       }))
       same(own.seen.map(({ text }) => text), ["one", "two"], "the threads' own")
       same(byDefault.seen.map(({ text }) => text), ["three"], "the default")
+    })
+  ),
+  test(
+    "C11 a thread tells which error handler it has: its own, its server's, or the dispatcher's",
+    Effect.gen(function*() {
+      const handlers = { default: keeping(), options: keeping(), own: keeping() }
+      const seen: Array<ReadonlyArray<number>> = []
+      yield* Copas.setErrorHandler(handlers.default.handler)
+      yield* Copas.run(Effect.gen(function*() {
+        const one = yield* Copas.addThread(Effect.never)
+        const two = yield* Copas.addThread(Effect.never, { onError: handlers.options.handler })
+        const ask = (thread: Thread.Thread) =>
+          Effect.gen(function*() {
+            const handler = yield* thread.errorHandler
+            yield* handler(Cause.fail("asked"), { thread, socket: Option.none() })
+            seen.push(Object.values(handlers).map((each) => each.seen.splice(0).length))
+          })
+        yield* ask(one)
+        yield* ask(two)
+        yield* one.setErrorHandler(handlers.own.handler)
+        yield* ask(one)
+        yield* one.setErrorHandler(undefined)
+        yield* ask(one)
+        const byDefault = yield* Copas.errorHandler
+        yield* byDefault(Cause.fail("asked"), { thread: one, socket: Option.none() })
+        seen.push(Object.values(handlers).map((each) => each.seen.splice(0).length))
+        yield* Effect.all([one.interrupt, two.interrupt])
+      }))
+      same(seen, [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0], [1, 0, 0]], "who was called")
+    })
+  ),
+  test(
+    "C11 an error handler uses the services of whoever set it, wherever it is given, and has a scope for each call",
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const handler: Thread.ErrorHandler<Reporter | Scope.Scope> = (cause, { thread }) =>
+        Effect.gen(function*() {
+          const { name } = yield* Reporter
+          yield* Effect.addFinalizer(() => Effect.sync(() => seen.push(`${name} is done`)))
+          const current = yield* Thread.current
+          const isThread = Option.isSome(current) && current.value === thread
+          seen.push(`${name}: ${String(Cause.squash(cause))} ${isThread}`)
+        })
+      const as = (name: string) => Effect.provideService(Reporter, { name })
+      const fails = (what: string) => Effect.zipRight(turn, Effect.fail(what))
+      yield* Copas.setErrorHandler(handler).pipe(as("default"))
+      yield* Copas.run(Effect.gen(function*() {
+        yield* Copas.addThread(fails("a thread")).pipe(as("another"))
+        yield* Copas.addThread(fails("options"), { onError: handler }).pipe(as("adder"))
+        const later = yield* Copas.addThread(fails("later"))
+        yield* later.setErrorHandler(handler).pipe(as("setter"))
+        yield* Timer.make({ delay: 0, callback: () => fails("timer"), onError: handler }).pipe(as("timer"))
+        const queue = yield* WorkQueue.make<string>()
+        yield* queue.addWorker(fails, { onError: handler }).pipe(as("worker"))
+        yield* queue.push("queue")
+        yield* queue.finish()
+      }))
+      const expected = [
+        "default: a thread",
+        "adder: options",
+        "setter: later",
+        "timer: timer",
+        "worker: queue"
+      ].flatMap((line) => [`${line} true`, `${line.slice(0, line.indexOf(":"))} is done`])
+      same(seen.sort(), expected.sort(), "what the handlers saw")
     })
   ),
   test(

@@ -14,6 +14,7 @@ import type { NetListener } from "../net/listener.js"
 import * as Options from "../net/targets.js"
 import { observe } from "../observers.js"
 import * as SocketFailure from "../socket/socketFailure.js"
+import { boundHandler } from "../thread/thread.js"
 import * as Deadlines from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { DispatcherDatagramServer } from "./datagramServer.js"
@@ -50,7 +51,7 @@ export const make = (
     const addDatagramServer = (
       socket: DatagramSocket,
       handler: (socket: DatagramSocket) => Effect.Effect<unknown, unknown, any>,
-      options: DatagramServerOptions
+      options: DatagramServerOptions<any>
     ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, any> =>
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<any>()
@@ -69,7 +70,7 @@ export const make = (
         const server = new DispatcherDatagramServer(dispatcher, runtime, own, handler, {
           name: options.name ?? own.name,
           autoClose: options.autoClose ?? false,
-          onError: options.onError
+          onError: boundHandler(options.onError, runtime.context)
         })
         server.start()
         return server
@@ -78,7 +79,7 @@ export const make = (
     const addListenServer = (
       listener: Listener,
       handler: (socket: Socket) => Effect.Effect<unknown, unknown, any>,
-      options: ServerOptions
+      options: ServerOptions<any>
     ): Effect.Effect<Server, InvalidOption | ListenerClosed, any> =>
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<any>()
@@ -102,7 +103,7 @@ export const make = (
           settings: { ...own.settings, label: `${name}:client_`, timeouts },
           maxConnections,
           autoClose: options.autoClose ?? true,
-          onError: options.onError
+          onError: boundHandler(options.onError, runtime.context)
         })
         server.start()
         return server
@@ -113,14 +114,14 @@ export const make = (
         ? addDatagramServer(listener, handler, options)
         : addListenServer(listener, handler, options)) as Service["addServer"]
 
-    const addThread = <A, E, R>(
+    const addThread = <A, E, R, RE = never>(
       effect: Effect.Effect<A, E, R>,
-      options: ThreadOptions = {}
-    ): Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope>> =>
-      Effect.map(Effect.runtime<Exclude<R, Scope.Scope>>(), (runtime) =>
+      options: ThreadOptions<RE> = {}
+    ): Effect.Effect<Thread<A, E>, never, Exclude<R | RE, Scope.Scope>> =>
+      Effect.map(Effect.runtime<Exclude<R | RE, Scope.Scope>>(), (runtime) =>
         dispatcher.spawn(runtime, effect, {
           label: options.name ?? "",
-          onError: options.onError,
+          onError: boundHandler(options.onError, runtime.context),
           isWatched: false,
           onEnd: undefined
         }))
@@ -144,8 +145,8 @@ export const make = (
       drain: (within) => Lifecycle.drain(dispatcher, within),
       cancelAll: dispatcher.cancelAll,
       setErrorHandler: (handler) =>
-        Effect.sync(() => {
-          dispatcher.errorHandler = handler
+        Effect.contextWith((context) => {
+          dispatcher.errorHandler = boundHandler(handler, context)
         }),
       errorHandler: Effect.sync(() => dispatcher.errorHandler),
       status: Effect.flatMap(

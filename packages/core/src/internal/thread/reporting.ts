@@ -19,7 +19,9 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
     if (thread === undefined) return Effect.logError("failed", cause)
     const handler = thread.onError ?? thread.dispatcher.errorHandler
     return Effect.catchAllCause(
-      Effect.suspend(() => handler(cause, { thread, socket: Option.fromNullable(thread.socket) })),
+      Effect.suspend(() =>
+        handler(cause, { thread, socket: Option.fromNullable(thread.socket ?? thread.datagramSocket) })
+      ),
       (failure) => Effect.logError(`the error handler of ${thread.name} failed`, failure)
     )
   })

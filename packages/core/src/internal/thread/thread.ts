@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as Scope from "effect/Scope"
 import type { ErrorHandler, Thread } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
@@ -20,6 +21,31 @@ export class CurrentThread extends Context.Reference<CurrentThread>()("@copas/co
 /** The thread that a fiber belongs to. */
 export const threadOf = (fiber: Fiber.RuntimeFiber<any, any>): DispatcherThread | undefined =>
   fiber.currentContext.unsafeMap.get(CurrentThread.key)
+
+/**
+ * `handler` with the services of whoever set it, and a scope for each call. The thread stays the one that failed.
+ */
+export const boundHandler: {
+  <R>(handler: ErrorHandler<R>, context: Context.Context<Exclude<R, Scope.Scope>>): ErrorHandler
+  <R>(
+    handler: ErrorHandler<R> | undefined,
+    context: Context.Context<Exclude<R, Scope.Scope>>
+  ): ErrorHandler | undefined
+} = <R>(
+  handler: ErrorHandler<R> | undefined,
+  context: Context.Context<Exclude<R, Scope.Scope>>
+): any => {
+  if (handler === undefined) return undefined
+  const services = Context.omit(Scope.Scope, CurrentThread)(context as Context.Context<any>) as Context.Context<R>
+  const bound: ErrorHandler = (cause, where) =>
+    Effect.scoped(
+      Effect.mapInputContext(
+        Effect.suspend(() => handler(cause, where)),
+        (own: Context.Context<Scope.Scope>) => Context.merge(own, services)
+      )
+    )
+  return bound
+}
 
 /** Its own fiber's wait in a line: for a lock, a semaphore, a queue or a future. */
 export interface QueueWait {
@@ -101,10 +127,16 @@ export class DispatcherThread implements Thread<any, any> {
     })
   }
 
-  setErrorHandler(handler: ErrorHandler | undefined): Effect.Effect<void> {
-    return Effect.sync(() => {
-      this.onError = handler
+  setErrorHandler<R = never>(
+    handler: ErrorHandler<R> | undefined
+  ): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
+    return Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>) => {
+      this.onError = boundHandler(handler, context)
     })
+  }
+
+  get errorHandler(): Effect.Effect<ErrorHandler> {
+    return Effect.sync(() => this.onError ?? this.dispatcher.errorHandler)
   }
 
   // ---- the end
