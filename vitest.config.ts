@@ -21,7 +21,8 @@ export default defineConfig({
     setupFiles: ["./vitest.setup.ts"],
     retry: 0,
     sequence: { concurrent: false },
-    testTimeout: 30_000,
+    // At least ten times what the slowest test takes on a quiet machine.
+    testTimeout: 60_000,
     hookTimeout: 30_000,
     server: { deps: { inline: [/^@copas\//, /\/packages\/(core|node|clients)\//] } },
     coverage: {

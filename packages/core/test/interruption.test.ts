@@ -19,8 +19,7 @@ for (const mode of ["yields", "events"] as const) {
             expect(yield* DispatcherContract.leftovers).toEqual([])
             expect(yield* NetMemory.connections).toEqual([])
           }))
-      }).pipe(Effect.provide(layer)),
-    60_000
+      }).pipe(Effect.provide(layer))
   )
 }
 

@@ -51,8 +51,7 @@ for (const mode of ["yields", "events"] as const) {
             // Connections that nobody accepted are closed with their listener, and gone a turn later.
             expect(yield* heldAgain(before)).toEqual(before)
           }))
-      }).pipe(Effect.provide(NodeCopas.layer)),
-    60_000
+      }).pipe(Effect.provide(NodeCopas.layer))
   )
 }
 
@@ -68,6 +67,5 @@ it.live(
           expect(yield* Copas.finished).toBe(true)
           expect(yield* heldAgain(before)).toEqual(before)
         }))
-    }).pipe(Effect.provide(Layer.merge(NodeCopas.layer, Logger.remove(Logger.defaultLogger)))),
-  60_000
+    }).pipe(Effect.provide(Layer.merge(NodeCopas.layer, Logger.remove(Logger.defaultLogger))))
 )

@@ -81,8 +81,7 @@ describe("interruption, audited", () => {
           expect(yield* everywhere(name, {}, {}, call, isClean)).toBeGreaterThan(1)
         }),
         NetMemory.layer
-      ),
-    60_000
+      )
   )
 
   it.effect.each(
@@ -107,8 +106,7 @@ describe("interruption, audited", () => {
           }
         }),
         NetMemory.layer
-      ),
-    60_000
+      )
   )
 
   it.effect.each(
@@ -156,8 +154,7 @@ describe("interruption, audited", () => {
             expect(yield* session.pwd).toBe("/")
           }))),
         NetMemory.layer
-      ),
-    60_000
+      )
   )
 
   const oneShots: ReadonlyArray<
@@ -183,7 +180,6 @@ describe("interruption, audited", () => {
             return isThrough
           })), { stride: 53 }),
         NetMemory.layer
-      ),
-    120_000
+      )
   )
 })

@@ -65,8 +65,7 @@ describe("interruption", () => {
           expect(steps).toBeGreaterThan(1)
         }),
         NetMemory.layer
-      ),
-    60_000
+      )
   )
 
   it.effect.each(
@@ -84,7 +83,7 @@ describe("interruption", () => {
         }
       }),
       NetMemory.layer
-    ), 60_000)
+    ))
 
   it.effect("C34 a server that does not answer ABOR costs the session, within the deadline", () =>
     Effect.provide(
@@ -132,5 +131,5 @@ describe("interruption", () => {
           return isThrough
         }))),
       NetMemory.layer
-    ), 60_000)
+    ))
 })

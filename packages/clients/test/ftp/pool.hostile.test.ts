@@ -83,7 +83,7 @@ describe("a pool, audited", () => {
           return done.every((is) => is)
         })), { stride: 23 }),
       NetMemory.layer
-    ), 60_000)
+    ))
 
   it.effect.each(
     [

@@ -136,7 +136,33 @@ export const forEachSeed = <E, R>(
 ): Effect.Effect<void, E, R> =>
   Effect.forEach(seeds(of), (seed) => named(test(seed), `seed ${seed}`, `COPAS_SEED=${seed}`), { discard: true })
 
-const strideOf = ({ stride }: { readonly stride?: number | undefined }): number => isLong() ? 1 : stride ?? 7
+/**
+ * How far apart the cases are that are tried.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stride {
+  /** By default every so many. Default 7. */
+  readonly stride?: number | undefined
+  /** By `COPAS_TEST=long` every so many. Default 1: all of them. */
+  readonly longStride?: number | undefined
+}
+
+/**
+ * The numbers that are tried.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Range extends Stride {
+  /** The first. Default 0. */
+  readonly from?: number | undefined
+  /** The first that is none of them. */
+  readonly to: number
+}
+
+const strideOf = ({ longStride, stride }: Stride): number => isLong() ? longStride ?? 1 : stride ?? 7
 
 /** The stride among the first steps: many calls take no more than a few. */
 const firstStride = 3
@@ -155,7 +181,7 @@ const firstStride = 3
 export const everyStep = <E, R>(
   name: string,
   test: (steps: number) => Effect.Effect<boolean, E, R>,
-  options: { readonly stride?: number | undefined } = {}
+  options: Stride = {}
 ): Effect.Effect<number, E, R> => {
   const run = (stride: number, only: number | undefined): Effect.Effect<number, E, R> => {
     const offset = hash(name)
@@ -182,7 +208,7 @@ export const everyStep = <E, R>(
  */
 export const range = (
   name: string,
-  options: { readonly from?: number | undefined; readonly to: number; readonly stride?: number | undefined }
+  options: Range
 ): ReadonlyArray<number> => {
   const from = options.from ?? 0
   const only = onlyStep()
@@ -201,7 +227,7 @@ export const range = (
  */
 export const forEachIn = <E, R>(
   name: string,
-  options: { readonly from?: number | undefined; readonly to: number; readonly stride?: number | undefined },
+  options: Range,
   test: (at: number) => Effect.Effect<unknown, E, R>
 ): Effect.Effect<void, E, R> =>
   Effect.forEach(range(name, options), (at) => named(test(at), `${name} at ${at}`, `COPAS_STEP=${at}`), {

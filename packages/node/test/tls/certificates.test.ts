@@ -120,8 +120,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
               if (Either.isLeft(exit.value)) expect(exit.value.left).toMatchObject({ reason: "BadMaterial" })
             }
           }))
-      }),
-    60_000
+      })
   )
 
   it.scoped("T05 no variable of the environment turns verification off", () =>

@@ -137,8 +137,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
             }))
           if (!Sampling.isRepeat()) expect(resumed).toBeLessThan(Sampling.size(size))
           expect((yield* round({ context, session: Redacted.make(session) })).isResumed).toBe(true)
-        }),
-      120_000
+        })
     )
   }
 
