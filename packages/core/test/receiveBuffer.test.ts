@@ -86,3 +86,86 @@ it("C20 a peer that dribbles does not make memory grow beyond its bytes", () => 
   for (const { byteLength } of held) bytes += byteLength
   expect(bytes).toBeLessThan(110_000)
 })
+
+/** Delimiters that are hard to search for: periodic, nearly periodic, random of few values; 1 to 1,024 bytes. */
+const delimiterOf = (random: PCGRandom): Uint8Array => {
+  const length = 1 + random.integer([1, 4, 40, 1024][random.integer(4)]!)
+  const period = 1 + random.integer(3)
+  switch (random.integer(3)) {
+    case 0:
+      return Uint8Array.from({ length }, (_, index) => index % period === 0 ? 1 : 0)
+    case 1:
+      return Uint8Array.from({ length }, (_, index) => index === length - 1 ? 2 : 1)
+    default:
+      return Uint8Array.from({ length }, () => random.integer(2))
+  }
+}
+
+/** What nearly is the delimiter, again and again: its beginnings, one after the other. */
+const teasing = (random: PCGRandom, delimiter: Uint8Array, length: number): Uint8Array => {
+  const bytes: Array<number> = []
+  while (bytes.length < length) {
+    const part = random.integer(3) === 0 ? random.integer(delimiter.length) : delimiter.length - 1
+    for (let index = 0; index < part; index += 1) bytes.push(delimiter[index]!)
+    if (random.integer(4) === 0) bytes.push(random.integer(3))
+    if (random.integer(40) === 0) bytes.push(...delimiter)
+  }
+  return Uint8Array.from(bytes.slice(0, length))
+}
+
+it("C20 what searching and taking cost is linear in the bytes and the calls, for any delimiter and any feeding", () => {
+  for (let seed = 1; seed <= 60; seed += 1) {
+    const random = new PCGRandom(seed)
+    const delimiter = delimiterOf(random)
+    const bytes = teasing(random, delimiter, 8000)
+    const model = Buffer.from(bytes)
+    const buffer = new ReceiveBuffer()
+    const largest = [1, 3, 600, 5000][random.integer(4)]!
+    const nibbles = random.integer(2) === 0
+    let calls = 0
+    let fed = 0
+    let taken = 0
+    while (fed < bytes.length) {
+      const length = 1 + random.integer(largest)
+      buffer.push(bytes.slice(fed, fed + length))
+      fed = Math.min(bytes.length, fed + length)
+      for (;;) {
+        calls += 1
+        const at = buffer.indexOf(delimiter)
+        // The model is not linear: it is asked now and then, and whenever something was found.
+        if (at !== -1 || calls % 50 === 0) {
+          expect(at, `seed ${seed}`).toBe(model.subarray(taken, fed).indexOf(delimiter))
+        }
+        if (at === -1) break
+        buffer.take(at)
+        buffer.skip(delimiter.length)
+        taken += at + delimiter.length
+      }
+      // A reader that gives up between, and takes a little from the front.
+      if (nibbles && fed - taken > 3 * delimiter.length && random.integer(4) === 0) {
+        calls += 1
+        taken += buffer.takeChunk(2).length
+      }
+    }
+    expect(buffer.work, `seed ${seed}`).toBeLessThanOrEqual(4 * bytes.length + 4 * calls)
+  }
+})
+
+it("C20 the same delimiter in another array continues the search, as a read after a time-out does", () => {
+  const buffer = new ReceiveBuffer()
+  const delimiter = (): Uint8Array => Uint8Array.of(...Array.from({ length: 15 }, () => 1), 2)
+  for (let index = 0; index < 30_000; index += 1) {
+    buffer.push(Uint8Array.of(1))
+    expect(buffer.indexOf(delimiter())).toBe(-1)
+  }
+  // 16 for comparing the two arrays, and at most two looks at the byte.
+  expect(buffer.work).toBeLessThan(30_000 * 20)
+})
+
+it("C20 a long list of chunks that is taken from the front, chunk by chunk, costs a step a chunk", () => {
+  const buffer = new ReceiveBuffer()
+  const chunks = 20_000
+  for (let index = 0; index < chunks; index += 1) buffer.push(new Uint8Array(512))
+  while (buffer.size > 0) buffer.takeChunk(512)
+  expect(buffer.work).toBeLessThanOrEqual(2 * chunks)
+})

@@ -27,8 +27,8 @@ class ReceiveDeadline extends Deadline {
     super()
     this.inbound = inbound
   }
-  expire(): void {
-    this.inbound.onDeadline()
+  expire(now: number): void {
+    this.inbound.onDeadline(now)
   }
 }
 
@@ -190,11 +190,10 @@ export class DatagramInbound {
     if (deadline.index === -1 || deadline.at > at) this.socket.deadlines.schedule(deadline, at)
   }
 
-  onDeadline(): void {
+  onDeadline(now: number): void {
     const { socket } = this
     const timeout = socket.timeouts.receive
     if (timeout === Infinity) return
-    const now = socket.deadlines.now()
     const due = this.waiters.filter(({ since }) => since + timeout <= now)
     this.waiters = this.waiters.filter(({ since }) => since + timeout > now)
     for (const { wake } of due) {

@@ -7,6 +7,7 @@ import type { Failure } from "../../Transport.js"
 import * as Options from "../net/targets.js"
 import type { NetState } from "../netState.js"
 import * as SocketFailure from "../socket/socketFailure.js"
+import { within } from "../time/within.js"
 import type { DatagramEndpoint } from "./endpoint.js"
 
 /** True for an address that can be sent to as it is: what `Datagram.from` gave. */
@@ -62,12 +63,9 @@ const resolveFor = (socket: DatagramEndpoint, to: Destination): Effect.Effect<In
     const { address: { family }, ipv6Only } = socket.target
     const resolved = resolve(socket.netState, host, port, family, family === "IPv6" && !ipv6Only)
     const timeout = socket.timeouts.connect
-    return yield* timeout === Infinity || NetAddress.familyOf(host) !== undefined
+    return yield* NetAddress.familyOf(host) !== undefined
       ? resolved
-      : Effect.timeoutFail(resolved, {
-        duration: timeout,
-        onTimeout: (): Failure => ({ reason: "TimedOut", cause: undefined })
-      })
+      : within(resolved, socket.deadlines, timeout, (): Failure => ({ reason: "TimedOut", cause: undefined }))
   })
 
 const isFailure = (error: Failure | InvalidOption): error is Failure => !("_tag" in error)

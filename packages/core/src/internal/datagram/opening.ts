@@ -23,6 +23,7 @@ import * as Options from "../net/targets.js"
 import type { NetState } from "../netState.js"
 import { forClock } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
+import { within } from "../time/within.js"
 import { DatagramEndpoint, type DatagramSettings } from "./endpoint.js"
 import * as DatagramNames from "./names.js"
 import * as DatagramOptionsModule from "./options.js"
@@ -148,13 +149,10 @@ export const connect = (
     const localAddress = yield* Options.localAddress(options.localAddress)
     const timeout = yield* TimeoutOptions.millis("timeouts.connect", options.timeouts?.connect ?? Infinity)
     const to = { host, port }
+    const deadlines = forClock(yield* Effect.clock)
     const wanted = family ?? (localAddress === undefined ? undefined : NetAddress.familyOf(localAddress))
     const peer = yield* DatagramNames.resolve(netState, host, port, wanted, false).pipe(
-      (resolved) =>
-        timeout === Infinity ? resolved : Effect.timeoutFail(resolved, {
-          duration: timeout,
-          onTimeout: (): Failure => ({ reason: "TimedOut", cause: undefined })
-        }),
+      (resolved) => within(resolved, deadlines, timeout, (): Failure => ({ reason: "TimedOut", cause: undefined })),
       Effect.mapError((failure) => DatagramNames.connectError(to, failure))
     )
     const local = NetAddress.inet(localAddress ?? DatagramOptionsModule.unspecified(peer.family), localPort)

@@ -29,8 +29,8 @@ class SendDeadline extends Deadline {
     super()
     this.outbound = outbound
   }
-  expire(): void {
-    this.outbound.onDeadline()
+  expire(now: number): void {
+    this.outbound.onDeadline(now)
   }
 }
 
@@ -178,11 +178,10 @@ export class DatagramOutbound {
     if (deadline.index === -1 || deadline.at > at) this.socket.deadlines.schedule(deadline, at)
   }
 
-  onDeadline(): void {
+  onDeadline(now: number): void {
     const { socket } = this
     const timeout = socket.timeouts.send
     if (timeout === Infinity) return
-    const now = socket.deadlines.now()
     for (const waiter of this.waiters) {
       if (waiter.since + timeout > now) {
         this.arm(waiter.since + timeout)

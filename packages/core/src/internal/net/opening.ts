@@ -22,8 +22,9 @@ import type { Failure, Transport } from "../../Transport.js"
 import type { NetState } from "../netState.js"
 import * as OptionRules from "../socket/options.js"
 import { type Settings, StreamSocket } from "../socket/streamSocket.js"
-import { forClock } from "../time/deadlines.js"
+import { type Deadlines, forClock } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
+import { within } from "../time/within.js"
 import { defaultClient, platformOf } from "../tls/contexts.js"
 import { toTlsError } from "../tls/handshake.js"
 import type { ListenerTls } from "../tls/listenerHandshakes.js"
@@ -77,6 +78,7 @@ const addressesOf = (
   host: string,
   port: number,
   family: NetAddress.Family | undefined,
+  deadlines: Deadlines,
   patience = Infinity
 ): Effect.Effect<ReadonlyArray<NetAddress.NetAddress>, Failure> => {
   const numeric = NetAddress.familyOf(host)
@@ -86,10 +88,7 @@ const addressesOf = (
       : Effect.fail({ reason: "HostNotFound", cause: new Error(`${host} is not an ${family} address`) })
   }
   const lookup = netState.platform.lookup(host, family)
-  const bounded = patience === Infinity ? lookup : Effect.timeoutFail(lookup, {
-    duration: patience,
-    onTimeout: (): Failure => ({ reason: "TimedOut", cause: undefined })
-  })
+  const bounded = within(lookup, deadlines, patience, (): Failure => ({ reason: "TimedOut", cause: undefined }))
   return Effect.map(bounded, (found) => {
     const preferred = found.filter((address) => address.family === found[0]?.family)
     const other = found.filter((address) => address.family !== found[0]?.family)
@@ -216,7 +215,7 @@ export const connect = (
       : mustAskTwice(netState, where.host, where.family)
       ? raceWhileLookingUp(netState, where.host, where.port, new LookedUpCandidates(deadlines), run)
       : Effect.flatMap(
-        addressesOf(netState, where.host, where.port, where.family, timeout),
+        addressesOf(netState, where.host, where.port, where.family, deadlines, timeout),
         (addresses) => run(new Candidates(addresses))
       )
     const winner = Effect.mapError(raced, (error) => failure(toConnectReason(error), error.cause))
@@ -265,7 +264,7 @@ export const listen = (
     const failure = (error: Failure): BindError =>
       new BindError({ reason: toBindReason(error), target: where.shown, cause: error.cause })
     const addresses = where.path === undefined
-      ? yield* Effect.mapError(addressesOf(netState, where.host, where.port, where.family), failure)
+      ? yield* Effect.mapError(addressesOf(netState, where.host, where.port, where.family, settings.deadlines), failure)
       : [NetAddress.unix(where.path)]
     const address = addresses[0]
     if (address === undefined) {

@@ -164,7 +164,7 @@ export const receiveUntil = (
   maxLength = defaultMaxLength
 ): Effect.Effect<Uint8Array, ReceiveError | LineTooLong> => {
   if (!isCount(maxLength)) return refuse("maxLength", maxLength, "a whole number that is not negative")
-  const mark = typeof delimiter === "string" ? encoder.encode(delimiter) : delimiter
+  const mark = typeof delimiter === "string" ? encoder.encode(delimiter) : delimiter.slice()
   if (mark.length === 0) return refuse("delimiter", "empty", "at least one byte")
   return inbound.read((self): Effect.Effect<Uint8Array, LineTooLong> | undefined => {
     const { buffer } = self

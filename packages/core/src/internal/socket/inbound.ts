@@ -29,8 +29,8 @@ class ReceiveDeadline extends Deadline {
     super()
     this.inbound = inbound
   }
-  expire(): void {
-    this.inbound.onDeadline()
+  expire(now: number): void {
+    this.inbound.onDeadline(now)
   }
 }
 
@@ -201,12 +201,12 @@ export class Inbound {
     if (deadline.index === -1 || deadline.at > now + timeout) deadlines.schedule(deadline, now + timeout)
   }
 
-  onDeadline(): void {
+  onDeadline(now: number): void {
     const { socket } = this
     const timeout = socket.timeouts.receive
     if (this.wake === undefined || timeout === Infinity) return
     const due = this.movedAt + timeout
-    if (due > socket.deadlines.now()) {
+    if (due > now) {
       socket.deadlines.schedule(this.deadline!, due)
       return
     }

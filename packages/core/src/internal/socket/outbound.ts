@@ -21,8 +21,8 @@ class SendDeadline extends Deadline {
     super()
     this.outbound = outbound
   }
-  expire(): void {
-    this.outbound.onDeadline()
+  expire(now: number): void {
+    this.outbound.onDeadline(now)
   }
 }
 
@@ -298,12 +298,12 @@ export class Outbound {
     if (deadline.index === -1 || deadline.at > now + timeout) deadlines.schedule(deadline, now + timeout)
   }
 
-  onDeadline(): void {
+  onDeadline(now: number): void {
     const { socket } = this
     const timeout = socket.timeouts.send
     if (this.waiters.length === 0 || timeout === Infinity) return
     const due = this.movedAt + timeout
-    if (due > socket.deadlines.now()) {
+    if (due > now) {
       socket.deadlines.schedule(this.deadline!, due)
       return
     }

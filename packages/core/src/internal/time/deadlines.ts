@@ -17,13 +17,20 @@ export abstract class Deadline {
   /** Of those that are due at the same time, who was scheduled first comes first. */
   order = 0
 
-  abstract expire(): void
+  /**
+   * `now` is the time up to which the system was looked at: what came before it has been told. A deadline that depends on
+   * what came judges by this time and not by the clock's, which may have gone on since.
+   */
+  abstract expire(now: number): void
 }
 
 interface Timing {
   readonly now: () => number
-  /** Calls `wake` when it is `at`, never before; the result takes that back. */
-  readonly wakeAt: (at: number, wake: () => void) => () => void
+  /**
+   * Calls `wake` when it is `at`, never before; the result takes that back. A clock beside which the system has events of
+   * its own says until when they were looked at.
+   */
+  readonly wakeAt: (at: number, wake: (lookedAt?: number) => void) => () => void
 }
 
 /** A clock that has this wakes deadlines without a fiber, and at the very time. */
@@ -38,11 +45,26 @@ const isTimed = (clock: Clock.Clock): clock is TimedClock => timingKey in clock
 // setTimeout fires at once when the delay does not fit 32 bits.
 const longestTimer = 2 ** 31 - 1
 
+/**
+ * Timers come before input and output in a turn of the event loop. So after a turn that took longer than a time-out (a
+ * long handler, a collection of garbage) its timer fires first, although what was waited for lies in the system already:
+ *
+ * ```
+ * timers: the time is up ──▶ poll: bytes, connections, ends that are there ──▶ check: the deadline is judged
+ * ```
+ */
 const liveTiming: Timing = {
   now: () => performance.now(),
   wakeAt: (at, wake) => {
-    const timer = setTimeout(wake, Math.min(Math.max(0, Math.ceil(at - performance.now())), longestTimer))
-    return () => clearTimeout(timer)
+    let check: unknown = undefined
+    const timer = setTimeout(() => {
+      const lookedAt = performance.now()
+      check = AfterTurn.whenIdle(() => wake(lookedAt))
+    }, Math.min(Math.max(0, Math.ceil(at - performance.now())), longestTimer))
+    return () => {
+      clearTimeout(timer)
+      if (check !== undefined) AfterTurn.cancelWhenIdle(check)
+    }
   }
 }
 
@@ -54,7 +76,7 @@ const clockTiming = (clock: Clock.Clock): Timing => ({
     const slept = clock.sleep(Duration.millis(millis))
     // A test's clock does not wait for what is due: what is scheduled must not expire before it is set up.
     const fiber = Effect.runFork(
-      Effect.zipRight(millis > 0 ? slept : Effect.zipRight(slept, Effect.yieldNow()), Effect.sync(wake))
+      Effect.zipRight(millis > 0 ? slept : Effect.zipRight(slept, Effect.yieldNow()), Effect.sync(() => wake()))
     )
     return () => fiber.unsafeInterruptAsFork(FiberId.none)
   }
@@ -135,13 +157,12 @@ export class Deadlines {
     this.timerAt = Infinity
   }
 
-  private readonly onTimer = (): void => {
+  private readonly onTimer = (now = this.now()): void => {
     this.cancelTimer = undefined
     this.timerAt = Infinity
-    const now = this.now()
     for (let top = this.heap[0]; top !== undefined && top.at <= now; top = this.heap[0]) {
       this.remove(top)
-      top.expire()
+      top.expire(now)
     }
     const next = this.heap[0]
     if (next !== undefined && next.at < this.timerAt) this.arm(next.at)
@@ -190,8 +211,12 @@ export class Deadlines {
 
 const isBefore = (a: Deadline, b: Deadline): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
 
-const byClock = new WeakMap<Clock.Clock, Deadlines>()
 const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
+
+/** The machine's own clock, or another instance of it, as `Clock.make` gives. */
+const isLive = (clock: Clock.Clock): boolean => Object.getPrototypeOf(clock) === Object.getPrototypeOf(liveClock)
+
+const byClock = new WeakMap<Clock.Clock, Deadlines>()
 
 /**
  * The deadlines that follow `clock`: one set for each clock, so that `TestClock` drives those of a test. The machine's
@@ -201,7 +226,7 @@ export const forClock = (clock: Clock.Clock): Deadlines => {
   let deadlines = byClock.get(clock)
   if (deadlines === undefined) {
     deadlines = new Deadlines(
-      clock === liveClock ? liveTiming : isTimed(clock) ? clock[timingKey] : clockTiming(clock)
+      isLive(clock) ? liveTiming : isTimed(clock) ? clock[timingKey] : clockTiming(clock)
     )
     byClock.set(clock, deadlines)
   }

@@ -1,0 +1,29 @@
+import * as Effect from "effect/Effect"
+import { Deadline, type Deadlines } from "./deadlines.js"
+
+class Due extends Deadline {
+  readonly expire: () => void
+  constructor(expire: () => void) {
+    super()
+    this.expire = expire
+  }
+}
+
+/**
+ * Gives `effect` so many milliseconds; past them it is interrupted, and the failure is `onTimeout`'s. Unlike
+ * `Effect.timeoutFail` it lets the system tell what it has first: an answer that is there already wins.
+ */
+export const within = <A, E, R, E2>(
+  effect: Effect.Effect<A, E, R>,
+  deadlines: Deadlines,
+  millis: number,
+  onTimeout: () => E2
+): Effect.Effect<A, E | E2, R> =>
+  millis === Infinity ? effect : Effect.raceFirst(
+    effect,
+    Effect.async<never, E2>((resume) => {
+      const due = new Due(() => resume(Effect.failSync(onTimeout)))
+      deadlines.schedule(due, deadlines.now() + millis)
+      return Effect.sync(() => deadlines.cancel(due))
+    })
+  )
