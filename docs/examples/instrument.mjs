@@ -1,7 +1,7 @@
 // Turns an example into the program that is run: the same code, which also watches itself.
 //
 // - A promise or a fiber at the top level is awaited, so that Node ends with exit code 13 where it never settles.
-// - `console.log(…) // text` must print that text. Where it prints several times, each time, or `first, then second`.
+// - `console.log(…) // text` must print that text, and so must `Console.log(…) // text` of Effect. Where it prints several times, each time, or `first, then second`.
 //   `…` in the text stands for anything; white space counts as one blank.
 import { fileURLToPath, pathToFileURL } from "node:url"
 import ts from "typescript"
@@ -10,7 +10,7 @@ const watch = pathToFileURL(fileURLToPath(new URL("watch.mjs", import.meta.url))
 
 const isConsoleLog = (node) =>
   ts.isPropertyAccessExpression(node) && node.name.text === "log" &&
-  ts.isIdentifier(node.expression) && node.expression.text === "console"
+  ts.isIdentifier(node.expression) && /^[cC]onsole$/.test(node.expression.text)
 
 /** The comment at the end of the line in which `node` ends. */
 const commentAfter = (text, node) => {

@@ -1,4 +1,5 @@
 // What an instrumented example calls: see instrument.mjs.
+import * as Effect from "effect/Effect"
 import { format } from "node:util"
 
 const sites = new Map()
@@ -9,10 +10,14 @@ export const expectations = (expected) => {
   for (const [line, comment] of expected) sites.set(line, { comment: oneBlank(comment), printed: [] })
 }
 
-/** `log`, with what it prints noted for the comment of its line. */
+/** `log`, of `console` or of Effect's `Console`, with what it prints noted for the comment of its line. */
 export const prints = (line, log) => (...values) => {
-  sites.get(line).printed.push(oneBlank(format(...values)))
-  log(...values)
+  const note = () => {
+    sites.get(line).printed.push(oneBlank(format(...values)))
+  }
+  const result = log(...values)
+  if (Effect.isEffect(result)) return Effect.zipLeft(result, Effect.sync(note))
+  note()
 }
 
 /** Waits for a promise, or for a fiber of Effect's; gives all else as it is. */
