@@ -5,7 +5,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
 import { parse } from "../src/internal/runner/commandLine.js"
-import { load } from "../src/internal/runner/loading.js"
 
 const root = new URL("../../../", import.meta.url).pathname
 
@@ -71,7 +70,7 @@ const start = (...args: ReadonlyArray<string>) =>
   )
 
 const server = `
-import { Copas, Net, Socket } from "@copas/core"
+import { Copas, Net, type Socket } from "@copas/core"
 import { Effect } from "effect"
 export default Effect.gen(function*() {
   const listener = yield* Net.listen({ host: "127.0.0.1", port: 0 })
@@ -231,11 +230,12 @@ it.scopedLive("C37 the script sees process.argv as if Node had been started with
       [[script, "--", "a"], ["--", "a"]],
       [["--", script, "--drain"], ["--drain"]]
     ]
-    for (const [args, seen] of cases) {
-      const run = yield* start(...args)
-      expect(yield* run.code, run.output()).toBe(0)
-      expect(JSON.parse(run.output())).toEqual([[script, ...seen], [script, ...seen]])
-    }
+    yield* Effect.forEach(cases, ([args, seen]) =>
+      Effect.gen(function*() {
+        const run = yield* start(...args)
+        expect(yield* run.code, run.output()).toBe(0)
+        expect(JSON.parse(run.output())).toEqual([[script, ...seen], [script, ...seen]])
+      }), { concurrency: "unbounded" })
   }))
 
 describe("C37 what the command line asks for is done in its order, as in Copas's runner", () => {
@@ -343,14 +343,14 @@ it.scopedLive("C37 a layer's services last until the connections that use them h
   Effect.gen(function*() {
     const { script } = yield* withScript(
       "served.ts",
-      `import { Copas, Net, Socket } from "@copas/core"
+      `import { Copas, Net, type Socket } from "@copas/core"
        import { Console, Effect, Layer } from "effect"
        const up = Effect.acquireRelease(Effect.void, () => Console.log("down"))
        const serving = Layer.scopedDiscard(Effect.gen(function*() {
          yield* up
          const listener = yield* Net.listen({ host: "127.0.0.1", port: 0 })
          yield* Copas.addServer(listener, (socket: Socket.Socket) =>
-           Effect.ensuring(Socket.forEachLine(socket, (line) => socket.send(line + "\\n")), Console.log("served")))
+           Effect.ensuring(socket.forEachLine((line) => socket.send(line + "\\n")), Console.log("served")))
          if (listener.address._tag === "InetAddress") console.log("port=" + listener.address.port + ".")
        }))
        export default serving`
@@ -444,13 +444,20 @@ it.scopedLive("C37 a program that listens for SIGHUP itself is not ended by it",
     expect(run.output()).toBe("up.\nread anew\n")
   }))
 
-it.scoped("C37 a wrong command line or script is refused, and says what is wrong", () =>
+it.scopedLive("C37 a script without an Effect or a Layer, or that is no file, ends the runner with 2", () =>
   Effect.gen(function*() {
-    const { script } = yield* withScript("nothing.mjs", "export const main = 1")
-    expect((yield* Effect.flip(Effect.asVoid(load(script)))).message).toContain("must export an Effect or a Layer")
-    expect((yield* Effect.flip(Effect.asVoid(load(join(script, ".."))))).message).toContain("is not a file")
-    for (const drain of ["soon", "", "-5 seconds", "10", "5 secs"]) {
-      const error = yield* Effect.flip(parse(["run", script, "--drain", drain]))
-      expect(error.message).toContain(`--drain is "${drain}", but must be a duration such as "10 seconds"`)
+    const { folder, script } = yield* withScript("nothing.mjs", "export const main = 1")
+    for (const [path, says] of [[script, "must export an Effect or a Layer"], [folder, "is not a file"]] as const) {
+      const run = yield* start("run", path)
+      expect(yield* run.code).toBe(2)
+      expect(run.output()).toContain(says)
     }
   }))
+
+it.effect("C37 a drain time that is no duration is refused, and is named", () =>
+  Effect.forEach(
+    ["soon", "", "-5 seconds", "10", "5 secs"],
+    (drain) =>
+      Effect.map(Effect.flip(parse(["run", "script.ts", "--drain", drain])), (error) =>
+        expect(error.message).toContain(`--drain is "${drain}", but must be a duration such as "10 seconds"`))
+  ))
