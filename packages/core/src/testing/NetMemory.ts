@@ -135,6 +135,28 @@ export interface Host {
 }
 
 /**
+ * One direction between two hosts, by their names.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OneWay {
+  readonly from: string
+  readonly to: string
+}
+
+/**
+ * One direction between hosts, by their names.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OneWayPartition {
+  readonly from: ReadonlyArray<string>
+  readonly to: ReadonlyArray<string>
+}
+
+/**
  * What can be done to a network while programs run on it.
  *
  * @since 0.1.0
@@ -146,18 +168,27 @@ export interface Network {
   readonly hosts: Effect.Effect<ReadonlyArray<Host>>
   /** Every connection that stands, or is being made. */
   readonly connections: Effect.Effect<ReadonlyArray<Connection>>
-  /** Changes every link, or that between two hosts. What is under way already keeps its time. */
+  /**
+   * Changes every link, or that between two hosts in both directions, or that from one host to another in this direction
+   * alone. What is under way already keeps its time.
+   */
   readonly setLink: (
     link: LinkOptions,
-    between?: readonly [string, string]
+    between?: readonly [string, string] | OneWay
   ) => Effect.Effect<void, InvalidOption>
   readonly setChunks: (chunks: Chunks) => Effect.Effect<void, InvalidOption>
   /**
    * Cuts the network in groups of hosts that do not reach each other; those that are in no group are one more. Without
    * groups every host is alone, and where there is but one, it does not reach itself. Streams are held up, datagrams are
    * lost. Takes the place of the partition before.
+   *
+   * With `from` and `to` one direction is cut: nothing of the hosts in `from` reaches those in `to`, neither data nor
+   * acknowledgements. What the others send arrives, and since they never hear so, their connections break with `TimedOut`
+   * after `giveUpAfter`, too.
    */
-  readonly partition: (groups?: ReadonlyArray<ReadonlyArray<string>>) => Effect.Effect<void, InvalidOption>
+  readonly partition: (
+    groups?: ReadonlyArray<ReadonlyArray<string>> | OneWayPartition
+  ) => Effect.Effect<void, InvalidOption>
   /** Ends the partition: what was held up goes on. */
   readonly heal: Effect.Effect<void>
   /**
@@ -249,14 +280,14 @@ const onNetwork = <A, E>(use: (network: Network) => Effect.Effect<A, E>): Effect
   Effect.flatMap(NetMemory, use)
 
 /**
- * Changes every link, or that between two hosts.
+ * Changes every link, that between two hosts, or that from one host to another.
  *
  * @since 0.1.0
  * @category conditions
  */
 export const setLink = (
   link: LinkOptions,
-  between?: readonly [string, string]
+  between?: readonly [string, string] | OneWay
 ): Effect.Effect<void, InvalidOption, NetMemory> => onNetwork((network) => network.setLink(link, between))
 
 /**
@@ -269,13 +300,14 @@ export const setChunks = (chunks: Chunks): Effect.Effect<void, InvalidOption, Ne
   onNetwork((network) => network.setChunks(chunks))
 
 /**
- * Cuts the network in groups of hosts that do not reach each other; without groups, all of it.
+ * Cuts the network in groups of hosts that do not reach each other; without groups, all of it; with `from` and `to`, one
+ * direction.
  *
  * @since 0.1.0
  * @category conditions
  */
 export const partition = (
-  groups?: ReadonlyArray<ReadonlyArray<string>>
+  groups?: ReadonlyArray<ReadonlyArray<string>> | OneWayPartition
 ): Effect.Effect<void, InvalidOption, NetMemory> => onNetwork((network) => network.partition(groups))
 
 /**

@@ -68,6 +68,7 @@ const handshake = (client: MemoryTransport, server: MemoryTransport): void => {
     backward.transmit(0, () => {
       client.fail(network.failure("Refused", `nobody listens on ${format(client.remoteAddress)}`))
     })
+    client.watch()
   }
   forward.transmit(0, () => {
     const listener = listenerAt(server)
@@ -90,6 +91,8 @@ const handshake = (client: MemoryTransport, server: MemoryTransport): void => {
       })
       client.connect()
     })
+    // The answer may be what does not come through.
+    client.watch()
   })
   client.watch()
 }

@@ -146,6 +146,10 @@ export const control = (network: Network): NetMemory.Network => {
           network.setAll(changed)
           return
         }
+        if ("from" in between) {
+          network.setPair(yield* named(between.from), yield* named(between.to), changed)
+          return
+        }
         const [one, other] = [yield* named(between[0]), yield* named(between[1])]
         network.setPair(one, other, changed)
         network.setPair(other, one, changed)
@@ -156,6 +160,13 @@ export const control = (network: Network): NetMemory.Network => {
       }),
     partition: (groups) =>
       Effect.gen(function*() {
+        if (groups !== undefined && "from" in groups) {
+          network.partitionOneWay(
+            yield* Effect.forEach(groups.from, named),
+            yield* Effect.forEach(groups.to, named)
+          )
+          return
+        }
         const found = groups === undefined
           ? undefined
           : yield* Effect.forEach(groups, (group) => Effect.forEach(group, named))

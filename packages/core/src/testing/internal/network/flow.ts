@@ -24,6 +24,9 @@ export class Flow {
   hasSentEnd = false
   hasSaidEnd = false
   capacity: number
+  /** Bytes that the receiver took, and whose acknowledgement does not come through: they hold their room. */
+  private unacknowledged = 0
+  private lacksAcknowledgement = false
 
   constructor(sender: MemoryTransport, receiver: MemoryTransport, pipe: Pipe, capacity: number) {
     this.sender = sender
@@ -35,6 +38,36 @@ export class Flow {
   /** True while bytes wait that the receiver did not take. */
   get hasUnread(): boolean {
     return this.arrived.length > 0
+  }
+
+  /** True while something arrived that the sender cannot know of. */
+  get isUnacknowledged(): boolean {
+    return this.lacksAcknowledgement
+  }
+
+  /** The way back, which acknowledgements take. */
+  private get isDeaf(): boolean {
+    return this.receiver.outgoing?.pipe.isCut === true
+  }
+
+  /** The link was cut or healed: acknowledgements that were lost are sent again. */
+  linkChanged(): void {
+    if (!this.lacksAcknowledgement || this.isDeaf) return
+    this.lacksAcknowledgement = false
+    this.used -= this.unacknowledged
+    this.unacknowledged = 0
+    this.sender.answered()
+    if (this.source.length > 0) this.pump()
+  }
+
+  private acknowledge(): void {
+    this.receiver.answered()
+    if (this.isDeaf) {
+      this.lacksAcknowledgement = true
+      this.sender.watch()
+    } else {
+      this.sender.answered()
+    }
   }
 
   // ---- the sender's side
@@ -103,7 +136,7 @@ export class Flow {
   // ---- the receiver's side
 
   private arrive(bytes: Uint8Array): void {
-    this.sender.onProgress()
+    this.acknowledge()
     if (this.receiver.isGone) {
       // Nobody has the connection any more: RFC 9293, section 3.5.2.
       this.receiver.refuse()
@@ -114,7 +147,7 @@ export class Flow {
   }
 
   private arriveEnd(): void {
-    this.sender.onProgress()
+    this.acknowledge()
     this.hasEnded = true
     if (!this.receiver.isGone) this.receiver.deliverSoon()
   }
@@ -124,7 +157,9 @@ export class Flow {
     const { receiver } = this
     while (this.arrived.length > 0 && receiver.takes) {
       const chunk = this.next()
-      this.used -= chunk.length
+      // The window opens when the sender hears of it.
+      if (this.isDeaf) this.unacknowledged += chunk.length
+      else this.used -= chunk.length
       receiver.said.deliver(chunk)
     }
     if (!receiver.isGone && this.arrived.length === 0 && this.hasEnded && !this.hasSaidEnd && receiver.takes) {

@@ -46,6 +46,8 @@ export class Network {
   private readonly isOneHost: boolean
   private pairs = new Map<MemoryHost, Map<MemoryHost, Conditions>>()
   private groups: Map<MemoryHost, number> | undefined = undefined
+  /** Nothing of those in `from` reaches those in `to`. */
+  private oneWay: { readonly from: ReadonlySet<MemoryHost>; readonly to: ReadonlySet<MemoryHost> } | undefined
   private isAllCut = false
   private readonly generator: PCGRandom
   private tasks: Array<Task> = []
@@ -155,12 +157,14 @@ export class Network {
 
   isPartitioned(from: MemoryHost, to: MemoryHost): boolean {
     if (this.isAllCut) return from !== to || this.isOneHost
+    if (this.oneWay?.from.has(from) === true && this.oneWay.to.has(to)) return from !== to || this.isOneHost
     if (this.groups === undefined || from === to) return false
     return this.groups.get(from) !== this.groups.get(to)
   }
 
   /** Cuts the hosts of different groups apart; those that no group names are one more. Without groups cuts all. */
   partition(groups: ReadonlyArray<ReadonlyArray<MemoryHost>> | undefined): void {
+    this.oneWay = undefined
     this.isAllCut = groups === undefined
     this.groups = groups === undefined
       ? undefined
@@ -168,7 +172,16 @@ export class Network {
     this.linksChanged()
   }
 
+  /** Cuts one direction. */
+  partitionOneWay(from: ReadonlyArray<MemoryHost>, to: ReadonlyArray<MemoryHost>): void {
+    this.isAllCut = false
+    this.groups = undefined
+    this.oneWay = { from: new Set(from), to: new Set(to) }
+    this.linksChanged()
+  }
+
   heal(): void {
+    this.oneWay = undefined
     this.isAllCut = false
     this.groups = undefined
     this.linksChanged()

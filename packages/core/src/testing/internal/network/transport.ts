@@ -285,27 +285,26 @@ export class MemoryTransport implements Transport, Task {
   }
 
   linkChanged(): void {
-    for (const flow of [this.outgoing, this.incoming]) if (flow?.pipe.isCut === true) flow.pipe.hold()
+    for (const flow of [this.outgoing, this.incoming]) {
+      if (flow?.pipe.isCut === true) flow.pipe.hold()
+      flow?.linkChanged()
+    }
     this.watch()
   }
 
   // ---- patience: how long an unanswered connection stands
 
-  /** Something came through, in either direction. */
-  onProgress(): void {
-    this.answered()
-    this.peer?.answered()
-  }
-
-  private answered(): void {
+  /** The peer was heard of. What is stuck stays so: the peer acknowledges only what came through. */
+  answered(): void {
     if (this.patience === undefined) return
     this.progressAt = this.network.now()
     this.probes = 0
-    this.stuckAt = Infinity
+    if (!this.isStuck) this.stuckAt = Infinity
   }
 
   private get isStuck(): boolean {
-    return this.outgoing?.pipe.isStuck === true || (!this.isConnected && this.incoming?.pipe.isStuck === true)
+    return this.outgoing?.pipe.isStuck === true || this.outgoing?.isUnacknowledged === true ||
+      (!this.isConnected && this.incoming?.pipe.isStuck === true)
   }
 
   /** What was sent does not come through, or an option changed: see to it that this does not go on for ever. */
