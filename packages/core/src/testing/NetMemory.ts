@@ -10,6 +10,7 @@
  *
  * @since 0.1.0
  */
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -103,6 +104,24 @@ export interface Connection {
 export interface HostOptions {
   /** Numeric addresses, of either family. Default one that is free, from 10.0.0.1 on. Loopback comes on top. */
   readonly addresses?: ReadonlyArray<string> | undefined
+  /** Default right, and at the right pace. */
+  readonly clock?: ClockOptions | undefined
+}
+
+/**
+ * How a host's clock is wrong.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClockOptions {
+  /** How far the time of day is ahead, in milliseconds; behind where it is negative. Default 0. */
+  readonly offsetMillis?: number | undefined
+  /**
+   * How many milliseconds it gains in each that passes: 0.0001 is 8.64 seconds a day, a negative one loses. More than -1.
+   * Default 0. Sleeping and time-outs of the host's programs follow it, too.
+   */
+  readonly drift?: number | undefined
 }
 
 /**
@@ -118,6 +137,16 @@ export interface Host {
   readonly net: Net.Service
   readonly layer: Layer.Layer<Net.Net>
   readonly isUp: Effect.Effect<boolean>
+  /**
+   * The time as this host sees it. Programs that `start` starts have it, and its TLS judges certificates by it; others
+   * take it by `Effect.withClock`.
+   */
+  readonly clock: Clock.Clock
+  /**
+   * Sets the clock: from now on it is `offsetMillis` ahead of the network's, and gains `drift`. No sleep and no time-out
+   * moves because the time of day does; what sleeps already keeps its time.
+   */
+  readonly setClock: (options: ClockOptions) => Effect.Effect<void, InvalidOption>
   /**
    * Starts a program on this host. A crash interrupts it, a restart starts it anew; the scope ends it for good. A failure
    * is logged.

@@ -52,12 +52,23 @@ export const makeNetwork = (
         "connectGiveUpAfter",
         options.connectGiveUpAfter ?? "127 seconds"
       ),
-      timeOfDay: () => clock.unsafeCurrentTimeMillis(),
+      clock,
       authorities: options.authorities === undefined ? [] : yield* authoritiesOf(options.authorities)
     })
   })
 
 export const netOf = (host: MemoryHost): Net.Service => Net.make(MemoryPlatform.make(host))
+
+const checkClock = (
+  options: NetMemory.ClockOptions
+): Effect.Effect<{ readonly offsetMillis: number; readonly drift: number }, InvalidOption> => {
+  const { drift = 0, offsetMillis = 0 } = options
+  if (!Number.isFinite(offsetMillis)) {
+    return refuse("clock.offsetMillis", String(offsetMillis), "a finite number of milliseconds")
+  }
+  if (!(drift > -1 && drift < Infinity)) return refuse("clock.drift", String(drift), "a finite number above -1")
+  return Effect.succeed({ offsetMillis, drift })
+}
 
 const hostOf = (host: MemoryHost): NetMemory.Host => {
   const net = netOf(host)
@@ -68,7 +79,10 @@ const hostOf = (host: MemoryHost): NetMemory.Host => {
     net,
     layer: Layer.succeed(Net.Net, net),
     isUp: Effect.sync(() => host.isUp),
-    start: (program) => programs.start(Effect.provideService(program, Net.Net, net)),
+    clock: host.clock,
+    setClock: (options) =>
+      Effect.map(checkClock(options), ({ drift, offsetMillis }) => host.clock.set(offsetMillis, drift)),
+    start: (program) => programs.start(Effect.withClock(Effect.provideService(program, Net.Net, net), host.clock)),
     crash: programs.crash,
     restart: programs.restart
   }
@@ -132,7 +146,9 @@ export const control = (network: Network): NetMemory.Network => {
           return yield* refuse("name", name, "a host name")
         }
         if (network.hosts.has(name.toLowerCase())) return yield* refuse("name", name, "a name that no host has yet")
+        const { drift, offsetMillis } = yield* checkClock(options?.clock ?? {})
         const host = network.addHost(name, yield* addressesFor(network, options?.addresses))
+        if (offsetMillis !== 0 || drift !== 0) host.clock.set(offsetMillis, drift)
         const added = hostOf(host)
         hosts.set(name, added)
         return added

@@ -5,6 +5,7 @@ import * as NetAddresses from "../../../NetAddress.js"
 import type { Family, InetAddress, NetAddress } from "../../../NetAddress.js"
 import type { HostAddress } from "../../../NetPlatform.js"
 import type { Failure } from "../../../Transport.js"
+import { HostClock } from "../simulation/hostClock.js"
 import type { MemoryDatagramTransport } from "./datagrams.js"
 import type { Link } from "./link.js"
 import type { MemoryListener } from "./listener.js"
@@ -98,12 +99,15 @@ export class MemoryHost {
   /** Local ports of connections that were made from here, and how many each has. */
   readonly outgoing = new Map<number, number>()
   readonly bound = new Set<MemoryListener>()
+  /** What its programs see of the time. */
+  readonly clock: HostClock
   isUp = true
 
   constructor(network: Network, name: string, addresses: ReadonlyArray<string>) {
     this.network = network
     this.name = name
     this.addresses = addresses
+    this.clock = new HostClock(network.clock)
   }
 
   owns(address: string): boolean {

@@ -1,3 +1,4 @@
+import type * as Clock from "effect/Clock"
 import { PCGRandom } from "effect/Utils"
 import type { Certificate } from "../../../Certificate.js"
 import { Deadline, type Deadlines } from "../../../internal/time/deadlines.js"
@@ -36,8 +37,8 @@ export class Network {
   readonly bufferSize: number
   readonly giveUpAfter: number
   readonly connectGiveUpAfter: number
-  /** Milliseconds since 1970; `now` may count from somewhere else. */
-  readonly timeOfDay: () => number
+  /** Its milliseconds are since 1970; `now` may count from somewhere else. */
+  readonly clock: Clock.Clock
   /** Those that clients trust who name none. */
   readonly authorities: ReadonlyArray<Certificate>
   chunks: Chunks
@@ -62,7 +63,7 @@ export class Network {
     readonly bufferSize: number
     readonly giveUpAfter: number
     readonly connectGiveUpAfter: number
-    readonly timeOfDay: () => number
+    readonly clock: Clock.Clock
     readonly authorities: ReadonlyArray<Certificate>
   }) {
     this.deadlines = deadlines
@@ -73,7 +74,7 @@ export class Network {
     this.bufferSize = settings.bufferSize
     this.giveUpAfter = settings.giveUpAfter
     this.connectGiveUpAfter = settings.connectGiveUpAfter
-    this.timeOfDay = settings.timeOfDay
+    this.clock = settings.clock
     this.authorities = settings.authorities
   }
 

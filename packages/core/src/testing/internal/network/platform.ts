@@ -26,7 +26,7 @@ export const make = (host: MemoryHost): Platform => ({
   endOfTurn,
   connect: (target) => connect(host, target),
   listen: (target, events) => new MemoryListener(host, target, events),
-  tls: TlsPlatform.make(host.network),
+  tls: TlsPlatform.make(host),
   datagrams: datagramsOf(host),
   lookup: (name, family) => host.lookup(name, family),
   unsupported: (options, listen, path) =>

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { TlsPlatform } from "../../../TlsTransport.js"
+import type { MemoryHost } from "../network/host.js"
 import type { Network } from "../network/network.js"
 import { read } from "./certificates.js"
 import * as Contexts from "./contexts.js"
@@ -13,12 +14,12 @@ const randomBytes = (network: Network, length: number): Uint8Array =>
  * TLS as a program sees it, without any of its cryptography: for tests and simulations, never for secrecy. Everybody on
  * the way could read along and take part. See `TlsMemory`.
  */
-export const make = (network: Network): TlsPlatform => {
+export const make = ({ clock, network }: MemoryHost): TlsPlatform => {
   const random = (length: number): Uint8Array => randomBytes(network, length)
   const seal = (): Uint8Array => random(32)
   const surroundings: Pick<Surroundings, "authorities" | "now" | "random"> = {
     random,
-    now: network.timeOfDay,
+    now: () => clock.unsafeCurrentTimeMillis(),
     authorities: network.authorities
   }
   return {
