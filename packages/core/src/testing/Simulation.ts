@@ -15,15 +15,53 @@ import * as FiberId from "effect/FiberId"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { queueWaits } from "../internal/thread/waitQueue.js"
 import * as AfterTurn from "../internal/time/eventLoop.js"
+import { CurrentRun, SimulationRun } from "./internal/simulation/currentRun.js"
 import { CurrentSeed } from "./internal/simulation/seed.js"
 import { SimulationScheduler } from "./internal/simulation/simulationScheduler.js"
+import { waiters } from "./internal/simulation/waiters.js"
 import * as SimulationClock from "./SimulationClock.js"
+
+/**
+ * One that waits in a simulation that has stalled.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const Waiter = Schema.Struct({
+  /** The host whose program it is part of, or whose socket it waits for. */
+  host: Schema.optional(Schema.String),
+  /** The name of its Copas thread; outside of threads `fiber` and a number: fibers are counted from the first one on. */
+  thread: Schema.String,
+  /** A socket, a lock, a queue …, as far as it can be told: `receive on 10.0.0.2:7`, `accept on 0.0.0.0:7`. */
+  waitsFor: Schema.String,
+  /** The innermost span that it is in: what `Effect.fn("name")` and `Effect.withSpan` give. */
+  span: Schema.optional(Schema.String)
+})
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type Waiter = typeof Waiter.Type
+
+const mostShown = 20
+
+const showWaiters = (waiters: ReadonlyArray<Waiter>): string => {
+  const lines = waiters.slice(0, mostShown).map(({ host, span, thread, waitsFor }) =>
+    `\n  ${host === undefined ? "" : `${host}, `}${thread} waits for ${waitsFor}${
+      span === undefined ? "" : ` in ${span}`
+    }`
+  )
+  return lines.join("") + (waiters.length > mostShown ? `\n  and ${waiters.length - mostShown} more` : "")
+}
 
 /**
  * The program did not come to its end: it was interrupted.
  *
- * - `Stalled`: every fiber waits, and nothing is due any more: a deadlock, or a wait for something outside
+ * - `Stalled`: every fiber waits, and nothing is due any more: a deadlock, or a wait for something outside. `waiters`
+ *   names them
  * - `TimeOver`: it would have gone on past `maxTime`
  *
  * @since 0.1.0
@@ -33,14 +71,16 @@ export class SimulationError
   extends Schema.TaggedError<SimulationError>("@copas/core/testing/Simulation/SimulationError")("SimulationError", {
     reason: Schema.Literal("Stalled", "TimeOver"),
     /** The simulated time at which it was given up. */
-    atMillis: Schema.Number
+    atMillis: Schema.Number,
+    /** Those that waited when it stalled, in the order in which they began. Empty past `maxTime`. */
+    waiters: Schema.Array(Waiter)
   })
 {
   override get message(): string {
     const why = this.reason === "Stalled"
       ? "every fiber waits and nothing is due: a deadlock, or a wait for something outside of the simulation"
       : "it would have gone on past `maxTime`; raise it, or find out what does not end"
-    return `The simulated program was given up at ${this.atMillis} ms: ${why}`
+    return `The simulated program was given up at ${this.atMillis} ms: ${why}${showWaiters(this.waiters)}`
   }
 }
 
@@ -63,16 +103,20 @@ class Run {
   readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
   private readonly limit: number
   private readonly listeners: Array<() => void> = []
+  private readonly simulated: SimulationRun
   private hasEnded = false
+  private isLooking = false
   givenUp: SimulationError | undefined = undefined
 
   constructor(
     clock: SimulationClock.SimulationClock,
     limit: number,
+    simulated: SimulationRun,
     fiber: Fiber.RuntimeFiber<unknown, unknown>
   ) {
     this.clock = clock
     this.limit = limit
+    this.simulated = simulated
     this.fiber = fiber
     fiber.addObserver(() => this.end())
     AfterTurn.whenIdle(this.tick)
@@ -100,19 +144,31 @@ class Run {
   }
 
   private goOn(): void {
+    if (this.isLooking) return
     // An interrupted program may take its time to end.
     if (this.givenUp === undefined && this.clock.unsafeNextMillis() > this.limit) {
-      if (this.clock.unsafeNextMillis() === Infinity) this.giveUp("Stalled", this.clock.unsafeCurrentTimeMillis())
-      else this.giveUp("TimeOver", this.limit)
+      if (this.clock.unsafeNextMillis() === Infinity) this.stalled()
+      else this.giveUp("TimeOver", this.limit, [])
     } else if (!this.clock.unsafeAdvance()) {
       // It cannot even be interrupted: it will never end.
       if (this.givenUp !== undefined) this.end()
-      else this.giveUp("Stalled", this.clock.unsafeCurrentTimeMillis())
+      else this.stalled()
     }
   }
 
-  private giveUp(reason: SimulationError["reason"], atMillis: number): void {
-    this.givenUp = new SimulationError({ reason, atMillis })
+  /** Fibers tell what they wait for when they get a turn. */
+  private stalled(): void {
+    this.isLooking = true
+    Effect.runFork(waiters(this.simulated)).addObserver((exit) => {
+      this.isLooking = false
+      if (this.hasEnded) return
+      const found = Exit.isSuccess(exit) ? exit.value : []
+      this.giveUp("Stalled", this.clock.unsafeCurrentTimeMillis(), found)
+    })
+  }
+
+  private giveUp(reason: SimulationError["reason"], atMillis: number, found: ReadonlyArray<Waiter>): void {
+    this.givenUp = new SimulationError({ reason, atMillis, waiters: found })
     this.interrupt()
   }
 }
@@ -148,16 +204,20 @@ export const run = <A, E, R>(
     const limit = start + (options?.maxTime === undefined ? Infinity : Duration.toMillis(options.maxTime))
     const clock = SimulationClock.make(start)
     const scheduler = new SimulationScheduler()
+    const current = new SimulationRun()
     const simulated = program.pipe(
       Effect.provideService(CurrentSeed, seed),
+      Effect.provideService(CurrentRun, current),
       Effect.withClock(clock),
       Effect.withRandom(Random.make(seed)),
       Effect.withScheduler(scheduler)
     )
     return Effect.async<A, E | SimulationError>((resume) => {
       const fiber = Runtime.runFork(runtime, simulated, { scheduler })
-      const run = new Run(clock, limit, fiber)
+      queueWaits.observe()
+      const run = new Run(clock, limit, current, fiber)
       run.onEnd(() => {
+        queueWaits.unobserve()
         const exit = fiber.unsafePoll()
         // What it did on its way out may have failed: that counts for more.
         if (run.givenUp !== undefined && (exit === null || Exit.isInterrupted(exit))) {

@@ -4,18 +4,9 @@ import type { DatagramSocket } from "../../DatagramSocket.js"
 import * as NetAddress from "../../NetAddress.js"
 import type { Socket } from "../../Socket.js"
 import type { Counters, ServerStatus, SocketStatus, State, Status, ThreadStatus } from "../../Status.js"
-import { DatagramEndpoint } from "../datagram/endpoint.js"
-import { StreamSocket } from "../socket/streamSocket.js"
 import { type DispatcherThread, threadOf } from "../thread/thread.js"
 import type { AnyFiber, Dispatcher } from "./dispatcher.js"
-
-/** That a thread waits for a socket, or for a time. */
-interface Wait {
-  readonly state: State
-  readonly for: string
-  /** On the clock of the deadlines. */
-  readonly since: number | undefined
-}
+import { socketWaits, type Wait } from "./socketWaits.js"
 
 /**
  * The threads that wait for a socket. Threads keep no state of their own for this: what waits says so, and it is
@@ -26,29 +17,9 @@ const waitingForSockets = (
   datagramSockets: ReadonlyArray<DatagramSocket>
 ): Map<DispatcherThread, Wait> => {
   const waits = new Map<DispatcherThread, Wait>()
-  const note = (fiber: AnyFiber | undefined, wait: Wait): void => {
-    if (fiber === undefined || fiber.unsafePoll() !== null) return
+  for (const { fiber, wait } of socketWaits(sockets, datagramSockets)) {
     const thread = threadOf(fiber)
     if (thread !== undefined) waits.set(thread, wait)
-  }
-  for (const socket of sockets) {
-    if (!(socket instanceof StreamSocket)) continue
-    for (const { fiber, operation, since } of socket.outbound.waits) {
-      note(fiber, { state: "writing", for: `${operation} on ${socket.name}`, since })
-    }
-    if (socket.inbound.waiting) {
-      note(socket.inbound.reader, {
-        state: "reading",
-        for: `receive on ${socket.name}`,
-        since: socket.inbound.waitingSince
-      })
-    }
-  }
-  for (const socket of datagramSockets) {
-    if (!(socket instanceof DatagramEndpoint)) continue
-    for (const fiber of socket.inbound.readers) {
-      note(fiber, { state: "reading", for: `receive on ${socket.name}`, since: undefined })
-    }
   }
   return waits
 }

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Scope from "effect/Scope"
 import type { Listener, ListenerStats } from "../../Listener.js"
@@ -38,7 +39,7 @@ export class NetListener implements Listener, ListenEvents {
   /** Handshakes that failed and nobody was told of yet, and why the last one did. */
   private untold = 0
   private untoldError: TlsError | undefined = undefined
-  private waiters: Array<() => void> = []
+  private waiters: Array<{ readonly fiber: Fiber.RuntimeFiber<any, any>; readonly wake: () => void }> = []
   /** The server that takes what comes, at once: a fiber that waits to accept would cost each connection a wake. */
   server: (() => void) | undefined = undefined
   private onSettled: (() => void) | undefined = undefined
@@ -166,14 +167,19 @@ export class NetListener implements Listener, ListenEvents {
     return new StreamSocket(this.netState, transport, settings, ordinal)
   }
 
+  /** The fibers that wait to accept. */
+  get accepting(): ReadonlyArray<Fiber.RuntimeFiber<any, any>> {
+    return this.waiters.map(({ fiber }) => fiber)
+  }
+
   /** Waits until there is something to take, or the listener is closed. */
-  get ready(): Effect.Effect<void> {
+  private ready(fiber: Fiber.RuntimeFiber<any, any>): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
       if (this.pending.length > 0 || this.failures > 0 || this.untold > 0 || this.isClosing) {
         resume(Effect.void)
         return
       }
-      const waiter = (): void => resume(Effect.void)
+      const waiter = { fiber, wake: () => resume(Effect.void) }
       this.waiters.push(waiter)
       return Effect.sync(() => {
         const index = this.waiters.indexOf(waiter)
@@ -194,7 +200,7 @@ export class NetListener implements Listener, ListenEvents {
             }
             if (this.isClosing) return Effect.fail(new ListenerClosed({ address: this.shownAddress }))
             const taken = this.take(this.settings, 0)
-            if (taken === undefined) return Effect.zipRight(restore(this.ready), next)
+            if (taken === undefined) return Effect.zipRight(restore(this.ready(fiber)), next)
             if (taken instanceof AcceptError) return Effect.fail(taken)
             return Effect.as(addRelease(scope, (exit) => taken.releaseWith(exit)), taken)
           })
@@ -206,7 +212,7 @@ export class NetListener implements Listener, ListenEvents {
   private wakeAll(): void {
     this.server?.()
     if (this.waiters.length === 0) return
-    for (const waiter of this.waiters.splice(0)) waiter()
+    for (const { wake } of this.waiters.splice(0)) wake()
   }
 
   // ---- the end

@@ -96,6 +96,33 @@ class Waiter extends Deadline implements Wait, QueueWait {
   }
 }
 
+/** What fibers wait for in queues: recorded only while a simulation wants to name them. */
+class QueueWaits {
+  private observers = 0
+  private waits: WeakMap<AnyFiber, Waiter> | undefined = undefined
+
+  observe(): void {
+    this.observers += 1
+    this.waits ??= new WeakMap()
+  }
+
+  unobserve(): void {
+    this.observers -= 1
+    if (this.observers === 0) this.waits = undefined
+  }
+
+  begins(waiter: Waiter): void {
+    this.waits?.set(waiter.fiber, waiter)
+  }
+
+  labelOf(fiber: AnyFiber): string | undefined {
+    const waiter = this.waits?.get(fiber)
+    return waiter?.list === undefined ? undefined : waiter.label
+  }
+}
+
+export const queueWaits = new QueueWaits()
+
 /** Doubly linked through its members, so that one leaves from the middle at once. */
 class WaiterList {
   first: Waiter | undefined = undefined
@@ -217,6 +244,7 @@ export class WaitQueue {
   private suspendIn(waiter: Waiter, millis: number): Effect.Effect<any, any> {
     const { deadlines, fiber } = waiter
     this.waiting.push(waiter)
+    queueWaits.begins(waiter)
     if (this.isLight) this.tidy()
     if (deadlines !== undefined) {
       const now = waiter.since = deadlines.now()

@@ -8,6 +8,7 @@ import * as Net from "../../../Net.js"
 import { familyOf } from "../../../NetAddress.js"
 import { InvalidOption } from "../../../SocketError.js"
 import type * as NetMemory from "../../NetMemory.js"
+import { CurrentHost, CurrentRun } from "../simulation/currentRun.js"
 import { Programs } from "../simulation/programs.js"
 import { CurrentSeed } from "../simulation/seed.js"
 import { loadAuthorities } from "../tls/material.js"
@@ -41,7 +42,7 @@ export const makeNetwork = (
     const clock = yield* Effect.clock
     const seed = options.seed ?? (yield* CurrentSeed)
     if (!Number.isSafeInteger(seed)) return yield* refuse("seed", seed, "a whole number")
-    return new Network(forClock(clock), {
+    const network = new Network(forClock(clock), {
       seed,
       isOneHost,
       link: options.link === undefined ? ideal : yield* conditions(options.link),
@@ -55,9 +56,15 @@ export const makeNetwork = (
       clock,
       authorities: options.authorities === undefined ? [] : yield* authoritiesOf(options.authorities)
     })
+    ;(yield* CurrentRun)?.networks.push(network)
+    return network
   })
 
-export const netOf = (host: MemoryHost): Net.Service => Net.make(MemoryPlatform.make(host))
+export const netOf = (host: MemoryHost): Net.Service => {
+  const net = Net.make(MemoryPlatform.make(host))
+  host.nets.push(net)
+  return net
+}
 
 const checkClock = (
   options: NetMemory.ClockOptions
@@ -82,7 +89,14 @@ const hostOf = (host: MemoryHost): NetMemory.Host => {
     clock: host.clock,
     setClock: (options) =>
       Effect.map(checkClock(options), ({ drift, offsetMillis }) => host.clock.set(offsetMillis, drift)),
-    start: (program) => programs.start(Effect.withClock(Effect.provideService(program, Net.Net, net), host.clock)),
+    start: (program) =>
+      programs.start(
+        program.pipe(
+          Effect.provideService(Net.Net, net),
+          Effect.provideService(CurrentHost, host.name),
+          Effect.withClock(host.clock)
+        )
+      ),
     crash: programs.crash,
     restart: programs.restart
   }

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { isLocalhost } from "../../../internal/net/specialNames.js"
 import { afterTurn } from "../../../internal/time/eventLoop.js"
+import type * as Net from "../../../Net.js"
 import * as NetAddresses from "../../../NetAddress.js"
 import type { Family, InetAddress, NetAddress } from "../../../NetAddress.js"
 import type { HostAddress } from "../../../NetPlatform.js"
@@ -99,6 +100,8 @@ export class MemoryHost {
   /** Local ports of connections that were made from here, and how many each has. */
   readonly outgoing = new Map<number, number>()
   readonly bound = new Set<MemoryListener>()
+  /** How programs reach the network from here. */
+  readonly nets: Array<Net.Service> = []
   /** What its programs see of the time. */
   readonly clock: HostClock
   isUp = true

@@ -13,7 +13,7 @@ export class MemoryListener implements ListenTransport, Binding, Task {
   readonly reusePort: boolean
   readonly target: ListenTarget
   private readonly owner: MemoryHost
-  private readonly events: ListenEvents
+  readonly listener: ListenEvents
   private failure: Failure | undefined
   private isBound = false
   isClosed = false
@@ -22,7 +22,7 @@ export class MemoryListener implements ListenTransport, Binding, Task {
   constructor(owner: MemoryHost, target: ListenTarget, events: ListenEvents) {
     this.owner = owner
     this.target = target
-    this.events = events
+    this.listener = events
     this.localAddress = target.address
     this.host = target.address._tag === "InetAddress" ? target.address.host : ""
     this.ipv6Only = target.ipv6Only
@@ -56,15 +56,15 @@ export class MemoryListener implements ListenTransport, Binding, Task {
   run(): void {
     if (!this.hasSaid) {
       this.hasSaid = true
-      if (this.failure !== undefined) this.events.failed(this.failure)
-      else if (!this.isClosed) this.events.listening()
+      if (this.failure !== undefined) this.listener.failed(this.failure)
+      else if (!this.isClosed) this.listener.listening()
     }
-    if (this.isClosed) this.events.closed()
+    if (this.isClosed) this.listener.closed()
   }
 
   accept(endpoint: MemoryTransport): void {
     endpoint.accept(this.target.options)
-    this.events.accepted(endpoint)
+    this.listener.accepted(endpoint)
   }
 
   close(): void {

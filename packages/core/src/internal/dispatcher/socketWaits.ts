@@ -1,0 +1,51 @@
+/** Which fibers wait for a socket, and for what. */
+import type { DatagramSocket } from "../../DatagramSocket.js"
+import type { Socket } from "../../Socket.js"
+import type { State } from "../../Status.js"
+import { DatagramEndpoint } from "../datagram/endpoint.js"
+import { StreamSocket } from "../socket/streamSocket.js"
+import type { AnyFiber } from "./dispatcher.js"
+
+/** That a fiber waits for a socket, or for a time. */
+export interface Wait {
+  readonly state: State
+  readonly for: string
+  /** On the clock of the deadlines. */
+  readonly since: number | undefined
+}
+
+export interface SocketWait {
+  readonly fiber: AnyFiber
+  readonly wait: Wait
+}
+
+/** What waits says so when it is asked: fibers keep no state of their own for this. */
+export const socketWaits = (
+  sockets: ReadonlyArray<Socket>,
+  datagramSockets: ReadonlyArray<DatagramSocket>
+): ReadonlyArray<SocketWait> => {
+  const waits: Array<SocketWait> = []
+  const note = (fiber: AnyFiber | undefined, wait: Wait): void => {
+    if (fiber !== undefined && fiber.unsafePoll() === null) waits.push({ fiber, wait })
+  }
+  for (const socket of sockets) {
+    if (!(socket instanceof StreamSocket)) continue
+    for (const { fiber, operation, since } of socket.outbound.waits) {
+      note(fiber, { state: "writing", for: `${operation} on ${socket.name}`, since })
+    }
+    if (socket.inbound.waiting) {
+      note(socket.inbound.reader, {
+        state: "reading",
+        for: `receive on ${socket.name}`,
+        since: socket.inbound.waitingSince
+      })
+    }
+  }
+  for (const socket of datagramSockets) {
+    if (!(socket instanceof DatagramEndpoint)) continue
+    for (const fiber of socket.inbound.readers) {
+      note(fiber, { state: "reading", for: `receive on ${socket.name}`, since: undefined })
+    }
+  }
+  return waits
+}

@@ -1,0 +1,118 @@
+/** Who waits for what when a simulation has stalled. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as HashSet from "effect/HashSet"
+import * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
+import { socketWaits } from "../../../internal/dispatcher/socketWaits.js"
+import { NetListener } from "../../../internal/net/listener.js"
+import { threadOf } from "../../../internal/thread/thread.js"
+import { type AnyFiber, queueWaits } from "../../../internal/thread/waitQueue.js"
+import { CurrentHost, CurrentRun, type SimulationRun } from "./currentRun.js"
+
+export interface Waiter {
+  readonly host: string | undefined
+  readonly thread: string
+  readonly waitsFor: string
+  readonly span: string | undefined
+}
+
+interface Known {
+  readonly host: string
+  readonly waitsFor: string
+}
+
+/** Those that wait for a socket, a datagram or a connection on the networks of the run. */
+const networkWaits = (run: SimulationRun): Effect.Effect<Map<AnyFiber, Known>> =>
+  Effect.gen(function*() {
+    const known = new Map<AnyFiber, Known>()
+    for (const { hosts } of run.networks) {
+      for (const host of hosts.values()) {
+        for (const net of host.nets) {
+          for (const { fiber, wait } of socketWaits(yield* net.sockets, yield* net.datagramSockets)) {
+            known.set(fiber, { host: host.name, waitsFor: wait.for })
+          }
+        }
+        for (const { listener } of host.bound) {
+          if (!(listener instanceof NetListener)) continue
+          const waitsFor = `accept on ${listener.shownAddress}`
+          for (const fiber of listener.accepting) known.set(fiber, { host: host.name, waitsFor })
+        }
+      }
+    }
+    return known
+  })
+
+const get = <I, S>(fiber: AnyFiber, tag: Context.Tag<I, S>): Option.Option<S> =>
+  Context.getOption(fiber.currentContext as Context.Context<I>, tag)
+
+const belongsTo = (run: SimulationRun) => (fiber: AnyFiber): boolean =>
+  Option.getOrUndefined(get(fiber, CurrentRun)) === run
+
+const withDescendants = (fiber: AnyFiber, found: Map<number, AnyFiber>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { id } = fiber.id()
+    if (found.has(id)) return Effect.void
+    found.set(id, fiber)
+    return Effect.flatMap(
+      fiber.children,
+      (children) => Effect.forEach(children, (child) => withDescendants(child, found), { discard: true })
+    )
+  })
+
+/** The fibers of the run in the order of their beginning: how they are called does not depend on what ran before. */
+const fibersOf = (run: SimulationRun): Effect.Effect<ReadonlyArray<AnyFiber>> =>
+  Effect.gen(function*() {
+    const found = new Map<number, AnyFiber>()
+    for (const root of yield* Fiber.roots) if (belongsTo(run)(root)) yield* withDescendants(root, found)
+    return Array.from(found.values()).sort((a, b) => a.id().id - b.id().id)
+  })
+
+const threadWait = (fiber: AnyFiber): string | undefined => {
+  const thread = threadOf(fiber)
+  return thread?.fiber === fiber && thread.isSleeping ? "a wake-up, or the exit" : undefined
+}
+
+const spanOf = (fiber: AnyFiber): string | undefined =>
+  Option.match(get(fiber, Tracer.ParentSpan), {
+    onNone: () => undefined,
+    onSome: (span) => span._tag === "Span" ? span.name : undefined
+  })
+
+/**
+ * Names all that wait in `run`. A fiber that waits for nothing but its own children is left out: what these wait for says
+ * more.
+ */
+export const waiters = (run: SimulationRun): Effect.Effect<ReadonlyArray<Waiter>> =>
+  Effect.gen(function*() {
+    const known = yield* networkWaits(run)
+    const fibers = yield* fibersOf(run)
+    const number = new Map(fibers.map((fiber, index) => [fiber.id().id, index + 1]))
+    const found: Array<Waiter> = []
+    for (const fiber of fibers) {
+      const status = yield* fiber.status
+      if (status._tag !== "Suspended") continue
+      const blockingOn = Array.from(HashSet.values(FiberId.ids(status.blockingOn)))
+      const children = new Set((yield* fiber.children).map((child) => child.id().id))
+      if (blockingOn.length > 0 && blockingOn.every((id) => children.has(id))) continue
+      const numbers = blockingOn.flatMap((id) => number.get(id) ?? [])
+      const network = known.get(fiber)
+      const thread = threadOf(fiber)
+      found.push({
+        host: Option.getOrUndefined(get(fiber, CurrentHost)) ?? network?.host,
+        thread: thread?.fiber === fiber
+          ? thread.name
+          : thread === undefined
+          ? `fiber ${number.get(fiber.id().id)}`
+          : `fiber ${number.get(fiber.id().id)} of ${thread.name}`,
+        waitsFor: network?.waitsFor ?? queueWaits.labelOf(fiber) ?? threadWait(fiber) ??
+          (numbers.length > 0
+            ? `fiber ${numbers.join(", ")}, or what it has to complete`
+            : "an asynchronous result that nothing in the simulation has promised"),
+        span: spanOf(fiber)
+      })
+    }
+    return found
+  })
