@@ -222,7 +222,8 @@ export const running: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copa
 
 /**
  * Serves the connections of `listener`, each in a thread of its own with its own scope. The socket is closed when the
- * handler ends: flushed after success, or when its own peer hung up between two messages; cut after a failure.
+ * handler ends: flushed after success, when its own peer hung up between two messages, and after a failure, unless
+ * `afterFailure` is `"reset"`; cut after an interruption.
  *
  * On a datagram socket the handler runs once, in one thread, and gets the socket: it is the server, for as long as it
  * runs. The socket is not closed when it ends, unless `autoClose` is asked for.

@@ -22,6 +22,20 @@ export interface ServerOptions<out RE = never> {
   readonly maxConnections?: number | undefined
   /** Default true: the socket is closed when its handler ends. With false it is the caller's to close. */
   readonly autoClose?: boolean | undefined
+  /**
+   * How a connection ends whose handler failed, or whose handler's finalizer died. With `autoClose: false` it stays open.
+   *
+   * - `"close"` (default), as in Copas: what was sent is flushed, the connection is half-closed, and the peer gets the
+   *   `linger` time to end its side. The peer cannot tell this from the end after a success, unless the protocol says
+   *   where a message ends.
+   * - `"reset"`: what was sent is flushed to the system, then the connection is reset (RST; RFC 9293, section 3.5.2), which
+   *   the peer sees as a failure. The reset may discard what this system has not transmitted yet, and what the peer's
+   *   system has not delivered. A Unix-domain connection has no reset and is closed.
+   *
+   * A handler that is interrupted has no time to wait: what it sent is handed to the system, then the connection is closed
+   * or reset at once.
+   */
+  readonly afterFailure?: "close" | "reset" | undefined
   /** Gets the failures of this server's handlers in place of the dispatcher's handler. */
   readonly onError?: ErrorHandler<RE> | undefined
 }

@@ -10,6 +10,7 @@ import type { Net } from "../Net.js"
 import type { Case } from "./Case.js"
 import * as Conversations from "./cases/conversations.js"
 import * as Dispatching from "./cases/dispatching.js"
+import * as Failing from "./cases/failing.js"
 import * as Handling from "./cases/handling.js"
 import * as Hardships from "./cases/misbehaving.js"
 import * as Quarrelling from "./cases/randomChurn.js"
@@ -30,6 +31,7 @@ export const cases: ReadonlyArray<Case<Copas | Net>> = [
   ...Scoping.cases,
   ...Serving.cases,
   ...Handling.cases,
+  ...Failing.cases,
   ...Conversations.cases,
   ...Hardships.cases
 ]

@@ -219,14 +219,16 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
-    "C09 leaving the scope after a failure or an interruption cuts the connection without lingering",
+    "C09 leaving the scope after a failure or an interruption sends what was queued and cuts the connection without lingering",
     Effect.forEach(
       [Exit.fail("failed"), Exit.interrupt(Fiber.id(Fiber.void)), Exit.die("died")],
       (exit) =>
         Effect.gen(function*() {
           const { client, scope, server } = yield* inScope()
+          yield* client.send("last\n")
           yield* Scope.close(scope, exit)
           same(yield* isOpen(client), false, "the client is open")
+          same(yield* server.receiveLine(), "last", "what was queued")
           const end = yield* Effect.flip(Effect.asVoid(server.receive()))
           holds(end._tag === "SocketClosed" || end._tag === "SocketBroken", "the peer is told")
         }),

@@ -2,8 +2,12 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Copas from "../../Copas.js"
+import * as Net from "../../Net.js"
+import type { ServerOptions } from "../../Server.js"
 import type { TlsReason } from "../../TlsError.js"
 import type { Certificates } from "../TlsMaterial.js"
+import { failing } from "./failing.js"
 import { begin, failure, holds, listening, same, settled, textOf, turn, until, utf8 } from "./support.js"
 import { because, dialing, fixture, talks, test, type TlsCase, tlsErrorOf } from "./tlsSupport.js"
 
@@ -160,6 +164,34 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
         same(Option.isSome(server.tls), true, "being secure")
         same(yield* server.receiveAll(), utf8("first\n"), "what came")
       })
+    ),
+    ...Object.entries(failing).map(([how, handler]) =>
+      test(
+        `C09 over TLS what a handler sent arrives, and then the end, when it ${how}`,
+        Effect.forEach(
+          ["close", "reset"] as const,
+          (afterFailure) =>
+            Effect.gen(function*() {
+              const context = yield* tls.serverContext()
+              const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, linger: "2 seconds", tls: context })
+              const options: ServerOptions = { afterFailure, onError: () => Effect.void }
+              const server = yield* Copas.addServer(
+                listener,
+                (socket) => Effect.zipRight(socket.receiveLine(), handler(socket)),
+                options
+              )
+              const client = yield* dialing(listener, yield* tls.clientContext())
+              yield* client.send("go\n")
+              same(yield* client.receiveLine(), "500 sorry", "the answer")
+              const end = yield* Effect.flip(client.receive())
+              if (afterFailure === "close") {
+                same([end._tag, Reflect.get(end, "by")], ["SocketClosed", "peer"], "the end")
+              }
+              yield* client.abort
+              yield* Copas.removeServer(server, { interrupt: true })
+            })
+        )
+      )
     )
   ]
 }

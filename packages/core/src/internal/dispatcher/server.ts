@@ -24,6 +24,7 @@ export interface ServerSettings {
   readonly settings: Settings
   readonly maxConnections: number
   readonly autoClose: boolean
+  readonly afterFailure: "close" | "reset"
   readonly onError: ErrorHandler | undefined
 }
 
@@ -172,7 +173,7 @@ export class DispatcherServer implements Server {
     }
     this.dispatcher.connectionEnded(this.name, thread)
     if (this.options.autoClose) {
-      socket.end(exit)
+      socket.end(exit, this.options.afterFailure)
     } else if (!socket.isClosed) {
       // It is the caller's now, and no longer something that is left to do here; cancelAll still finds it.
       this.dispatcher.leftOpen.add(socket)

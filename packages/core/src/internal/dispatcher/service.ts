@@ -89,6 +89,14 @@ export const make = (
         const maxConnections = options.maxConnections === undefined
           ? Infinity
           : yield* Options.count("maxConnections", options.maxConnections, 1)
+        const { afterFailure = "close" } = options
+        if (afterFailure !== "close" && afterFailure !== "reset") {
+          return yield* new InvalidOption({
+            option: "afterFailure",
+            value: JSON.stringify(afterFailure),
+            expected: "\"close\" or \"reset\""
+          })
+        }
         // From here to the start nothing yields: nobody closes it or adds it meanwhile.
         if (own.isClosing) return yield* new ListenerClosed({ address: own.shownAddress })
         if (own.server !== undefined) {
@@ -103,6 +111,7 @@ export const make = (
           settings: { ...own.settings, label: `${name}:client_`, timeouts },
           maxConnections,
           autoClose: options.autoClose ?? true,
+          afterFailure,
           onError: boundHandler(options.onError, runtime.context)
         })
         server.start()

@@ -82,6 +82,8 @@ export class StreamSocket implements Socket, Events {
   isClosing = false
   isReleased = false
   isClosed = false
+  /** The descriptor is released by a reset. */
+  private resetsAtEnd = false
   /** Most sockets never have one. */
   private observers: Observers<TraceEvent> | undefined = undefined
   /** The name, where somebody gave one. */
@@ -384,13 +386,36 @@ export class StreamSocket implements Socket, Events {
     })
   }
 
-  /** After success flushes, half-closes and lingers; after failure or interruption destroys. */
-  end(exit: Exit.Exit<unknown, unknown>): void {
+  /**
+   * Flushes, half-closes and lingers after success, and after a failure where `afterFailure` is `"close"`; with `"reset"`
+   * flushes and resets. Otherwise, and after an interruption, hands what is queued to the system and waits for nothing.
+   */
+  end(exit: Exit.Exit<unknown, unknown>, afterFailure?: "close" | "reset"): void {
     if (Exit.isSuccess(exit) || isNormalEnd(exit, this)) this.finish()
-    else {
+    else if (afterFailure === undefined || Cause.isInterruptedOnly(exit.cause)) this.cut(afterFailure === "reset")
+    else if (afterFailure === "close") this.finish()
+    else this.flushAndReset()
+  }
+
+  /** Hands what is queued to the system and releases the descriptor, also while it lingers. */
+  private cut(byReset: boolean): void {
+    if (!this.isClosing) {
       this.startClosing()
-      this.release()
+      this.resetsAtEnd = byReset
+      this.outbound.flush()
     }
+    this.release()
+  }
+
+  /** The reset waits until the system has everything; a peer that takes nothing gets as long as for a flush. */
+  private flushAndReset(): void {
+    if (this.isClosing) return
+    this.startClosing()
+    this.resetsAtEnd = true
+    this.inbound.discard()
+    this.outbound.flush()
+    if (this.failure !== undefined || this.settings.linger === 0 || this.outbound.pending === 0) this.release()
+    else this.scheduleLinger()
   }
 
   /**
@@ -432,7 +457,9 @@ export class StreamSocket implements Socket, Events {
 
   /** The system took more of what was sent: a slow peer may go on being slow. */
   onProgress(): void {
-    if (this.linger !== undefined && !this.isReleased) this.scheduleLinger()
+    if (this.linger === undefined || this.isReleased) return
+    if (this.resetsAtEnd && this.outbound.pending === 0) this.release()
+    else this.scheduleLinger()
   }
 
   onSendEnd(): void {
@@ -443,7 +470,8 @@ export class StreamSocket implements Socket, Events {
   release(): void {
     if (this.isReleased) return
     this.isReleased = true
-    this.transport.destroy()
+    if (this.resetsAtEnd) this.transport.reset()
+    else this.transport.destroy()
   }
 }
 
