@@ -66,6 +66,9 @@ describe("locks and semaphores", () => {
 describe("queues", () => {
   it("C30 a queue knows its items, and pushing another kind does not compile", () => {
     expect(queue.pop()).type.toBe<Effect.Effect<number, WorkQueue.QueueTimeout | WorkQueue.QueueDestroyed>>()
+    expect(queue.pop({ timeout: 1 })).type.toBe<
+      Effect.Effect<number, WorkQueue.QueueTimeout | WorkQueue.QueueDestroyed | SocketError.InvalidOption>
+    >()
     expect(queue.poll).type.toBe<Effect.Effect<Option.Option<number>, WorkQueue.QueueDestroyed>>()
     expect(queue.push).type.not.toBeCallableWith("text")
     expect(WorkQueue.make<string>()).type.toBe<

@@ -27,7 +27,7 @@ import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { within } from "./internal/text.js"
 import { forgetEnded, type Hold, LockHolds, remember } from "./internal/thread/lockHolds.js"
 import type { Request } from "./internal/thread/waitQueue.js"
-import * as TimeoutOptions from "./internal/time/timeouts.js"
+import * as OptionValues from "./internal/time/optionValues.js"
 import { yieldsSoon } from "./internal/yielding.js"
 import type { InvalidOption } from "./SocketError.js"
 
@@ -195,7 +195,7 @@ class LockImpl implements Lock {
   ): Effect.Effect<A, E | InvalidOption, R> {
     return options?.timeout === undefined
       ? use(this.timeoutMillis)
-      : Effect.flatMap(TimeoutOptions.millis("timeout", options.timeout), use)
+      : Effect.flatMap(OptionValues.millis("timeout", options.timeout), use)
   }
 
   /** Waits for at most `millis`; `before` is what it waited already, in a queue that is no more. */
@@ -353,7 +353,7 @@ export const isLock = (u: unknown): u is Lock => Predicate.hasProperty(u, TypeId
  * ```
  */
 export const make = (options: Options = {}): Effect.Effect<Lock, InvalidOption> =>
-  Effect.map(TimeoutOptions.millis("timeout", options.timeout ?? "10 seconds"), (timeoutMillis) => {
+  Effect.map(OptionValues.millis("timeout", options.timeout ?? "10 seconds"), (timeoutMillis) => {
     lastNumber += 1
     return new LockImpl(options.name ?? `lock_${lastNumber}`, timeoutMillis, options.reentrant ?? true)
   })

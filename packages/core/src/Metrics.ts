@@ -17,6 +17,7 @@ import * as MetricState from "effect/MetricState"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
+import { millisOrDie } from "./internal/time/optionValues.js"
 import type { Totals } from "./Status.js"
 
 const counter = (name: string, description: string): Metric.Metric.Counter<number> =>
@@ -181,7 +182,8 @@ export const layer = (
   Layer.scopedDiscard(Effect.gen(function*() {
     const copas = yield* Copas.Copas
     yield* Effect.addFinalizer(() => Effect.provideService(collect, Copas.Copas, copas))
-    yield* Effect.forkScoped(Effect.repeat(collect, Schedule.spaced(options?.every ?? "10 seconds")))
+    const every = yield* millisOrDie("every", options?.every ?? "10 seconds")
+    yield* Effect.forkScoped(Effect.repeat(collect, Schedule.spaced(every)))
   }))
 
 /**

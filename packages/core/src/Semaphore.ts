@@ -10,7 +10,7 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
@@ -20,9 +20,9 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { type AnyFiber, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
-import * as TimeoutOptions from "./internal/time/timeouts.js"
+import { aCount, invalid, isCount, millis, millisOf, wrongDuration } from "./internal/time/optionValues.js"
 import { yieldsSoon } from "./internal/yielding.js"
-import { InvalidOption } from "./SocketError.js"
+import type { InvalidOption } from "./SocketError.js"
 
 /**
  * @since 0.1.0
@@ -187,7 +187,7 @@ class SemaphoreImpl implements Semaphore {
   }
 
   private wait(fiber: AnyFiber, isInterruptible: boolean, permits: number, options: TakeOptions | undefined) {
-    if (!Number.isSafeInteger(permits) || permits < 0) return invalidPermits(permits)
+    if (!isCount(permits, 0)) return invalidPermits(permits)
     if (permits > this.max && !this.line.isDestroyed) {
       return Effect.fail(
         withoutTrace(() =>
@@ -195,7 +195,8 @@ class SemaphoreImpl implements Semaphore {
         )
       )
     }
-    const millis = options?.timeout === undefined ? this.timeoutMillis : Duration.toMillis(options.timeout)
+    const millis = options?.timeout === undefined ? this.timeoutMillis : millisOf(options.timeout)
+    if (millis === undefined) return Effect.fail(wrongTimeout(options)!)
     const request: Request<void, SemaphoreTimeout | SemaphoreDestroyed> = {
       taken: () => undefined,
       timedOut: () =>
@@ -236,7 +237,7 @@ class SemaphoreImpl implements Semaphore {
 
   give(permits = 1): Effect.Effect<void, SemaphoreDestroyed | TooManyPermits | InvalidOption> {
     return this.ifAlive<void, TooManyPermits | InvalidOption>(() => {
-      if (!(permits === Infinity || (Number.isSafeInteger(permits) && permits >= 0))) return invalidPermits(permits)
+      if (!(permits === Infinity || isCount(permits, 0))) return invalidPermits(permits)
       return this.put(permits) ? Exit.void : Effect.fail(
         new TooManyPermits({ semaphore: this.name, operation: "give", permits, max: this.max }, unchecked)
       )
@@ -251,7 +252,7 @@ class SemaphoreImpl implements Semaphore {
     then: () => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | TakeError, R> {
     return Effect.suspend((): Effect.Effect<A, E | TakeError, R> => {
-      const isValid = Number.isSafeInteger(permits) && permits >= 0
+      const isValid = isCount(permits, 0) && wrongTimeout(options) === undefined
       if (isValid && !this.line.isDestroyed && this.line.tryTake(permits)) return then()
       return Effect.flatMap(restore(this.take(permits, options)), then)
     })
@@ -294,8 +295,11 @@ class SemaphoreImpl implements Semaphore {
   }
 }
 
+const wrongTimeout = (options: TakeOptions | undefined): InvalidOption | undefined =>
+  options?.timeout === undefined ? undefined : wrongDuration("timeout", options.timeout)
+
 const invalidPermits = (permits: number): Effect.Effect<never, InvalidOption> =>
-  Effect.fail(new InvalidOption({ option: "permits", value: String(permits), expected: "a whole number, at least 0" }))
+  Effect.fail(invalid("permits", permits, aCount(0)))
 
 /**
  * @since 0.1.0
@@ -309,16 +313,14 @@ const countOption = (
   least: number,
   most: number
 ): Effect.Effect<number, InvalidOption> =>
-  value === Infinity && most === Infinity || Number.isSafeInteger(value) && value >= least && value <= most
+  value === Infinity && most === Infinity || isCount(value, least) && value <= most
     ? Effect.succeed(value)
     : Effect.fail(
-      new InvalidOption({
+      invalid(
         option,
-        value: String(value),
-        expected: most === Infinity
-          ? `a whole number, at least ${least}, or Infinity`
-          : `a whole number from ${least} to ${most}`
-      })
+        value,
+        most === Infinity ? `${aCount(least)}, or Infinity` : `a whole number from ${least} to ${most}`
+      )
     )
 
 /**
@@ -346,7 +348,7 @@ export const make = (options: Options): Effect.Effect<Semaphore, InvalidOption> 
   Effect.gen(function*() {
     const max = yield* countOption("max", options.max, 1, Infinity)
     const start = yield* countOption("start", options.start ?? 0, 0, max)
-    const timeoutMillis = yield* TimeoutOptions.millis("timeout", options.timeout ?? "10 seconds")
+    const timeoutMillis = yield* millis("timeout", options.timeout ?? "10 seconds")
     lastNumber += 1
     return new SemaphoreImpl(options.name ?? `semaphore_${lastNumber}`, max, start, timeoutMillis)
   })

@@ -18,6 +18,7 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
+import { aCount, invalid, isCount } from "./internal/time/optionValues.js"
 import { SocketTypeId } from "./internal/typeIds.js"
 import type { NetAddress } from "./NetAddress.js"
 import {
@@ -245,7 +246,10 @@ export interface StreamOptions {
  * @category conversions
  */
 export const stream = (self: Socket, options?: StreamOptions): Stream.Stream<Uint8Array, ReceiveError> => {
-  if (options?.length !== undefined) return streamLength(self, options.length)
+  const length = options?.length
+  if (length !== undefined) {
+    return isCount(length, 0) ? streamLength(self, length) : Stream.die(invalid("length", length, aCount(0)))
+  }
   const pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<ReceiveError>> = Effect.mapBoth(self.receive(), {
     onFailure: (error) => isEndOfConversation(error) ? Option.none() : Option.some(error),
     onSuccess: (chunk) => Chunk.of(chunk)

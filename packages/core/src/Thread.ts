@@ -19,6 +19,7 @@ import type { DatagramSocket } from "./DatagramSocket.js"
 import { Sleeper } from "./internal/thread/sleeper.js"
 import { CurrentThread, type DispatcherThread } from "./internal/thread/thread.js"
 import { forClock } from "./internal/time/deadlines.js"
+import { millisOf, wrongDuration } from "./internal/time/optionValues.js"
 import type { Socket } from "./Socket.js"
 
 /**
@@ -87,13 +88,15 @@ const sleep = (millis: number): Effect.Effect<Duration.Duration> =>
 /**
  * Sleeps for `duration`, or until `wakeup`; gives the time slept. A pause of zero lets the other threads run once.
  *
- * Follows Effect's `Clock`, on the dispatcher's shared timer. *Interruption* ends it at once.
+ * Follows Effect's `Clock`, on the dispatcher's shared timer. What is no duration, or a negative one, is a mistake of the
+ * program: the effect dies with an `InvalidOption`. *Interruption* ends it at once.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const pause = (duration: Duration.DurationInput): Effect.Effect<Duration.Duration> => {
-  const millis = Duration.toMillis(duration)
+  const millis = millisOf(duration)
+  if (millis === undefined) return Effect.die(wrongDuration("duration", duration))
   return millis > 0 ? sleep(millis) : Effect.as(Effect.yieldNow(), Duration.zero)
 }
 

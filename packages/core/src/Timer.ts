@@ -18,7 +18,7 @@ import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import { reported } from "./internal/thread/reporting.js"
 import { partyOf } from "./internal/thread/waitQueue.js"
-import * as TimeoutOptions from "./internal/time/timeouts.js"
+import { millis } from "./internal/time/optionValues.js"
 import type { InvalidOption } from "./SocketError.js"
 import * as Thread from "./Thread.js"
 
@@ -157,7 +157,7 @@ class TimerImpl<P, E, R, RE> implements Timer {
 const initialDelayOf = (options: ArmOptions | undefined, delay: number): Effect.Effect<number, InvalidOption> =>
   options?.initialDelay === undefined
     ? Effect.succeed(delay)
-    : TimeoutOptions.millis("initialDelay", options.initialDelay)
+    : millis("initialDelay", options.initialDelay)
 
 /**
  * @since 0.1.0
@@ -204,7 +204,7 @@ export const make = <P = undefined, E = never, R = never, RE = never>(
   options: Options<P, E, R, RE>
 ): Effect.Effect<Timer, InvalidOption, Copas.Copas | Exclude<R | RE, Scope.Scope>> =>
   Effect.gen(function*() {
-    const delay = yield* TimeoutOptions.millis("delay", options.delay)
+    const delay = yield* millis("delay", options.delay)
     const runtime = yield* Effect.runtime<Copas.Copas | Exclude<R | RE, Scope.Scope>>()
     lastNumber += 1
     const timer = new TimerImpl(options.name ?? `copas_timer_${lastNumber}`, options, runtime, delay)

@@ -10,7 +10,7 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -24,7 +24,7 @@ import { Fifo } from "./internal/thread/fifo.js"
 import { reported } from "./internal/thread/reporting.js"
 import type { DispatcherThread } from "./internal/thread/thread.js"
 import { type Request, WaitQueue } from "./internal/thread/waitQueue.js"
-import * as TimeoutOptions from "./internal/time/timeouts.js"
+import { millis, millisOf, wrongDuration } from "./internal/time/optionValues.js"
 import { yieldsSoon } from "./internal/yielding.js"
 import type { InvalidOption } from "./SocketError.js"
 import type { ErrorHandler, Thread } from "./Thread.js"
@@ -118,6 +118,15 @@ export interface Options {
  * @since 0.1.0
  * @category models
  */
+export interface PopOptions {
+  /** In place of the queue's own time-out. Zero: at once, or not at all. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
 export interface FinishOptions {
   /** In place of the queue's own time-out. */
   readonly timeout?: Duration.DurationInput | undefined
@@ -142,9 +151,10 @@ export interface WorkQueue<in out A> {
    *
    * *Interruption* leaves the line, and loses no item.
    */
-  readonly pop: (
-    options?: { readonly timeout?: Duration.DurationInput | undefined }
-  ) => Effect.Effect<A, QueueTimeout | QueueDestroyed>
+  readonly pop: {
+    (): Effect.Effect<A, QueueTimeout | QueueDestroyed>
+    (options: PopOptions | undefined): Effect.Effect<A, QueueTimeout | QueueDestroyed | InvalidOption>
+  }
 
   /** The first item, if there is one that nobody else waits for. *Interruption* loses no item. */
   readonly poll: Effect.Effect<Option.Option<A>, QueueDestroyed>
@@ -176,7 +186,10 @@ export interface WorkQueue<in out A> {
    *
    * *Interruption* ends the wait; the queue goes on stopping.
    */
-  readonly finish: (options?: FinishOptions) => Effect.Effect<void, QueueTimeout | QueueDestroyed>
+  readonly finish: {
+    (): Effect.Effect<void, QueueTimeout | QueueDestroyed>
+    (options: FinishOptions | undefined): Effect.Effect<void, QueueTimeout | QueueDestroyed | InvalidOption>
+  }
 
   /**
    * Ends the queue at once and gives up what is in it. Everyone who waits, or comes later, gets `QueueDestroyed`; workers
@@ -221,10 +234,14 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
 
   private readonly popDefault: Effect.Effect<A, QueueTimeout | QueueDestroyed>
 
-  pop(
-    options?: { readonly timeout?: Duration.DurationInput | undefined }
-  ): Effect.Effect<A, QueueTimeout | QueueDestroyed> {
-    return options?.timeout === undefined ? this.popDefault : this.popWithin(Duration.toMillis(options.timeout))
+  pop(): Effect.Effect<A, QueueTimeout | QueueDestroyed>
+  pop(options: PopOptions | undefined): Effect.Effect<A, QueueTimeout | QueueDestroyed | InvalidOption>
+  pop(options?: PopOptions): Effect.Effect<A, QueueTimeout | QueueDestroyed | InvalidOption> {
+    if (options?.timeout === undefined) return this.popDefault
+    const timeout = millisOf(options.timeout)
+    return timeout === undefined
+      ? Effect.fail(wrongDuration("timeout", options.timeout)!)
+      : this.popWithin(timeout)
   }
 
   private popWithin(millis: number): Effect.Effect<A, QueueTimeout | QueueDestroyed> {
@@ -297,8 +314,11 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
     if (this.items.size === 0) this.end()
   }
 
-  finish(options: FinishOptions = {}): Effect.Effect<void, QueueTimeout | QueueDestroyed> {
-    const millis = options.timeout === undefined ? this.timeoutMillis : Duration.toMillis(options.timeout)
+  finish(): Effect.Effect<void, QueueTimeout | QueueDestroyed>
+  finish(options: FinishOptions | undefined): Effect.Effect<void, QueueTimeout | QueueDestroyed | InvalidOption>
+  finish(options: FinishOptions = {}): Effect.Effect<void, QueueTimeout | QueueDestroyed | InvalidOption> {
+    const millis = options.timeout === undefined ? this.timeoutMillis : millisOf(options.timeout)
+    if (millis === undefined) return Effect.fail(wrongDuration("timeout", options.timeout)!)
     const request: Request<void, QueueTimeout | QueueDestroyed> = {
       taken: () => undefined,
       timedOut: () => {
@@ -393,7 +413,7 @@ export const isWorkQueue = (u: unknown): u is WorkQueue<unknown> => Predicate.ha
  * ```
  */
 export const make = <A>(options: Options = {}): Effect.Effect<WorkQueue<A>, InvalidOption> =>
-  Effect.map(TimeoutOptions.millis("timeout", options.timeout ?? "10 seconds"), (timeoutMillis) => {
+  Effect.map(millis("timeout", options.timeout ?? "10 seconds"), (timeoutMillis) => {
     lastNumber += 1
     return new WorkQueueImpl<A>(options.name ?? `copas_queue_${lastNumber}`, timeoutMillis)
   })

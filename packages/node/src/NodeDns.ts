@@ -216,8 +216,8 @@ export const layerWith = (options: Options): Layer.Layer<Dns.Dns, InvalidOption>
       if (!(millis >= 1 && millis <= 0x7fffffff)) {
         return yield* new InvalidOption({
           option: "timeout",
-          value: String(timeout),
-          expected: "above zero and finite"
+          value: typeof timeout === "string" ? JSON.stringify(timeout) : String(timeout),
+          expected: `a duration above zero that is not infinite: milliseconds as a number, or text such as "5 seconds"`
         })
       }
       if (tries !== undefined && !(Number.isInteger(tries) && tries >= 1)) {

@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -17,6 +17,7 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import { queueWaits } from "../internal/thread/waitQueue.js"
 import * as AfterTurn from "../internal/time/eventLoop.js"
+import { millisOf, wrongDuration } from "../internal/time/optionValues.js"
 import { CurrentRun, SimulationRun } from "./internal/simulation/currentRun.js"
 import { CurrentSeed } from "./internal/simulation/seed.js"
 import { SimulationScheduler } from "./internal/simulation/simulationScheduler.js"
@@ -201,7 +202,9 @@ export const run = <A, E, R>(
   Effect.flatMap(Effect.runtime<R>(), (runtime) => {
     const seed = options?.seed ?? 0
     const start = options?.startMillis ?? 0
-    const limit = start + (options?.maxTime === undefined ? Infinity : Duration.toMillis(options.maxTime))
+    const maxTime = options?.maxTime === undefined ? Infinity : millisOf(options.maxTime)
+    if (maxTime === undefined) return Effect.die(wrongDuration("maxTime", options?.maxTime))
+    const limit = start + maxTime
     const clock = SimulationClock.make(start)
     const scheduler = new SimulationScheduler()
     const current = new SimulationRun()

@@ -1,10 +1,8 @@
 import * as Effect from "effect/Effect"
 import type { CommonOptions, DatagramOptions, MembershipOptions } from "../../DatagramSocket.js"
 import { type Family, familyOf } from "../../NetAddress.js"
-import { InvalidOption } from "../../SocketError.js"
-
-const invalid = (option: string, value: unknown, expected: string): InvalidOption =>
-  new InvalidOption({ option, value: typeof value === "string" ? JSON.stringify(value) : String(value), expected })
+import type { InvalidOption } from "../../SocketError.js"
+import { invalid } from "../time/optionValues.js"
 
 /** Every option of a datagram socket, in the order in which they are set. */
 export const names = [

@@ -1,10 +1,11 @@
 import * as Effect from "effect/Effect"
 import type { InetAddress } from "../../NetAddress.js"
 import * as NetAddress from "../../NetAddress.js"
-import { type DatagramSendError, InvalidOption } from "../../SocketError.js"
+import type { DatagramSendError } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { Deadline } from "../time/deadlines.js"
+import { invalid } from "../time/optionValues.js"
 import type { DatagramEndpoint } from "./endpoint.js"
 import { Sender } from "./sender.js"
 
@@ -144,7 +145,7 @@ export class DatagramOutbound {
     return Number.isInteger(to.port) && to.port > 0 && to.port <= 65535
       ? undefined
       : Effect.fail(
-        new InvalidOption({ option: "port", value: String(to.port), expected: "a whole number from 1 to 65535" })
+        invalid("port", to.port, "a whole number from 1 to 65535")
       )
   }
 

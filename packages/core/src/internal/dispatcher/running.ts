@@ -8,6 +8,7 @@ import * as Scope from "effect/Scope"
 import { Sleeper } from "../thread/sleeper.js"
 import { threadOf } from "../thread/thread.js"
 import { Deadline, forClock } from "../time/deadlines.js"
+import { millisOf, millisOrDie, wrongDuration } from "../time/optionValues.js"
 import type { Dispatcher } from "./dispatcher.js"
 
 export const run = <A, E, R>(
@@ -61,7 +62,8 @@ export const step = (
 ): Effect.Effect<boolean> =>
   Effect.withFiberRuntime((fiber) => {
     const { scheduler } = dispatcher
-    const millis = Duration.toMillis(timeout)
+    const millis = millisOf(timeout)
+    if (millis === undefined) return Effect.die(wrongDuration("timeout", timeout))
     // The step in which this very thread runs does not count: it is over when the next one begins.
     const own = scheduler.isStepping ? scheduler.steps + 1 : 0
     if (millis === 0 && (own === 0 ? scheduler.isIdle : !scheduler.hasReady)) return Effect.succeed(false)
@@ -118,10 +120,11 @@ export const waitForExit = (dispatcher: Dispatcher): Effect.Effect<void> =>
 
 export const drain = (dispatcher: Dispatcher, within: Duration.DurationInput): Effect.Effect<boolean> =>
   Effect.gen(function*() {
+    const millis = yield* millisOrDie("within", within)
     yield* exit(dispatcher)
     dispatcher.running += 1
     // A drain belongs into a finalizer, which is uninterruptible, and its limit must hold there.
-    const ended = yield* Effect.timeoutOption(Effect.interruptible(dispatcher.finish), within).pipe(
+    const ended = yield* Effect.timeoutOption(Effect.interruptible(dispatcher.finish), millis).pipe(
       Effect.ensuring(Effect.sync(() => {
         dispatcher.running -= 1
       }))

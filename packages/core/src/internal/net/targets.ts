@@ -1,18 +1,14 @@
 import * as Effect from "effect/Effect"
 import { type Family, familyOf, format, formatHostPort, unix } from "../../NetAddress.js"
 import type { ListenTarget } from "../../NetPlatform.js"
-import { InvalidOption } from "../../SocketError.js"
+import type { InvalidOption } from "../../SocketError.js"
 import type { ConnectOptions, ListenOptions } from "../../SocketOptions.js"
+import { count, invalid } from "../time/optionValues.js"
 
 const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
-  Effect.fail(
-    new InvalidOption({ option, value: typeof value === "string" ? JSON.stringify(value) : String(value), expected })
-  )
+  Effect.fail(invalid(option, value, expected))
 
-export const count = (option: string, value: number, least: number): Effect.Effect<number, InvalidOption> =>
-  Number.isSafeInteger(value) && value >= least
-    ? Effect.succeed(value)
-    : refuse(option, value, `a whole number, at least ${least}`)
+export { count }
 
 export const port = (option: string, value: number, least: number): Effect.Effect<number, InvalidOption> =>
   Number.isInteger(value) && value >= least && value <= 65535

@@ -1,12 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { LineOptions } from "../../Socket.js"
-import {
-  InvalidOption,
-  isEndOfConversation,
-  LineTooLong,
-  MessageTooLong,
-  type ReceiveError
-} from "../../SocketError.js"
+import { isEndOfConversation, LineTooLong, MessageTooLong, type ReceiveError } from "../../SocketError.js"
+import { aCount, invalid, isCount } from "../time/optionValues.js"
 import type { Inbound } from "./inbound.js"
 import * as SocketFailure from "./socketFailure.js"
 
@@ -18,11 +13,9 @@ const carriageReturn = 13
 
 const encoder = new TextEncoder()
 
-const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
-
-/** A wrong bound is a mistake of the program, not of the peer, and no program can go on from it. */
+/** A wrong bound is a mistake of the program, not of the peer, and no program can continue from it. */
 const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never> =>
-  Effect.die(new InvalidOption({ option, value: String(value), expected }))
+  Effect.die(invalid(option, value, expected))
 
 const takeArrived = (inbound: Inbound): Effect.Effect<Uint8Array> | undefined =>
   inbound.buffer.size === 0 ? undefined : Effect.succeed(inbound.buffer.takeChunk(Infinity))
@@ -32,7 +25,7 @@ export const receive = (
   maxBytes: number | undefined
 ): Effect.Effect<Uint8Array, ReceiveError> => {
   if (maxBytes === undefined) return inbound.read(takeArrived, 0)
-  if (!isCount(maxBytes) || maxBytes === 0) return refuse("maxBytes", maxBytes, "a whole number above zero")
+  if (!isCount(maxBytes, 1)) return refuse("maxBytes", maxBytes, aCount(1))
   return inbound.read(
     ({ buffer }) => buffer.size === 0 ? undefined : Effect.succeed(buffer.takeChunk(maxBytes)),
     0
@@ -73,7 +66,7 @@ export const receiveLine = (
 ): Effect.Effect<string, ReceiveError | LineTooLong> => {
   if (options === undefined) return inbound.read(takeDefaultLine, defaultMaxLength + 2)
   const { encoding = "utf-8", maxLength = defaultMaxLength } = options
-  if (!isCount(maxLength)) return refuse("maxLength", maxLength, "a whole number that is not negative")
+  if (!isCount(maxLength, 0)) return refuse("maxLength", maxLength, aCount(0))
   return inbound.read((self) => takeLine(self, maxLength, encoding), maxLength + 2)
 }
 
@@ -136,7 +129,7 @@ const endNormally = <E, R>({ socket }: Inbound, loop: Effect.Effect<never, E, R>
   Effect.catchAll(loop, (error) => isEndOfConversation(error, socket) ? Effect.void : Effect.fail(error))
 
 export const receiveExactly = (inbound: Inbound, length: number): Effect.Effect<Uint8Array, ReceiveError> => {
-  if (!isCount(length)) return refuse("length", length, "a whole number that is not negative")
+  if (!isCount(length, 0)) return refuse("length", length, aCount(0))
   if (length === 0) return Effect.succeed(SocketFailure.noBytes)
   return inbound.read(
     ({ buffer }) => buffer.size < length ? undefined : Effect.succeed(buffer.take(length)),
@@ -148,7 +141,7 @@ export const receiveAll = (
   inbound: Inbound,
   maxBytes = defaultMaxBytes
 ): Effect.Effect<Uint8Array, ReceiveError | MessageTooLong> => {
-  if (!isCount(maxBytes)) return refuse("maxBytes", maxBytes, "a whole number that is not negative")
+  if (!isCount(maxBytes, 0)) return refuse("maxBytes", maxBytes, aCount(0))
   return inbound.read((self): Effect.Effect<Uint8Array, MessageTooLong> | undefined => {
     const { buffer, ended, socket } = self
     if (buffer.size > maxBytes) {
@@ -163,9 +156,9 @@ export const receiveUntil = (
   delimiter: string | Uint8Array,
   maxLength = defaultMaxLength
 ): Effect.Effect<Uint8Array, ReceiveError | LineTooLong> => {
-  if (!isCount(maxLength)) return refuse("maxLength", maxLength, "a whole number that is not negative")
+  if (!isCount(maxLength, 0)) return refuse("maxLength", maxLength, aCount(0))
   const mark = typeof delimiter === "string" ? encoder.encode(delimiter) : delimiter.slice()
-  if (mark.length === 0) return refuse("delimiter", "empty", "at least one byte")
+  if (mark.length === 0) return refuse("delimiter", "", "at least one byte")
   return inbound.read((self): Effect.Effect<Uint8Array, LineTooLong> | undefined => {
     const { buffer } = self
     const end = buffer.indexOf(mark)

@@ -1,19 +1,15 @@
-import * as Duration from "effect/Duration"
-import { InvalidOption } from "../../SocketError.js"
+import type { InvalidOption } from "../../SocketError.js"
 import type { SocketOptions } from "../../SocketOptions.js"
+import { invalid, isCount, millisOf } from "../time/optionValues.js"
 
 const isWholeSecond = (value: unknown): boolean => {
-  try {
-    const millis = Duration.toMillis(Duration.decode(value as Duration.DurationInput))
-    return millis >= 1000 && Number.isFinite(millis)
-  } catch {
-    return false
-  }
+  const millis = millisOf(value)
+  return millis !== undefined && millis >= 1000 && millis !== Infinity
 }
 
-const isAboveZero = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0
+const isAboveZero = (value: unknown): boolean => isCount(value, 1)
 
-const seconds = "at least one second, and finite"
+const seconds = `a duration of at least one second that is not infinite, such as "1 minute"`
 const aboveZero = "a whole number above zero"
 
 type Rule = readonly [expected: string, isRight: (value: unknown) => boolean]
@@ -35,12 +31,10 @@ const rules: { readonly [K in keyof SocketOptions]-?: Rule } = {
 /** Every option of a stream socket. */
 export const names = Object.keys(rules) as ReadonlyArray<keyof SocketOptions>
 
-const shown = (value: unknown): string => typeof value === "string" ? JSON.stringify(value) : String(value)
-
 /** Says why `value` is none for the option, on any platform. */
 export const wrong = (option: keyof SocketOptions, value: unknown): InvalidOption | undefined => {
   const [expected, isRight] = rules[option]
-  return isRight(value) ? undefined : new InvalidOption({ option, value: shown(value), expected })
+  return isRight(value) ? undefined : invalid(option, value, expected)
 }
 
 /** Says which of the options that are given is wrong. */

@@ -1,7 +1,8 @@
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { InvalidOption } from "../../SocketError.js"
+import type { InvalidOption } from "../../SocketError.js"
 import type { Timeouts } from "../../SocketOptions.js"
+import { millis } from "./optionValues.js"
 
 /** The three time-outs in milliseconds; `Infinity` where there is none. */
 export interface Millis {
@@ -12,29 +13,7 @@ export interface Millis {
 
 export const none: Millis = { connect: Infinity, send: Infinity, receive: Infinity }
 
-/**
- * A duration in milliseconds. Effect takes a negative duration for zero; in a time-out it is a mistake, so it is refused.
- */
-export const millis = (option: string, input: Duration.DurationInput): Effect.Effect<number, InvalidOption> => {
-  const value = decoded(input)
-  return value === undefined
-    ? Effect.fail(
-      new InvalidOption({ option, value: String(input), expected: "a duration that is not negative, or infinity" })
-    )
-    : Effect.succeed(value)
-}
-
-const decoded = (input: Duration.DurationInput): number | undefined => {
-  if (typeof input === "number") return input >= 0 ? input : undefined
-  if (typeof input === "bigint" && input < 0n) return undefined
-  if (typeof input === "string" && input.trimStart().startsWith("-")) return undefined
-  try {
-    const value = Duration.toMillis(Duration.decode(input))
-    return Number.isNaN(value) ? undefined : value
-  } catch {
-    return undefined
-  }
-}
+export { millis }
 
 /** `base` with the time-outs that `timeouts` names; `null` unsets one. */
 export const change = (

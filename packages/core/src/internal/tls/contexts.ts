@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { InvalidOption, UnsupportedOption } from "../../SocketError.js"
+import { type InvalidOption, UnsupportedOption } from "../../SocketError.js"
 import type {
   ClientContext,
   ClientOptions,
@@ -10,6 +10,7 @@ import type {
 import type { TlsError } from "../../TlsError.js"
 import type { TlsPlatform } from "../../TlsTransport.js"
 import type { NetState } from "../netState.js"
+import { count } from "../time/optionValues.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { TlsContextTypeId } from "../typeIds.js"
 
@@ -21,16 +22,8 @@ type PlatformTls = Effect.Effect<TlsPlatform, UnsupportedOption>
 
 const checkCommon = (options: CommonContextOptions): Effect.Effect<number, InvalidOption> => {
   const { maxDepth } = options
-  if (maxDepth !== undefined && !(Number.isInteger(maxDepth) && maxDepth >= 0)) {
-    return Effect.fail(
-      new InvalidOption({
-        option: "maxDepth",
-        value: String(maxDepth),
-        expected: "a whole number that is not negative"
-      })
-    )
-  }
-  return TimeoutOptions.millis("handshakeTimeout", options.handshakeTimeout ?? defaultTimeout)
+  const timeout = TimeoutOptions.millis("handshakeTimeout", options.handshakeTimeout ?? defaultTimeout)
+  return maxDepth === undefined ? timeout : Effect.zipRight(count("maxDepth", maxDepth, 0), timeout)
 }
 
 /** What the platform keeps has keys in it: it is not enumerable, so that no log and no JSON shows it. */
@@ -64,6 +57,8 @@ export const serverContext = (
   Effect.gen(function*() {
     const tls = yield* platform
     const handshakeTimeoutMillis = yield* checkCommon(options)
+    const lifetime = options.tickets === false ? undefined : options.tickets?.lifetime
+    if (lifetime !== undefined) yield* TimeoutOptions.millis("tickets.lifetime", lifetime)
     const native = yield* tls.serverContext(options)
     return new Context("server", handshakeTimeoutMillis, native)
   })

@@ -270,7 +270,7 @@ const refuse = (
   // The system counts in seconds; Node cuts what is over.
   return Duration.toMillis(Duration.decode(value as Duration.DurationInput)) % 1000 === 0
     ? undefined
-    : new InvalidOption({ option: name, value: String(value), expected: "whole seconds" })
+    : new InvalidOption({ option: name, value: JSON.stringify(value), expected: `whole seconds, such as "2 seconds"` })
 }
 
 const names = [

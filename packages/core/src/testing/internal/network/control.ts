@@ -3,6 +3,7 @@ import * as Layer from "effect/Layer"
 import type { Certificate } from "../../../Certificate.js"
 import * as Options from "../../../internal/net/targets.js"
 import { forClock } from "../../../internal/time/deadlines.js"
+import { invalid } from "../../../internal/time/optionValues.js"
 import * as TimeoutOptions from "../../../internal/time/timeouts.js"
 import * as Net from "../../../Net.js"
 import { familyOf } from "../../../NetAddress.js"
@@ -19,7 +20,7 @@ import * as MemoryPlatform from "./platform.js"
 import type { MemoryTransport } from "./transport.js"
 
 const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
-  Effect.fail(new InvalidOption({ option, value: JSON.stringify(value) ?? String(value), expected }))
+  Effect.fail(invalid(option, value, expected))
 
 const checkChunks = (chunks: NetMemory.Chunks): Effect.Effect<NetMemory.Chunks, InvalidOption> =>
   chunks === "joined" || chunks === "asSent" || chunks === "random"

@@ -1,7 +1,8 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { invalid } from "../../../internal/time/optionValues.js"
 import * as TimeoutOptions from "../../../internal/time/timeouts.js"
-import { InvalidOption } from "../../../SocketError.js"
+import type { InvalidOption } from "../../../SocketError.js"
 import type { LinkOptions } from "../../NetMemory.js"
 import type { MemoryHost } from "./host.js"
 import type { Network } from "./network.js"
@@ -17,7 +18,7 @@ export interface Conditions {
 export const ideal: Conditions = { latency: 0, jitter: 0, loss: 0, bytesPerMillisecond: Infinity }
 
 const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
-  Effect.fail(new InvalidOption({ option, value: String(value), expected }))
+  Effect.fail(invalid(option, value, expected))
 
 const finite = (option: string, input: Duration.DurationInput | undefined): Effect.Effect<number, InvalidOption> =>
   Effect.gen(function*() {

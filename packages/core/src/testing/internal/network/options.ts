@@ -1,6 +1,7 @@
 import * as Duration from "effect/Duration"
 import { names } from "../../../internal/socket/options.js"
-import { InvalidOption, UnsupportedOption } from "../../../SocketError.js"
+import { invalid } from "../../../internal/time/optionValues.js"
+import { type InvalidOption, UnsupportedOption } from "../../../SocketError.js"
 import type { SocketOptions } from "../../../SocketOptions.js"
 
 export const platformName = "NetMemory"
@@ -48,7 +49,7 @@ export class EndpointOptions {
     const refusal = unsupportedOption(name, this.isUnix)
     if (refusal !== undefined) return refusal
     const expected = wrong(name, value)
-    if (expected !== undefined) return new InvalidOption({ option: name, value: String(value), expected })
+    if (expected !== undefined) return invalid(name, value, expected)
     this.options = { ...this.options, [name]: value }
     return undefined
   }
