@@ -7,6 +7,7 @@ import * as TestClock from "effect/TestClock"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import { isEndOfConversation } from "../../SocketError.js"
+import type * as SocketError from "../../SocketError.js"
 import type * as SocketOptions from "../../SocketOptions.js"
 import {
   begin,
@@ -234,5 +235,20 @@ export const cases: ReadonlyArray<Case> = [
         }),
       { discard: true }
     )
+  ),
+  test(
+    "C20 a reset that comes while reading is paused at the high-water mark is not the normal end",
+    Effect.gen(function*() {
+      const mark = 1024
+      const { client, server } = yield* connected({ client: { highWaterMark: mark } })
+      yield* server.send(new Uint8Array(mark))
+      yield* received(client, mark)
+      yield* server.send(new Uint8Array(5000))
+      yield* server.flush
+      yield* server.abort
+      const drained: Effect.Effect<never, SocketError.ReceiveError> = Effect.forever(client.receive())
+      const { reason } = yield* failure(drained, "SocketBroken")
+      same(reason, "Reset", "the reason")
+    })
   )
 ]

@@ -4,6 +4,7 @@ import type { SocketOptions } from "@copas/core/SocketOptions"
 import type { Events, Failure, Transport } from "@copas/core/Transport"
 import * as Duration from "effect/Duration"
 import type * as NodeNet from "node:net"
+import * as EndOfInput from "./endOfInput.js"
 import { toFailure } from "./errno.js"
 import { platformName } from "./platformName.js"
 
@@ -26,7 +27,7 @@ function onData(this: OwnedSocket, chunk: Uint8Array): void {
 }
 
 function onEnd(this: OwnedSocket): void {
-  this[transportKey].events?.ended()
+  this[transportKey].onEnd()
 }
 
 function onError(this: OwnedSocket, error: Error): void {
@@ -89,7 +90,7 @@ export class NodeTransport implements Transport {
     // One that could not even be tried is destroyed, and its error is on the way.
     else if (!socket.destroyed) this.sayConnected()
     // One that is taken over may have said its end before.
-    if (socket.readableEnded) process.nextTick(() => events.ended())
+    if (socket.readableEnded) process.nextTick(() => this.onEnd())
     // What came before has waited, paused.
     if (socket.isPaused()) socket.resume()
   }
@@ -123,6 +124,19 @@ export class NodeTransport implements Transport {
     this.socket.removeListener("connect", onConnect)
     this.applyOptions()
     this.events?.connected()
+  }
+
+  onEnd(): void {
+    const { events, socket } = this
+    if (events === undefined) return
+    const failure = EndOfInput.examine(socket, (chunk) => this.deliverLate(chunk))
+    if (failure === undefined) events.ended()
+    else events.failed(this.toFailure(failure))
+  }
+
+  /** Bytes that the system still had at the end. */
+  protected deliverLate(chunk: Uint8Array): void {
+    this.events?.deliver(chunk)
   }
 
   onError(error: Error): void {

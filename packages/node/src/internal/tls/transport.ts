@@ -111,6 +111,9 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     super.open(this.tap === undefined ? events : watching(events, this.tap))
   }
 
+  /** What comes after the peer's close_notify is not of the secure stream (RFC 8446, section 6.1). */
+  protected override deliverLate(): void {}
+
   // ---- how it goes
 
   private done(): void {
