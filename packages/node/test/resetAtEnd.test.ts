@@ -1,5 +1,5 @@
 /** A reset is not the end of a stream, whatever Node makes of it. */
-import { Net, type Socket } from "@copas/core"
+import { Net, type Socket, type SocketOptions } from "@copas/core"
 import { NodeNet, NodeSocket } from "@copas/node"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -15,7 +15,7 @@ const mark = 1024
 type Ends = { readonly socket: Socket.Socket; readonly peer: NodeNetModule.Socket }
 
 /** Our socket, and its peer as Node's own: on TCP or on a Unix-domain path. */
-const ends = (kind: "tcp" | "unix", options: Net.CommonOptions & { readonly readSize?: number } = {}) =>
+const ends = (kind: "tcp" | "unix", options: SocketOptions.CommonOptions & { readonly readSize?: number } = {}) =>
   Effect.gen(function*() {
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "copas-reset-"))),
