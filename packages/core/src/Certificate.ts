@@ -111,7 +111,7 @@ export interface Certificate {
   readonly signatureAlgorithm: string
   /** True when this is the certificate of an authority (basicConstraints). */
   readonly isAuthority: boolean
-  /** True when `host`, a name or a numeric address, is one of those it is for (RFC 6125). */
+  /** True when `host`, a name or a numeric address, is one of those it is for. RFC 9525; see `PeerIdentity`. */
   readonly isFor: (host: string) => boolean
   /** True when the private key of this certificate signed `other`, and `other` names it as its issuer. */
   readonly issued: (other: Certificate) => boolean

@@ -67,7 +67,7 @@ export const replace = (
   context: ServerContext,
   options: ServerOptions
 ): Effect.Effect<void, TlsError | InvalidOption | UnsupportedOption, Net> =>
-  Effect.flatMap(Net, (net) => Effect.flatMap(net.tls, (tls) => tls.replaceServer(context.native, options)))
+  Effect.flatMap(Net, (net) => Contexts.replaceServer(net.tls, context, options))
 
 /**
  * Has a server's context seal tickets with a fresh random key from now on. Tickets from before are no longer taken:
@@ -78,8 +78,8 @@ export const replace = (
  */
 export const rotateTicketKeys = (
   context: ServerContext
-): Effect.Effect<void, TlsError | UnsupportedOption, Net> =>
-  Effect.flatMap(Net, (net) => Effect.flatMap(net.tls, (tls) => tls.rotateTickets(context.native)))
+): Effect.Effect<void, TlsError | InvalidOption | UnsupportedOption, Net> =>
+  Effect.flatMap(Net, (net) => Contexts.rotateTickets(net.tls, context))
 
 /**
  * Starts TLS on a live socket, as the client or the server that `context` is for: what STARTTLS does after its reply.

@@ -57,6 +57,8 @@ export type Authorization =
  */
 export interface TlsConnection {
   readonly role: "client" | "server"
+  /** The TLS connection that this one runs in, where `Tls.upgrade` was called on a socket that was secure already. */
+  readonly outer: Option.Option<TlsConnection>
   readonly info: TlsInfo
   /** The name that the client asked for. */
   readonly serverName: Option.Option<string>

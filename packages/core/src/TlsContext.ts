@@ -7,6 +7,7 @@ import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { TlsContextTypeId } from "./internal/typeIds.js"
+import type { IdentityRule } from "./PeerIdentity.js"
 
 /**
  * A certificate, a key, a list of them: PEM text, the bytes of a PEM or DER file, or where such a file is. A
@@ -98,6 +99,11 @@ export interface ClientOptions extends CommonContextOptions {
    * that was connected to; `"chain"` the chain alone; `"none"` nothing at all, so anybody can be in between.
    */
   readonly verify?: "full" | "chain" | "none" | undefined
+  /**
+   * By which rule the server's certificate must name the host. Default `"rfc9525"`; `"rfc6125"` also takes certificates
+   * with a common name alone, and wildcards within a label (`www*.example.org`). See `PeerIdentity`.
+   */
+  readonly identityRule?: IdentityRule | undefined
   /** The application protocols to offer, best first. RFC 7301. */
   readonly alpn?: ReadonlyArray<string> | undefined
   /**
@@ -237,7 +243,10 @@ export interface ConnectTlsOptions {
    * in one session (FTP's data connections, RFC 4217 section 10) gives all of them one key.
    */
   readonly sessionKey?: string | undefined
-  /** Offer this session, whatever is kept. */
+  /**
+   * Offer this session, what `TlsConnection.session` gave, whatever is kept. Like every session it is offered only under
+   * the name that it was made under (RFC 8446, section 4.6.1). Other bytes are passed over.
+   */
   readonly session?: Redacted.Redacted<Uint8Array> | undefined
   /**
    * The server's TLSA records, validated by DNSSEC: at least one must match. Usages 2 and 3 stand for themselves,

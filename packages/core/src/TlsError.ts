@@ -9,15 +9,16 @@ import * as Schema from "effect/Schema"
  * Why TLS failed. The reasons are told apart by OpenSSL's and the platform's codes, never by message text.
  *
  * Of the peer's certificate or one that it hangs from: `Expired`, `NotYetValid`, `Untrusted` (no chain to an authority
- * that is trusted here), `SelfSigned`, `WrongHost`, `Revoked`, `NoRevocationList`, `ChainTooLong`, `BadSignature`,
+ * that is trusted here), `SelfSigned`, `WrongHost`, `LegacyName`
+ * (only its common name, or a wildcard within a label, is the host: RFC 9525 takes neither), `Revoked`, `NoRevocationList`, `ChainTooLong`, `BadSignature`,
  * `WrongPurpose`, `BadCertificate` (malformed or too weak), `NoCertificate` (one was required), `DaneMismatch`.
  *
  * Of the handshake: `NoSharedProtocol`, `NoSharedCipher`, `NoSharedAlpn`, `UnknownServerName`, `UnknownPskIdentity`,
  * `PlaintextPeer` (the peer does not speak TLS), `HandshakeTimeout`, `ClosedInHandshake`, `Overloaded` (a newer
  * handshake took its place), `RefusedByPeer` (the peer sent an alert), `ProtocolViolation`.
  *
- * Of this side: `BufferedPlaintext` (bytes in clear had arrived already), `AlreadySecure`, `BadMaterial` (a key, a
- * certificate or a setting; `part` says which).
+ * Of this side: `BufferedPlaintext` (bytes in clear had arrived already), `BadMaterial` (a key, a certificate or
+ * a setting; `part` says which).
  *
  * @since 0.1.0
  * @category models
@@ -28,6 +29,7 @@ export const TlsReason = Schema.Literal(
   "Untrusted",
   "SelfSigned",
   "WrongHost",
+  "LegacyName",
   "Revoked",
   "NoRevocationList",
   "ChainTooLong",
@@ -48,7 +50,6 @@ export const TlsReason = Schema.Literal(
   "RefusedByPeer",
   "ProtocolViolation",
   "BufferedPlaintext",
-  "AlreadySecure",
   "BadMaterial",
   "Unknown"
 )
@@ -98,6 +99,8 @@ const advice: Record<TlsReason, string> = {
   SelfSigned:
     "the peer's certificate, or the root it sent, is self-signed and not trusted; give it as `ca` if it is right",
   WrongHost: "the peer's certificate is for another name; check the name, or set `serverName`",
+  LegacyName: "the peer's certificate names the host only in a way that RFC 9525 does not take any more; have it "
+    + "reissued with the host as an alternative name, or set `identityRule: \"rfc6125\"`",
   Revoked: "a certificate of the peer was revoked by its issuer",
   NoRevocationList: "no revocation list for the issuer of a certificate, or one out of date; give a fresh one as `crl`",
   ChainTooLong: "the peer's chain has more intermediate certificates than `maxDepth` allows",
@@ -120,7 +123,6 @@ const advice: Record<TlsReason, string> = {
   ProtocolViolation: "the peer sent something that the protocol does not allow there",
   BufferedPlaintext: "bytes in clear came behind the reply that starts TLS: somebody may be injecting commands; drop "
     + "the connection",
-  AlreadySecure: "TLS stands on this socket already",
   BadMaterial: "it cannot be used; the cause says more",
   Unknown: "see the code and the cause"
 }

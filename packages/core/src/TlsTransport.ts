@@ -108,8 +108,6 @@ export interface CertificateCrypto {
   readonly digest: (algorithm: DigestAlgorithm, bytes: Uint8Array) => Uint8Array
   /** True when the certificate in `issuer` signed and issued the one in `der`. */
   readonly issued: (issuer: Uint8Array, der: Uint8Array) => boolean
-  /** True when `host` is one of the names or addresses of the certificate in `der`. */
-  readonly isFor: (der: Uint8Array, host: string) => boolean
 }
 
 /**

@@ -9,8 +9,11 @@ import type * as Scope from "effect/Scope"
 import type { Copas } from "../Copas.js"
 import type { Net } from "../Net.js"
 import type { Case } from "./Case.js"
+import * as Callbacks from "./cases/tlsCallbacks.js"
 import * as Handshakes from "./cases/tlsHandshakes.js"
 import * as Hostile from "./cases/tlsHostile.js"
+import * as Identities from "./cases/tlsIdentities.js"
+import * as InTls from "./cases/tlsInTls.js"
 import * as Materials from "./cases/tlsMaterials.js"
 import * as Negotiation from "./cases/tlsNegotiation.js"
 import * as Peers from "./cases/tlsPeers.js"
@@ -27,6 +30,9 @@ export const cases = (certificates: Certificates): ReadonlyArray<Case<Copas | Ne
   ...Materials.cases(certificates),
   ...Handshakes.cases(certificates),
   ...Hostile.cases(certificates),
+  ...InTls.cases(certificates),
+  ...Identities.cases(certificates),
+  ...Callbacks.cases(certificates),
   ...Negotiation.cases(certificates),
   ...Peers.cases(certificates),
   ...Sessions.cases(certificates)

@@ -5,8 +5,7 @@ import { Option } from "effect"
 
 const crypto: TlsTransport.CertificateCrypto = {
   digest: (_, bytes) => bytes.slice(0, 32),
-  issued: () => false,
-  isFor: () => false
+  issued: () => false
 }
 
 /** Numbers between 0 and 1, the same ones for the same seed (mulberry32). */

@@ -136,15 +136,6 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       expect(yield* server.receiveLine()).toBe("over tls")
     }))
 
-  it.scoped("T02 TLS on a socket that is secure already fails, and leaves it as it is", () =>
-    Effect.gen(function*() {
-      const { client, server } = yield* Fixture.pair()
-      const error = yield* Effect.flip(Tls.upgrade(client, yield* Fixture.clientContext()))
-      expect(error).toMatchObject({ reason: "AlreadySecure" })
-      yield* client.send("still here\n")
-      expect(yield* server.receiveLine()).toBe("still here")
-    }))
-
   it.scoped("T02 an interrupted upgrade cuts the connection", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0 })

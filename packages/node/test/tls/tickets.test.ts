@@ -48,7 +48,9 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       for (let index = 0; index < (first & 0x7f); index += 1) size = size * 256 + session[at + 2 + index]!
       return { from: at + 2 + (first & 0x7f), size }
     }
-    for (let at = lengthAt(0).from; at < session.length;) {
+    // From 22.23 on Node puts a header of its own before it.
+    const begin = Buffer.from(session).indexOf(Buffer.from([0x30, 0x82]))
+    for (let at = lengthAt(begin).from; at < session.length;) {
       const { from, size } = lengthAt(at)
       if (session[at] === (0xa0 | wanted)) {
         return Array.from(session.subarray(from + 2, from + size)).reduce((total, byte) => total * 256 + byte, 0)

@@ -103,15 +103,6 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       })
     ),
     test(
-      "T02 TLS on a socket that is secure already fails, and leaves it as it is",
-      Effect.gen(function*() {
-        const pair = yield* tls.pair()
-        const error = yield* failure(Tls.upgrade(pair.client, yield* tls.clientContext()), "TlsError")
-        same(error.reason, "AlreadySecure", "the reason")
-        yield* talks(pair)
-      })
-    ),
-    test(
       "T02 what is sent while the handshake is under way goes over TLS, behind it",
       Effect.gen(function*() {
         const { client, server } = yield* connected()

@@ -4,9 +4,9 @@ import * as Option from "effect/Option"
 import type { Net } from "../../Net.js"
 import * as Tls from "../../Tls.js"
 import type { TlsaRecord } from "../../TlsContext.js"
-import type { TlsReason } from "../../TlsError.js"
+import type { TlsError, TlsReason } from "../../TlsError.js"
 import type { Certificates, Made, Wanted } from "../TlsMaterial.js"
-import { same } from "./support.js"
+import { holds, same } from "./support.js"
 import {
   because,
   dialing,
@@ -103,6 +103,39 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
         const { client } = yield* tls.pair({ server: { identity: made.identity }, client: { ca: made.pem } })
         same(tlsOf(client).authorization, { _tag: "Verified", by: "authority" }, "the authorization")
       })
+    ),
+    ...(["TLSv1.2", "TLSv1.3"] as const).map((maxVersion) =>
+      test(
+        `T12 a client whose certificate is refused sees that TLS failed, whether it reads or writes (${maxVersion})`,
+        Effect.gen(function*() {
+          const { root, server } = yield* tls.pki
+          const stranger = yield* make({ name: "stranger", usage: "client" })
+          const expired = yield* make({ name: "alice", usage: "client", issuer: root, validity: "over" })
+          const listener = yield* tls.listening({
+            identity: server.identity,
+            ca: root.pem,
+            clientCertificates: "require",
+            maxVersion
+          })
+          for (const identity of [stranger.identity, expired.identity, undefined]) {
+            const context = yield* tls.clientContext({ identity })
+            const [told, accepted] = yield* Effect.all([
+              Effect.flip(Effect.flatMap(
+                dialing(listener, context),
+                (socket) => Effect.zipRight(socket.send("hello"), socket.receive())
+              )),
+              Effect.exit(listener.accept)
+            ], { concurrency: 2 })
+            holds(tlsErrorOf(accepted) !== undefined, "the server says why it refuses")
+            // Up to TLS 1.2 a client may see it within its handshake.
+            if (told._tag === "TlsError") because(told, "RefusedByPeer", "ClosedInHandshake", "NoSharedCipher")
+            else {
+              same([told._tag, "reason" in told && told.reason], ["SocketBroken", "Tls"], "what the client sees")
+              because((told as { readonly cause: TlsError }).cause, "RefusedByPeer", "NoSharedCipher")
+            }
+          }
+        })
+      )
     ),
     test(
       "T05 a wildcard stands for one label",

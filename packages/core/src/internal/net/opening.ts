@@ -11,7 +11,7 @@ import {
   BindReason,
   ConnectError,
   ConnectReason,
-  type InvalidOption,
+  InvalidOption,
   type UnsupportedOption
 } from "../../SocketError.js"
 import type { CommonOptions, ConnectOptions, ListenOptions, SocketOptions } from "../../SocketOptions.js"
@@ -25,6 +25,7 @@ import { type Settings, StreamSocket } from "../socket/streamSocket.js"
 import { type Deadlines, forClock } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { within } from "../time/within.js"
+import { checkContext } from "../tls/checks.js"
 import { defaultClient, platformOf } from "../tls/contexts.js"
 import { toTlsError } from "../tls/handshake.js"
 import type { ListenerTls } from "../tls/listenerHandshakes.js"
@@ -142,7 +143,9 @@ const clientTls = (
   Effect.gen(function*() {
     if (tls === undefined || tls === false) return undefined
     const platform = yield* platformOf(netState)
+    yield* checkTlsOptions(tls)
     const options: ConnectTlsOptions = tls === true ? {} : isContext(tls) ? { context: tls } : tls
+    if (options.context !== undefined) yield* checkContext("tls", options.context, "client", platform)
     const context = options.context ?? (yield* defaultClient(netState))
     const host = where.path === undefined ? where.host : undefined
     const request = yield* clientRequest(context, options, host, where.port)
@@ -168,12 +171,19 @@ const serverTls = (
   Effect.gen(function*() {
     if (tls === undefined) return undefined
     const platform = yield* platformOf(netState)
+    yield* checkTlsOptions(tls)
     const options: ListenTlsOptions = isContext(tls) ? { context: tls } : tls
+    yield* checkContext("tls", options.context, "server", platform)
     const maxHandshakes = yield* Options.count("tls.maxHandshakes", options.maxHandshakes ?? 4096, 1)
     return { platform, context: options.context, maxHandshakes, deadlines: settings.deadlines }
   })
 
 const isContext = <C extends ClientContext | ServerContext>(tls: C | object): tls is C => TlsContextTypeId in tls
+
+const checkTlsOptions = (tls: unknown): Effect.Effect<void, InvalidOption> =>
+  tls === true || (typeof tls === "object" && tls !== null)
+    ? Effect.void
+    : Effect.fail(new InvalidOption({ option: "tls", value: String(tls), expected: "a context of `Tls`, or options" }))
 
 export const connect = (
   netState: NetState,

@@ -1,43 +1,13 @@
+/** TLS contexts: built, replaced, and the one for `tls: true`. */
 import * as Effect from "effect/Effect"
 import { type InvalidOption, UnsupportedOption } from "../../SocketError.js"
-import type {
-  ClientContext,
-  ClientOptions,
-  CommonContextOptions,
-  ServerContext,
-  ServerOptions
-} from "../../TlsContext.js"
+import type { ClientContext, ClientOptions, ServerContext, ServerOptions } from "../../TlsContext.js"
 import type { TlsError } from "../../TlsError.js"
 import type { TlsPlatform } from "../../TlsTransport.js"
 import type { NetState } from "../netState.js"
-import { count } from "../time/optionValues.js"
-import * as TimeoutOptions from "../time/timeouts.js"
-import { TlsContextTypeId } from "../typeIds.js"
+import { checkClient, checkCommon, checkContext, checkServer, Context } from "./checks.js"
 
-// ---- contexts
-
-const defaultTimeout = "10 seconds"
-
-type PlatformTls = Effect.Effect<TlsPlatform, UnsupportedOption>
-
-const checkCommon = (options: CommonContextOptions): Effect.Effect<number, InvalidOption> => {
-  const { maxDepth } = options
-  const timeout = TimeoutOptions.millis("handshakeTimeout", options.handshakeTimeout ?? defaultTimeout)
-  return maxDepth === undefined ? timeout : Effect.zipRight(count("maxDepth", maxDepth, 0), timeout)
-}
-
-/** What the platform keeps has keys in it: it is not enumerable, so that no log and no JSON shows it. */
-class Context<R extends "client" | "server"> {
-  readonly [TlsContextTypeId]: typeof TlsContextTypeId = TlsContextTypeId
-  readonly role: R
-  readonly handshakeTimeoutMillis: number
-  declare readonly native: unknown
-  constructor(role: R, handshakeTimeoutMillis: number, native: unknown) {
-    this.role = role
-    this.handshakeTimeoutMillis = handshakeTimeoutMillis
-    Object.defineProperty(this, "native", { value: native, enumerable: false })
-  }
-}
+export type PlatformTls = Effect.Effect<TlsPlatform, UnsupportedOption>
 
 export const clientContext = (
   platform: PlatformTls,
@@ -46,8 +16,9 @@ export const clientContext = (
   Effect.gen(function*() {
     const tls = yield* platform
     const handshakeTimeoutMillis = yield* checkCommon(options)
+    yield* checkClient(options)
     const native = yield* tls.clientContext(options)
-    return new Context("client", handshakeTimeoutMillis, native)
+    return new Context("client", handshakeTimeoutMillis, native, tls)
   })
 
 export const serverContext = (
@@ -57,10 +28,9 @@ export const serverContext = (
   Effect.gen(function*() {
     const tls = yield* platform
     const handshakeTimeoutMillis = yield* checkCommon(options)
-    const lifetime = options.tickets === false ? undefined : options.tickets?.lifetime
-    if (lifetime !== undefined) yield* TimeoutOptions.millis("tickets.lifetime", lifetime)
+    yield* checkServer(options, tls)
     const native = yield* tls.serverContext(options)
-    return new Context("server", handshakeTimeoutMillis, native)
+    return new Context("server", handshakeTimeoutMillis, native, tls)
   })
 
 /** The platform's TLS, or why there is none. */
@@ -84,3 +54,26 @@ export const defaultClient = (
         netState.defaultClient = context
       })
   )
+
+export const replaceServer = (
+  platform: PlatformTls,
+  context: ServerContext,
+  options: ServerOptions
+): Effect.Effect<void, TlsError | InvalidOption | UnsupportedOption> =>
+  Effect.gen(function*() {
+    const tls = yield* platform
+    yield* checkContext("context", context, "server", tls)
+    yield* checkCommon(options)
+    yield* checkServer(options, tls)
+    yield* tls.replaceServer(context.native, options)
+  })
+
+export const rotateTickets = (
+  platform: PlatformTls,
+  context: ServerContext
+): Effect.Effect<void, TlsError | InvalidOption | UnsupportedOption> =>
+  Effect.gen(function*() {
+    const tls = yield* platform
+    yield* checkContext("context", context, "server", tls)
+    yield* tls.rotateTickets(context.native)
+  })

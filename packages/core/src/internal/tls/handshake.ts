@@ -1,9 +1,8 @@
+/** One handshake on a transport: its time, and how it went. */
 import { TlsError } from "../../TlsError.js"
 import type { HandshakeEvents, TlsFailure, TlsPlatform, TlsTransport, UpgradeRequest } from "../../TlsTransport.js"
 import type { Transport } from "../../Transport.js"
 import { Deadline, type Deadlines } from "../time/deadlines.js"
-
-// ---- one handshake
 
 /** The error of a handshake that failed. */
 export const toTlsError = (subject: string, failure: TlsFailure): TlsError =>

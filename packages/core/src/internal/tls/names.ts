@@ -4,6 +4,7 @@ import * as NetAddress from "../../NetAddress.js"
 import { InvalidOption } from "../../SocketError.js"
 import type { ClientContext, ConnectTlsOptions, ServerContext } from "../../TlsContext.js"
 import type { UpgradeRequest } from "../../TlsTransport.js"
+import { checkConnect } from "./checks.js"
 
 // ---- names
 
@@ -32,7 +33,7 @@ export const clientRequest = (
   host: string | undefined,
   port: number
 ): Effect.Effect<Omit<UpgradeRequest, "early">, InvalidOption> =>
-  Effect.map(asciiName(options.serverName ?? host ?? "localhost"), (name) => {
+  Effect.map(Effect.zipLeft(asciiName(options.serverName ?? host ?? "localhost"), checkConnect(options)), (name) => {
     const isNumeric = NetAddress.familyOf(name) !== undefined
     return {
       role: "client",

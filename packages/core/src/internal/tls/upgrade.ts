@@ -8,6 +8,7 @@ import type { TlsPlatform, UpgradeRequest } from "../../TlsTransport.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { StreamSocket } from "../socket/streamSocket.js"
 import * as TimeoutOptions from "../time/timeouts.js"
+import { checkContext } from "./checks.js"
 import { platformOf } from "./contexts.js"
 import { Handshake, toTlsError } from "./handshake.js"
 import { clientRequest, serverRequest } from "./names.js"
@@ -40,7 +41,6 @@ export const secure = (
     if (socket.isClosing || outbound.ending) {
       return SocketFailure.closed(socket, "upgrade", "here", SocketFailure.noBytes)
     }
-    if (socket.transport.tls !== undefined) return Effect.fail(toTlsError(subject, { reason: "AlreadySecure" }))
     const { buffer } = inbound
     if (buffer.size > 0 && !(request.role === "server" && looksLikeHello(buffer.byteAt(0)))) {
       return fail(socket, toTlsError(subject, { reason: "BufferedPlaintext", detail: `${buffer.size} bytes` }))
@@ -86,6 +86,7 @@ export const upgrade = (
   if (!(socket instanceof StreamSocket)) return Effect.dieMessage("Tls.upgrade: not a socket of this library")
   return Effect.gen(function*() {
     const tls = yield* platformOf(socket.netState)
+    yield* checkContext("context", context, undefined, tls)
     const timeout = options.handshakeTimeout === undefined
       ? context.handshakeTimeoutMillis
       : yield* TimeoutOptions.millis("handshakeTimeout", options.handshakeTimeout)

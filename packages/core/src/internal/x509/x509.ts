@@ -8,6 +8,7 @@ import {
   formatName,
   type PublicKey
 } from "../../Certificate.js"
+import * as PeerIdentity from "../../PeerIdentity.js"
 import type { CertificateCrypto } from "../../TlsTransport.js"
 import { CertificateTypeId } from "../typeIds.js"
 import * as Der from "./der.js"
@@ -166,7 +167,7 @@ class X509 implements Certificate {
   }
 
   isFor(host: string): boolean {
-    return this.crypto.isFor(this.der, host)
+    return PeerIdentity.check(this, host) === undefined
   }
 
   issued(other: Certificate): boolean {

@@ -46,7 +46,8 @@ const neverKnown: NetAddress = inet("0.0.0.0", 0)
  * @internal
  */
 export class NodeTransport implements Transport {
-  readonly socket: NodeNet.Socket
+  /** Private, for a socket of Node's holds secrets: of TLS, its sessions and its context. */
+  readonly #socket: NodeNet.Socket
   events: Events | undefined = undefined
   recycle: ((chunk: Uint8Array) => void) | undefined = undefined
   /** @internal */
@@ -59,7 +60,7 @@ export class NodeTransport implements Transport {
 
   /** `remote` is where it connects to; an accepted socket is asked. */
   constructor(socket: NodeNet.Socket, path: string | undefined, options: SocketOptions, remote?: NetAddress) {
-    this.socket = socket
+    this.#socket = socket
     this.path = path
     this.options = options
     this.remote = remote
@@ -76,9 +77,26 @@ export class NodeTransport implements Transport {
     socket.on("close", onClose)
   }
 
+  get socket(): NodeNet.Socket {
+    return this.#socket
+  }
+
+  /** Where the socket that this one stands on is reset, not closed, when it is destroyed from above. */
+  resetWhenDestroyed(): void {
+    const socket = this.#socket
+    // While it connects there is no peer to tell, and Node would wait for the connection, which may never come.
+    // After a half-close libuv refuses (EINVAL), and Node is left with a handle that nothing closes.
+    if (this.path !== undefined || socket.destroyed || socket.connecting || socket.writableEnded) return
+    const { destroy } = socket
+    socket.destroy = () => {
+      socket.destroy = destroy
+      return socket.resetAndDestroy()
+    }
+  }
+
   open(events: Events): void {
     this.events = events
-    const { socket } = this
+    const socket = this.#socket
     if (this.early !== undefined) events.failed(this.toFailure(this.early))
     if (this.isClosed) {
       process.nextTick(() => events.closed())
@@ -105,7 +123,7 @@ export class NodeTransport implements Transport {
 
   /** Gives the socket away: whoever takes it says everything from now on. What had arrived stays in it. */
   handOver(): NodeNet.Socket {
-    const { socket } = this
+    const socket = this.#socket
     // One that was only just accepted was never listened to.
     if (this.events === undefined) return socket
     this.events = undefined
@@ -121,7 +139,7 @@ export class NodeTransport implements Transport {
   }
 
   onConnect(): void {
-    this.socket.removeListener("connect", onConnect)
+    this.#socket.removeListener("connect", onConnect)
     this.applyOptions()
     this.events?.connected()
   }
@@ -151,7 +169,7 @@ export class NodeTransport implements Transport {
 
   get localAddress(): NetAddress {
     if (this.local === undefined) {
-      const { localAddress, localPort } = this.socket
+      const { localAddress, localPort } = this.#socket
       if (localAddress === undefined) return neverKnown
       this.local = inet(localAddress, localPort ?? 0)
     }
@@ -160,7 +178,7 @@ export class NodeTransport implements Transport {
 
   get remoteAddress(): NetAddress {
     if (this.remote === undefined) {
-      const { remoteAddress, remotePort } = this.socket
+      const { remoteAddress, remotePort } = this.#socket
       if (remoteAddress === undefined) return neverKnown
       this.remote = inet(remoteAddress, remotePort ?? 0)
     }
@@ -168,15 +186,15 @@ export class NodeTransport implements Transport {
   }
 
   pause(): void {
-    this.socket.pause()
+    this.#socket.pause()
   }
 
   resume(): void {
-    this.socket.resume()
+    this.#socket.resume()
   }
 
   write(chunks: ReadonlyArray<Uint8Array | string>, bytes: number): void {
-    const { socket } = this
+    const socket = this.#socket
     const joined = chunks.length === 1 ? chunks[0]! : joinText(chunks)
     if (joined !== undefined) {
       // A text of as many bytes as characters is ASCII, which is copied and need not be encoded.
@@ -202,17 +220,17 @@ export class NodeTransport implements Transport {
   }
 
   end(): void {
-    this.socket.end()
+    this.#socket.end()
   }
 
   destroy(): void {
     // Node forgets it with the handle, and who logs the end wants to say whose.
     void this.remoteAddress
-    this.socket.destroy()
+    this.#socket.destroy()
   }
 
   reset(): void {
-    const { socket } = this
+    const socket = this.#socket
     void this.remoteAddress
     // While it connects there is no peer to tell, and Node would wait for the connection, which may never come.
     // After a half-close libuv refuses (EINVAL), and Node is left with a handle that nothing closes.
@@ -226,7 +244,7 @@ export class NodeTransport implements Transport {
   /** Sets what can only be set on a connected socket. */
   private applyOptions(): void {
     const { keepAlive, noDelay } = this.options
-    if (this.path === undefined && noDelay !== false) this.socket.setNoDelay(true)
+    if (this.path === undefined && noDelay !== false) this.#socket.setNoDelay(true)
     if (keepAlive !== undefined) this.setOption("keepAlive", keepAlive)
   }
 
@@ -236,7 +254,7 @@ export class NodeTransport implements Transport {
   ): UnsupportedOption | InvalidOption | undefined {
     const refusal = refuse(name, value, this.path !== undefined)
     if (refusal !== undefined) return refusal
-    const { socket } = this
+    const socket = this.#socket
     const given: unknown = value
     switch (name) {
       case "noDelay": {

@@ -1,10 +1,12 @@
 import type * as Certificate from "@copas/core/Certificate"
+import * as PeerIdentity from "@copas/core/PeerIdentity"
 import type { TlsError } from "@copas/core/TlsError"
 import * as TlsTransport from "@copas/core/TlsTransport"
+import type { TlsFailure } from "@copas/core/TlsTransport"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Crypto from "node:crypto"
-import * as Tls from "node:tls"
+import type * as Tls from "node:tls"
 import { bad, blocks, largestCertificate } from "./material.js"
 
 const x509 = (der: Uint8Array): Crypto.X509Certificate => new Crypto.X509Certificate(der)
@@ -18,18 +20,13 @@ const holds = (question: () => boolean): boolean => {
   }
 }
 
-/** The same answer as in a handshake. */
-export const isFor = (der: Uint8Array, host: string): boolean =>
-  holds(() => Tls.checkServerIdentity(host, x509(der).toLegacyObject()) === undefined)
-
 const crypto: TlsTransport.CertificateCrypto = {
   digest: (algorithm, bytes) => Crypto.createHash(algorithm).update(bytes).digest(),
   issued: (issuer, der) =>
     holds(() => {
       const [parent, child] = [x509(issuer), x509(der)]
       return child.checkIssued(parent) && child.verify(parent.publicKey)
-    }),
-  isFor: (der, host) => isFor(der, host)
+    })
 }
 
 /** `None` when it is malformed. */
@@ -67,6 +64,23 @@ export const isSelfIssued = (raw: Uint8Array): boolean => {
   const certificate = x509(raw)
   return certificate.subject === certificate.issuer
 }
+
+/** Node's own, for a log or a search. */
+export const identityCode = "ERR_TLS_CERT_ALTNAME_INVALID"
+
+/** Why a certificate is not for `host`. */
+export const identityProblem = (
+  raw: Uint8Array,
+  host: string,
+  rule: PeerIdentity.IdentityRule
+): TlsFailure | undefined =>
+  Option.match(fromRaw(raw), {
+    onNone: (): TlsFailure => ({ reason: "BadCertificate", detail: "it is malformed" }),
+    onSome: (certificate): TlsFailure | undefined => {
+      const found = PeerIdentity.check(certificate, host, rule)
+      return found === undefined ? undefined : { ...found, code: identityCode }
+    }
+  })
 
 export const read = (
   source: string | Uint8Array,

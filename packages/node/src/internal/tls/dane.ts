@@ -1,6 +1,7 @@
+import type { IdentityRule } from "@copas/core/PeerIdentity"
 import type { TlsaRecord } from "@copas/core/TlsContext"
 import * as Crypto from "node:crypto"
-import * as Tls from "node:tls"
+import { identityProblem } from "./certificates.js"
 
 /** What there is to check against. */
 export interface Shown {
@@ -9,6 +10,7 @@ export interface Shown {
   /** What checking against the context's authorities gave, `undefined` for success. */
   readonly pkixCode: string | undefined
   readonly host: string
+  readonly rule: IdentityRule
 }
 
 /** RFC 6698, section 4.1: a record of an unknown kind is as good as none. */
@@ -37,9 +39,9 @@ const issued = (issuer: Crypto.X509Certificate, certificate: Crypto.X509Certific
   issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
 
 /** A chain of valid certificates from the peer's to one that the record names, and the peer's is for the host. */
-const anchored = (chain: ReadonlyArray<Crypto.X509Certificate>, record: TlsaRecord, host: string): boolean => {
+const anchored = (chain: ReadonlyArray<Crypto.X509Certificate>, record: TlsaRecord, { host, rule }: Shown): boolean => {
   const leaf = chain[0]!
-  if (Tls.checkServerIdentity(host, leaf.toLegacyObject()) !== undefined || !isValidNow(leaf)) return false
+  if (identityProblem(leaf.raw, host, rule) !== undefined || !isValidNow(leaf)) return false
   for (let index = 0; index < chain.length; index += 1) {
     const next = chain[index + 1]
     if (index > 0 && matches(chain[index]!, record)) return true
@@ -52,7 +54,8 @@ const anchored = (chain: ReadonlyArray<Crypto.X509Certificate>, record: TlsaReco
  * True when one of the records vouches for what the peer showed. RFC 6698, section 2.1.1; RFC 7671, section 5: DANE-EE
  * stands for itself, whatever the certificate says of names and dates.
  */
-export const vouched = (records: ReadonlyArray<TlsaRecord>, { chain, host, pkixCode }: Shown): boolean => {
+export const vouched = (records: ReadonlyArray<TlsaRecord>, shown: Shown): boolean => {
+  const { chain, pkixCode } = shown
   const certificates = chain.map((raw) => new Crypto.X509Certificate(raw))
   const leaf = certificates[0]
   if (leaf === undefined) return false
@@ -63,7 +66,7 @@ export const vouched = (records: ReadonlyArray<TlsaRecord>, { chain, host, pkixC
       case 1:
         return pkixCode === undefined && matches(leaf, record)
       case 2:
-        return anchored(certificates, record, host)
+        return anchored(certificates, record, shown)
       default:
         return matches(leaf, record)
     }

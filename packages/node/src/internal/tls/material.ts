@@ -7,7 +7,6 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import * as Tls from "node:tls"
 import { codeOf } from "./errors.js"
-import { elementAt } from "./sessions.js"
 
 /** More than any certificate or list of them has; a file that is larger is something else. */
 const largestFile = 16 * 1024 * 1024
@@ -230,6 +229,21 @@ export const common = (options: CommonContextOptions): Effect.Effect<Tls.SecureC
       crl: crl.length === 0 ? undefined : crl
     } as Tls.SecureContextOptions)
   })
+
+/** The element at `at` of a DER encoding: its tag, and where its contents begin and end. */
+const elementAt = (bytes: Uint8Array, at: number): { tag: number; from: number; to: number } | undefined => {
+  const tag = bytes[at]
+  let length = bytes[at + 1]
+  let from = at + 2
+  if (tag === undefined || length === undefined) return undefined
+  if (length >= 0x80) {
+    const count = length & 0x7f
+    if (count === 0 || count > 4 || from + count > bytes.length) return undefined
+    length = 0
+    for (let index = 0; index < count; index += 1) length = length * 256 + bytes[from++]!
+  }
+  return from + length > bytes.length ? undefined : { tag, from, to: from + length }
+}
 
 export const dhparam = (material: Material | "auto" | undefined): Effect.Effect<string | undefined, TlsError> =>
   Effect.gen(function*() {

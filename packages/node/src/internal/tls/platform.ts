@@ -1,4 +1,7 @@
+import type { IdentityRule } from "@copas/core/PeerIdentity"
+import { longestPsk } from "@copas/core/TlsCallbacks"
 import type {
+  AlpnOffer,
   ClientOptions,
   CommonContextOptions,
   PresharedKey,
@@ -28,7 +31,8 @@ export interface ClientNative {
   readonly verify: "full" | "chain" | "none"
   readonly alpn: Array<string> | undefined
   readonly sessions: Sessions
-  readonly psk: ((hint: string | null) => Tls.PSKCallbackNegotation | null) | undefined
+  readonly psk: ((hint: Option.Option<string>) => Option.Option<PresharedKey>) | undefined
+  readonly identityRule: IdentityRule
   readonly maxDepth: number | undefined
   readonly requireCloseNotify: boolean
 }
@@ -38,7 +42,7 @@ type ChooseContext = (error: Error | null, context?: Tls.SecureContext) => void
 type ServerNames = ReadonlyMap<string, ServerContext>
 
 /** What a server wants of its clients' certificates. */
-interface ClientPolicy {
+export interface ClientPolicy {
   readonly requestCertificate: boolean
   readonly requireCertificate: boolean
   readonly verify: "chain" | "none"
@@ -49,11 +53,11 @@ interface ServerSettings extends ClientPolicy {
   /** It was not said: a context that a name leads to goes by the listener's policy then. */
   readonly isPolicyOpen: boolean
   readonly alpn: Array<string> | undefined
-  readonly chooseAlpn: ((offer: { servername: string; protocols: Array<string> }) => string | undefined) | undefined
+  readonly chooseAlpn: ((offer: AlpnOffer) => Option.Option<string>) | undefined
   readonly nameRequired: boolean
   readonly names: ServerNames
   readonly chooseName: ((this: unknown, name: string, done: ChooseContext) => void) | undefined
-  readonly psk: ((socket: Tls.TLSSocket, identity: string) => Uint8Array | null) | undefined
+  readonly psk: ServerOptions["psk"]
   readonly pskHint: string | undefined
   readonly requireCloseNotify: boolean
 }
@@ -61,7 +65,10 @@ interface ServerSettings extends ClientPolicy {
 /** What is built once for a server. It can be replaced, so connections look into it when they begin. */
 export interface ServerNative {
   secure: Tls.SecureContext
-  material: Tls.SecureContextOptions
+  /** With keys in it. */
+  material: Redacted.Redacted<Tls.SecureContextOptions>
+  /** Not so where a pre-shared key is all that it has. */
+  hasCertificate: boolean
   settings: ServerSettings
 }
 
@@ -83,24 +90,20 @@ const checkAlpn = (
     : Effect.fail(bad("alpn", "each protocol takes 1 to 255 bytes, and there must be one", undefined))
 }
 
-/** What Node and OpenSSL take; more, or a NUL in a name, would end the handshake or be cut off. */
-const longestPskText = 256
-const longestPskKey = 512
-
 const checkPskText = (what: string, text: string, least: number): Effect.Effect<void, TlsError> => {
   const length = Buffer.byteLength(text)
-  return length >= least && length <= longestPskText && !text.includes("\0")
+  return length >= least && length <= longestPsk.text && !text.includes("\0")
     ? Effect.void
-    : Effect.fail(bad("psk", `${what} takes ${least} to ${longestPskText} bytes without NUL`, undefined))
+    : Effect.fail(bad("psk", `${what} takes ${least} to ${longestPsk.text} bytes without NUL`, undefined))
 }
 
 /** A key that is given as it is can be looked at now; what a function finds fails the handshake. */
 const checkPsk = (psk: ClientOptions["psk"]): Effect.Effect<void, TlsError> => {
   if (psk === undefined || typeof psk === "function") return Effect.void
   const { length } = bytesOf(psk.key)
-  return length >= 1 && length <= longestPskKey
+  return length >= 1 && length <= longestPsk.key
     ? checkPskText("an identity", psk.identity, 1)
-    : Effect.fail(bad("psk", `a key takes 1 to ${longestPskKey} bytes`, undefined))
+    : Effect.fail(bad("psk", `a key takes 1 to ${longestPsk.key} bytes`, undefined))
 }
 
 /** A renegotiation is a way to make a server work (CVE-2011-1473), and TLS 1.3 has none. */
@@ -112,16 +115,8 @@ const pskCiphers = (options: CommonContextOptions, hasPsk: boolean): CommonConte
 
 // ---- clients
 
-const clientPsk = (psk: ClientOptions["psk"]): ClientNative["psk"] => {
-  if (psk === undefined) return undefined
-  const show = ({ identity, key }: PresharedKey): Tls.PSKCallbackNegotation => ({ identity, psk: bytesOf(key) })
-  if (typeof psk !== "function") return () => show(psk)
-  return (hint) =>
-    Option.match(psk(Option.fromNullable(hint)), {
-      onNone: () => null,
-      onSome: show
-    })
-}
+const clientPsk = (psk: ClientOptions["psk"]): ClientNative["psk"] =>
+  psk === undefined || typeof psk === "function" ? psk : () => Option.some(psk)
 
 const clientContext = (options: ClientOptions): Effect.Effect<ClientNative, TlsError> =>
   Effect.gen(function*() {
@@ -139,6 +134,7 @@ const clientContext = (options: ClientOptions): Effect.Effect<ClientNative, TlsE
       alpn,
       sessions: new Sessions(options.sessions ?? 256),
       psk: clientPsk(options.psk),
+      identityRule: options.identityRule ?? "rfc9525",
       maxDepth: options.maxDepth,
       requireCloseNotify: options.requireCloseNotify === true
     }
@@ -161,12 +157,6 @@ const findName = (table: ServerNames, name: string): ServerContext | undefined =
   return table.get(asked) ?? (dot === -1 ? undefined : table.get(`*${asked.slice(dot)}`))
 }
 
-/** Node destroys the socket with what a callback throws; a mistake in one is still told as what it is. */
-const serverPsk = (psk: ServerOptions["psk"]): ServerSettings["psk"] =>
-  psk === undefined
-    ? undefined
-    : (_, identity) => Option.match(psk(identity), { onNone: () => null, onSome: bytesOf })
-
 const serverSettings = (options: ServerOptions): Effect.Effect<ServerSettings, TlsError> =>
   Effect.gen(function*() {
     const { alpn, pskHint, serverNames } = options
@@ -179,17 +169,12 @@ const serverSettings = (options: ServerOptions): Effect.Effect<ServerSettings, T
       requireCertificate: options.clientCertificates === "require",
       verify: options.verify ?? "chain",
       alpn: typeof alpn === "function" ? undefined : yield* checkAlpn(alpn),
-      chooseAlpn: typeof alpn !== "function"
-        ? undefined
-        : ({ protocols, servername }) =>
-          Option.getOrUndefined(
-            alpn({ serverName: servername ? Option.some(servername) : Option.none(), protocols })
-          ),
+      chooseAlpn: typeof alpn === "function" ? alpn : undefined,
       nameRequired: refusing,
       names: table,
       // Each connection has its own: see `accept`.
       chooseName: undefined,
-      psk: serverPsk(options.psk),
+      psk: options.psk,
       pskHint,
       maxDepth: options.maxDepth,
       requireCloseNotify: options.requireCloseNotify === true
@@ -236,7 +221,12 @@ const build = (material: Tls.SecureContextOptions): Effect.Effect<Tls.SecureCont
 const serverContext = (options: ServerOptions): Effect.Effect<ServerNative, TlsError> =>
   Effect.gen(function*() {
     const material = yield* serverMaterial(options)
-    return { material, settings: yield* serverSettings(options), secure: yield* build(material) }
+    return {
+      material: Redacted.make(material),
+      hasCertificate: material.cert !== undefined,
+      settings: yield* serverSettings(options),
+      secure: yield* build(material)
+    }
   })
 
 // ---- one connection
@@ -260,7 +250,9 @@ const derive = (from: ServerNative, reason: object, changes: Tls.SecureContextOp
   let made = derived.get(from.secure)
   if (made === undefined) derived.set(from.secure, made = new WeakMap())
   let secure = made.get(reason)
-  if (secure === undefined) made.set(reason, secure = Tls.createSecureContext({ ...from.material, ...changes }))
+  if (secure === undefined) {
+    made.set(reason, secure = Tls.createSecureContext({ ...Redacted.value(from.material), ...changes }))
+  }
   return secure
 }
 
@@ -277,14 +269,16 @@ const initial = (server: ServerNative): Tls.SecureContext => {
   const isAsked = requestCertificate ||
     Array.from(names.values()).some((context) => native(context).settings.requestCertificate)
   if (!isAsked) return server.secure
-  const secureOptions = (server.material.secureOptions ?? 0) | Crypto.constants.SSL_OP_NO_TICKET
+  const secureOptions = (Redacted.value(server.material).secureOptions ?? 0) | Crypto.constants.SSL_OP_NO_TICKET
   return derive(server, withoutTickets, { secureOptions })
 }
 
 /** The context of a name; one that leaves clients' certificates to the listener has its authorities as well. */
 const named = (server: ServerNative, found: ServerNative): Tls.SecureContext => {
-  const { ca, crl } = server.material
-  if (!found.settings.isPolicyOpen || found.material.ca !== undefined || ca === undefined) return found.secure
+  const { ca, crl } = Redacted.value(server.material)
+  if (!found.settings.isPolicyOpen || Redacted.value(found.material).ca !== undefined || ca === undefined) {
+    return found.secure
+  }
   return derive(found, server.material, { ca, ...(crl === undefined ? {} : { crl }) })
 }
 
@@ -341,9 +335,9 @@ export const platform: TlsPlatform = {
   rotateTickets: (context) =>
     Effect.suspend(() => {
       const current = context as ServerNative
-      const material = { ...current.material, ticketKeys: Crypto.randomBytes(48) }
+      const material = { ...Redacted.value(current.material), ticketKeys: Crypto.randomBytes(48) }
       return Effect.map(build(material), (secure) => {
-        Object.assign(current, { material, secure })
+        Object.assign(current, { material: Redacted.make(material), secure })
       })
     }),
   upgrade: (transport, request, events) =>

@@ -1,86 +1,47 @@
-/** The element at `at` of a DER encoding: its tag, and where its contents begin and end. */
-export const elementAt = (bytes: Uint8Array, at: number): { tag: number; from: number; to: number } | undefined => {
-  const tag = bytes[at]
-  let length = bytes[at + 1]
-  let from = at + 2
-  if (tag === undefined || length === undefined) return undefined
-  if (length >= 0x80) {
-    const count = length & 0x7f
-    if (count === 0 || count > 4 || from + count > bytes.length) return undefined
-    length = 0
-    for (let index = 0; index < count; index += 1) length = length * 256 + bytes[from++]!
-  }
-  return from + length > bytes.length ? undefined : { tag, from, to: from + length }
-}
+/** What a client keeps of a session beside Node's own bytes, and how both become bytes that a program may keep. */
+import { TlsSessionStore } from "@copas/core/TlsSessionStore"
 
 /**
- * The server's certificate in a session, as OpenSSL writes sessions: a sequence in which `[3]` is the peer's
- * certificate. Once a session is resumed Node shows a client no certificate any more, yet whom it was made with is what
- * has to be checked before it is offered.
+ * A session, with what Node does not tell of it any more once it is resumed. Node's bytes are never read: their format
+ * is OpenSSL's up to Node 20, and has a header of Node's own from 22.23 on.
  */
-export const certificateOf = (session: Uint8Array): Buffer | undefined => {
-  const all = elementAt(session, 0)
-  if (all === undefined || all.tag !== 0x30) return undefined
-  for (let at = all.from; at < all.to;) {
-    const element = elementAt(session, at)
-    if (element === undefined) return undefined
-    if (element.tag === 0xa3) return Buffer.from(session.subarray(element.from, element.to))
-    at = element.to
-  }
-  return undefined
+export interface KeptSession {
+  /** What the `session` event gave. */
+  readonly native: Buffer
+  /** The name under which it was made. */
+  readonly name: string
+  /** The server's certificate; `undefined` where a pre-shared key proved who it is. */
+  readonly certificate: Buffer | undefined
 }
 
-interface Kept {
-  readonly session: Buffer
-  readonly isReusable: boolean
+export class Sessions extends TlsSessionStore<KeptSession> {}
+
+/** Stands at the end, for the beginning is what other programs may look at. */
+const magic = Buffer.from("\0copas:tls:session:1")
+
+const footerLength = 8 + magic.length
+
+/** For `TlsConnection.session`: the name and the certificate travel behind Node's bytes. */
+export const encodeSession = ({ certificate, name, native }: KeptSession): Buffer => {
+  const host = Buffer.from(name)
+  const lengths = Buffer.alloc(8)
+  lengths.writeUInt32BE(host.length, 0)
+  lengths.writeUInt32BE(certificate?.length ?? 0, 4)
+  return Buffer.concat([native, host, ...(certificate === undefined ? [] : [certificate]), lengths, magic])
 }
 
-/** A server sends two tickets by default; more than a few are of no use. */
-const mostPerServer = 8
-
-/**
- * The sessions of a client's context: a few for each server, the servers that were not asked for longest forgotten
- * first.
- *
- * A session of TLS 1.3 is offered once, so that nobody on the way can tell two connections belong together (RFC 8446,
- * appendix C.4); the last one is kept nevertheless, for servers that insist on resumption.
- */
-export class Sessions {
-  private readonly most: number
-  private readonly servers = new Map<string, Array<Kept>>()
-
-  constructor(most: number) {
-    this.most = most
-  }
-
-  keep(key: string, session: Buffer, isReusable: boolean): void {
-    if (this.most === 0) return
-    const kept = this.servers.get(key)
-    if (kept === undefined || isReusable) {
-      this.servers.delete(key)
-      this.servers.set(key, [{ session, isReusable }])
-    } else {
-      kept.push({ session, isReusable })
-      if (kept.length > mostPerServer) kept.shift()
-    }
-    for (const oldest of this.servers.keys()) {
-      if (this.servers.size <= this.most) break
-      this.servers.delete(oldest)
-    }
-  }
-
-  /** The newest one for a server. */
-  take(key: string): Buffer | undefined {
-    const kept = this.servers.get(key)
-    const newest = kept?.at(-1)
-    if (kept === undefined || newest === undefined) return undefined
-    this.servers.delete(key)
-    this.servers.set(key, kept)
-    if (kept.length > 1) kept.pop()
-    return newest.session
-  }
-
-  forget(key: string): void {
-    this.servers.delete(key)
+/** `undefined` for bytes that `encodeSession` did not make. */
+export const decodeSession = (bytes: Uint8Array): KeptSession | undefined => {
+  const all = Buffer.from(bytes)
+  const footer = all.length - footerLength
+  if (footer < 0 || !all.subarray(footer + 8).equals(magic)) return undefined
+  const certificateAt = footer - all.readUInt32BE(footer + 4)
+  const nameAt = certificateAt - all.readUInt32BE(footer)
+  // Some of Node's own bytes are there.
+  if (nameAt <= 0) return undefined
+  return {
+    native: all.subarray(0, nameAt),
+    name: all.toString("utf8", nameAt, certificateAt),
+    certificate: certificateAt === footer ? undefined : all.subarray(certificateAt, footer)
   }
 }

@@ -1,8 +1,13 @@
+/** The transport of a secure connection: how the handshake goes, and how bytes flow. */
 import { format, type NetAddress } from "@copas/core/NetAddress"
+import { type Answer, askAlpn, askClientKey, askServerKey } from "@copas/core/TlsCallbacks"
+import type { Authorization } from "@copas/core/TlsConnection"
 import type { TlsaRecord } from "@copas/core/TlsContext"
 import { TlsError } from "@copas/core/TlsError"
 import type { HandshakeEvents, TlsFailure, TlsTransport, UpgradeRequest } from "@copas/core/TlsTransport"
 import type { Events, Failure, Transport } from "@copas/core/Transport"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import type * as NodeNet from "node:net"
 import * as Tls from "node:tls"
 import { toFailure } from "../net/errno.js"
@@ -11,20 +16,26 @@ import * as Certificates from "./certificates.js"
 import { Tap } from "./closeNotify.js"
 import { NodeTlsConnection } from "./connection.js"
 import * as Dane from "./dane.js"
-import { codeOf, isTlsCode, reasonOf, Refusal, toTlsFailure } from "./errors.js"
+import { codeAsTold, codeOf, isTlsCode, reasonOf, Refusal, toTlsFailure } from "./errors.js"
+import { judgeClient, judgeServer } from "./judging.js"
 import type { ClientNative, ServerNative } from "./platform.js"
-import { certificateOf } from "./sessions.js"
+import { decodeSession, type KeptSession } from "./sessions.js"
 
 /**
  * What Node keeps of OpenSSL below a TLS socket. `tls.Server` asks it in the same way for the result of checking the
  * client's chain; a socket that is upgraded has no `tls.Server`.
  */
 interface WithNative {
-  readonly ssl: { readonly verifyError: () => (Error & { readonly code: string }) | null } | null
+  readonly ssl: {
+    readonly verifyError: () => (Error & { readonly code: string }) | null
+    readonly receive?: (bytes: Uint8Array) => void
+  } | null
 }
 
+const nativeOf = (socket: Tls.TLSSocket): WithNative["ssl"] => (socket as unknown as WithNative).ssl
+
 const verifyError = (socket: Tls.TLSSocket): string | undefined => {
-  const { ssl } = socket as unknown as WithNative
+  const ssl = nativeOf(socket)
   // When it cannot be asked the peer is not trusted.
   if (typeof ssl?.verifyError !== "function") return "UNSPECIFIED"
   const error = ssl.verifyError()
@@ -50,38 +61,40 @@ function onTlsError(this: Tls.TLSSocket, error: Error): void {
   ownerOf(this).onError(error)
 }
 
-/** TLS over a `node:net` socket. */
+/** What a user's function did wrong in the middle of a handshake. OpenSSL must not be torn down within its own call. */
+export interface Mistakes {
+  failure: TlsFailure | undefined
+  hasShownPsk: boolean
+}
+
+interface Parts {
+  readonly under: NodeTransport
+  readonly below: NodeNet.Socket
+  readonly secured: Tls.TLSSocket
+  readonly tap: Tap | undefined
+  readonly request: UpgradeRequest
+  readonly offered: KeptSession | undefined
+  readonly mistakes: Mistakes
+  readonly handshake: HandshakeEvents
+}
+
+/** How long a refused client has to take the alert in. */
+const refusalMillis = 1000
+
+/** TLS over a `node:net` socket, or over TLS. Its parts hold keys and sessions, so they are private. */
 class NodeTlsTransport extends NodeTransport implements TlsTransport {
   readonly tls: NodeTlsConnection
-  private readonly below: NodeNet.Socket
-  private readonly secured: Tls.TLSSocket
-  private readonly tap: Tap | undefined
-  private readonly handshake: HandshakeEvents
-  private readonly request: UpgradeRequest
-  private readonly offered: Buffer | undefined
-  private readonly under: NodeTransport
+  readonly #parts: Parts
   private ending: NodeJS.Immediate | undefined = undefined
   private isOver = false
   private isEstablished = false
+  #certificate: Buffer | undefined = undefined
 
-  constructor(
-    under: NodeTransport,
-    below: NodeNet.Socket,
-    secured: Tls.TLSSocket,
-    tap: Tap | undefined,
-    request: UpgradeRequest,
-    offered: Buffer | undefined,
-    handshake: HandshakeEvents
-  ) {
+  constructor(parts: Parts) {
+    const { request, secured, under } = parts
     super(secured, under.path, under.givenOptions)
-    this.under = under
-    this.below = below
-    this.secured = secured
-    this.tap = tap
-    this.handshake = handshake
-    this.request = request
-    this.offered = offered
-    this.tls = new NodeTlsConnection(request.role, secured)
+    this.#parts = parts
+    this.tls = new NodeTlsConnection(request.role, secured, under instanceof NodeTlsTransport ? under.tls : undefined)
     secured.on("end", onEnd)
     if (request.role === "client") {
       secured.on("secureConnect", onSecureConnect)
@@ -94,11 +107,11 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   }
 
   override get localAddress(): NetAddress {
-    return this.under.localAddress
+    return this.#parts.under.localAddress
   }
 
   override get remoteAddress(): NetAddress {
-    return this.under.remoteAddress
+    return this.#parts.under.remoteAddress
   }
 
   protected override sayConnected(): void {
@@ -106,9 +119,10 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   }
 
   override open(events: Events): void {
+    const { tap } = this.#parts
     // What failed already, in the call that began the handshake, is told by the error event as every other failure of it.
     if (!this.isEstablished) this.early = undefined
-    super.open(this.tap === undefined ? events : watching(events, this.tap))
+    super.open(tap === undefined ? events : watching(events, tap))
   }
 
   /** What comes after the peer's close_notify is not of the secure stream (RFC 8446, section 6.1). */
@@ -120,24 +134,25 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     if (this.isOver) return
     this.isOver = true
     this.isEstablished = true
-    this.handshake.established()
+    this.#parts.handshake.established()
   }
 
   failHandshake(failure: TlsFailure): void {
     if (this.isOver) return
     this.isOver = true
-    const { context, role, sessionKey } = this.request
+    const { handshake, mistakes, request, secured } = this.#parts
+    const { context, role, sessionKey } = request
     // Whatever was offered, the next attempt starts anew.
     if (role === "client" && sessionKey !== undefined) (context as ClientNative).sessions.forget(sessionKey)
-    this.handshake.failedHandshake(failure)
-    this.secured.destroy()
+    handshake.failedHandshake(mistakes.failure ?? failure)
+    secured.destroy()
   }
 
   override onError(error: Error): void {
     if (this.isEstablished) super.onError(error)
     else this.failHandshake(this.toHandshakeFailure(error))
-    // An error of TLS after the handshake does not end the socket by itself.
-    this.secured.destroy()
+    // An error of TLS after the handshake does not end the socket by itself. One that was refused is on its way out.
+    if (!this.isRefusing) this.#parts.secured.destroy()
   }
 
   /**
@@ -146,11 +161,10 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
    */
   private toHandshakeFailure(error: Error): TlsFailure {
     const failure = toTlsFailure(error)
-    if (this.request.role === "client" || failure.code !== "ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM") return failure
-    const { material, settings } = this.request.context as ServerNative
-    return settings.psk !== undefined && material.cert === undefined
-      ? { ...failure, reason: "UnknownPskIdentity" }
-      : failure
+    const { request } = this.#parts
+    if (request.role === "client" || failure.code !== "ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM") return failure
+    const { hasCertificate, settings } = request.context as ServerNative
+    return settings.psk !== undefined && !hasCertificate ? { ...failure, reason: "UnknownPskIdentity" } : failure
   }
 
   override onClose(): void {
@@ -161,81 +175,110 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   protected override toFailure(error: Error): Failure {
     const code = codeOf(error)
     if (code === undefined || !isTlsCode(code)) return toFailure(error)
-    const cause = new TlsError({ reason: reasonOf(code), subject: format(this.remoteAddress), code, cause: error })
+    const cause = new TlsError({
+      reason: reasonOf(code),
+      subject: format(this.remoteAddress),
+      code: codeAsTold(code),
+      cause: error
+    })
     return { reason: "Tls", cause }
   }
 
-  clientDone(): void {
+  /** Nothing that a peer shows may throw out of an event handler: that would end the process. */
+  private judge(verdict: () => Either.Either<Authorization, TlsFailure>): void {
     if (this.isOver) return
-    const { secured, request } = this
-    const context = request.context as ClientNative
-    const dane = daneOf(request)
-    this.tls.isResumed = secured.isSessionReused()
-    if (this.tls.isResumed && this.offered !== undefined) this.tls.resumedWith = certificateOf(this.offered)
-    const code = secured.authorized ? undefined : String(secured.authorizationError)
-    if (dane.length > 0) {
-      const shown = {
-        chain: Certificates.chainOf(secured.getPeerCertificate(true)),
-        host: request.verifyName ?? "",
-        pkixCode: code
-      }
-      if (!Dane.vouched(dane, shown)) return this.refuse({ reason: "DaneMismatch", code })
-      this.tls.authorization = { _tag: "Verified", by: "dane" }
-    } else if (code === undefined) {
-      const isShown = this.tls.resumedWith !== undefined ||
-        Certificates.rawOf(secured.getPeerCertificate()) !== undefined
-      this.tls.authorization = { _tag: "Verified", by: isShown ? "authority" : "psk" }
-    } else {
-      this.tls.authorization = { _tag: "Unverified", reason: reasonOf(code), code }
+    const { mistakes } = this.#parts
+    let judged: Either.Either<Authorization, TlsFailure>
+    try {
+      judged = mistakes.failure === undefined ? verdict() : Either.left(mistakes.failure)
+    } catch (cause) {
+      judged = Either.left({ reason: "Unknown", detail: "what the peer showed cannot be read", cause })
     }
-    if (this.isTooDeep(context.maxDepth)) return
+    if (Either.isLeft(judged)) {
+      this.refuse(judged.left)
+      return
+    }
+    this.tls.authorization = judged.right
     this.done()
+  }
+
+  clientDone(): void {
+    this.judge(() => {
+      const { mistakes, offered, request, secured } = this.#parts
+      this.tls.isResumed = secured.isSessionReused()
+      const resumed = this.tls.isResumed ? offered : undefined
+      this.tls.resumed(resumed)
+      this.#certificate = resumed?.certificate ?? Certificates.rawOf(secured.getPeerCertificate())
+      return judgeServer(request.context as ClientNative, {
+        certificate: this.#certificate,
+        chain: () => Certificates.chainOf(secured.getPeerCertificate(true)),
+        pkixCode: secured.authorized ? undefined : String(secured.authorizationError),
+        host: request.verifyName ?? "",
+        hasShownPsk: mistakes.hasShownPsk,
+        dane: daneOf(request)
+      })
+    })
   }
 
   serverDone(): void {
-    if (this.isOver) return
-    const { secured } = this
-    const { settings } = this.request.context as ServerNative
-    this.tls.isResumed = secured.isSessionReused()
-    if (settings.nameRequired && !secured.servername) {
-      return this.refuse({ reason: "UnknownServerName", detail: "the client asked for none" })
-    }
-    if (settings.requestCertificate) {
-      const isShown = Certificates.rawOf(secured.getPeerCertificate()) !== undefined
-      const code = verifyError(secured)
-      if (!isShown) {
-        if (settings.requireCertificate && code !== undefined) return this.refuse({ reason: "NoCertificate", code })
-      } else if (code === undefined) {
-        this.tls.authorization = { _tag: "Verified", by: "authority" }
-      } else if (settings.verify === "chain") {
-        return this.refuse({ reason: reasonOf(code), code })
-      } else {
-        this.tls.authorization = { _tag: "Unverified", reason: reasonOf(code), code }
+    this.judge(() => {
+      const { request, secured } = this.#parts
+      const { settings } = request.context as ServerNative
+      this.tls.isResumed = secured.isSessionReused()
+      if (settings.nameRequired && !secured.servername) {
+        return Either.left({ reason: "UnknownServerName", detail: "the client asked for none" })
       }
-      if (isShown && this.isTooDeep(settings.maxDepth)) return
-    }
-    this.done()
+      return judgeClient(settings, {
+        isShown: settings.requestCertificate && Certificates.rawOf(secured.getPeerCertificate()) !== undefined,
+        chain: () => Certificates.chainOf(secured.getPeerCertificate(true)),
+        pkixCode: verifyError(secured)
+      })
+    })
   }
 
-  /** OpenSSL's own bound on depth cannot be set here; and a chain without a root has one certificate less. */
-  private isTooDeep(maxDepth: number | undefined): boolean {
-    if (maxDepth === undefined) return false
-    const chain = Certificates.chainOf(this.secured.getPeerCertificate(true))
-    const between = chain.slice(1).filter((raw) => !Certificates.isSelfIssued(raw)).length
-    if (between <= maxDepth) return false
-    this.refuse({ reason: "ChainTooLong", depth: between })
-    return true
-  }
+  private isRefusing = false
 
+  /**
+   * Refuses a peer whose handshake OpenSSL took for good. Node has no call for an alert, and with TLS 1.3 a client has
+   * finished by now: to hang up would look like the server's normal end. So OpenSSL is given a record that is none, to
+   * which it answers by a fatal alert of its own; a peer that sees neither that nor an end sees a reset.
+   */
   private refuse(failure: TlsFailure): void {
-    this.failHandshake(failure)
+    const { below, handshake, mistakes, request, secured } = this.#parts
+    const ssl = nativeOf(secured)
+    if (request.role === "client" || typeof ssl?.receive !== "function") return this.failHandshake(failure)
+    this.isOver = true
+    this.isRefusing = true
+    handshake.failedHandshake(mistakes.failure ?? failure)
+    // OpenSSL told of the handshake's end from within a call of its own, and what it says last is still being written.
+    setImmediate(() => {
+      if (!secured.destroyed) nativeOf(secured)?.receive?.(noRecord)
+      // The alert is on its way. What the client sends meanwhile is dropped: unread it would become a reset, which can
+      // overtake the alert.
+      const cut = setTimeout(() => this.cutOff(), refusalMillis)
+      below.once("close", () => clearTimeout(cut))
+      below.once("end", () => secured.destroy())
+      secured.once("end", () => secured.destroy())
+      if (below.destroyed) return
+      below.end()
+      below.resume()
+      secured.resume()
+    })
   }
 
-  keepSession(session: Buffer): void {
-    this.tls.newest = session
-    const { context, sessionKey } = this.request
+  private cutOff(): void {
+    const { secured, under } = this.#parts
+    under.resetWhenDestroyed()
+    secured.destroy()
+  }
+
+  keepSession(native: Buffer): void {
+    const { request, secured } = this.#parts
+    const { context, sessionKey, verifyName } = request
+    const session: KeptSession = { native, name: verifyName ?? "", certificate: this.#certificate }
+    this.tls.came(session)
     if (sessionKey === undefined || this.isOver !== this.isEstablished) return
-    ;(context as ClientNative).sessions.keep(sessionKey, session, this.secured.getProtocol() !== "TLSv1.3")
+    ;(context as ClientNative).sessions.keep(sessionKey, session, secured.getProtocol() !== "TLSv1.3")
   }
 
   // ---- what goes to the socket below
@@ -247,12 +290,13 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   override end(): void {
     this.ending = setImmediate(() => {
       this.ending = undefined
-      this.secured.end()
+      this.#parts.secured.end()
     })
   }
 
   override destroy(): void {
     this.isOver = true
+    if (this.isRefusing) return
     if (this.ending === undefined) super.destroy()
     // It was to end just now: the close_notify goes first.
     else setImmediate(() => setImmediate(() => super.destroy()))
@@ -262,26 +306,21 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     this.isOver = true
     clearImmediate(this.ending)
     void this.remoteAddress
-    const { below, secured } = this
-    // As below: after a half-close, which TLS does past the socket below, libuv refuses, and a handle is left.
-    const canReset = this.path === undefined && !below.destroyed && !below.connecting && !below.writableEnded &&
-      !secured.writableEnded
-    if (canReset) resetWhenDestroyed(below)
+    const { secured, under } = this.#parts
+    // Node destroys the socket below when it takes TLS down. To reset that one first pulls the handle away from under
+    // what TLS has still to do in this turn of the loop: that is a segmentation fault (seen on Node 20).
+    // After a half-close, which TLS does past the socket below, libuv refuses.
+    if (!secured.writableEnded) under.resetWhenDestroyed()
     secured.destroy()
+  }
+
+  override resetWhenDestroyed(): void {
+    if (!this.#parts.secured.writableEnded) this.#parts.under.resetWhenDestroyed()
   }
 }
 
-/**
- * Node destroys the socket below when it takes TLS down. To reset that one first pulls the handle away from under what TLS
- * has still to do in this turn of the loop: that is a segmentation fault (seen on Node 20).
- */
-const resetWhenDestroyed = (below: NodeNet.Socket): void => {
-  const { destroy } = below
-  below.destroy = () => {
-    below.destroy = destroy
-    return below.resetAndDestroy()
-  }
-}
+/** A record of TLS (RFC 8446, section 5.1) of the greatest length that no key opens. */
+const noRecord: Buffer = Buffer.concat([Buffer.from([23, 3, 3, 0x41, 0x00]), Buffer.alloc(0x4100, 0xff)])
 
 /** Tells an end that the peer did not announce as a failure. */
 const watching = (events: Events, tap: Tap): Events => ({
@@ -297,60 +336,65 @@ const daneOf = (request: UpgradeRequest): ReadonlyArray<TlsaRecord> =>
   request.dane === undefined ? [] : Dane.usable(request.dane)
 
 /**
- * The session to offer. Node takes whoever resumes it for verified, and shows no certificate then: so one that was made
- * with another name's server is not offered, and none is where the certificate has to be looked at.
+ * The session to offer. Who resumes it is taken for verified, and Node shows no certificate then: so one that was made
+ * under another name is not offered (RFC 8446, section 4.6.1), nor one whose certificate is not good enough here, and
+ * none where the certificate has to be looked at.
  */
-const sessionOf = (request: UpgradeRequest): Buffer | undefined => {
-  const context = request.context as ClientNative
+const offerOf = (request: UpgradeRequest): KeptSession | undefined => {
+  const { psk, identityRule, sessions, verify } = request.context as ClientNative
   if (daneOf(request).length > 0) return undefined
-  const session = request.session ??
-    (request.sessionKey === undefined ? undefined : context.sessions.take(request.sessionKey))
-  if (session === undefined) return undefined
-  const certificate = certificateOf(session)
-  if (certificate === undefined) {
-    return context.psk === undefined && context.verify !== "none"
-      ? undefined
-      : Buffer.from(session)
-  }
-  const isOther = context.verify !== "chain" && !Certificates.isFor(certificate, request.verifyName ?? "")
-  return isOther ? undefined : Buffer.from(session)
+  const session = request.session === undefined
+    ? request.sessionKey === undefined ? undefined : sessions.take(request.sessionKey)
+    : decodeSession(request.session)
+  if (session === undefined || session.name !== request.verifyName) return undefined
+  if (verify === "none") return session
+  if (session.certificate === undefined) return psk === undefined ? undefined : session
+  return verify === "full" &&
+      Certificates.identityProblem(session.certificate, session.name, identityRule) !== undefined
+    ? undefined
+    : session
+}
+
+/** What a user's function gave, with what it did wrong put aside. */
+const answered = <A>(mistakes: Mistakes, answer: Answer<A>): A | undefined => {
+  if (Either.isRight(answer)) return Option.getOrUndefined(answer.right)
+  mistakes.failure ??= answer.left
+  return undefined
 }
 
 const connect = (
   request: UpgradeRequest,
-  session: Buffer | undefined,
-  socket: NodeNet.Socket | Tap
+  session: KeptSession | undefined,
+  socket: NodeNet.Socket | Tap,
+  mistakes: Mistakes
 ): Tls.TLSSocket => {
   const context = request.context as ClientNative
   const isDane = daneOf(request).length > 0
   const alpn = request.alpn ?? context.alpn
-  let isPsk = false
   const options: Tls.ConnectionOptions = {
     socket: socket as NodeNet.Socket,
     secureContext: context.secure,
     // With TLSA records it is looked at afterwards: some of them stand for themselves.
     rejectUnauthorized: context.verify !== "none" && !isDane,
-    checkServerIdentity: (host, certificate) =>
-      context.verify === "chain" || (isPsk && Certificates.rawOf(certificate) === undefined)
-        ? undefined
-        : Tls.checkServerIdentity(host, certificate)
+    // The name is looked at by `judgeServer`, by one rule on every platform.
+    checkServerIdentity: () => undefined
   }
   if (request.verifyName !== undefined) options.host = request.verifyName
   if (request.serverName !== undefined) options.servername = request.serverName
   if (alpn !== undefined) options.ALPNProtocols = [...alpn]
-  if (session !== undefined) options.session = session
+  if (session !== undefined) options.session = Buffer.from(session.native)
   const { psk } = context
   if (psk !== undefined) {
     options.pskCallback = (hint) => {
-      const shown = psk(hint)
-      isPsk = shown !== null
-      return shown
+      const shown = answered(mistakes, askClientKey(psk, Option.fromNullable(hint)))
+      mistakes.hasShownPsk = shown !== undefined
+      return shown === undefined ? null : { identity: shown.identity, psk: shown.key }
     }
   }
   return Tls.connect(options)
 }
 
-const accept = (request: UpgradeRequest, socket: NodeNet.Socket | Tap): Tls.TLSSocket => {
+const accept = (request: UpgradeRequest, socket: NodeNet.Socket | Tap, mistakes: Mistakes): Tls.TLSSocket => {
   const { secure, settings } = request.context as ServerNative
   const options: Tls.TLSSocketOptions & { pskCallback?: unknown; pskIdentityHint?: string; ALPNCallback?: unknown } = {
     isServer: true,
@@ -359,11 +403,20 @@ const accept = (request: UpgradeRequest, socket: NodeNet.Socket | Tap): Tls.TLSS
     // OpenSSL fails the handshake when no certificate is shown; what is shown is looked at afterwards.
     rejectUnauthorized: settings.requireCertificate
   }
-  if (settings.alpn !== undefined) options.ALPNProtocols = settings.alpn
-  if (settings.chooseAlpn !== undefined) options.ALPNCallback = settings.chooseAlpn
-  if (settings.chooseName !== undefined) options.SNICallback = settings.chooseName as never
-  if (settings.psk !== undefined) options.pskCallback = settings.psk
-  if (settings.pskHint !== undefined) options.pskIdentityHint = settings.pskHint
+  const { alpn, chooseAlpn, chooseName, psk, pskHint } = settings
+  if (alpn !== undefined) options.ALPNProtocols = alpn
+  if (chooseAlpn !== undefined) {
+    options.ALPNCallback = ({ protocols, servername }: { servername?: string; protocols: Array<string> }) =>
+      answered(
+        mistakes,
+        askAlpn(chooseAlpn, { serverName: servername ? Option.some(servername) : Option.none(), protocols })
+      )
+  }
+  if (chooseName !== undefined) options.SNICallback = chooseName as never
+  if (psk !== undefined) {
+    options.pskCallback = (_: unknown, identity: string) => answered(mistakes, askServerKey(psk, identity)) ?? null
+  }
+  if (pskHint !== undefined) options.pskIdentityHint = pskHint
   return new Tls.TLSSocket(socket as NodeNet.Socket, options)
 }
 
@@ -371,18 +424,21 @@ const accept = (request: UpgradeRequest, socket: NodeNet.Socket | Tap): Tls.TLSS
 export const upgrade = (transport: Transport, request: UpgradeRequest, handshake: HandshakeEvents): TlsTransport => {
   const under = transport as NodeTransport
   // May look at what others made, and is done before anything is given away.
-  const offered = request.role === "client" ? sessionOf(request) : undefined
+  const offered = request.role === "client" ? offerOf(request) : undefined
   const below = under.handOver()
   if (request.early !== undefined) below.unshift(request.early)
   const { requireCloseNotify } = request.role === "client"
     ? request.context as ClientNative
     : (request.context as ServerNative).settings
   const tap = requireCloseNotify ? new Tap(below) : undefined
+  const mistakes: Mistakes = { failure: undefined, hasShownPsk: false }
   let secured: Tls.TLSSocket
   let failure: TlsFailure | undefined
   try {
     if (below.destroyed) throw new Refusal({ reason: "ClosedInHandshake" })
-    secured = request.role === "client" ? connect(request, offered, tap ?? below) : accept(request, tap ?? below)
+    secured = request.role === "client"
+      ? connect(request, offered, tap ?? below, mistakes)
+      : accept(request, tap ?? below, mistakes)
   } catch (error) {
     failure = error instanceof Refusal
       ? error.failure
@@ -395,7 +451,9 @@ export const upgrade = (transport: Transport, request: UpgradeRequest, handshake
     })
   }
   tap?.watch(secured)
-  const upgraded = new NodeTlsTransport(under, below, secured, tap, request, offered, handshake)
+  const upgraded = new NodeTlsTransport({ under, below, secured, tap, request, offered, mistakes, handshake })
+  // A client's function for keys may have been asked already.
+  failure ??= mistakes.failure
   if (failure !== undefined) {
     const told = failure
     process.nextTick(() => {

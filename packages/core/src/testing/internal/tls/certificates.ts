@@ -2,7 +2,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Certificate from "../../../Certificate.js"
 import * as Der from "../../../internal/x509/der.js"
-import { familyOf } from "../../../NetAddress.js"
 import { TlsError, type TlsPart } from "../../../TlsError.js"
 import * as TlsTransport from "../../../TlsTransport.js"
 import * as Pem from "./pem.js"
@@ -11,53 +10,6 @@ import { encode } from "./text.js"
 
 export const bad = (part: TlsPart, detail: string): TlsError =>
   new TlsError({ reason: "BadMaterial", subject: "TLS context", part, detail })
-
-// ---- names
-
-/** The bytes of a numeric address, `undefined` for a name. */
-export const addressBytes = (host: string): Uint8Array | undefined => {
-  const family = familyOf(host)
-  if (family === undefined) return undefined
-  const bare = host.replace(/%.*$/, "").replace(/\d+\.\d+\.\d+\.\d+$/, (dotted) => {
-    if (family === "IPv4") return dotted
-    const [a = 0, b = 0, c = 0, d = 0] = dotted.split(".").map(Number)
-    return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
-  })
-  if (family === "IPv4") return Uint8Array.from(bare.split("."), Number)
-  const groups = (half: string): ReadonlyArray<number> =>
-    half === "" ? [] : half.split(":").map((group) => Number.parseInt(group, 16))
-  const [head = "", tail] = bare.split("::")
-  const [before, after] = [groups(head), groups(tail ?? "")]
-  const all = [...before, ...Array.from({ length: 8 - before.length - after.length }, () => 0), ...after]
-  return Uint8Array.from(all.flatMap((group) => [group >> 8, group & 0xff]))
-}
-
-/** `*` stands for the whole first label, and at least two are behind it (RFC 6125, section 6.4.3). */
-const matches = (pattern: string, host: string): boolean => {
-  const [shown, wanted] = [pattern.toLowerCase(), host.toLowerCase()]
-  // A name with anything else in it, NUL for example, is one that some reader takes for another.
-  if (!/^(\*\.)?[a-z0-9_.-]+$/.test(shown)) return false
-  if (!shown.startsWith("*.")) return shown === wanted
-  const [first = "", ...rest] = wanted.split(".")
-  return first !== "" && rest.length >= 2 && rest.join(".") === shown.slice(2)
-}
-
-/** True when `host` is one of the names or addresses of the certificate (RFC 6125; the common name where none is). */
-export const isFor = (certificate: Certificate.Certificate, host: string): boolean => {
-  const { alternativeNames, subject } = certificate
-  const address = addressBytes(host)
-  if (address !== undefined) {
-    return alternativeNames.some(({ kind, value }) => {
-      const shown = kind === "ip" ? addressBytes(value) : undefined
-      return shown !== undefined && equalBytes(shown, address)
-    })
-  }
-  const wanted = host.replace(/\.$/, "")
-  const names = alternativeNames.filter(({ kind }) => kind === "dns")
-  return names.length > 0
-    ? names.some(({ value }) => matches(value, wanted))
-    : subject.some(({ name, value }) => name === "CN" && matches(value, wanted))
-}
 
 // ---- who issued whom
 
@@ -104,10 +56,6 @@ const crypto: TlsTransport.CertificateCrypto = {
   issued: (issuer, der) => {
     const [parent, child] = [fromDer(issuer), fromDer(der)]
     return parent !== undefined && child !== undefined && isIssuedBy(child, parent)
-  },
-  isFor: (der, host) => {
-    const certificate = fromDer(der)
-    return certificate !== undefined && isFor(certificate, host)
   }
 }
 

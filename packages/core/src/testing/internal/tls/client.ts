@@ -1,14 +1,14 @@
 import * as Option from "effect/Option"
-import type { UpgradeRequest } from "../../../TlsTransport.js"
+import { askClientKey } from "../../../TlsCallbacks.js"
+import type { TlsFailure, UpgradeRequest } from "../../../TlsTransport.js"
 import { violation } from "./alerts.js"
-import { isFor } from "./certificates.js"
 import { findCipher, fits } from "./ciphers.js"
-import { bytesOf, type ClientNative } from "./contexts.js"
+import type { ClientNative } from "./contexts.js"
 import { binderOf, Handshake, secretOf, type Surroundings } from "./handshake.js"
 import { chainOf } from "./material.js"
 import type { Message, NewTicket, ServerHello } from "./records.js"
 import { encodeSession, type Offered, sessionFor } from "./sessions.js"
-import { checkChain, problemOf, tooDeep, usable, vouched } from "./verify.js"
+import { checkChain, identityProblem, problemOf, tooDeep, usable, vouched } from "./verify.js"
 
 const none = new Uint8Array(0)
 
@@ -38,10 +38,10 @@ export class ClientHandshake extends Handshake {
     const { alpn, context, offered, random, serverName } = this
     let psk: { readonly identity: string; readonly binder: Uint8Array } | undefined
     if (context.versions.includes("TLSv1.3")) {
-      const shown = this.asked(() => context.psk(Option.none()))
+      const shown = this.asked(askClientKey(context.psk, Option.none()))
       if (shown === undefined) return
       if (Option.isSome(shown.value)) {
-        this.psk = bytesOf(shown.value.value.key)
+        this.psk = shown.value.value.key
         psk = { identity: shown.value.value.identity, binder: binderOf(this.psk, random) }
       }
     }
@@ -121,13 +121,13 @@ export class ClientHandshake extends Handshake {
       this.refuse(violation("BAD_PSK"))
       return undefined
     }
-    const found = this.asked(() => this.context.psk(Option.fromNullable(pskHint)))
+    const found = this.asked(askClientKey(this.context.psk, Option.fromNullable(pskHint)))
     if (found === undefined) return undefined
     if (Option.isNone(found.value)) {
       this.refuse({ reason: "UnknownPskIdentity", code: "ERR_SSL_PSK_IDENTITY_NOT_FOUND" })
       return undefined
     }
-    return { key: bytesOf(found.value.value.key), identity: found.value.value.identity }
+    return { key: found.value.value.key, identity: found.value.value.identity }
   }
 
   private get ownChain(): ReadonlyArray<Uint8Array> {
@@ -151,22 +151,23 @@ export class ClientHandshake extends Handshake {
     const trust = this.trust(context)
     const { code, path } = checkChain(chain, trust, "server")
     const host = request.verifyName ?? ""
-    const named = code ?? (isFor(chain[0]!, host) ? undefined : "ERR_TLS_CERT_ALTNAME_INVALID")
+    const asked = { host, rule: context.identityRule }
+    const identity: TlsFailure | undefined = context.verify === "chain" ? undefined : identityProblem(chain[0]!, asked)
     this.peerPath = path
-    this.code = context.verify === "chain" ? code : named
+    this.code = code ?? identity?.code
     const records = usable(request.dane)
     if (records.length > 0) {
-      if (!vouched(records, path, this.code, host, trust.now)) {
+      if (!vouched(records, path, this.code, asked, trust.now)) {
         this.refuse({ reason: "DaneMismatch", code: this.code })
         return false
       }
       this.authorization = { _tag: "Verified", by: "dane" }
     } else {
       if (this.code !== undefined && context.verify !== "none") {
-        this.refuse(problemOf(this.code))
+        this.refuse(code === undefined && identity !== undefined ? identity : problemOf(this.code))
         return false
       }
-      this.authorize(this.code, "authority")
+      this.authorize(this.code, "authority", identity)
     }
     const deep = tooDeep(path, context.maxDepth)
     if (deep !== undefined) this.refuse(deep)
@@ -179,6 +180,7 @@ export class ClientHandshake extends Handshake {
     this.session = encodeSession({
       ticket,
       secret,
+      name: this.request.verifyName ?? "",
       version,
       cipher: cipher.name,
       until: this.around.now() + lifetime,

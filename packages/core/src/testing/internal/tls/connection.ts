@@ -1,3 +1,4 @@
+import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { Certificate, DigestAlgorithm } from "../../../Certificate.js"
@@ -26,15 +27,33 @@ const bindingHash = (signature: string): DigestAlgorithm =>
  */
 export class MemoryTlsConnection implements TlsConnection {
   readonly role: "client" | "server"
-  private readonly handshake: Handshake
+  readonly outer: Option.Option<TlsConnection>
+  readonly #handshake: Handshake
 
-  constructor(handshake: Handshake) {
+  constructor(handshake: Handshake, outer: TlsConnection | undefined) {
     this.role = handshake.role
-    this.handshake = handshake
+    this.#handshake = handshake
+    this.outer = Option.fromNullable(outer)
+  }
+
+  toJSON(): unknown {
+    return {
+      _id: "@copas/core/TlsConnection",
+      role: this.role,
+      info: this.info,
+      serverName: Option.getOrUndefined(this.serverName),
+      alpn: Option.getOrUndefined(this.alpn),
+      authorization: this.authorization,
+      isResumed: this.isResumed
+    }
+  }
+
+  [NodeInspectSymbol](): unknown {
+    return this.toJSON()
   }
 
   private get agreed(): Agreed {
-    return this.handshake.agreed ?? nothing
+    return this.#handshake.agreed ?? nothing
   }
 
   get info(): TlsInfo {
@@ -57,7 +76,7 @@ export class MemoryTlsConnection implements TlsConnection {
   }
 
   get serverName(): Option.Option<string> {
-    return Option.fromNullable(this.handshake.serverName)
+    return Option.fromNullable(this.#handshake.serverName)
   }
 
   get alpn(): Option.Option<string> {
@@ -65,19 +84,19 @@ export class MemoryTlsConnection implements TlsConnection {
   }
 
   get authorization(): Authorization {
-    return this.handshake.authorization
+    return this.#handshake.authorization
   }
 
   get peerCertificate(): Option.Option<Certificate> {
-    return Option.fromNullable(this.handshake.peerPath[0])
+    return Option.fromNullable(this.#handshake.peerPath[0])
   }
 
   get peerChain(): ReadonlyArray<Certificate> {
-    return this.handshake.peerPath
+    return this.#handshake.peerPath
   }
 
   get localCertificate(): Option.Option<Certificate> {
-    return Option.fromNullable(this.handshake.localCertificate)
+    return Option.fromNullable(this.#handshake.localCertificate)
   }
 
   get isResumed(): boolean {
@@ -85,15 +104,15 @@ export class MemoryTlsConnection implements TlsConnection {
   }
 
   get session(): Option.Option<Redacted.Redacted<Uint8Array>> {
-    return Option.map(Option.fromNullable(this.handshake.session), (bytes) => Redacted.make(bytes.slice()))
+    return Option.map(Option.fromNullable(this.#handshake.session), (bytes) => Redacted.make(bytes.slice()))
   }
 
   get finished(): Option.Option<Uint8Array> {
-    return Option.map(Option.fromNullable(this.handshake.finished[this.role]), (bytes) => bytes.slice())
+    return Option.map(Option.fromNullable(this.#handshake.finished[this.role]), (bytes) => bytes.slice())
   }
 
   get peerFinished(): Option.Option<Uint8Array> {
-    const { finished } = this.handshake
+    const { finished } = this.#handshake
     return Option.map(
       Option.fromNullable(this.role === "client" ? finished.server : finished.client),
       (bytes) => bytes.slice()
@@ -101,7 +120,7 @@ export class MemoryTlsConnection implements TlsConnection {
   }
 
   private exported(length: number, label: string, context: Uint8Array | undefined): Option.Option<Uint8Array> {
-    const { agreed } = this.handshake
+    const { agreed } = this.#handshake
     if (agreed === undefined || !Number.isInteger(length) || length < 0) return Option.none()
     // Without a context it is another thing than with an empty one: RFC 5705, section 4.
     return Option.some(

@@ -2,6 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import type { IdentityRule } from "../../../PeerIdentity.js"
 import type { AlpnOffer, ClientOptions, PresharedKey, ServerContext, ServerOptions } from "../../../TlsContext.js"
 import type { TlsError } from "../../../TlsError.js"
 import { bad } from "./certificates.js"
@@ -15,6 +16,7 @@ export interface ClientNative extends CommonMaterial {
   readonly verify: "full" | "chain" | "none"
   readonly alpn: ReadonlyArray<string>
   readonly sessions: Sessions
+  readonly identityRule: IdentityRule
   readonly hasPsk: boolean
   readonly psk: (hint: Option.Option<string>) => Option.Option<PresharedKey>
 }
@@ -26,7 +28,7 @@ export interface ServerSettings extends CommonMaterial {
   readonly names: ReadonlyMap<string, ServerContext>
   readonly refusesUnknown: boolean
   readonly hasDhparam: boolean
-  readonly psk: ((identity: string) => Option.Option<Uint8Array>) | undefined
+  readonly psk: ServerOptions["psk"]
   readonly pskHint: string | undefined
   /** `undefined` gives no tickets. */
   readonly ticketLifetime: number | undefined
@@ -60,6 +62,7 @@ export const clientContext = (options: ClientOptions): Effect.Effect<ClientNativ
       verify: options.verify ?? "full",
       alpn: yield* checkAlpn(options.alpn),
       sessions: new Sessions(options.sessions ?? 256),
+      identityRule: options.identityRule ?? "rfc9525",
       hasPsk: psk !== undefined,
       psk: typeof psk === "function" ? psk : () => Option.fromNullable(psk)
     }
@@ -112,7 +115,7 @@ const settingsOf = (options: ServerOptions): Effect.Effect<ServerSettings, TlsEr
       names: nameTable(options.serverNames),
       refusesUnknown: options.unknownServerName === "refuse",
       hasDhparam: options.dhparam !== undefined,
-      psk: psk === undefined ? undefined : (identity) => Option.map(psk(identity), bytesOf),
+      psk,
       pskHint: options.pskHint,
       ticketLifetime: yield* lifetimeOf(options.tickets)
     }

@@ -1,5 +1,8 @@
 /** What both sides of a handshake of the stand-in for TLS have in common. */
+import * as Either from "effect/Either"
+import type * as Option from "effect/Option"
 import type { Certificate } from "../../../Certificate.js"
+import type { Answer } from "../../../TlsCallbacks.js"
 import type { Authorization } from "../../../TlsConnection.js"
 import type { Version } from "../../../TlsContext.js"
 import type { TlsFailure, UpgradeRequest } from "../../../TlsTransport.js"
@@ -104,14 +107,11 @@ export abstract class Handshake {
     this.around.established()
   }
 
-  /** What somebody else's function gives; what it throws is told as what it is. */
-  protected asked<A>(ask: () => A): { readonly value: A } | undefined {
-    try {
-      return { value: ask() }
-    } catch (cause) {
-      this.refuse({ reason: "Unknown", cause })
-      return undefined
-    }
+  /** What somebody else's function gave; what it did wrong fails the handshake. */
+  protected asked<A>(answer: Answer<A>): { readonly value: Option.Option<A> } | undefined {
+    if (Either.isRight(answer)) return { value: answer.right }
+    this.refuse(answer.left)
+    return undefined
   }
 
   // ---- the end of the handshake, on both sides
@@ -161,9 +161,9 @@ export abstract class Handshake {
   }
 
   /** What is told of a certificate with such a fault, or of one without. */
-  protected authorize(code: string | undefined, by: "authority" | "psk"): void {
+  protected authorize(code: string | undefined, by: "authority" | "psk", identity?: TlsFailure): void {
     this.authorization = code === undefined
       ? { _tag: "Verified", by }
-      : { _tag: "Unverified", reason: problemOf(code).reason, code }
+      : { _tag: "Unverified", reason: code === identity?.code ? identity.reason : problemOf(code).reason, code }
   }
 }

@@ -1,5 +1,6 @@
 import * as Option from "effect/Option"
 import type { Certificate } from "../../../Certificate.js"
+import { askAlpn, askServerKey } from "../../../TlsCallbacks.js"
 import type { Version } from "../../../TlsContext.js"
 import type { UpgradeRequest } from "../../../TlsTransport.js"
 import { violation } from "./alerts.js"
@@ -145,7 +146,7 @@ export class ServerHandshake extends Handshake {
   private pskOf({ psk, random }: ClientHello): { readonly key: Uint8Array | undefined } | undefined {
     const find = this.settings.psk
     if (psk === undefined || find === undefined) return { key: undefined }
-    const found = this.asked(() => find(psk.identity))
+    const found = this.asked(askServerKey(find, psk.identity))
     if (found === undefined) return undefined
     const key = Option.getOrUndefined(found.value)
     if (key !== undefined && !equalBytes(binderOf(key, random), psk.binder)) {
@@ -195,9 +196,11 @@ export class ServerHandshake extends Handshake {
   private alpnOf({ alpn, serverName }: ClientHello): Option.Option<string> | undefined {
     const { chooseAlpn } = this.settings
     if (chooseAlpn === undefined || alpn.length === 0) return Option.none()
-    const chosen = this.asked(() => chooseAlpn({ serverName: Option.fromNullable(serverName), protocols: alpn }))
+    const chosen = this.asked(
+      askAlpn(chooseAlpn, { serverName: Option.fromNullable(serverName), protocols: alpn })
+    )
     if (chosen === undefined) return undefined
-    if (Option.isSome(chosen.value) && alpn.includes(chosen.value.value)) return chosen.value
+    if (Option.isSome(chosen.value)) return chosen.value
     this.refuse({ reason: "NoSharedAlpn", code: "ERR_SSL_NO_APPLICATION_PROTOCOL" })
     return undefined
   }
@@ -228,7 +231,7 @@ export class ServerHandshake extends Handshake {
       this.unexpected()
       return false
     }
-    const found = this.asked(() => find(identity))
+    const found = this.asked(askServerKey(find, identity))
     if (found === undefined) return false
     if (Option.isNone(found.value)) {
       this.refuse({ reason: "UnknownPskIdentity", code: "ERR_SSL_PSK_IDENTITY_NOT_FOUND" })

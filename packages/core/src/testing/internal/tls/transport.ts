@@ -38,7 +38,8 @@ export class MemoryTlsTransport implements TlsTransport, Events {
   private readonly network: Network
   private readonly below: Transport
   private readonly outcome: HandshakeEvents
-  private readonly handshake: Handshake
+  /** Private, for it has keys in it. */
+  readonly #handshake: Handshake
   private readonly records = new RecordReader()
   private readonly messages = new MessageReader()
   private readonly requireCloseNotify: boolean
@@ -83,17 +84,17 @@ export class MemoryTlsTransport implements TlsTransport, Events {
       established: () => this.establish(),
       refuse: (failure) => this.refuse(failure)
     }
-    this.handshake = request.role === "client"
+    this.#handshake = request.role === "client"
       ? new ClientHandshake(request, around)
       : new ServerHandshake(request, around)
     this.requireCloseNotify = request.role === "client"
       ? (request.context as ClientNative).requireCloseNotify
       : (request.context as ServerNative).settings.requireCloseNotify
-    this.tls = new MemoryTlsConnection(this.handshake)
+    this.tls = new MemoryTlsConnection(this.#handshake, below.tls)
     if (request.early !== undefined) this.records.push(request.early)
     below.open(this)
     below.resume()
-    this.handshake.start()
+    this.#handshake.start()
     this.put()
     this.pumpSoon()
   }
@@ -153,7 +154,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
   destroy(): void {
     if (this.isDestroyed) return
     this.isDestroyed = true
-    this.handshake.isOver = true
+    this.#handshake.isOver = true
     // What was said last goes first: an alert, or a close_notify behind a ticket that is still being written.
     if (this.outgoing.length > 0 && this.failure?.reason !== "Reset") this.writeBelow()
     this.below.destroy()
@@ -161,7 +162,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
 
   reset(): void {
     this.isDestroyed = true
-    this.handshake.isOver = true
+    this.#handshake.isOver = true
     this.below.reset()
   }
 
@@ -262,7 +263,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
     // What was answered goes out as one flight.
     this.put()
     this.readBelow()
-    if (!this.handshake.isOver) {
+    if (!this.#handshake.isOver) {
       if (this.failure !== undefined) this.lose({ reason: "ClosedInHandshake", cause: this.failure.cause })
       else if (this.isBelowEnded || this.isBelowClosed) this.lose({ reason: "ClosedInHandshake" })
     }
@@ -330,7 +331,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
       const found = this.messages.next()
       if (found === undefined) return
       if ("reason" in found) return this.refuse(found)
-      this.handshake.hear(found)
+      this.#handshake.hear(found)
     }
   }
 
@@ -355,7 +356,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
   // ---- how it goes
 
   private establish(): void {
-    const { agreed, role } = this.handshake
+    const { agreed, role } = this.#handshake
     const [sent, received] = role === "client" ? ["client", "server"] : ["server", "client"]
     this.checksums = {
       sent: new Checksum(mix("records", sent!, agreed!.secret)),
@@ -368,7 +369,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
 
   /** Something that the peer did is not right, or it is not who it should be. */
   private refuse(failure: TlsFailure): void {
-    this.handshake.isOver = true
+    this.#handshake.isOver = true
     // `start` may refuse, within the call that made this.
     if (this.hasStarted) this.giveUp(failure, true)
     else this.network.soon({ run: () => this.giveUp(failure, true) })
@@ -382,7 +383,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
   private giveUp(failure: TlsFailure, tellsPeer: boolean): void {
     if (this.isDestroyed || this.isGivenUp) return
     this.isGivenUp = true
-    this.handshake.isOver = true
+    this.#handshake.isOver = true
     if (tellsPeer) this.put(record(alertType, Uint8Array.of(2, alertFor(failure.reason))))
     if (this.isEstablished) {
       const { code, reason } = failure
@@ -394,7 +395,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
       this.failure ??= { reason: "Tls", cause }
       return
     }
-    if (this.handshake.request.role === "client") (this.handshake as ClientHandshake).forget()
+    if (this.#handshake.request.role === "client") (this.#handshake as ClientHandshake).forget()
     this.outcome.failedHandshake(failure)
     // What has come by now is read first: unread bytes would become a reset, and that would overtake the alert.
     this.network.soon({ run: () => this.destroy() })

@@ -1,10 +1,12 @@
+/** Whether a chain of certificates is good: what OpenSSL does, without its signatures. */
 import * as Option from "effect/Option"
 import type { Certificate } from "../../../Certificate.js"
 import * as Der from "../../../internal/x509/der.js"
+import * as PeerIdentity from "../../../PeerIdentity.js"
 import type { TlsaRecord } from "../../../TlsContext.js"
 import type { TlsReason } from "../../../TlsError.js"
 import type { TlsFailure } from "../../../TlsTransport.js"
-import { extension, isFor, isIssuedBy, isSelfIssued } from "./certificates.js"
+import { extension, isIssuedBy, isSelfIssued } from "./certificates.js"
 import { revocation, type RevocationList } from "./revocation.js"
 import { digest, equalBytes } from "./sha.js"
 
@@ -139,6 +141,22 @@ export const tooDeep = (path: ReadonlyArray<Certificate>, maxDepth: number | und
   return between > maxDepth ? { reason: "ChainTooLong", depth: between } : undefined
 }
 
+// ---- names
+
+/** The host that a client asked for, and by which rule a certificate must name it. */
+export interface Asked {
+  readonly host: string
+  readonly rule: PeerIdentity.IdentityRule
+}
+
+/** Node's own, which the Node platform tells as well. */
+export const identityCode = "ERR_TLS_CERT_ALTNAME_INVALID"
+
+export const identityProblem = (certificate: Certificate, { host, rule }: Asked): TlsFailure | undefined => {
+  const found = PeerIdentity.check(certificate, host, rule)
+  return found === undefined ? undefined : { ...found, code: identityCode }
+}
+
 // ---- DANE
 
 /** RFC 6698, section 4.1: a record of an unknown kind is as good as none. */
@@ -155,8 +173,8 @@ const matchesRecord = (certificate: Certificate, { data, matchingType, selector 
 }
 
 /** A way of valid certificates from the peer's to one that the record names, and the peer's is for the host. */
-const anchored = (path: ReadonlyArray<Certificate>, record: TlsaRecord, host: string, now: number): boolean => {
-  if (!isFor(path[0]!, host) || !path[0]!.validAt(now)) return false
+const anchored = (path: ReadonlyArray<Certificate>, record: TlsaRecord, of: Asked, now: number): boolean => {
+  if (PeerIdentity.check(path[0]!, of.host, of.rule) !== undefined || !path[0]!.validAt(now)) return false
   for (const certificate of path.slice(1)) {
     if (!maySign(certificate) || !certificate.validAt(now)) return false
     if (matchesRecord(certificate, record)) return true
@@ -173,7 +191,7 @@ export const vouched = (
   records: ReadonlyArray<TlsaRecord>,
   path: ReadonlyArray<Certificate>,
   code: string | undefined,
-  host: string,
+  asked: Asked,
   now: number
 ): boolean => {
   const leaf = path[0]
@@ -185,7 +203,7 @@ export const vouched = (
       case 1:
         return code === undefined && matchesRecord(leaf, record)
       case 2:
-        return anchored(path, record, host, now)
+        return anchored(path, record, asked, now)
       default:
         return matchesRecord(leaf, record)
     }
