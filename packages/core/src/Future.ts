@@ -45,7 +45,7 @@ export class FutureCancelled
   })
 {
   override get message(): string {
-    return `${this.future} was cancelled before it had a result; begin it anew with Future.add if one is wanted`
+    return `${this.future} was cancelled before it had a result; add a new one with \`Future.add\` if you need it`
   }
 }
 

@@ -19,6 +19,7 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
+import { counted, within } from "./internal/text.js"
 import { type AnyFiber, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
 import { aCount, invalid, isCount, millis, millisOf, wrongDuration } from "./internal/time/optionValues.js"
 import { yieldsSoon } from "./internal/yielding.js"
@@ -51,8 +52,8 @@ export class SemaphoreTimeout
   })
 {
   override get message(): string {
-    return `${this.semaphore}: ${this.requested} permit(s) were not to be had within ${this.afterMillis} ms; ` +
-      `give some back, or allow more time`
+    return `${this.semaphore}: ${counted(this.requested, "permit")} could not be taken ${within(this.afterMillis)}; ` +
+      `give some back sooner, or raise \`timeout\``
   }
 }
 
@@ -68,7 +69,7 @@ export class SemaphoreDestroyed
   })
 {
   override get message(): string {
-    return `${this.semaphore} is destroyed; what it counted is over`
+    return `${this.semaphore} was destroyed, and gives no permits any more; make a new semaphore`
   }
 }
 
@@ -88,8 +89,8 @@ export class TooManyPermits
 {
   override get message(): string {
     return this.operation === "take"
-      ? `${this.semaphore} holds ${this.max} permits, so ${this.permits} cannot be taken at once; take fewer`
-      : `${this.semaphore} holds ${this.max} permits; not all of the ${this.permits} given fit, and it is full now`
+      ? `${this.semaphore} holds ${this.max} permits at most, so ${this.permits} can never be taken at once; take fewer, or raise \`max\``
+      : `${this.semaphore} holds ${this.max} permits at most and is full now: of the ${this.permits} given, the rest was dropped; give only what was taken, or raise \`max\``
   }
 }
 

@@ -12,6 +12,7 @@ import type { DatagramError } from "./DatagramError.js"
 import type { DnsError } from "./DnsError.js"
 import { isEndOf } from "./internal/socket/conversationEnd.js"
 import { Operation } from "./internal/socket/operation.js"
+import { counted } from "./internal/text.js"
 import { TlsError } from "./TlsError.js"
 
 export {
@@ -177,7 +178,7 @@ export class AcceptError extends Schema.TaggedError<AcceptError>("@copas/core/So
       : this.reason === "Handshake"
       ? `TLS could not be agreed on; ${this.cause instanceof TlsError ? this.cause.message : "see the cause"}`
       : "see the cause"
-    return `Could not accept ${this.count} connection(s) on ${this.address}: ${this.reason}: ${advice}`
+    return `Could not accept ${counted(this.count, "connection")} on ${this.address}: ${this.reason}: ${advice}`
   }
 }
 
@@ -222,9 +223,11 @@ export class SocketTimeout
 {
   override get message(): string {
     const progress = this.operation === "send"
-      ? `${this.bytesSent} bytes of it were sent`
-      : `${this.partial.length} bytes had come, and are kept for the next read`
-    return `${this.socket}: ${this.operation} timed out: no byte moved for ${this.afterMillis} ms; ${progress}`
+      ? `${counted(this.bytesSent, "byte")} of it had been sent`
+      : `${counted(this.partial.length, "byte")} had come, and can still be read`
+    return `${this.socket}: ${this.operation} timed out: no byte moved for ${
+      Math.round(this.afterMillis)
+    } ms; ${progress}`
   }
 }
 
@@ -254,7 +257,9 @@ export class SocketClosed
     if (this.by === "here") return `${this.socket}: ${this.operation} on a socket that was closed here`
     return this.partial.length === 0
       ? `${this.socket}: the peer closed the connection`
-      : `${this.socket}: the peer closed the connection after ${this.partial.length} bytes of an unfinished message`
+      : `${this.socket}: the peer closed the connection after ${
+        counted(this.partial.length, "byte")
+      } of an unfinished message`
   }
 }
 
@@ -302,7 +307,8 @@ export class SocketBroken
   })
 {
   override get message(): string {
-    return `${this.socket}: the connection broke during ${this.operation}: ${this.reason}; connect anew`
+    return `${this.socket}: the connection broke during ${this.operation}: ${this.reason}; this connection is lost, ` +
+      `and what was under way with it: a client may connect again`
   }
 }
 
@@ -319,7 +325,9 @@ export class LineTooLong extends Schema.TaggedError<LineTooLong>("@copas/core/So
   limit: Schema.Number
 }) {
   override get message(): string {
-    return `${this.socket}: no end of line within ${this.limit} bytes; raise \`maxLength\`, or drop the peer`
+    return `${this.socket}: the line or record does not end within ${
+      counted(this.limit, "byte")
+    }; raise \`maxLength\`, or close the connection`
   }
 }
 
@@ -340,7 +348,12 @@ export class MessageTooLong
   })
 {
   override get message(): string {
-    return `${this.socket}: more than ${this.limit} bytes to ${this.operation}; raise the bound, or take it in pieces`
+    return this.operation === "send"
+      ? `${this.socket}: a datagram of more than ${
+        counted(this.limit, "byte")
+      } cannot be sent here; send less at a time`
+      : `${this.socket}: more than ${counted(this.limit, "byte")} came before the peer finished; raise \`maxBytes\`, ` +
+        `or read it in pieces with \`receive\``
   }
 }
 

@@ -20,6 +20,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
+import { counted, within } from "./internal/text.js"
 import { Fifo } from "./internal/thread/fifo.js"
 import { reported } from "./internal/thread/reporting.js"
 import type { DispatcherThread } from "./internal/thread/thread.js"
@@ -61,9 +62,10 @@ export class QueueTimeout
 {
   override get message(): string {
     return this.operation === "pop"
-      ? `${this.queue}: no item came within ${this.afterMillis} ms`
-      : `${this.queue}: not done within ${this.afterMillis} ms, ${this.size} item(s) and ${this.workers} worker(s) ` +
-        `were left; add workers, or allow more time`
+      ? `${this.queue}: no item came ${within(this.afterMillis)}; push one, or raise \`timeout\``
+      : `${this.queue}: not finished ${within(this.afterMillis)}: ${counted(this.size, "item")} and ${
+        counted(this.workers, "worker")
+      } are left; add workers, or raise \`timeout\``
   }
 }
 
@@ -98,8 +100,10 @@ export class QueueDestroyed
 {
   override get message(): string {
     return this.abandoned === 0
-      ? `${this.queue} is at its end; make a new queue`
-      : `${this.queue} was destroyed, and ${this.abandoned} item(s) were given up`
+      ? `${this.queue} has ended; make a new queue`
+      : `${this.queue} was destroyed, and ${
+        counted(this.abandoned, "item")
+      } in it dropped; call \`finish\` to have them handled first`
   }
 }
 

@@ -81,7 +81,9 @@ export class SimulationError
     const why = this.reason === "Stalled"
       ? "every fiber waits and nothing is due: a deadlock, or a wait for something outside of the simulation"
       : "it would have gone on past `maxTime`; raise it, or find out what does not end"
-    return `The simulated program was given up at ${this.atMillis} ms: ${why}${showWaiters(this.waiters)}`
+    return `The simulated program was interrupted at ${Math.round(this.atMillis)} ms: ${why}${
+      showWaiters(this.waiters)
+    }`
   }
 }
 

@@ -1,0 +1,79 @@
+import { Future, Lock, Semaphore, SocketError, WorkQueue } from "@copas/core"
+import { describe, expect, it } from "@effect/vitest"
+
+const partial = new Uint8Array(3)
+const socket = "echo:client_1"
+
+/** One of each, with numbers as a clock gives them. */
+const messages: ReadonlyArray<readonly [error: Error, message: RegExp]> = [
+  [
+    new Lock.LockTimeout({ lock: "ledger", afterMillis: 20, waitedMillis: 22 }),
+    /^ledger could not be acquired within 20 ms; .*raise `timeout`$/
+  ],
+  [new Lock.LockTimeout({ lock: "ledger", afterMillis: 0, waitedMillis: 0 }), /could not be acquired at once; /],
+  [new Lock.LockTimeout({ lock: "ledger", afterMillis: 22.057607999999618, waitedMillis: 23 }), / within 22 ms; /],
+  [new Lock.LockTimeout({ lock: "ledger", afterMillis: 0.2, waitedMillis: 1 }), / within 1 ms; /],
+  [new Lock.LockDestroyed({ lock: "ledger", waitedMillis: 0 }), /was destroyed.*make a new lock$/],
+  [new Lock.LockNotOwned({ lock: "ledger" }), /does not hold it; release it in the fiber that acquired it/],
+  [
+    new Semaphore.SemaphoreTimeout({ semaphore: "slots", requested: 1, afterMillis: 20 }),
+    /^slots: 1 permit could not be taken within 20 ms; .*raise `timeout`$/
+  ],
+  [new Semaphore.SemaphoreTimeout({ semaphore: "slots", requested: 2, afterMillis: 20.4 }), /2 permits .* 20 ms; /],
+  [new Semaphore.SemaphoreDestroyed({ semaphore: "slots" }), /was destroyed.*make a new semaphore$/],
+  [
+    new Semaphore.TooManyPermits({ semaphore: "slots", operation: "take", permits: 3, max: 2 }),
+    /holds 2 permits at most, so 3 can never be taken at once; take fewer/
+  ],
+  [
+    new Semaphore.TooManyPermits({ semaphore: "slots", operation: "give", permits: 3, max: 2 }),
+    /is full now: of the 3 given, the rest was dropped/
+  ],
+  [
+    new WorkQueue.QueueTimeout({ queue: "mails", operation: "pop", afterMillis: 20.1, size: 0, workers: 0 }),
+    /^mails: no item came within 20 ms; push one, or raise `timeout`$/
+  ],
+  [
+    new WorkQueue.QueueTimeout({ queue: "mails", operation: "finish", afterMillis: 20, size: 1, workers: 2 }),
+    /not finished within 20 ms: 1 item and 2 workers are left; add workers, or raise `timeout`$/
+  ],
+  [new WorkQueue.QueueDestroyed({ queue: "mails", abandoned: 1 }), /was destroyed, and 1 item in it dropped; /],
+  [new WorkQueue.QueueDestroyed({ queue: "mails", abandoned: 0 }), /has ended; make a new queue$/],
+  [new Future.FutureCancelled({ future: "page" }), /add a new one with `Future.add`/],
+  // A server's peer connects, not the server.
+  [
+    new SocketError.SocketBroken({ operation: "receive", socket, reason: "Reset", partial, bytesSent: 0 }),
+    /broke during receive: Reset; this connection is lost.*a client may connect again$/
+  ],
+  [
+    new SocketError.SocketTimeout({ operation: "receive", socket, afterMillis: 20.0576, partial, bytesSent: 0 }),
+    /no byte moved for 20 ms; 3 bytes had come, and can still be read$/
+  ],
+  [
+    new SocketError.SocketTimeout({ operation: "send", socket, afterMillis: 20, partial, bytesSent: 1 }),
+    /1 byte of it had been sent$/
+  ],
+  [new SocketError.SocketClosed({ operation: "receive", socket, by: "peer", partial, bytesSent: 0 }), /after 3 bytes /],
+  [new SocketError.LineTooLong({ socket, limit: 1 }), /within 1 byte; raise `maxLength`, or close the connection$/],
+  [
+    new SocketError.MessageTooLong({ operation: "receive", socket, limit: 10 }),
+    /more than 10 bytes came before the peer finished; raise `maxBytes`, or read it in pieces with `receive`$/
+  ],
+  [
+    new SocketError.MessageTooLong({ operation: "send", socket, limit: 65_507 }),
+    /a datagram of more than 65507 bytes cannot be sent here; send less at a time$/
+  ],
+  [
+    new SocketError.AcceptError({ reason: "TooManyOpenFiles", address: "127.0.0.1:7", count: 1, cause: undefined }),
+    /Could not accept 1 connection on 127.0.0.1:7: .*raise `ulimit -n`$/
+  ]
+]
+
+describe("a message says in plain words what happened, in round numbers, and what to do", () => {
+  for (const [error, message] of messages) {
+    it(`B ${error.name}: ${error.message}`, () => {
+      expect(error.message).toMatch(message)
+      expect(error.message).not.toMatch(/anew|not to be had|raise the bound|\(s\)|\d\.\d{3}|undefined|\[object/)
+    })
+  }
+})
