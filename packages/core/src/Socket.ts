@@ -186,10 +186,21 @@ export interface Socket {
   readonly shutdown: (how: "send" | "receive" | "both") => Effect.Effect<void, SendError>
 
   /**
-   * Closes before the scope does: pending reads and writes of other fibers fail with `SocketClosed` at once, what was
-   * sent is flushed, the descriptor is released. A second call fails with `SocketClosed`.
+   * Closes before the scope does, and waits until the descriptor is released: pending reads and writes of other fibers
+   * fail with `SocketClosed` at once, what was sent is flushed, the peer has the `linger` time to end its side. A second
+   * call fails with `SocketClosed`. A server's handler whose own socket is closed so, and which fails with that
+   * `SocketClosed`, has ended normally: no error handler is told.
+   *
+   * *Interruption* waits for it. `startClose` does not make the caller wait.
    */
   readonly close: Effect.Effect<void, SocketClosed>
+
+  /**
+   * Begins what `close` does, and returns at once: the flush and the wait for the peer continue by themselves, for at most
+   * the `linger` time, and the scope's end and `Copas.run` still wait for them. For a fiber that closes the connections of
+   * others and must not be held up by a slow peer.
+   */
+  readonly startClose: Effect.Effect<void, SocketClosed>
 
   /** Drops everything and tells the peer by a reset, where the platform can. Never fails, also when closed already. */
   readonly abort: Effect.Effect<void>

@@ -12,6 +12,7 @@ import * as Conversations from "./cases/conversations.js"
 import * as Dispatching from "./cases/dispatching.js"
 import * as Failing from "./cases/failing.js"
 import * as Handling from "./cases/handling.js"
+import * as Kicking from "./cases/kicking.js"
 import * as Hardships from "./cases/misbehaving.js"
 import * as Quarrelling from "./cases/randomChurn.js"
 import * as Interrupting from "./cases/randomInterruption.js"
@@ -32,6 +33,7 @@ export const cases: ReadonlyArray<Case<Copas | Net>> = [
   ...Serving.cases,
   ...Handling.cases,
   ...Failing.cases,
+  ...Kicking.cases,
   ...Conversations.cases,
   ...Hardships.cases
 ]

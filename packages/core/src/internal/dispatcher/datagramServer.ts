@@ -5,10 +5,10 @@ import type * as Runtime from "effect/Runtime"
 import type { DatagramSocket, Stats } from "../../DatagramSocket.js"
 import * as NetAddress from "../../NetAddress.js"
 import type { DatagramServer } from "../../Server.js"
-import { SocketClosed } from "../../SocketError.js"
 import type { ServerStatus } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
+import { isEndByClosing } from "../socket/streamSocket.js"
 import { type DispatcherThread, threadOf } from "../thread/thread.js"
 import type { Dispatcher } from "./dispatcher.js"
 
@@ -86,12 +86,9 @@ export class DispatcherDatagramServer implements DatagramServer {
   /** That its socket was closed under it is how a handler is told to end, and no failure. */
   private readonly run: Effect.Effect<unknown, unknown, any> = Effect.suspend(() =>
     Effect.onExit(
-      Effect.catchAll(
+      Effect.catchAllCause(
         Effect.suspend(() => this.handler(this.socket)),
-        (error) =>
-          this.socket.isClosing && error instanceof SocketClosed && error.by === "here"
-            ? Effect.void
-            : Effect.fail(error)
+        (cause) => isEndByClosing(cause, this.socket) ? Effect.void : Effect.failCause(cause)
       ),
       (exit) => this.options.autoClose && !(Exit.isInterrupted(exit) && this.isRemoved) ? this.socket.shut : Effect.void
     )

@@ -1,5 +1,5 @@
 /**
- * On a `SocketClosed` that tells of the peer's end: the number of the socket. Names may coincide, and a handler may use
+ * On a `SocketClosed` that tells of the peer's end, or that the socket was closed here: the number of the socket. Names may coincide, and a handler may use
  * sockets besides its own.
  *
  * Not enumerable: neither equality nor a schema sees it. And a property, not an entry of a `WeakMap`: within a span Effect

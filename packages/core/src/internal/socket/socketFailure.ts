@@ -19,6 +19,10 @@ interface Named {
   readonly name: string
 }
 
+interface Closable extends Named {
+  readonly isClosing: boolean
+}
+
 /**
  * The end of a stream happens once a connection, so its error is made without a schema validation (its fields are ours)
  * and without a stack trace (it would show the event loop).
@@ -47,14 +51,15 @@ const makeClosed = (fields: ClosedFields): SocketClosed => {
 }
 
 export const closed = (
-  socket: Named,
+  socket: Closable,
   operation: Operation,
   by: "peer" | "here",
   partial: Uint8Array,
   bytesSent = 0
 ): Effect.Effect<never, SocketClosed> => {
   const error = withoutTrace(() => makeClosed({ operation, socket: socket.name, by, partial, bytesSent }))
-  if (by === "peer") markEnd(error, socket.id)
+  // What fails after `shutdown` only is a mistake of the program, not the end of the socket.
+  if (by === "peer" || socket.isClosing) markEnd(error, socket.id)
   return Effect.fail(error)
 }
 

@@ -16,7 +16,7 @@ import {
   type MessageTooLong,
   type ReceiveError,
   type SendError,
-  type SocketClosed,
+  SocketClosed,
   UnsupportedOption
 } from "../../SocketError.js"
 import type { SocketOptions, Timeouts } from "../../SocketOptions.js"
@@ -28,6 +28,7 @@ import { Deadline, type Deadlines } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { enterEvent, leaveEvent } from "../time/turn.js"
 import { SocketTypeId } from "../typeIds.js"
+import { isEndOf } from "./conversationEnd.js"
 import * as Framing from "./framing.js"
 import { Inbound } from "./inbound.js"
 import * as OptionRules from "./options.js"
@@ -360,11 +361,15 @@ export class StreamSocket implements Socket, Events {
   }
 
   get close(): Effect.Effect<void, SocketClosed> {
-    return Effect.uninterruptible(Effect.suspend(() => {
+    return Effect.uninterruptible(Effect.zipRight(this.startClose, this.awaitClosed))
+  }
+
+  get startClose(): Effect.Effect<void, SocketClosed> {
+    return Effect.suspend(() => {
       if (this.isClosing) return SocketFailure.closed(this, "close", "here", SocketFailure.noBytes)
       this.finish()
-      return this.awaitClosed
-    }))
+      return Effect.void
+    })
   }
 
   get abort(): Effect.Effect<void> {
@@ -476,13 +481,22 @@ export class StreamSocket implements Socket, Events {
 }
 
 /**
- * A conversation that ran until the peer of this socket hung up between two messages has not failed. Fibers that were
- * interrupted because of that, as in an `Effect.all` of both directions, do not make it a failure.
+ * A conversation that ran until the peer of this socket hung up between two messages has not failed, nor has one that ran
+ * until the socket was closed here. Fibers that were interrupted because of that, as in an `Effect.all` of both
+ * directions, do not make it a failure.
  */
-export const isNormalEnd = (exit: Exit.Exit<unknown, unknown>, socket: StreamSocket): boolean => {
-  if (Exit.isSuccess(exit)) return false
-  const { cause } = exit
-  if (cause._tag === "Fail") return isEndOfConversation(cause.error, socket)
-  return Cause.isFailure(cause) && !Cause.isDie(cause) &&
-    Chunk.every(Cause.failures(cause), (error) => isEndOfConversation(error, socket))
-}
+export const isNormalEnd = (exit: Exit.Exit<unknown, unknown>, socket: StreamSocket): boolean =>
+  Exit.isFailure(exit) &&
+  isEndBy(exit.cause, (error) => isEndOfConversation(error, socket) || isClosedHere(error, socket))
+
+/** The cause tells of nothing but that the socket was closed here. */
+export const isEndByClosing = (cause: Cause.Cause<unknown>, socket: { readonly id: number }): boolean =>
+  isEndBy(cause, (error) => isClosedHere(error, socket))
+
+const isClosedHere = (error: unknown, socket: { readonly id: number }): boolean =>
+  error instanceof SocketClosed && error.by === "here" && isEndOf(error, socket.id)
+
+const isEndBy = (cause: Cause.Cause<unknown>, isEnd: (error: unknown) => boolean): boolean =>
+  cause._tag === "Fail"
+    ? isEnd(cause.error)
+    : Cause.isFailure(cause) && !Cause.isDie(cause) && Chunk.every(Cause.failures(cause), isEnd)
