@@ -10,6 +10,7 @@
  *
  * @since 0.1.0
  */
+import * as ErrorSummary from "@copas/core/ErrorSummary"
 import * as Schema from "effect/Schema"
 
 /**
@@ -64,6 +65,10 @@ export class FtpReplyError
   get severity(): Severity {
     return severity(this.code)
   }
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     const advice = this.severity === "transient" ? "trying again later may help" : "the same command will fail again"
     return `${at(this.server)}: \`${this.command}\` was refused: ${said(this)}; ${advice}`
@@ -89,6 +94,10 @@ export class LoginRefused
   get severity(): Severity {
     return severity(this.code)
   }
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     const who = this.user === undefined ? "the log-in" : `the log-in of ${JSON.stringify(this.user)}`
     const advice = this.code === 332 || this.code === 532
@@ -115,6 +124,10 @@ export class NotFound extends Schema.TaggedError<NotFound>("@copas/clients/FtpEr
   /** The path as it was asked for. */
   path: Schema.String
 }) {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${at(this.server)}: ${
       JSON.stringify(this.path)
@@ -136,6 +149,10 @@ export class AlreadyExists
     path: Schema.String
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${at(this.server)}: ${JSON.stringify(this.path)} exists already: \`${this.command}\` gave ${said(this)}`
   }
@@ -151,6 +168,10 @@ export class AlreadyExists
 export class NotSupported
   extends Schema.TaggedError<NotSupported>("@copas/clients/FtpError/NotSupported")("NotSupported", replied)
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${at(this.server)} does not support \`${this.command}\`: ${said(this)}`
   }
@@ -171,6 +192,10 @@ export class StorageExceeded
   get severity(): Severity {
     return severity(this.code)
   }
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${at(this.server)}: no room for \`${this.command}\`: ${said(this)}; delete files or ask for a larger quota`
   }
@@ -188,6 +213,10 @@ export class ServiceUnavailable
     ...replied
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${at(this.server)} closed the session at \`${this.command}\`: ${
       said(this)
@@ -224,6 +253,10 @@ export class DataConnectionFailed
     }
   )
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     const tried = this.attempts.map((attempt) => `${attempt.mode}: ${attempt.why}`).join("; ")
     return `${at(this.server)}: no data connection for \`${this.command}\` (${tried}); check the firewalls between, ` +
@@ -244,6 +277,10 @@ export class TlsResumptionRequired
     replied
   )
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${at(this.server)}: the data connection for \`${this.command}\` did not resume the control connection's ` +
       `TLS session, and the server insists on it: ${said(this)}; connect anew, or have the server not require it`
@@ -268,6 +305,10 @@ export class TransferIncomplete
     cause: Schema.optional(Schema.Defect)
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${at(this.server)}: the ${this.direction} of ${
       JSON.stringify(this.path)
@@ -295,6 +336,10 @@ export class OutcomeUnknown
     cause: Schema.optional(Schema.Defect)
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     const moved = this.moved === undefined ? "" : `, ${this.moved} bytes moved`
     return `${at(this.server)}: whether \`${this.command}\` was carried out is not known (last known: ` +
@@ -340,6 +385,10 @@ export class UnsafeFileName
     reason: UnsafeReason
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${at(this.server)}: the server's file name ${JSON.stringify(this.name)} is not used as a local one: ${
       unsafe[this.reason]
@@ -362,6 +411,10 @@ export class InvalidArgument
     reason: Schema.String
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `FTP: ${this.what} cannot take ${JSON.stringify(this.argument)}: ${this.reason}`
   }
@@ -383,6 +436,10 @@ export class ProtocolViolation
     received: Schema.String
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${at(this.server)}: ${this.what}: ${
       JSON.stringify(this.received)
@@ -403,6 +460,10 @@ export class ReplyTooLong
     limit: Schema.Number
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${at(this.server)}: a reply does not end within ${this.limit} bytes; the session is given up`
   }
@@ -422,6 +483,10 @@ export class ListingTooLong
     limit: Schema.Number
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${at(this.server)}: a ${this.what} does not end within ${this.limit} bytes; raise the bound, or list less`
   }
@@ -442,6 +507,10 @@ export class SessionClosed
     cause: Schema.optional(Schema.Defect)
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${at(this.server)}: the session was given up: ${this.why}; connect anew`
   }

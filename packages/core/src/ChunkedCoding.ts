@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
+import * as ErrorSummary from "./ErrorSummary.js"
 import type { Socket } from "./Socket.js"
 import type { LineTooLong, ReceiveError, SendError } from "./SocketError.js"
 
@@ -31,6 +32,10 @@ export class ChunkedCodingError
     got: Schema.String
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${this.socket}: not the chunked coding: expected ${this.expected}, but got ${JSON.stringify(this.got)}; ` +
       `close the connection, it cannot be known where the body ends`

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as ErrorSummary from "./ErrorSummary.js"
 import { Operation } from "./internal/socket/operation.js"
 
 /**
@@ -70,6 +71,10 @@ export class DatagramError
     cause: Schema.optional(Schema.Defect)
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     const where = this.target === "" ? "" : ` (${this.target})`
     return `${this.socket}: ${this.operation}${where} failed: ${this.reason}: ${datagramAdvice[this.reason]}`

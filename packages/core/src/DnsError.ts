@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as ErrorSummary from "./ErrorSummary.js"
 
 /**
  * Why a look-up failed.
@@ -68,6 +69,10 @@ export class DnsError extends Schema.TaggedError<DnsError>("@copas/core/SocketEr
   attempts: Schema.optional(Schema.Array(Schema.Struct({ server: Schema.String, reason: DnsReason }))),
   cause: Schema.optional(Schema.Defect)
 }) {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     const { attempts = [], name, query, reason } = this
     const each = attempts.length === 0

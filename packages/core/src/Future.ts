@@ -15,6 +15,7 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
+import * as ErrorSummary from "./ErrorSummary.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import type { DispatcherThread } from "./internal/thread/thread.js"
 import { type Request, WaitQueue } from "./internal/thread/waitQueue.js"
@@ -44,6 +45,10 @@ export class FutureCancelled
     future: Schema.String
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${this.future} was cancelled before it had a result; add a new one with \`Future.add\` if you need it`
   }

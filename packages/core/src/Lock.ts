@@ -23,6 +23,7 @@ import * as Predicate from "effect/Predicate"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as ErrorSummary from "./ErrorSummary.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { within } from "./internal/text.js"
 import { forgetEnded, type Hold, LockHolds, remember } from "./internal/thread/lockHolds.js"
@@ -56,6 +57,10 @@ export class LockTimeout extends Schema.TaggedError<LockTimeout>("@copas/core/Lo
   /** How long it waited, in milliseconds. */
   waitedMillis: Schema.Number
 }) {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${this.lock} could not be acquired ${within(this.afterMillis)}; hold it for less time, or raise \`timeout\``
   }
@@ -74,6 +79,10 @@ export class LockDestroyed
     waitedMillis: Schema.Number
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${this.lock} was destroyed, and cannot be acquired any more; make a new lock`
   }
@@ -88,6 +97,10 @@ export class LockDestroyed
 export class LockNotOwned extends Schema.TaggedError<LockNotOwned>("@copas/core/Lock/LockNotOwned")("LockNotOwned", {
   lock: Schema.String
 }) {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${this.lock} cannot be released by this fiber, which does not hold it; ` +
       `release it in the fiber that acquired it, or use \`withLock\``

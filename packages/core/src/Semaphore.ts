@@ -18,6 +18,7 @@ import * as Predicate from "effect/Predicate"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as ErrorSummary from "./ErrorSummary.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { counted, within } from "./internal/text.js"
 import { type AnyFiber, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
@@ -51,6 +52,10 @@ export class SemaphoreTimeout
     afterMillis: Schema.Number
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${this.semaphore}: ${counted(this.requested, "permit")} could not be taken ${within(this.afterMillis)}; ` +
       `give some back sooner, or raise \`timeout\``
@@ -68,6 +73,10 @@ export class SemaphoreDestroyed
     semaphore: Schema.String
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${this.semaphore} was destroyed, and gives no permits any more; make a new semaphore`
   }
@@ -87,6 +96,10 @@ export class TooManyPermits
     max: Schema.Number
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return this.operation === "take"
       ? `${this.semaphore} holds ${this.max} permits at most, so ${this.permits} can never be taken at once; take fewer, or raise \`max\``

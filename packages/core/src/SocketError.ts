@@ -10,6 +10,7 @@
 import * as Schema from "effect/Schema"
 import type { DatagramError } from "./DatagramError.js"
 import type { DnsError } from "./DnsError.js"
+import * as ErrorSummary from "./ErrorSummary.js"
 import { isEndOf } from "./internal/socket/conversationEnd.js"
 import { Operation } from "./internal/socket/operation.js"
 import { counted } from "./internal/text.js"
@@ -94,6 +95,10 @@ export class ConnectError extends Schema.TaggedError<ConnectError>("@copas/core/
     cause: Schema.optional(Schema.Defect)
   }
 ) {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     const tried = this.attempts.length > 1
       ? ` (tried ${this.attempts.map((attempt) => `${attempt.address}: ${attempt.reason}`).join(", ")})`
@@ -148,6 +153,10 @@ export class BindError extends Schema.TaggedError<BindError>("@copas/core/Socket
   target: Schema.String,
   cause: Schema.optional(Schema.Defect)
 }) {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `Could not listen on ${this.target}: ${this.reason}: ${bindAdvice[this.reason]}`
   }
@@ -168,6 +177,10 @@ export class AcceptError extends Schema.TaggedError<AcceptError>("@copas/core/So
   count: Schema.Number,
   cause: Schema.optional(Schema.Defect)
 }) {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     const advice = this.reason === "TooManyOpenFiles"
       ? "this process is out of descriptors; close some, or raise `ulimit -n`"
@@ -194,6 +207,10 @@ export class ListenerClosed
     address: Schema.String
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `The listener on ${this.address} is closed; bind a new one with Net.listen`
   }
@@ -221,6 +238,10 @@ export class SocketTimeout
     bytesSent: Schema.Number
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     const progress = this.operation === "send"
       ? `${counted(this.bytesSent, "byte")} of it had been sent`
@@ -253,6 +274,10 @@ export class SocketClosed
     bytesSent: Schema.Number
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     if (this.by === "here") return `${this.socket}: ${this.operation} on a socket that was closed here`
     return this.partial.length === 0
@@ -306,6 +331,10 @@ export class SocketBroken
     cause: Schema.optional(Schema.Defect)
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${this.socket}: the connection broke during ${this.operation}: ${this.reason}; this connection is lost, ` +
       `and what was under way with it: a client may connect again`
@@ -324,6 +353,10 @@ export class LineTooLong extends Schema.TaggedError<LineTooLong>("@copas/core/So
   /** The bound, in bytes, without the delimiter. */
   limit: Schema.Number
 }) {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${this.socket}: the line or record does not end within ${
       counted(this.limit, "byte")
@@ -347,6 +380,10 @@ export class MessageTooLong
     limit: Schema.Number
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return this.operation === "send"
       ? `${this.socket}: a datagram of more than ${
@@ -373,6 +410,10 @@ export class UnsupportedOption
     why: Schema.String
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${this.platform} cannot do the option \`${this.option}\`: ${this.why}`
   }
@@ -393,6 +434,10 @@ export class InvalidOption
     expected: Schema.String
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `\`${this.option}\` is ${this.value}, but must be ${this.expected}`
   }

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as ErrorSummary from "./ErrorSummary.js"
 
 /**
  * Why TLS failed. The reasons are told apart by OpenSSL's and the platform's codes, never by message text.
@@ -148,6 +149,10 @@ export class TlsError extends Schema.TaggedError<TlsError>("@copas/core/TlsError
   detail: Schema.optional(Schema.String),
   cause: Schema.optional(Schema.Defect)
 }) {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     const what = this.part === undefined ? this.reason : `${this.reason} (${this.part})`
     const detail = this.detail === undefined ? "" : `: ${this.detail}`

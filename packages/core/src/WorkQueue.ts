@@ -19,6 +19,7 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
+import * as ErrorSummary from "./ErrorSummary.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { counted, within } from "./internal/text.js"
 import { Fifo } from "./internal/thread/fifo.js"
@@ -60,6 +61,10 @@ export class QueueTimeout
     workers: Schema.Number
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return this.operation === "pop"
       ? `${this.queue}: no item came ${within(this.afterMillis)}; push one, or raise \`timeout\``
@@ -80,6 +85,10 @@ export class QueueStopped
     queue: Schema.String
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return `${this.queue} is stopping and takes no more items; push before \`stop\`, or make a new queue`
   }
@@ -98,6 +107,10 @@ export class QueueDestroyed
     abandoned: Schema.Number
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     return this.abandoned === 0
       ? `${this.queue} has ended; make a new queue`

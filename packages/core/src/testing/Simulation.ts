@@ -15,6 +15,7 @@ import * as FiberId from "effect/FiberId"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import * as ErrorSummary from "../ErrorSummary.js"
 import { queueWaits } from "../internal/thread/waitQueue.js"
 import * as AfterTurn from "../internal/time/eventLoop.js"
 import { millisOf, wrongDuration } from "../internal/time/optionValues.js"
@@ -77,6 +78,10 @@ export class SimulationError
     waiters: Schema.Array(Waiter)
   })
 {
+  static {
+    ErrorSummary.summarize(this)
+  }
+
   override get message(): string {
     const why = this.reason === "Stalled"
       ? "every fiber waits and nothing is due: a deadlock, or a wait for something outside of the simulation"
