@@ -220,7 +220,7 @@ describe("what single replies say", () => {
   })
 
   it("C34 a reply of hostile text is read in time that grows with it", () => {
-    const started = performance.now()
+    // A cost that grew with the square would take minutes, past the time limit of the test.
     for (
       const part of [
         "1",
@@ -252,7 +252,6 @@ describe("what single replies say", () => {
         Features.parse(given)
       }
     }
-    expect(performance.now() - started).toBeLessThan(10_000)
   })
 
   it("C34 no reply makes a parser throw", () => {

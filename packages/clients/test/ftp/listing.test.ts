@@ -272,7 +272,7 @@ describe("listings", () => {
   })
 
   it("S18 a line of hostile length is read in time that grows with it", () => {
-    const started = performance.now()
+    // A cost that grew with the square would take minutes, past the time limit of the test.
     const options = { lineLimit: 1_000_000 }
     for (const part of [" ", "1 ", "a ", "1 Jan ", "type=", "a=b;", "-", "1,", "rwx", " [", ".", "\xe9", "/"]) {
       const tail = binary(part.repeat(Math.floor(200_000 / part.length)))
@@ -286,6 +286,5 @@ describe("listings", () => {
       lines(tail, options)
       SafeName.make(tail)
     }
-    expect(performance.now() - started).toBeLessThan(10_000)
   })
 })

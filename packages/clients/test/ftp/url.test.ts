@@ -156,14 +156,13 @@ describe("FTP URLs", () => {
   })
 
   it("S16 a hostile text is read in time that grows with it", () => {
-    const started = performance.now()
+    // A cost that grew with the square would take minutes, past the time limit of the test.
     for (const part of ["/", ":", "@", "//", "%2F", ";type=", "a", "1", "[", "."]) {
       const text = part.repeat(200_000)
       for (const url of [text, `ftp://${text}`, `ftp://u:p@${text}`, `ftp://h/${text}`, `ftp://${text}@h:x`]) {
         Url.parse(url)
       }
     }
-    expect(performance.now() - started).toBeLessThan(10_000)
   })
 
   it("S16 no text makes the parser throw", () => {

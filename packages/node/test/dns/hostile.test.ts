@@ -177,9 +177,8 @@ describe("Dns, hostile and slow servers", () => {
         for (let round = 0; round < 24; round += 1) {
           const fiber = yield* Effect.fork(questions[round % 4]! as Effect.Effect<unknown, unknown, Dns.Dns>)
           yield* turns(round >> 2)
-          const started = performance.now()
+          // At once: a question ends by itself after an hour, and the test's time limit is shorter.
           expect((yield* Fiber.interrupt(fiber))._tag).toBe("Failure")
-          expect(performance.now() - started).toBeLessThan(1000)
         }
         yield* until(Effect.sync(() => asked.length > 0))
         yield* backTo(before)

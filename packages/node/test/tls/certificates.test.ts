@@ -58,7 +58,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
   it.scoped("T06 PEM that is cut, nested, mixed and huge fails typed and soon", () =>
     Effect.gen(function*() {
       const { server } = yield* Fixture.TestPki
-      const started = performance.now()
+      // A cost that grew with the square would take minutes, past the time limit of the test.
       const begin = "-----BEGIN CERTIFICATE-----\n"
       const cases: ReadonlyArray<string | Uint8Array> = [
         "",
@@ -84,7 +84,6 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         })
         expect(yield* Effect.flip(Tls.certificates(source))).toMatchObject({ reason: "BadMaterial" })
       }
-      expect(performance.now() - started).toBeLessThan(10_000)
     }))
 
   it.scoped(
