@@ -185,6 +185,30 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
+    "C39 a reset while reading stands still at the high-water mark ends in SocketBroken, after a part of what was sent",
+    Effect.gen(function*() {
+      for (const highWaterMark of [1, 1000, 100_000]) {
+        const { client, server } = yield* connected({ server: { highWaterMark } })
+        const sent = pattern(60_000)
+        for (let from = 0; from < sent.length; from += 6000) {
+          yield* client.send(sent.subarray(from, from + 6000))
+          yield* turn
+        }
+        yield* client.abort
+        yield* turn
+        let got = 0
+        const read = Effect.tap(server.receive(), (chunk) =>
+          Effect.sync(() => {
+            same(Array.from(chunk), Array.from(sent.subarray(got, got + chunk.length)), "what was sent, in order")
+            got += chunk.length
+          }))
+        // Not the end of what the peer sends, which it could be taken for.
+        yield* failure(Effect.forever(read), "SocketBroken")
+        holds(got >= Math.min(highWaterMark, 6000), `what was taken from the system is read: ${got} bytes`)
+      }
+    })
+  ),
+  test(
     "C39 a reset in the middle of a write is SocketBroken, and says how many bytes went out",
     Effect.gen(function*() {
       const { client, server } = yield* connected()

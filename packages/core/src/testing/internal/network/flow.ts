@@ -167,6 +167,7 @@ export class Flow {
       receiver.said.ended()
       receiver.checkFinished()
     }
+    if (this.arrived.length === 0) receiver.sayBroken()
     // Also to a receiver that is gone: it answers by a reset, and so the sender learns of it.
     if (this.source.length > 0) this.pump()
   }

@@ -51,6 +51,8 @@ export class MemoryTransport implements Transport, Task {
   private isConnected = false
   private isPaused = false
   private early: Failure | undefined = undefined
+  /** The connection is broken, and bytes that had come before wait to be read. */
+  private broken: Failure | undefined = undefined
   private mustSayWritten = false
   private mustSayClosed = false
   private mustDeliver = false
@@ -169,17 +171,23 @@ export class MemoryTransport implements Transport, Task {
   }
 
   write(chunks: ReadonlyArray<Uint8Array | string>): number {
+    if (this.broken !== undefined) {
+      // The system refuses it, whatever waits to be read.
+      this.network.soon({ run: () => this.sayBroken() })
+      return 0
+    }
     return this.outgoing!.write(chunks)
   }
 
   end(): void {
-    if (!this.isGone) this.outgoing?.end()
+    if (!this.isGone && this.broken === undefined) this.outgoing?.end()
   }
 
   destroy(): void {
     if (this.isGone) return
+    if (this.broken !== undefined) this.leave()
     // Who leaves bytes unread tells the peer so by a reset: RFC 2525, section 2.17.
-    if (this.incoming?.hasUnread === true) this.reset()
+    else if (this.incoming?.hasUnread === true) this.reset()
     else {
       this.outgoing?.drop()
       this.outgoing?.end()
@@ -190,7 +198,7 @@ export class MemoryTransport implements Transport, Task {
   reset(): void {
     if (this.isGone) return
     this.outgoing?.drop()
-    this.refuse()
+    if (this.broken === undefined) this.refuse()
     this.leave()
   }
 
@@ -224,8 +232,29 @@ export class MemoryTransport implements Transport, Task {
   /** Tells the peer that there is no such connection here. */
   refuse(): void {
     this.outgoing?.pipe.transmitOnce(() =>
-      this.peer?.fail(this.network.failure("Reset", "the peer reset the connection"))
+      this.peer?.break(this.network.failure("Reset", "the peer reset the connection"))
     )
+  }
+
+  /**
+   * The peer, or something on the way, broke the connection. What had come before can still be read, as on Linux and BSD
+   * (RFC 9293, section 3.10.7.4, would let it be flushed); after it, or with the next write, the failure is said.
+   */
+  break(failure: Failure): void {
+    if (this.isGone || this.broken !== undefined) return
+    if (this.isFrozen || this.incoming?.hasUnread !== true) {
+      this.fail(failure)
+      return
+    }
+    this.outgoing?.drop()
+    this.broken = failure
+    this.disarm()
+    this.host.forget(this)
+  }
+
+  /** Everything that had come was read. */
+  sayBroken(): void {
+    if (this.broken !== undefined) this.fail(this.broken)
   }
 
   /** The connection, or the attempt to make it, failed. */
@@ -271,7 +300,7 @@ export class MemoryTransport implements Transport, Task {
   /** Something between both ends told this one that the other reset the connection. */
   cut(): void {
     this.outgoing?.pipe.kill()
-    this.fail(this.network.failure("Reset", "the peer reset the connection"))
+    this.break(this.network.failure("Reset", "the peer reset the connection"))
   }
 
   /** The machine stops: what is under way from here is lost, and nothing more is heard here. */
@@ -309,7 +338,7 @@ export class MemoryTransport implements Transport, Task {
 
   /** What was sent does not come through, or an option changed: see to it that this does not go on for ever. */
   watch(): void {
-    if (this.isGone) return
+    if (this.isGone || this.broken !== undefined) return
     const { network } = this
     if (this.isStuck) {
       if (this.stuckAt === Infinity) this.stuckAt = network.now()
@@ -339,7 +368,7 @@ export class MemoryTransport implements Transport, Task {
     if (now >= this.due()) {
       const isOver = now >= this.stuckAt + (this.isConnected ? network.giveUpAfter : network.connectGiveUpAfter)
       if (isOver || this.probes >= (this.options.keepAlive?.count ?? 0)) {
-        this.fail(network.failure("TimedOut", "nothing came back from the peer for too long"))
+        this.break(network.failure("TimedOut", "nothing came back from the peer for too long"))
         return
       }
       this.probes += 1
