@@ -1,5 +1,6 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Inspectable from "effect/Inspectable"
 import type * as Scope from "effect/Scope"
 import type {
   Datagram,
@@ -224,6 +225,15 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
       const value = this.transport.getOption(name)
       return value instanceof UnsupportedOption ? Effect.fail(value) : Effect.succeed(value)
     })
+  }
+
+  /** What logs show of it: not all that hangs on it. */
+  toJSON(): unknown {
+    return { _id: "@copas/core/DatagramSocket", id: this.id, name: this.name, isClosed: this.isClosed }
+  }
+
+  [Inspectable.NodeInspectSymbol](): unknown {
+    return this.toJSON()
   }
 
   get stats(): Effect.Effect<Stats> {

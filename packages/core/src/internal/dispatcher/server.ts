@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as FiberRefs from "effect/FiberRefs"
+import * as Inspectable from "effect/Inspectable"
 import type * as Runtime from "effect/Runtime"
 import * as Tracer from "effect/Tracer"
 import type { Server, ServerStats } from "../../Server.js"
@@ -73,6 +74,15 @@ export class DispatcherServer implements Server {
 
   get name(): string {
     return this.options.name
+  }
+
+  /** What logs show of it: not what hangs on it, such as its handler's services. */
+  toJSON(): unknown {
+    return { _id: "@copas/core/Server", name: this.name, address: this.listener.shownAddress }
+  }
+
+  [Inspectable.NodeInspectSymbol](): unknown {
+    return this.toJSON()
   }
 
   get stats(): Effect.Effect<ServerStats> {

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Inspectable from "effect/Inspectable"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Scope from "effect/Scope"
 import type { Listener, ListenerStats } from "../../Listener.js"
@@ -65,6 +66,15 @@ export class NetListener implements Listener, ListenEvents {
 
   get shownAddress(): string {
     return NetAddressModule.format(this.address)
+  }
+
+  /** What logs show of it: not what hangs on it, such as the key of its TLS. */
+  toJSON(): unknown {
+    return { _id: "@copas/core/Listener", address: this.shownAddress, isClosed: this.isClosed }
+  }
+
+  [Inspectable.NodeInspectSymbol](): unknown {
+    return this.toJSON()
   }
 
   get stats(): Effect.Effect<ListenerStats> {
