@@ -229,7 +229,8 @@ export const running: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copa
  * runs. The socket is not closed when it ends, unless `autoClose` is asked for.
  *
  * What is closed, or whose scope has ended, cannot be served: `ListenerClosed`, or `SocketClosed` of a datagram socket.
- * Nor can what another server has: `InvalidOption`. (Copas replaces the handler; remove that server first, with
+ * What another server has, and what is added while `cancelAll` is under way or after the layer's release, is refused:
+ * `InvalidOption`. (Copas replaces the handler; remove that server first, with
  * `keepOpen`.)
  *
  * @since 0.1.0
@@ -333,7 +334,9 @@ export const drain = (within: Duration.DurationInput): Effect.Effect<boolean, ne
 
 /**
  * Interrupts every other thread, and error handlers that are at work, closes every server and every socket that a
- * handler left open, and waits for them.
+ * handler left open, and waits for them. Until it is done, threads that are added are interrupted before they start, and
+ * `addServer` is refused. In a thread, while another `cancelAll` is under way, it returns at once: the two would wait for
+ * each other.
  *
  * @since 0.1.0
  * @category ending

@@ -46,11 +46,11 @@ export interface Thread<out A = unknown, out E = unknown> {
   readonly id: number
   readonly name: string
   readonly setName: (name: string) => Effect.Effect<void>
-  /** How it ended, its finalizers included. Waits until it has. */
+  /** How it ended, its finalizers included. Waits until it has; the thread that waits for itself dies. */
   readonly await: Effect.Effect<Exit.Exit<A, E>>
   /** The value, or the failure, of the thread. */
   readonly join: Effect.Effect<A, E>
-  /** Interrupts it, also while it sleeps, and waits until it has ended. */
+  /** Interrupts it, also while it sleeps, and waits until it has ended. A fiber of the thread itself does not wait. */
   readonly interrupt: Effect.Effect<void>
   /** Ends its `pause` or `pauseForever`; false when it was in none. */
   readonly wakeup: Effect.Effect<boolean>

@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import type { Copas } from "../Copas.js"
 import type { Net } from "../Net.js"
 import type { Case } from "./Case.js"
+import * as Cancelling from "./cases/cancelling.js"
 import * as Conversations from "./cases/conversations.js"
 import * as Dispatching from "./cases/dispatching.js"
 import * as Failing from "./cases/failing.js"
@@ -34,6 +35,7 @@ export const cases: ReadonlyArray<Case<Copas | Net>> = [
   ...Handling.cases,
   ...Failing.cases,
   ...Kicking.cases,
+  ...Cancelling.cases,
   ...Conversations.cases,
   ...Hardships.cases
 ]

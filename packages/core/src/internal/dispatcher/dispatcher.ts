@@ -16,7 +16,7 @@ import { Observers } from "../observers.js"
 import { isNormalEnd, type StreamSocket } from "../socket/streamSocket.js"
 import { annotating } from "../thread/annotations.js"
 import * as ThreadScope from "../thread/scope.js"
-import { CurrentThread, DispatcherThread, type QueueWait, threadOf } from "../thread/thread.js"
+import { CurrentThread, DispatcherThread, threadOf, untilTheEnd } from "../thread/thread.js"
 import type { Deadlines } from "../time/deadlines.js"
 import { AcceptBurst } from "./acceptBurst.js"
 import { DispatcherScheduler } from "./scheduler.js"
@@ -28,10 +28,12 @@ import { DispatcherScheduler } from "./scheduler.js"
 const threadFlags = (flags: RuntimeFlags.RuntimeFlags): RuntimeFlags.RuntimeFlags =>
   RuntimeFlags.disable(RuntimeFlags.enable(flags, RuntimeFlags.Interruption), RuntimeFlags.RuntimeMetrics)
 
-const cancelled = Exit.interrupt(FiberId.none)
+const remove = <A>(list: Array<A>, item: A): void => {
+  const index = list.indexOf(item)
+  if (index !== -1) list.splice(index, 1)
+}
 
-/** A thread that waits until nothing else is left to do. */
-const untilTheEnd: QueueWait = { isForever: true, label: "the end of all others", since: undefined, leave: () => {} }
+const cancelled = Exit.interrupt(FiberId.none)
 
 /** What a thread is made from. */
 export interface Spawn {
@@ -43,6 +45,12 @@ export interface Spawn {
   readonly isWatched: boolean
   /** Called when the thread has ended, its finalizers included. */
   readonly onEnd: ((thread: DispatcherThread, exit: Exit.Exit<unknown, unknown>) => void) | undefined
+}
+
+/** Waits for the end within a thread, or within its error handler. */
+interface InnerListener {
+  readonly thread: DispatcherThread | undefined
+  readonly wake: () => void
 }
 
 /** A server, whatever it serves. */
@@ -72,6 +80,8 @@ export class Dispatcher {
   isExiting = false
   /** The layer has ended: a thread that somebody still adds is interrupted before it starts. */
   isReleased = false
+  /** How many `cancelAll` are under way. */
+  private cancellations = 0
   running = 0
   private lastThread = 0
   private inactive = 0
@@ -80,7 +90,7 @@ export class Dispatcher {
   /** Error handlers at work, by the thread that failed. */
   private readonly reports = new Map<DispatcherThread, AnyFiber>()
   private readonly finishListeners: Array<() => void> = []
-  private readonly innerListeners: Array<() => void> = []
+  private readonly innerListeners: Array<InnerListener> = []
   private exitListeners: Array<() => void> = []
 
   constructor(name: string, errorHandler: ErrorHandler, deadlines: Deadlines) {
@@ -128,7 +138,7 @@ export class Dispatcher {
     const fiber = this.fork(own, thread, options, effect as Effect.Effect<A, E>)
     thread.fiber = fiber
     fiber.addObserver((exit) => this.fiberEnded(own, thread, exit, options))
-    if (this.isReleased) thread.cut()
+    if (this.isEnding) thread.cut()
     return thread
   }
 
@@ -262,9 +272,19 @@ export class Dispatcher {
       return
     }
     // A thread that waited for the end goes on, the last one first; so it is not the end yet.
-    this.innerListeners.pop()?.()
+    this.wakeInner()
     if (!this.isFinished) return
     for (const listener of this.finishListeners.splice(0)) listener()
+  }
+
+  /** Several fibers of one thread that wait for the end continue together: none of them waits for the thread itself. */
+  private wakeInner(): void {
+    const last = this.innerListeners.pop()
+    if (last === undefined) return
+    const { thread } = last
+    const others = thread === undefined ? [] : this.innerListeners.filter((listener) => listener.thread === thread)
+    for (const listener of others) this.innerListeners.splice(this.innerListeners.indexOf(listener), 1)
+    for (const listener of [last, ...others]) listener.wake()
   }
 
   /** Waits until nothing is left to do. A thread, or an error handler, may wait so too: it does not wait for itself. */
@@ -273,27 +293,31 @@ export class Dispatcher {
       const current = threadOf(fiber)
       const thread = current !== undefined && this.threads.has(current) ? current : undefined
       const isReport = current !== undefined && this.reports.has(current)
-      const listeners = thread === undefined && !isReport ? this.finishListeners : this.innerListeners
+      const isInner = thread !== undefined || isReport
       return Effect.async<void>((resume) => {
         let isWaiting = true
         const waitEnds = (): void => {
           if (!isWaiting) return
           isWaiting = false
-          thread?.waitEnds(untilTheEnd)
+          if (thread !== undefined && this.innerListeners.every((other) => other.thread !== thread)) {
+            thread.waitEnds(untilTheEnd)
+          }
           if (isReport) this.errands += 1
         }
-        const listener = (): void => {
+        const wake = (): void => {
           waitEnds()
           resume(Effect.void)
         }
-        listeners.push(listener)
+        const inner: InnerListener = { thread, wake }
+        if (isInner) this.innerListeners.push(inner)
+        else this.finishListeners.push(wake)
         thread?.waitBegins(untilTheEnd)
         if (isReport) this.errands -= 1
         this.checkFinished()
         return Effect.sync(() => {
+          if (isInner) remove(this.innerListeners, inner)
+          else remove(this.finishListeners, wake)
           waitEnds()
-          const index = listeners.indexOf(listener)
-          if (index !== -1) listeners.splice(index, 1)
         })
       })
     })
@@ -308,8 +332,13 @@ export class Dispatcher {
     return listeners.length > 0
   }
 
+  /** The layer has ended, or all is being cancelled: what is added now does not start. */
+  get isEnding(): boolean {
+    return this.isReleased || this.cancellations > 0
+  }
+
   onExit(listener: () => void): () => void {
-    if (this.isExiting) {
+    if (this.isExiting || this.isEnding) {
       listener()
       return () => {}
     }
@@ -326,6 +355,25 @@ export class Dispatcher {
    */
   get cancelAll(): Effect.Effect<void> {
     return Effect.withFiberRuntime((fiber) => {
+      // Two threads that end, and cancel all in their finalizers, would wait for each other.
+      if (this.cancellations > 0 && threadOf(fiber)?.dispatcher === this) return Effect.void
+      return Effect.acquireUseRelease(
+        Effect.sync(() => {
+          this.cancellations += 1
+          // A finalizer that waits for the exit cannot be interrupted.
+          for (const listener of this.exitListeners.splice(0)) listener()
+        }),
+        () => this.cancelling,
+        () =>
+          Effect.sync(() => {
+            this.cancellations -= 1
+          })
+      )
+    })
+  }
+
+  private get cancelling(): Effect.Effect<void> {
+    return Effect.withFiberRuntime((fiber) => {
       const mine = threadOf(fiber)
       // Servers first, all at once, so that none accepts meanwhile.
       const servers = Effect.suspend(() =>
@@ -334,7 +382,7 @@ export class Dispatcher {
           discard: true
         })
       )
-      // What is interrupted may add threads and servers while it ends.
+      // What is interrupted may add threads while it ends; those are interrupted before they start.
       const threads: Effect.Effect<void> = Effect.suspend(() => {
         const others = Array.from(this.threads).filter((thread) => thread !== mine)
         // An error handler runs on behalf of the thread that failed.

@@ -109,13 +109,13 @@ export const waitForExit = (dispatcher: Dispatcher): Effect.Effect<void> =>
         resume(Effect.void)
       })
       cancel = dispatcher.onExit(() => sleeper.expire())
-      if (!dispatcher.isExiting) sleeper.begin(Infinity)
+      if (!dispatcher.isExiting && !dispatcher.isEnding) sleeper.begin(Infinity)
       return Effect.sync(() => {
         cancel()
         sleeper.end()
       })
     })
-    return Effect.repeat(exitOrWakeup, { until: () => dispatcher.isExiting })
+    return Effect.repeat(exitOrWakeup, { until: () => dispatcher.isExiting || dispatcher.isEnding })
   })
 
 export const drain = (dispatcher: Dispatcher, within: Duration.DurationInput): Effect.Effect<boolean> =>

@@ -23,6 +23,14 @@ import * as Lifecycle from "./running.js"
 import { DispatcherServer } from "./server.js"
 import * as StatusReport from "./statusReport.js"
 
+/** What would be served is not there to the end: `cancelAll` or the layer's release is under way, or over. */
+const endingError = (dispatcher: Dispatcher): InvalidOption =>
+  new InvalidOption({
+    option: "dispatcher",
+    value: dispatcher.name,
+    expected: "one that is not ending: `cancelAll` is under way, or its layer has been released"
+  })
+
 /**
  * The dispatcher's service on a network. The scope's end interrupts every thread and closes every server.
  */
@@ -58,6 +66,7 @@ export const make = (
         const own = socket as DatagramEndpoint
         const timeouts = yield* TimeoutOptions.change(own.timeouts, options.timeouts)
         // From here to the start nothing yields: nobody closes it or adds it meanwhile.
+        if (dispatcher.isEnding) return yield* endingError(dispatcher)
         if (own.isClosing) return yield* SocketFailure.closed(own, "serve", "here", SocketFailure.noBytes)
         if (own.server !== undefined) {
           return yield* new InvalidOption({
@@ -98,6 +107,7 @@ export const make = (
           })
         }
         // From here to the start nothing yields: nobody closes it or adds it meanwhile.
+        if (dispatcher.isEnding) return yield* endingError(dispatcher)
         if (own.isClosing) return yield* new ListenerClosed({ address: own.shownAddress })
         if (own.server !== undefined) {
           return yield* new InvalidOption({

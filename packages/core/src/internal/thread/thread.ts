@@ -67,6 +67,14 @@ export interface ThreadHost {
   readonly inactiveChanged: (by: number) => void
 }
 
+/** The wait of a thread until nothing else is left to do. */
+export const untilTheEnd: QueueWait = {
+  isForever: true,
+  label: "the end of all others",
+  since: undefined,
+  leave: () => {}
+}
+
 export class DispatcherThread implements Thread<any, any> {
   readonly id: number
   readonly dispatcher: ThreadHost
@@ -92,6 +100,8 @@ export class DispatcherThread implements Thread<any, any> {
   waitsIn: QueueWait | undefined = undefined
   /** It was interrupted, and is about to end: what it waited for does not count any more. */
   private isCut = false
+  /** What it waits for now began after that: in a finalizer. */
+  private waitsSinceCut = false
   private endListeners: Array<() => void> | undefined = undefined
   private sleepers: Array<Sleeper> | undefined = undefined
 
@@ -142,6 +152,14 @@ export class DispatcherThread implements Thread<any, any> {
   // ---- the end
 
   get await(): Effect.Effect<Exit.Exit<any, any>> {
+    return Effect.withFiberRuntime((fiber) =>
+      this.exit === undefined && (fiber === this.fiber || fiber === this.closingFiber)
+        ? Effect.dieMessage(`${this.name} waits for its own end, which cannot come`)
+        : this.awaitEnd
+    )
+  }
+
+  private get awaitEnd(): Effect.Effect<Exit.Exit<any, any>> {
     return Effect.async((resume) => {
       if (this.exit !== undefined) {
         resume(Effect.succeed(this.exit))
@@ -166,10 +184,11 @@ export class DispatcherThread implements Thread<any, any> {
     return Effect.flatten(this.await)
   }
 
+  /** A fiber of the thread itself, a finalizer for example, does not wait for the end, which cannot come before its own. */
   get interrupt(): Effect.Effect<void> {
-    return Effect.suspend(() => {
+    return Effect.withFiberRuntime((fiber) => {
       this.cut()
-      return Effect.asVoid(this.await)
+      return threadOf(fiber) === this ? Effect.void : Effect.asVoid(this.awaitEnd)
     })
   }
 
@@ -177,6 +196,7 @@ export class DispatcherThread implements Thread<any, any> {
   cut(): void {
     const wasInactive = this.isInactive
     this.isCut = true
+    this.waitsSinceCut = false
     this.activityChanged(wasInactive)
     if (this.exit === undefined) this.fiber?.unsafeInterruptAsFork(FiberId.none)
   }
@@ -211,6 +231,7 @@ export class DispatcherThread implements Thread<any, any> {
     const isCounted = wait.isForever || this.waitsIn?.isForever === true || this.isSleeping
     const wasInactive = isCounted && this.isInactive
     this.waitsIn = wait
+    this.waitsSinceCut = this.isCut
     if (isCounted) this.activityChanged(wasInactive)
   }
 
@@ -245,7 +266,7 @@ export class DispatcherThread implements Thread<any, any> {
 
   /** In `pauseForever`, or in a line without a limit: nothing but another thread or an interruption makes it go on. */
   get isInactive(): boolean {
-    if (this.isCut) return false
+    if (this.isCut && !(this.waitsSinceCut && this.waitsIn === untilTheEnd)) return false
     // A fiber that the thread forked may pause for ever while the thread itself works.
     const isOwnForever = this.waitsIn?.isForever ?? this.sleepers?.some((sleeper) => sleeper.isForever && sleeper.isOwn)
     return isOwnForever === true && (this.sleepers?.every((sleeper) => sleeper.isForever) ?? true)

@@ -1,0 +1,98 @@
+/** The end of everything: what is added meanwhile, and who waits for whom. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Copas from "../../Copas.js"
+import * as Thread from "../../Thread.js"
+import { type DispatcherCase, nothingLeft, test } from "./dispatcherSupport.js"
+import { failure, holds, listening, outcome, same, turn } from "./support.js"
+
+/** A thread that adds itself again when it is interrupted. */
+const undying: Effect.Effect<unknown, never, Copas.Copas> = Effect.onInterrupt(
+  Effect.never,
+  () => Copas.addThread(undying)
+)
+
+/** What a thread that ends may do in a finalizer, without waiting for itself or for the one that ends it. */
+const lastWords: Readonly<Record<string, Effect.Effect<unknown, unknown, Copas.Copas>>> = {
+  "adds itself again": Copas.addThread(undying),
+  "interrupts its own thread": Effect.flatMap(
+    Thread.current,
+    (thread) => thread._tag === "Some" ? thread.value.interrupt : Effect.void
+  ),
+  "cancels all": Copas.cancelAll,
+  "waits for the exit": Copas.waitForExit,
+  "drains": Copas.drain("1 hours"),
+  "runs a program": Copas.run(Effect.void)
+}
+
+/** The cases. */
+export const cases: ReadonlyArray<DispatcherCase> = [
+  ...Object.entries(lastWords).map(([what, finalizer]) =>
+    test(
+      `C26 cancelAll and an interrupted run end when a thread ${what} in a finalizer`,
+      Effect.gen(function*() {
+        const ending = Effect.onInterrupt(Effect.never, () => Effect.exit(finalizer))
+        const scoped = Effect.zipRight(
+          Effect.acquireRelease(Effect.void, () => Effect.flatMap(Copas.Copas, () => Effect.exit(finalizer))),
+          Effect.never
+        )
+        const add = Effect.forEach([ending, ending, scoped], (thread) => Copas.addThread(thread))
+        const running = yield* Effect.fork(Copas.run(Effect.zipRight(add, Effect.never)))
+        yield* turn
+        const interrupting = yield* Effect.fork(Fiber.interrupt(running))
+        holds(Exit.isSuccess(yield* outcome(interrupting)), "run is interrupted")
+        yield* add
+        yield* turn
+        const cancelling = yield* Effect.fork(Copas.cancelAll)
+        same(yield* outcome(cancelling), Exit.void, "the cancelling")
+        yield* nothingLeft
+      })
+    )
+  ),
+  test(
+    "C26 what is added while all is cancelled does not start, and a server is refused",
+    Effect.scoped(Effect.gen(function*() {
+      const seen: Array<string> = []
+      const listener = yield* listening()
+      yield* Copas.addThread(Effect.onInterrupt(Effect.never, () =>
+        Effect.gen(function*() {
+          yield* Copas.addThread(Effect.sync(() => seen.push("started")))
+          const refusal = yield* failure(Copas.addServer(listener, () => Effect.void), "InvalidOption")
+          seen.push(refusal.option)
+        })))
+      yield* turn
+      yield* Copas.cancelAll
+      same(seen, ["dispatcher"], "what happened")
+      const thread = yield* Copas.addThread(Effect.succeed("after"))
+      same(yield* thread.join, "after", "a thread that is added afterwards")
+    }))
+  ),
+  test(
+    "C08 a thread that waits for its own end dies, and says so",
+    Effect.gen(function*() {
+      const own = Effect.flatMap(Thread.current, Effect.orDie)
+      for (
+        const wait of [
+          Effect.flatMap(own, (thread) => thread.join),
+          Effect.flatMap(own, (thread) => thread.await)
+        ]
+      ) {
+        const thread = yield* Copas.addThread(wait as Effect.Effect<unknown>, { onError: () => Effect.void })
+        const exit = yield* thread.await
+        holds(Exit.isFailure(exit) && Cause.pretty(exit.cause).includes("its own end"), "it says so")
+      }
+    })
+  ),
+  test(
+    "C01 two runs at once in one thread both end",
+    Effect.gen(function*() {
+      const both = Copas.run(Effect.all([Copas.run(Effect.succeed(1)), Copas.run(Effect.succeed(2))], {
+        concurrency: "unbounded"
+      }))
+      const running = yield* Effect.fork(both)
+      same(yield* outcome(running), Exit.succeed([1, 2]), "both")
+    })
+  )
+]
