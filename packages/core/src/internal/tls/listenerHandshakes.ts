@@ -26,16 +26,17 @@ interface Owner {
  * that is stuck.
  */
 export class ListenerHandshakes {
-  private readonly tls: ListenerTls
+  /** Private, for both lead to keys. */
+  readonly #tls: ListenerTls
   private readonly owner: Owner
   private readonly running = new Set<Handshake>()
-  private readonly request: UpgradeRequest
+  readonly #request: UpgradeRequest
   failures = 0
 
   constructor(tls: ListenerTls, owner: Owner) {
-    this.tls = tls
+    this.#tls = tls
     this.owner = owner
-    this.request = { ...serverRequest(tls.context), early: undefined }
+    this.#request = { ...serverRequest(tls.context), early: undefined }
   }
 
   get size(): number {
@@ -43,7 +44,7 @@ export class ListenerHandshakes {
   }
 
   begin(transport: Transport): void {
-    const { context, deadlines, maxHandshakes, platform } = this.tls
+    const { context, deadlines, maxHandshakes, platform } = this.#tls
     if (this.running.size >= maxHandshakes) {
       for (const oldest of this.running) {
         oldest.cut("Overloaded")
@@ -51,7 +52,7 @@ export class ListenerHandshakes {
       }
     }
     this.running.add(
-      new Handshake(platform, transport, this.request, deadlines, context.handshakeTimeoutMillis, this.settled)
+      new Handshake(platform, transport, this.#request, deadlines, context.handshakeTimeoutMillis, this.settled)
     )
   }
 
