@@ -28,6 +28,7 @@ import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { within } from "./internal/text.js"
 import { forgetEnded, type Hold, LockHolds, remember } from "./internal/thread/lockHolds.js"
 import type { Request } from "./internal/thread/waitQueue.js"
+import { nextNumber } from "./internal/time/deadlines.js"
 import * as OptionValues from "./internal/time/optionValues.js"
 import { yieldsSoon } from "./internal/yielding.js"
 import type { InvalidOption } from "./SocketError.js"
@@ -186,8 +187,6 @@ interface Taken {
   readonly isNew: boolean
   readonly waited: number
 }
-
-let lastNumber = 0
 
 class LockImpl implements Lock {
   readonly [TypeId]: TypeId = TypeId
@@ -366,9 +365,10 @@ export const isLock = (u: unknown): u is Lock => Predicate.hasProperty(u, TypeId
  * ```
  */
 export const make = (options: Options = {}): Effect.Effect<Lock, InvalidOption> =>
-  Effect.map(OptionValues.millis("timeout", options.timeout ?? "10 seconds"), (timeoutMillis) => {
-    lastNumber += 1
-    return new LockImpl(options.name ?? `lock_${lastNumber}`, timeoutMillis, options.reentrant ?? true)
+  Effect.gen(function*() {
+    const timeoutMillis = yield* OptionValues.millis("timeout", options.timeout ?? "10 seconds")
+    const name = options.name ?? `lock_${yield* nextNumber("lock")}`
+    return new LockImpl(name, timeoutMillis, options.reentrant ?? true)
   })
 
 /**

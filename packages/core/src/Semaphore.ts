@@ -22,6 +22,7 @@ import * as ErrorSummary from "./ErrorSummary.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { counted, within } from "./internal/text.js"
 import { type AnyFiber, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
+import { nextNumber } from "./internal/time/deadlines.js"
 import { aCount, invalid, isCount, millis, millisOf, wrongDuration } from "./internal/time/optionValues.js"
 import { yieldsSoon } from "./internal/yielding.js"
 import type { InvalidOption } from "./SocketError.js"
@@ -183,8 +184,6 @@ export interface Semaphore {
   /** Releases every waiter with `SemaphoreDestroyed`, as it does everyone who comes later. False when it was so before. */
   readonly destroy: Effect.Effect<boolean>
 }
-
-let lastNumber = 0
 
 class SemaphoreImpl implements Semaphore {
   readonly [TypeId]: TypeId = TypeId
@@ -363,8 +362,8 @@ export const make = (options: Options): Effect.Effect<Semaphore, InvalidOption> 
     const max = yield* countOption("max", options.max, 1, Infinity)
     const start = yield* countOption("start", options.start ?? 0, 0, max)
     const timeoutMillis = yield* millis("timeout", options.timeout ?? "10 seconds")
-    lastNumber += 1
-    return new SemaphoreImpl(options.name ?? `semaphore_${lastNumber}`, max, start, timeoutMillis)
+    const name = options.name ?? `semaphore_${yield* nextNumber("semaphore")}`
+    return new SemaphoreImpl(name, max, start, timeoutMillis)
   })
 
 /**

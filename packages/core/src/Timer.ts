@@ -18,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import { reported } from "./internal/thread/reporting.js"
 import { partyOf } from "./internal/thread/waitQueue.js"
+import { nextNumber } from "./internal/time/deadlines.js"
 import { millis } from "./internal/time/optionValues.js"
 import type { InvalidOption } from "./SocketError.js"
 import * as Thread from "./Thread.js"
@@ -82,8 +83,6 @@ export interface Timer {
   /** True from arming until the timer was cancelled or, unless it recurs, until its callback begins. */
   readonly isArmed: Effect.Effect<boolean>
 }
-
-let lastNumber = 0
 
 class TimerImpl<P, E, R, RE> implements Timer {
   readonly [TypeId]: TypeId = TypeId
@@ -206,8 +205,8 @@ export const make = <P = undefined, E = never, R = never, RE = never>(
   Effect.gen(function*() {
     const delay = yield* millis("delay", options.delay)
     const runtime = yield* Effect.runtime<Copas.Copas | Exclude<R | RE, Scope.Scope>>()
-    lastNumber += 1
-    const timer = new TimerImpl(options.name ?? `copas_timer_${lastNumber}`, options, runtime, delay)
+    const name = options.name ?? `copas_timer_${yield* nextNumber("timer")}`
+    const timer = new TimerImpl(name, options, runtime, delay)
     yield* timer.arm({ initialDelay: options.initialDelay })
     return timer
   })

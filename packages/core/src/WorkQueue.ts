@@ -26,6 +26,7 @@ import { Fifo } from "./internal/thread/fifo.js"
 import { reported } from "./internal/thread/reporting.js"
 import type { DispatcherThread } from "./internal/thread/thread.js"
 import { type Request, WaitQueue } from "./internal/thread/waitQueue.js"
+import { nextNumber } from "./internal/time/deadlines.js"
 import { millis, millisOf, wrongDuration } from "./internal/time/optionValues.js"
 import { yieldsSoon } from "./internal/yielding.js"
 import type { InvalidOption } from "./SocketError.js"
@@ -214,8 +215,6 @@ export interface WorkQueue<in out A> {
    */
   readonly destroy: Effect.Effect<boolean>
 }
-
-let lastNumber = 0
 
 class WorkQueueImpl<A> implements WorkQueue<A> {
   readonly [TypeId]: TypeId = TypeId
@@ -430,7 +429,8 @@ export const isWorkQueue = (u: unknown): u is WorkQueue<unknown> => Predicate.ha
  * ```
  */
 export const make = <A>(options: Options = {}): Effect.Effect<WorkQueue<A>, InvalidOption> =>
-  Effect.map(millis("timeout", options.timeout ?? "10 seconds"), (timeoutMillis) => {
-    lastNumber += 1
-    return new WorkQueueImpl<A>(options.name ?? `copas_queue_${lastNumber}`, timeoutMillis)
+  Effect.gen(function*() {
+    const timeoutMillis = yield* millis("timeout", options.timeout ?? "10 seconds")
+    const name = options.name ?? `copas_queue_${yield* nextNumber("queue")}`
+    return new WorkQueueImpl<A>(name, timeoutMillis)
   })

@@ -3,6 +3,7 @@ import type { Platform } from "../NetPlatform.js"
 import type { Socket, TraceEvent } from "../Socket.js"
 import type { ClientContext } from "../TlsContext.js"
 import { Observers } from "./observers.js"
+import { throwLater } from "./time/outOfBand.js"
 import { atEndOfTurn } from "./time/turn.js"
 
 /** What the network knows of a stream socket that is open. */
@@ -60,6 +61,12 @@ export class NetState {
   private readonly flushDirty = (): void => {
     const dirty = this.dirty
     this.dirty = []
-    for (const outbound of dirty) outbound.flush()
+    for (const outbound of dirty) {
+      try {
+        outbound.flush()
+      } catch (error) {
+        throwLater(error)
+      }
+    }
   }
 }

@@ -10,6 +10,41 @@ const most = 512
 /** Below this a fiber has just begun its turn: it would gain nothing by yielding. */
 const least = 6
 
+/** For this long, in milliseconds, a thread may take what is there before the others have their turn. */
+const mostMillis = 2
+
+const uncounted = -1
+const over = -2
+
+/** When the task under way first looked at the clock, 0 before. */
+let began = uncounted
+let looks = 0
+
+/** The dispatcher begins to run a thread's task. Where the clock is not the machine's, only operations count. */
+export const taskBegins = (isLive: boolean): void => {
+  began = isLive ? 0 : uncounted
+}
+
+/** What runs now is not the dispatcher's. */
+export const tasksEnded = (): void => {
+  began = uncounted
+}
+
+/** The task that just ran had its time. */
+export const wasOvertime = (): boolean => began === over
+
+/** A look at the clock costs as much as a part of a take: every fourth take looks. */
+const isOvertime = (): boolean => {
+  if (began < 0) return began === over
+  looks = (looks + 1) & 3
+  if (looks !== 0) return false
+  const now = performance.now()
+  if (began === 0) began = now
+  if (now - began <= mostMillis) return false
+  began = over
+  return true
+}
+
 /**
  * True if the fiber should yield before it takes an item, a permit or bytes.
  *
@@ -21,7 +56,8 @@ const least = 6
 export const yieldsSoon = (fiber: Fiber.RuntimeFiber<any, any>): boolean => {
   const { currentOpCount } = fiber
   return currentOpCount > least &&
-    (currentOpCount > most || currentOpCount > fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield) >> 1)
+    (currentOpCount > most || currentOpCount > fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield) >> 1 ||
+      isOvertime())
 }
 
 /** True if the fiber was interrupted, although it may run on for as long as it is in an uninterruptible region. */

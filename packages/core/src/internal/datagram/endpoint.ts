@@ -28,7 +28,6 @@ import type { Failure } from "../../Transport.js"
 import type { NetState } from "../netState.js"
 import { type Listener, observe, Observers } from "../observers.js"
 import * as SocketFailure from "../socket/socketFailure.js"
-import { nextSocketId } from "../socket/socketId.js"
 import type { Deadlines } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { DatagramSocketTypeId } from "../typeIds.js"
@@ -54,7 +53,7 @@ const whole = (datagram: Datagram): Datagram => datagram
  */
 export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
   readonly [DatagramSocketTypeId]: typeof DatagramSocketTypeId = DatagramSocketTypeId
-  readonly id = nextSocketId()
+  readonly id: number
   readonly netState: NetState
   readonly transport: DatagramTransport
   readonly target: DatagramTarget
@@ -84,6 +83,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
     this.label = settings.label
     this.timeouts = settings.timeouts
     this.deadlines = settings.deadlines
+    this.id = settings.deadlines.nextNumber("socket")
     this.openedAt = settings.deadlines.now()
     this.inbound = new DatagramInbound(this, settings.maxQueued, settings.maxQueuedBytes)
     this.outbound = new DatagramOutbound(this)

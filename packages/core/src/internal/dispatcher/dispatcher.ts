@@ -18,6 +18,7 @@ import { annotating } from "../thread/annotations.js"
 import * as ThreadScope from "../thread/scope.js"
 import { CurrentThread, DispatcherThread, threadOf, untilTheEnd } from "../thread/thread.js"
 import type { Deadlines } from "../time/deadlines.js"
+import { throwLater } from "../time/outOfBand.js"
 import { AcceptBurst } from "./acceptBurst.js"
 import { DispatcherScheduler } from "./scheduler.js"
 
@@ -66,8 +67,8 @@ export class Dispatcher {
   /** No other dispatcher of this process has it while this one lasts. */
   readonly name: string
   readonly deadlines: Deadlines
-  readonly scheduler = new DispatcherScheduler()
-  readonly burst = new AcceptBurst(this.scheduler)
+  readonly scheduler: DispatcherScheduler
+  readonly burst: AcceptBurst
   readonly threads = new Set<DispatcherThread>()
   readonly servers = new Set<RunningServer>()
   /** Sockets that handlers left open, `autoClose: false`; nobody else may remember them. */
@@ -88,6 +89,7 @@ export class Dispatcher {
   /** Handlers at work on an error, and connections that still flush: something is left to do. */
   private errands = 0
   /** Error handlers at work, by the thread that failed. */
+  private readonly watched = new Map<AnyFiber, (exit: Exit.Exit<any, any>) => void>()
   private readonly reports = new Map<DispatcherThread, AnyFiber>()
   private readonly finishListeners: Array<() => void> = []
   private readonly innerListeners: Array<InnerListener> = []
@@ -96,7 +98,11 @@ export class Dispatcher {
   constructor(name: string, errorHandler: ErrorHandler, deadlines: Deadlines) {
     this.name = name
     this.deadlines = deadlines
+    this.scheduler = new DispatcherScheduler(deadlines)
+    this.scheduler.onThrow = this.seeEnds
+    this.burst = new AcceptBurst(this.scheduler, deadlines.isLive)
     this.errorHandler = errorHandler
+    this.onForeignScheduler = { immediate: false, scheduler: this.scheduler }
   }
 
   // ---- threads
@@ -135,9 +141,8 @@ export class Dispatcher {
     })
     this.threads.add(thread)
     this.traced("threadAdded", thread.name)
-    const fiber = this.fork(own, thread, options, effect as Effect.Effect<A, E>)
-    thread.fiber = fiber
-    fiber.addObserver((exit) => this.fiberEnded(own, thread, exit, options))
+    const fork = (): AnyFiber => this.fork(own, thread, options, effect as Effect.Effect<A, E>)
+    thread.fiber = this.watch(fork, (exit) => this.fiberEnded(own, thread, exit, options))
     if (this.isEnding) thread.cut()
     return thread
   }
@@ -157,8 +162,36 @@ export class Dispatcher {
     )
   }
 
+  /**
+   * Calls back when the fiber has ended. A fiber calls those who watch it one after the other, and one that throws (a
+   * logger can, too) keeps it from the others: then `seeEnds` looks for what was missed. A supervisor that throws keeps a
+   * fiber from starting: it has ended as with a defect, so that what waits for it does not wait for ever.
+   */
+  private watch(fork: () => AnyFiber, ended: (exit: Exit.Exit<any, any>) => void): AnyFiber | undefined {
+    let fiber: AnyFiber
+    try {
+      fiber = fork()
+    } catch (error) {
+      throwLater(error)
+      ended(Exit.die(error))
+      return undefined
+    }
+    this.watched.set(fiber, ended)
+    fiber.addObserver((exit) => {
+      if (this.watched.delete(fiber)) ended(exit)
+    })
+    return fiber
+  }
+
+  private readonly seeEnds = (): void => {
+    for (const [fiber, ended] of this.watched) {
+      const exit = fiber.unsafePoll()
+      if (exit !== null && this.watched.delete(fiber)) ended(exit)
+    }
+  }
+
   private readonly onOwnScheduler: Runtime.RunForkOptions = { immediate: false }
-  private readonly onForeignScheduler: Runtime.RunForkOptions = { immediate: false, scheduler: this.scheduler }
+  private readonly onForeignScheduler: Runtime.RunForkOptions
 
   private forkOptions<R>(runtime: Runtime.Runtime<R>): Runtime.RunForkOptions {
     const scheduler = FiberRefs.get(runtime.fiberRefs, FiberRef.currentScheduler)
@@ -181,8 +214,8 @@ export class Dispatcher {
     // As in a plain scope: finalizers cannot be interrupted, and find the fiber references as the thread left them.
     const refs = FiberRefs.delete(thread.fiber!.getFiberRefs(), FiberRef.interruptedCause)
     const left = Runtime.make({ context: runtime.context, runtimeFlags: runtime.runtimeFlags, fiberRefs: refs })
-    thread.closingFiber = Runtime.runFork(left, Effect.uninterruptible(closing), this.forkOptions(left))
-    thread.closingFiber.addObserver((closed) => {
+    const close = (): AnyFiber => Runtime.runFork(left, Effect.uninterruptible(closing), this.forkOptions(left))
+    thread.closingFiber = this.watch(close, (closed) => {
       this.threadEnded(runtime, thread, Exit.isSuccess(closed) ? exit : Exit.zipRight(exit, closed), options)
     })
   }
@@ -225,18 +258,17 @@ export class Dispatcher {
       (failure) => Effect.logError(`the error handler of ${thread.name} failed`, failure)
     )
     this.errands += 1
-    const fiber = this.fork(runtime, thread, options, handled)
-    this.reports.set(thread, fiber)
-    fiber.addObserver(() => {
+    const fiber = this.watch(() => this.fork(runtime, thread, options, handled), () => {
       this.reports.delete(thread)
       this.errandDone()
     })
+    if (fiber !== undefined) this.reports.set(thread, fiber)
   }
 
   /** Runs something of the dispatcher's own, which is not over before it is done. */
   errand<R>(runtime: Runtime.Runtime<R>, effect: Effect.Effect<void>): void {
     this.errands += 1
-    Runtime.runFork(runtime, effect, this.forkOptions(runtime)).addObserver(() => this.errandDone())
+    this.watch(() => Runtime.runFork(runtime, effect, this.forkOptions(runtime)), () => this.errandDone())
   }
 
   errandBegun(): void {

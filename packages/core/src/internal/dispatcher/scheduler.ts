@@ -1,12 +1,23 @@
 import type { RuntimeFiber } from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
-import { afterTurn } from "../time/eventLoop.js"
+import type { Deadlines } from "../time/deadlines.js"
+import { afterTurn, whenIdle } from "../time/eventLoop.js"
+import { runAll, throwLater } from "../time/outOfBand.js"
 import { atEndOfEvent, enterTurn, leaveTurn } from "../time/turn.js"
+import { taskBegins, tasksEnded, wasOvertime } from "../yielding.js"
 
 type AnyFiber = RuntimeFiber<unknown, unknown>
 
-/** How many steps may follow each other before the event loop's turn comes: the others' input and output. */
+/** How many steps may follow each other before the event loop has its turn: timers, and the others' input and output. */
 const stepsBeforeTurn = 64
+
+/**
+ * For how long they may, in milliseconds of the machine's clock. Where a test or a simulation sets the clock only steps
+ * count: the speed of the machine must not decide what comes first.
+ */
+const millisBeforeTurn = 2
+
+const nothing: Array<never> = []
 
 const settled = Promise.resolve()
 
@@ -29,6 +40,18 @@ export interface StepStatistics {
 export class DispatcherScheduler implements Scheduler.Scheduler {
   private tasks: Array<() => void> = []
   private fibers: Array<AnyFiber | undefined> = []
+  /** The step under way, which may last for several turns of the event loop, and how far it is. */
+  private current: Array<() => void> = nothing
+  private currentFibers: Array<AnyFiber | undefined> = nothing
+  private at = 0
+  /** When the event loop is due; 0 until something else is ready as well. */
+  private until = 0
+  /** The same for steps that follow each other by promises; 0 once the event loop had its turn. */
+  private chainUntil = 0
+  private readonly deadlines: Deadlines
+  private readonly isLive: boolean
+  /** Called when a task threw: a fiber may have ended without those who watch it being told. */
+  onThrow: () => void = () => {}
   /** Tasks of another priority than 0, which hardly any program has. */
   private readonly others = new Scheduler.PriorityBuckets<() => void>()
   private isScheduled = false
@@ -40,7 +63,14 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
   private measuring = false
   /** Only grows: several may read it, and each takes its own difference. */
   private readonly measured = { steps: 0, total: 0, min: Infinity, max: 0 }
+  /** What the step under way took so far. */
+  private millis = 0
   private listeners: Array<() => void> = []
+
+  constructor(deadlines: Deadlines) {
+    this.deadlines = deadlines
+    this.isLive = deadlines.isLive
+  }
 
   shouldYield(fiber: AnyFiber): number | false {
     // Almost always the answer; the fiber references are asked when it is near.
@@ -56,13 +86,30 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
     }
     if (this.isScheduled || this.isHeld) return
     this.isScheduled = true
+    if (atEndOfEvent(this.step)) return
     // Within a turn of the event loop: by a promise, the cheapest way.
-    if (!atEndOfEvent(this.step)) void settled.then(this.step)
+    if (this.mayChain()) void settled.then(this.step)
+    else afterTurn(this.step)
+  }
+
+  /** Promises run before the event loop goes on: steps that follow each other so would keep it from its turn for ever. */
+  private mayChain(): boolean {
+    if (!this.isLive) return true
+    const now = performance.now()
+    if (this.chainUntil === 0) {
+      this.chainUntil = now + millisBeforeTurn
+      whenIdle(this.chainEnds)
+    }
+    return now < this.chainUntil
+  }
+
+  private readonly chainEnds = (): void => {
+    this.chainUntil = 0
   }
 
   /** The threads' fibers that are ready to run. */
   get ready(): ReadonlySet<AnyFiber | undefined> {
-    return new Set(this.fibers)
+    return new Set([...this.currentFibers.slice(this.at), ...this.fibers])
   }
 
   get isIdle(): boolean {
@@ -104,41 +151,80 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
 
   private readonly step = (): void => {
     const before = enterTurn()
+    this.until = 0
     let inARow = 0
     do {
       this.runReady()
       inARow += 1
-    } while (this.hasReady && inARow < stepsBeforeTurn)
+    } while (this.hasReady && inARow < stepsBeforeTurn && this.hasTime())
+    tasksEnded()
     leaveTurn(before)
     if (this.hasReady) afterTurn(this.step)
     else this.isScheduled = false
   }
 
-  /** Something is ready for the next step. */
+  /** Something is ready to run. */
   get hasReady(): boolean {
-    return this.tasks.length > 0 || this.others.buckets.length > 0
+    return this.at < this.current.length || this.tasks.length > 0 || this.others.buckets.length > 0
   }
 
+  /** Asked between two tasks: one that runs alone costs no look at the clock. */
+  private hasTime(): boolean {
+    if (!this.isLive) return true
+    const now = performance.now()
+    if (this.until === 0) {
+      if (wasOvertime()) return false
+      this.until = now + millisBeforeTurn
+    }
+    return now < this.until
+  }
+
+  /** Runs a step, or as much of it as there is time for. */
   private runReady(): void {
-    const begin = this.measuring ? performance.now() : 0
-    const { tasks } = this
-    const { buckets } = this.others
-    this.tasks = []
-    this.fibers = []
+    if (this.at >= this.current.length) this.beginStep()
+    const { current, isLive } = this
+    const begin = this.measuring ? this.deadlines.now() : 0
     this.isStepping = true
-    if (buckets.length === 0) {
-      for (let index = 0; index < tasks.length; index += 1) tasks[index]!()
-    } else {
-      this.others.buckets = []
-      // Lower numbers first, as Effect's own scheduler has it.
-      for (const [priority, bucket] of buckets) if (priority < 0) { for (const task of bucket) task() }
-      for (const task of tasks) task()
-      for (const [priority, bucket] of buckets) if (priority > 0) { for (const task of bucket) task() }
+    let goesOn = current.length > 0
+    while (goesOn) {
+      try {
+        do {
+          taskBegins(isLive)
+          current[this.at++]!()
+          goesOn = this.at < current.length && this.hasTime()
+        } while (goesOn)
+      } catch (error) {
+        throwLater(error)
+        this.onThrow()
+        goesOn = this.at < current.length
+      }
     }
     this.isStepping = false
+    if (this.measuring) this.millis += this.deadlines.now() - begin
+    if (this.at < current.length) return
+    this.current = nothing
+    this.currentFibers = nothing
+    this.at = 0
     this.steps += 1
-    if (this.measuring) this.count(performance.now() - begin)
-    if (this.listeners.length > 0) { for (const listener of this.listeners.splice(0)) listener() }
+    if (this.measuring) this.count(this.millis)
+    this.millis = 0
+    if (this.listeners.length > 0) runAll(this.listeners.splice(0))
+  }
+
+  private beginStep(): void {
+    const { buckets } = this.others
+    this.at = 0
+    this.current = this.tasks
+    this.currentFibers = this.fibers
+    this.tasks = []
+    this.fibers = []
+    if (buckets.length === 0) return
+    this.others.buckets = []
+    // Lower numbers first, as Effect's own scheduler has it.
+    const before = buckets.flatMap(([priority, bucket]) => priority < 0 ? bucket : [])
+    const after = buckets.flatMap(([priority, bucket]) => priority > 0 ? bucket : [])
+    this.current = [...before, ...this.current, ...after]
+    this.currentFibers = [...before.map(() => undefined), ...this.currentFibers]
   }
 
   private count(millis: number): void {

@@ -34,7 +34,6 @@ import { Inbound } from "./inbound.js"
 import * as OptionRules from "./options.js"
 import { Outbound } from "./outbound.js"
 import * as SocketFailure from "./socketFailure.js"
-import { nextSocketId } from "./socketId.js"
 
 /** What a socket is made with; one object serves all sockets of a server. */
 export interface Settings {
@@ -98,7 +97,7 @@ export class StreamSocket implements Socket, Events {
   private connectListener: (() => void) | undefined = undefined
 
   constructor(netState: NetState, transport: Transport, settings: Settings, ordinal: number) {
-    this.id = nextSocketId()
+    this.id = settings.deadlines.nextNumber("socket")
     this.netState = netState
     this.transport = transport
     this.settings = settings

@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as AfterTurn from "./eventLoop.js"
+import { throwLater } from "./outOfBand.js"
 
 /**
  * Something that is due at a time. `expire` runs once, unless it is scheduled again.
@@ -95,6 +96,7 @@ export class Deadlines {
   private timerAt = Infinity
   private isDisarming = false
   private scheduled = 0
+  private readonly numbers = new Map<string, number>()
   private readonly timing: Timing
 
   constructor(timing: Timing) {
@@ -103,6 +105,21 @@ export class Deadlines {
 
   now(): number {
     return this.timing.now()
+  }
+
+  /**
+   * The next number of its kind, from 1 on: for ids, and the names of what has none. It is counted by clock, so that two
+   * runs of a simulation in one process say the same.
+   */
+  nextNumber(kind: string): number {
+    const number = (this.numbers.get(kind) ?? 0) + 1
+    this.numbers.set(kind, number)
+    return number
+  }
+
+  /** They follow the machine's own clock: no test and no simulation decides what time it is. */
+  get isLive(): boolean {
+    return this.timing === liveTiming
   }
 
   /** How many are scheduled. */
@@ -162,7 +179,11 @@ export class Deadlines {
     this.timerAt = Infinity
     for (let top = this.heap[0]; top !== undefined && top.at <= now; top = this.heap[0]) {
       this.remove(top)
-      top.expire(now)
+      try {
+        top.expire(now)
+      } catch (error) {
+        throwLater(error)
+      }
     }
     const next = this.heap[0]
     if (next !== undefined && next.at < this.timerAt) this.arm(next.at)
@@ -232,3 +253,7 @@ export const forClock = (clock: Clock.Clock): Deadlines => {
   }
   return deadlines
 }
+
+/** `Deadlines.nextNumber` of the clock in force. */
+export const nextNumber = (kind: string): Effect.Effect<number> =>
+  Effect.clockWith((clock) => Effect.sync(() => forClock(clock).nextNumber(kind)))

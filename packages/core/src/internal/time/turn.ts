@@ -1,3 +1,5 @@
+import { runAll } from "./outOfBand.js"
+
 /**
  * The end of a turn: when all threads that were ready have run. What they sent is joined and goes out then.
  *
@@ -25,7 +27,7 @@ export const leaveTurn = (before: boolean): void => {
   if (before || tasks.length === 0) return
   const due = tasks
   tasks = []
-  for (const task of due) task()
+  runAll(due)
 }
 
 let inEvent = false

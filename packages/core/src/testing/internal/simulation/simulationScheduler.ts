@@ -1,6 +1,7 @@
 import type { RuntimeFiber } from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import { afterTurn } from "../../../internal/time/eventLoop.js"
+import { runAll } from "../../../internal/time/outOfBand.js"
 
 /** So many steps may follow each other before the event loop's other work comes, a test's own time limit for example. */
 const stepsBeforeBreath = 1000
@@ -31,7 +32,7 @@ export class SimulationScheduler implements Scheduler.Scheduler {
   private readonly step = (): void => {
     const { buckets } = this.tasks
     this.tasks.buckets = []
-    for (const [, bucket] of buckets) for (const task of bucket) task()
+    for (const [, bucket] of buckets) runAll(bucket)
     if (this.tasks.buckets.length === 0) {
       this.isScheduled = false
       return
