@@ -26,7 +26,7 @@ const conversation = (handler: (socket: Socket.Socket) => Effect.Effect<unknown,
 const echo = (socket: Socket.Socket) => socket.forEachLine((line) => socket.send(`${line}\n`))
 
 const ended = Effect.gen(function*() {
-  while ((yield* Copas.status).servers.some(({ active }) => active > 0)) yield* Copas.step()
+  while ((yield* Copas.status).servers.some(({ active }) => active > 0)) yield* Copas.step(1)
 })
 
 it.scopedLive("C25 the status shows every thread, server and socket, and what each thread waits for", () =>
@@ -92,6 +92,7 @@ it.scopedLive("B metrics count connections, bytes, threads and failures, and Pro
     )
     yield* socket.send("boom\n")
     yield* Effect.flip(socket.receiveLine())
+    yield* socket.close
     yield* ended
     const page = yield* Metrics.prometheus
     const value = (name: string) => Number(new RegExp(`^${name} (.*)$`, "m").exec(page)?.[1])

@@ -2,7 +2,7 @@ import { Copas, Net } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { NodeCopas } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
-import { type Context, Effect, Layer, Logger, Option, Supervisor } from "effect"
+import { type Context, Effect, Layer, Logger, type Option, Supervisor } from "effect"
 
 /** What the process is told of uncaught exceptions while `body` runs; the test runner's own listeners wait. */
 const uncaughtBy = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<ReadonlyArray<string>, E, R> =>

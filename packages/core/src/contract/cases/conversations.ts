@@ -67,15 +67,16 @@ const ends: Record<string, Handler> = {
 /** The cases. */
 export const cases: ReadonlyArray<DispatcherCase> = [
   test(
-    "C11 a handler that fails because another socket's peer hung up has failed: it is reported, and its own peer is cut",
+    "C11 a handler that fails because another socket's peer hung up has failed: it is reported, and its own peer is told",
     Effect.gen(function*() {
       yield* proxy(
         (_, upstream) => upstream.receiveLine(),
         ({ listener, stats }, failures) =>
           Effect.gen(function*() {
-            const client = yield* dial(listener)
-            yield* Effect.flip(Effect.asVoid(client.receive()))
-            // Without lingering for the client, which is still there.
+            const error = yield* Effect.scoped(
+              Effect.flatMap(dial(listener), (client) => Effect.flip(Effect.asVoid(client.receive())))
+            )
+            holds(error._tag === "SocketClosed" || error._tag === "SocketBroken", "the peer is told")
             yield* until(Effect.map(stats, ({ active }) => active === 0))
             same((yield* stats).handlerFailures, 1, "the number of failures")
             same(failures.length, 1, "the failures that the error handler got")

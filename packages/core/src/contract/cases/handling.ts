@@ -115,9 +115,11 @@ export const cases: ReadonlyArray<DispatcherCase> = [
           const good = yield* dial(listener)
           same(yield* ask(good, "one"), "one", "the answer")
           for (const end of Object.keys(ends)) {
-            const bad = yield* dial(listener)
-            yield* bad.send(`${end}\n`)
-            const error = yield* Effect.flip(Effect.asVoid(bad.receive()))
+            const error = yield* Effect.scoped(Effect.gen(function*() {
+              const bad = yield* dial(listener)
+              yield* bad.send(`${end}\n`)
+              return yield* Effect.flip(Effect.asVoid(bad.receive()))
+            }))
             holds(error._tag === "SocketClosed" || error._tag === "SocketBroken", "the peer is told")
             same(yield* ask(good, `after ${end}`), `after ${end}`, "the other client's answer")
           }
