@@ -1,0 +1,24 @@
+/** A dispatcher whose layer has been released. */
+import { Copas, Net, Udp } from "@copas/core"
+import { NetMemory } from "@copas/core/testing"
+import { expect, it } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+
+it.scoped("C04 addServer after the layer's release is refused, for listeners and for datagram sockets", () =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const context = yield* Layer.buildWithScope(Copas.layer, scope)
+    const copas = Context.get(context, Copas.Copas)
+    yield* Scope.close(scope, Exit.void)
+    const listener = yield* Net.listen({ port: 7 })
+    const socket = yield* Udp.bind({ port: 7 })
+    for (
+      const added of [
+        copas.addServer(listener, () => Effect.void),
+        copas.addServer(socket, () => Effect.void)
+      ]
+    ) {
+      const refusal = yield* Effect.flip(Effect.asVoid(added))
+      expect(refusal).toMatchObject({ _tag: "InvalidOption", option: "dispatcher" })
+    }
+  }).pipe(Effect.provide(NetMemory.layer)))
