@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,6 +17,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { DatagramSocket } from "./DatagramSocket.js"
 import * as CopasService from "./internal/dispatcher/service.js"
+import { isBrokenByPeer } from "./internal/socket/streamSocket.js"
 import type * as Listener from "./Listener.js"
 import * as Net from "./Net.js"
 import type { DatagramServer, DatagramServerOptions, Server, ServerOptions } from "./Server.js"
@@ -92,14 +94,18 @@ export interface Service {
 export class Copas extends Context.Tag("@copas/core/Copas")<Copas, Service>() {}
 
 /**
- * What happens to a failure that nobody takes: it is logged, with the names of its thread and socket.
+ * What happens to a failure that nobody takes: it is logged, with the names of its thread and socket. That a peer cut its
+ * connection (`SocketBroken` of the handler's own socket) happens every day: it is one line at Debug. An error handler of
+ * your own gets every cause.
  *
  * @since 0.1.0
  * @category errors
  */
 export const logError: ErrorHandler = (cause, { socket, thread }) =>
   Effect.annotateLogs(
-    Effect.logError(`${thread.name} failed`, cause),
+    Option.isSome(socket) && isBrokenByPeer(cause, socket.value)
+      ? Effect.logDebug(`${thread.name}: ${Cause.failures(cause).pipe(Chunk.map(String), Chunk.join("; "))}`)
+      : Effect.logError(`${thread.name} failed`, cause),
     Option.isSome(socket)
       ? { "copas.thread": thread.name, "copas.socket": socket.value.name }
       : { "copas.thread": thread.name }

@@ -124,7 +124,13 @@ export class DispatcherServer implements Server {
       if (taken === undefined) return
       if (taken instanceof AcceptError) {
         this.dispatcher.totals.acceptFailures += taken.count
-        this.dispatcher.errand(this.runtime, Effect.logWarning(`${this.name}: ${taken.message}`, taken))
+        this.dispatcher.errand(
+          this.runtime,
+          // Peers that cannot agree on TLS come every day; `handshakeFailures` counts them.
+          taken.reason === "Handshake"
+            ? Effect.logDebug(`${this.name}: ${taken.message}`)
+            : Effect.logWarning(`${this.name}: ${taken.message}`, taken)
+        )
       } else {
         this.serve(taken)
       }

@@ -82,19 +82,20 @@ export const broken = (
   failure: Failure,
   partial: Uint8Array,
   bytesSent = 0
-): Effect.Effect<never, SocketBroken> =>
-  Effect.fail(
-    withoutTrace(() =>
-      new SocketBroken({
-        operation,
-        socket: socket.name,
-        reason: brokenReasons.has(failure.reason) ? failure.reason as BrokenReason : "Unknown",
-        partial,
-        bytesSent,
-        cause: failure.cause
-      }, unchecked)
-    )
+): Effect.Effect<never, SocketBroken> => {
+  const error = withoutTrace(() =>
+    new SocketBroken({
+      operation,
+      socket: socket.name,
+      reason: brokenReasons.has(failure.reason) ? failure.reason as BrokenReason : "Unknown",
+      partial,
+      bytesSent,
+      cause: failure.cause
+    }, unchecked)
   )
+  markEnd(error, socket.id)
+  return Effect.fail(error)
+}
 
 const datagramReasons: ReadonlySet<string> = new Set(DatagramReason.literals)
 

@@ -10,12 +10,14 @@ import * as NetAddressModule from "../../NetAddress.js"
 import type { NetAddress } from "../../NetAddress.js"
 import type { LineOptions, Socket, Stats, TraceEvent } from "../../Socket.js"
 import {
+  type BrokenReason,
   type InvalidOption,
   isEndOfConversation,
   type LineTooLong,
   type MessageTooLong,
   type ReceiveError,
   type SendError,
+  SocketBroken,
   SocketClosed,
   UnsupportedOption
 } from "../../SocketError.js"
@@ -491,6 +493,15 @@ export const isNormalEnd = (exit: Exit.Exit<unknown, unknown>, socket: StreamSoc
 /** The cause tells of nothing but that the socket was closed here. */
 export const isEndByClosing = (cause: Cause.Cause<unknown>, socket: { readonly id: number }): boolean =>
   isEndBy(cause, (error) => isClosedHere(error, socket))
+
+const everyday: ReadonlySet<BrokenReason> = new Set(["Reset", "BrokenPipe", "TimedOut", "Unreachable", "Truncated"])
+
+/** The cause tells of nothing but that this socket's peer, or the network on the way, cut the connection. */
+export const isBrokenByPeer = (cause: Cause.Cause<unknown>, socket: { readonly id: number }): boolean =>
+  isEndBy(
+    cause,
+    (error) => error instanceof SocketBroken && everyday.has(error.reason) && isEndOf(error, socket.id)
+  )
 
 const isClosedHere = (error: unknown, socket: { readonly id: number }): boolean =>
   error instanceof SocketClosed && error.by === "here" && isEndOf(error, socket.id)
