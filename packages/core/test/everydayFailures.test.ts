@@ -31,8 +31,10 @@ const logged = (handler: (socket: Socket) => Effect.Effect<unknown, unknown>) =>
       yield* until(Effect.sync(() => lines.length > 0))
     })
     yield* Effect.scoped(program).pipe(
-      Effect.provide(Layer.provideMerge(Copas.layer, NetMemory.layer)),
-      Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+      Effect.provide(Layer.mergeAll(
+        Layer.provideMerge(Copas.layer, NetMemory.layer),
+        Logger.replace(Logger.defaultLogger, logger)
+      )),
       Logger.withMinimumLogLevel(LogLevel.All)
     )
     return lines
