@@ -163,3 +163,31 @@ it("C18 the length of what had arrived is shown, and a field of a program's own 
     bytesSent: 0
   })
 })
+
+it("C18 an error without a message of its own shows its tag in place of the message that a schema makes of its fields", () => {
+  class Silent
+    extends Schema.TaggedError<Silent>()("Silent", { code: Schema.Number, bytes: Schema.Uint8ArrayFromSelf })
+  {
+    static {
+      Core.ErrorSummary.summarize(this)
+    }
+  }
+  const error = new Silent({ code: 7, bytes: peerBytes })
+  expect(error.message).toContain("80")
+  expect(JSON.parse(JSON.stringify(error))).toEqual({
+    _tag: "Silent",
+    message: "Silent",
+    code: 7,
+    bytes: { length: peerBytes.length }
+  })
+  expect(inspect(error).length).toBeLessThan(2000)
+  expect(inspect(error)).not.toContain("{ \"code\"")
+  class Around extends Schema.TaggedError<Around>()("Around", { message: Schema.String, cause: Schema.Defect }) {
+    static {
+      Core.ErrorSummary.summarize(this)
+    }
+  }
+  const around = new Around({ message: "it broke", cause: error })
+  expect(JSON.parse(JSON.stringify(around)).cause).toMatchObject({ _tag: "Silent", message: "Silent" })
+  expect(inspect(around)).not.toContain("\\\"code\\\"")
+})

@@ -25,12 +25,23 @@ const attempt = <A>(look: () => A): A | undefined => {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null
 
+/**
+ * The message, unless a schema made it: a tagged error without a message of its own gets one of all its fields, and the
+ * peer's bytes are among them. Its tag stands for that one.
+ */
+const messageOf = (error: Readonly<Record<string, unknown>>): unknown => {
+  const { _tag, message } = error
+  if (typeof _tag !== "string" || typeof message !== "string") return message
+  const isGenerated = Object.keys(error).some((key) => message.startsWith(`{ ${JSON.stringify(key)}: `))
+  return isGenerated ? _tag : message
+}
+
 /** The tag or name, the code and the message: enough to search for, and never what hangs on it. */
 const ofCause = (cause: unknown): unknown => {
   if (!isObject(cause)) return typeof cause === "function" ? "(a function)" : ofValue(cause, 0)
   const parts: Record<string, unknown> = {}
   for (const key of ["_tag", "name", "code", "message"] as const) {
-    const value = attempt(() => cause[key])
+    const value = attempt(() => key === "message" ? messageOf(cause) : cause[key])
     if (typeof value === "string" || typeof value === "number") parts[key] = ofValue(value, 0)
   }
   return parts
@@ -54,7 +65,10 @@ const hidden: ReadonlySet<string> = new Set(["message", "stack", "name"])
 
 const ofFields = (value: object, depth: number): Record<string, unknown> => {
   const fields: Record<string, unknown> = {}
-  for (const key of Object.keys(value).slice(0, 2 * mostEntries)) {
+  const keys = Object.keys(value).slice(0, 2 * mostEntries)
+  // The constructor of Error makes it a property that is not enumerable.
+  if (value instanceof Error && Object.hasOwn(value, "cause") && !keys.includes("cause")) keys.push("cause")
+  for (const key of keys) {
     if (hidden.has(key) && value instanceof Error) continue
     const shown = attempt(() => {
       const field: unknown = (value as Readonly<Record<string, unknown>>)[key]
@@ -85,7 +99,10 @@ const ofFields = (value: object, depth: number): Record<string, unknown> => {
  * ```
  */
 export const toJson = (error: Error): { readonly [key: string]: unknown } => ({
-  message: cut(attempt(() => String(error.message)) ?? "(no message)", longestMessage),
+  message: cut(
+    attempt(() => String(messageOf(error as unknown as Readonly<Record<string, unknown>>))) ?? "(no message)",
+    longestMessage
+  ),
   ...attempt(() => ofFields(error, 0))
 })
 
