@@ -9,7 +9,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { published } from "../docs/examples/collect.mjs"
-import { nodes } from "./nodes.mjs"
+import { nodes, otherRuntimes } from "./nodes.mjs"
 // The certificate library wants it to be there first.
 import "reflect-metadata"
 
@@ -152,6 +152,25 @@ const tryOut = async (folder, on) => {
   }
 }
 
+/** What the README's table says of Bun and Deno. */
+const tryOthers = (folder) => {
+  writeFileSync(join(folder, "smoke.mjs"), readFileSync(join(root, ".ci", "smoke.mjs")))
+  const rows = readFileSync(join(root, "README.md"), "utf8").split("\n").filter((row) => /\| (yes|no) \|/.test(row))
+    .map((row) => row.split("|").map((cell) => cell.trim()))
+  judge("the README's table of runtimes", rows.length === 8 ? undefined : `${rows.length} rows`)
+  for (const [index, [name, { args, path, version }]] of Object.entries(otherRuntimes()).entries()) {
+    const without = rows.filter((cells) => cells[index + 3] === "no").map((cells) => cells[1])
+    const { status, stderr, stdout } = spawnSync(path, [...args, "smoke.mjs", ...without], {
+      cwd: folder,
+      encoding: "utf8",
+      timeout: 240_000,
+      killSignal: "SIGKILL"
+    })
+    judge(`smoke.mjs on ${name}`, status === 0 ? undefined : `${status}\n${stdout}${stderr}`.slice(-4000))
+    console.log(`${name} ${version}: ${stdout.match(/^works/gm)?.length ?? 0} work, ${without.length} do not`)
+  }
+}
+
 const all = nodes()
 const lowest = all.find(({ version }) => version === `v${manifests[0].engines.node.replace(">=", "")}`)
 
@@ -169,7 +188,10 @@ judge(
   refused.status !== 0 && refused.stderr.includes("ERESOLVE") ? undefined : "npm installs them, though they do not run"
 )
 install("npm uninstall effect, as the READMEs have it", "uninstall", "effect", "@effect/platform-node")
-if (install("the README's install line", "install", ...tarballs, ...line.split(" "))) await tryOut(newest, all)
+if (install("the README's install line", "install", ...tarballs, ...line.split(" "))) {
+  await tryOut(newest, all)
+  tryOthers(newest)
+}
 
 const old = makeFolder("oldest")
 const installedOld = npm(old, "install", ...tarballs, ...oldest)

