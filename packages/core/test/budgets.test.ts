@@ -1,6 +1,6 @@
 import type { Socket } from "@copas/core"
 import { Copas, Lock, Net, Semaphore, Udp, WorkQueue } from "@copas/core"
-import { NetMemory } from "@copas/core/testing"
+import { NetMemory, Sampling } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FiberId, Layer, Option, Runtime, Scheduler, type Scope } from "effect"
 
@@ -175,9 +175,13 @@ const check = <A>(title: string, open: Open<A>) =>
   it.live(title, () =>
     Effect.gen(function*() {
       for (const budget of budgets) {
-        for (let turns = 0; turns <= 25; turns += 1) yield* interruptedAfter(open, budget, turns)
+        yield* Sampling.forEachIn(
+          `${title}, budget ${budget}, turns`,
+          { to: 26 },
+          (turns) => interruptedAfter(open, budget, turns)
+        )
       }
-    }).pipe(Effect.provide(Layer.provideMerge(Copas.layer, NetMemory.layer))), 60_000)
+    }).pipe(Effect.provide(Layer.provideMerge(Copas.layer, NetMemory.layer))))
 
 describe("what is interrupted at any budget of operations loses nothing", () => {
   check("C30 pop loses no item", queue("pop"))

@@ -1,4 +1,5 @@
 import { PeerIdentity } from "@copas/core"
+import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 
@@ -133,7 +134,7 @@ describe("T05 whom a certificate is for", () => {
           expect(before?.reason).toBe(today?.reason === "LegacyName" ? undefined : today?.reason)
         }
       ),
-      { numRuns: 2000 }
+      Sampling.runs({ short: 200, long: 2000 })
     )
   })
 

@@ -1,3 +1,4 @@
+import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -183,8 +184,10 @@ describe("C37 the runner runs a script wherever tsx does", () => {
     ["a.mjs", greeting.module],
     ["a.cjs", greeting.common]
   ] as const
-  for (const type of ["module", "commonjs", undefined]) {
-    for (const [name, text] of files) {
+  const types = ["module", "commonjs", undefined]
+  for (const [index, type] of types.entries()) {
+    // A process each: by default every file and every type, and by `COPAS_TEST=long` every pair of them.
+    for (const [name, text] of files.filter((_, place) => Sampling.isLong() || place % types.length === index)) {
       it.scopedLive(`${name} beside a package.json with type ${type ?? "left out"}`, () =>
         Effect.gen(function*() {
           const { folder, script } = yield* withScript(name, text)
@@ -275,7 +278,21 @@ describe("C37 what the command line asks for is done in its order, as in Copas's
     { args: ["--wrong"], says: "unknown option --wrong", code: 2 },
     { args: ["-e"], says: "-e wants a value", code: 2 }
   ]
-  for (const { args, code = 0, says, stdin } of cases) {
+  it.effect("each command line is read, or refused with what it says", () =>
+    Effect.gen(function*() {
+      for (const { args, code, says } of cases) {
+        const read = yield* Effect.either(parse(args))
+        // "copas walk" is read as a script's path, and "copas run" has none: both show the usage later or here.
+        if (code === 2 && says.startsWith("usage")) continue
+        const isRefused = code === 2 && /^unknown|wants a value$/.test(says)
+        expect([args, read._tag]).toEqual([args, isRefused ? "Left" : "Right"])
+        if (read._tag === "Left") expect(read.left.message).toContain(says)
+      }
+    }))
+
+  // A process each.
+  for (const row of Sampling.range("command lines", { to: cases.length, stride: 2 })) {
+    const { args, code = 0, says, stdin } = cases[row]!
     const title = `copas ${args.map((arg) => JSON.stringify(arg)).join(" ")}${
       stdin === undefined ? "" : ` <<< ${stdin}`
     }`
@@ -314,7 +331,9 @@ describe("C37 an idle program stays until a signal, and ends at once then with 0
     "Layer.launch of an HTTP server": `Layer.launch(Layer.merge(Layer.scopedDiscard(${up}), Http))`,
     "an HTTP server's Layer": `Layer.merge(Layer.scopedDiscard(${up}), Http)`
   }
-  for (const [index, [name, program]] of Object.entries(programs).entries()) {
+  const all = Object.entries(programs)
+  for (const index of Sampling.range("idle programs", { to: all.length, stride: 2 })) {
+    const [name, program] = all[index]!
     const signal = (["SIGTERM", "SIGINT", "SIGHUP"] as const)[index % 3]!
     it.scopedLive(`${name}, ${signal}`, () =>
       Effect.gen(function*() {

@@ -1,5 +1,6 @@
 /** Resetting a connection with TLS at any point of its life gives its descriptor back. */
 import { Net, type Socket, Tls, type TlsContext } from "@copas/core"
+import { Sampling } from "@copas/core/testing"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -106,8 +107,8 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
 
   it.effect("C39 aborting at any turn while TLS is at work does not bring the process down", () =>
     Effect.gen(function*() {
-      for (let round = 0; round < 60; round += 1) {
-        yield* Effect.scoped(Effect.gen(function*() {
+      yield* Sampling.forEachSeed({ short: 21, long: 60 }, (round) =>
+        Effect.scoped(Effect.gen(function*() {
           const ends = yield* Fixture.pair()
           const [first, second] = round % 2 === 0 ? [ends.client, ends.server] : [ends.server, ends.client]
           yield* Effect.fork(Effect.ignore(Effect.forever(first.send(new Uint8Array(round * 1000 + 1)))))
@@ -115,8 +116,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
           for (let turned = 0; turned < round % 7; turned += 1) yield* turn
           yield* (round % 3 === 0 ? second : first).abort
           yield* (round % 3 === 0 ? first : second).abort
-        }))
-      }
+        })))
     }))
 
   it.effect.skipIf(!existsSync("/proc/self/fd"))(
