@@ -124,11 +124,21 @@ export class Client {
   startTransfer(
     use: (data: Socket) => Effect.Effect<string, unknown>
   ): Conversation {
-    const { arranged } = this
-    if (arranged === undefined) return this.reply("425 Use EPSV or PASV first")
-    this.arranged = undefined
-    const scope = this.arrangedScope
-    this.arrangedScope = undefined
+    return Effect.suspend(() => {
+      const { arranged, arrangedScope } = this
+      if (arranged === undefined) return Effect.interruptible(this.reply("425 Use EPSV or PASV first"))
+      this.arranged = undefined
+      this.arrangedScope = undefined
+      return this.moveData(arranged, arrangedScope, use)
+    }).pipe(Effect.uninterruptible)
+  }
+
+  /** Forks the transfer, which closes `scope` however early it is interrupted: before its first step, too. */
+  private moveData(
+    arranged: Effect.Effect<Socket, unknown, Scope.Scope>,
+    scope: Scope.CloseableScope | undefined,
+    use: (data: Socket) => Effect.Effect<string, unknown>
+  ): Conversation {
     const moving = Effect.scoped(Effect.gen(this, function*() {
       const data = yield* arranged
       this.shared.data += 1
@@ -145,21 +155,24 @@ export class Client {
       }
       return yield* use(data)
     }))
-    const whole = Effect.gen(this, function*() {
-      yield* this.reply("150 Here it comes")
-      const outcome = yield* Effect.exit(moving)
-      const final = this.quirks.final ?? (Exit.isSuccess(outcome) ? outcome.value : "426 The data connection broke")
-      if (final !== "") yield* this.reply(final)
-      for (; this.late > 0; this.late--) yield* this.reply("200 Still here")
-    }).pipe(
-      Effect.ensuring(Effect.suspend(() => scope === undefined ? Effect.void : Scope.close(scope, Exit.void))),
-      Effect.ensuring(Effect.sync(() => {
-        this.transfer = undefined
-      }))
-    )
+    const whole = (begun: Deferred.Deferred<void>) =>
+      Effect.gen(this, function*() {
+        yield* Deferred.await(begun)
+        yield* this.reply("150 Here it comes")
+        const outcome = yield* Effect.exit(moving)
+        const final = this.quirks.final ?? (Exit.isSuccess(outcome) ? outcome.value : "426 The data connection broke")
+        if (final !== "") yield* this.reply(final)
+        for (; this.late > 0; this.late--) yield* this.reply("200 Still here")
+      }).pipe(
+        Effect.interruptible,
+        Effect.ensuring(Effect.suspend(() => scope === undefined ? Effect.void : Scope.close(scope, Exit.void))),
+        Effect.ensuring(Effect.sync(() => {
+          this.transfer = undefined
+        }))
+      )
     return Effect.gen(this, function*() {
       const begun = yield* Deferred.make<void>()
-      this.transfer = yield* Effect.forkDaemon(Effect.zipRight(Deferred.await(begun), whole))
+      this.transfer = yield* Effect.forkDaemon(whole(begun))
       yield* Deferred.succeed(begun, undefined)
     })
   }

@@ -1,0 +1,26 @@
+/** The FTP server for tests, spoken to without our client. */
+import { Net } from "@copas/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { FtpServer } from "../../src/testing/index.js"
+import { leavesNothing, networks } from "./networks.js"
+
+describe.each(networks)("the FTP server for tests, %s", (_, net) => {
+  it.effect("C34 a transfer that is aborted before its first step gives its data listener back", () =>
+    Effect.provide(
+      leavesNothing(Effect.gen(function*() {
+        const server = yield* FtpServer.make({ files: { "/a": "some" } })
+        const socket = yield* Net.connect({ host: server.host, port: server.port, linger: 0 })
+        const until = (wanted: RegExp): Effect.Effect<string, unknown> =>
+          Effect.flatMap(socket.receiveLine(), (line) => wanted.test(line) ? Effect.succeed(line) : until(wanted))
+        yield* socket.send("USER anonymous\r\nPASS x\r\nEPSV\r\n")
+        const port = Number(/\|(\d+)\|/.exec(yield* until(/^229/))![1])
+        yield* socket.send("RETR a\r\nABOR\r\nNOOP\r\n")
+        yield* until(/^226/)
+        yield* until(/^200/)
+        const error = yield* Effect.flip(Net.connect({ host: server.host, port, linger: 0 }))
+        expect(error).toMatchObject({ _tag: "ConnectError", reason: "Refused" })
+      })),
+      net
+    ))
+})
