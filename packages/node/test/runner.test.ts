@@ -1,19 +1,21 @@
 import { Sampling } from "@copas/core/testing"
-import { describe, expect, it } from "@effect/vitest"
+import { afterAll, describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
 import { parse } from "../src/internal/runner/commandLine.js"
+import * as Packages from "./runnerPackages.js"
 
-const root = new URL("../../../", import.meta.url).pathname
+const packages = Packages.make()
+afterAll(() => rmSync(packages.folder, { recursive: true }))
 
 /** A script in a folder where it finds the packages, and the runner as a child process. */
 const withScript = (name: string, text: string) =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const folder = mkdtempSync(join(root, "node_modules/.runner-"))
+      const folder = mkdtempSync(join(packages.folder, "script-"))
       const script = join(folder, name)
       writeFileSync(script, text)
       return { folder, script }
@@ -33,11 +35,7 @@ interface Run {
 const start = (...args: ReadonlyArray<string>) =>
   Effect.acquireRelease(
     Effect.sync((): Run => {
-      const child = spawn(
-        process.execPath,
-        ["--conditions=copas-source", "--import", "tsx", join(root, "packages/node/src/bin.ts"), ...args],
-        { cwd: root }
-      )
+      const child = spawn(process.execPath, [packages.bin, ...args], { cwd: packages.folder })
       let output = ""
       let stdout = ""
       const listeners = new Set<() => void>()
@@ -71,8 +69,10 @@ const start = (...args: ReadonlyArray<string>) =>
   )
 
 const server = `
-import { Copas, Net, type Socket } from "@copas/core"
-import { Effect } from "effect"
+import * as Copas from "@copas/core/Copas"
+import * as Net from "@copas/core/Net"
+import type * as Socket from "@copas/core/Socket"
+import * as Effect from "effect/Effect"
 export default Effect.gen(function*() {
   const listener = yield* Net.listen({ host: "127.0.0.1", port: 0 })
   yield* Copas.addServer(listener, (socket: Socket.Socket) => socket.forEachLine((line) => socket.send(line + "\\n")))
@@ -84,8 +84,9 @@ it.scopedLive("C37 the runner runs a script's Effect on the dispatcher, and ends
   Effect.gen(function*() {
     const { script } = yield* withScript(
       "end.ts",
-      `import { Copas, Thread } from "@copas/core"
-       import { Effect } from "effect"
+      `import * as Copas from "@copas/core/Copas"
+       import * as Thread from "@copas/core/Thread"
+       import * as Effect from "effect/Effect"
        const main: Effect.Effect<void, never, Copas.Copas> = Effect.asVoid(Copas.addThread(
          Effect.zipRight(Thread.pause(10), Effect.sync(() => console.log("the thread ran")))))
        export default main`
@@ -99,7 +100,7 @@ it.scopedLive("C37 a script that ends in pauseForever ends with 0 when nothing e
   Effect.gen(function*() {
     const { script } = yield* withScript(
       "paused.mjs",
-      `import { Thread } from "@copas/core"
+      `import * as Thread from "@copas/core/Thread"
        export default Thread.pauseForever`
     )
     const run = yield* start("run", script)
@@ -111,7 +112,7 @@ it.scopedLive("C37 a script that fails ends the runner with 1, and its failure i
   Effect.gen(function*() {
     const { script } = yield* withScript(
       "fail.mjs",
-      `import { Effect } from "effect"
+      `import * as Effect from "effect/Effect"
        export default Effect.fail(new Error("on purpose"))`
     )
     const run = yield* start("run", script)
@@ -204,7 +205,7 @@ it.scopedLive("C37 process.exitCode is kept, and all output arrives on a pipe th
   Effect.gen(function*() {
     const { script } = yield* withScript(
       "code.mjs",
-      `import { Effect } from "effect"
+      `import * as Effect from "effect/Effect"
        export default Effect.sync(() => {
          process.exitCode = 7
          process.stdout.write("x".repeat(3_000_000) + "end")
@@ -221,7 +222,7 @@ it.scopedLive("C37 the script sees process.argv as if Node had been started with
   Effect.gen(function*() {
     const { script } = yield* withScript(
       "argv.mjs",
-      `import { Effect } from "effect"
+      `import * as Effect from "effect/Effect"
        import { argv } from "node:process"
        const atLoad = process.argv.slice(1)
        export default Effect.sync(() => console.log(JSON.stringify([atLoad, argv.slice(1)])))`
@@ -331,6 +332,13 @@ describe("C37 an idle program stays until a signal, and ends at once then with 0
     "Layer.launch of an HTTP server": `Layer.launch(Layer.merge(Layer.scopedDiscard(${up}), Http))`,
     "an HTTP server's Layer": `Layer.merge(Layer.scopedDiscard(${up}), Http)`
   }
+  const http = `
+    import * as HttpServer from "@effect/platform/HttpServer"
+    import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+    import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+    import { createServer } from "node:http"
+    const Http = Layer.provide(HttpServer.serve(HttpServerResponse.text("hi")),
+      NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))`
   const all = Object.entries(programs)
   for (const index of Sampling.range("idle programs", { to: all.length, stride: 2 })) {
     const [name, program] = all[index]!
@@ -339,13 +347,11 @@ describe("C37 an idle program stays until a signal, and ends at once then with 0
       Effect.gen(function*() {
         const { script } = yield* withScript(
           "idle.mjs",
-          `import { Copas } from "@copas/core"
-           import { HttpServer, HttpServerResponse } from "@effect/platform"
-           import { NodeHttpServer } from "@effect/platform-node"
-           import { Console, Effect, Layer } from "effect"
-           import { createServer } from "node:http"
-           const Http = Layer.provide(HttpServer.serve(HttpServerResponse.text("hi")),
-             NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
+          `import * as Copas from "@copas/core/Copas"
+           import * as Console from "effect/Console"
+           import * as Effect from "effect/Effect"
+           import * as Layer from "effect/Layer"
+           ${program.includes("Http") ? http : ""}
            export default ${program}`
         )
         // The drain time is longer than this test may take.
@@ -362,8 +368,12 @@ it.scopedLive("C37 a layer's services last until the connections that use them h
   Effect.gen(function*() {
     const { script } = yield* withScript(
       "served.ts",
-      `import { Copas, Net, type Socket } from "@copas/core"
-       import { Console, Effect, Layer } from "effect"
+      `import * as Copas from "@copas/core/Copas"
+       import * as Net from "@copas/core/Net"
+       import type * as Socket from "@copas/core/Socket"
+       import * as Console from "effect/Console"
+       import * as Effect from "effect/Effect"
+       import * as Layer from "effect/Layer"
        const up = Effect.acquireRelease(Effect.void, () => Console.log("down"))
        const serving = Layer.scopedDiscard(Effect.gen(function*() {
          yield* up
@@ -396,8 +406,11 @@ it.scopedLive("C37 Copas.exit ends a layer, as a signal does", () =>
   Effect.gen(function*() {
     const { script } = yield* withScript(
       "exit.mjs",
-      `import { Copas, Thread } from "@copas/core"
-       import { Console, Effect, Layer } from "effect"
+      `import * as Copas from "@copas/core/Copas"
+       import * as Thread from "@copas/core/Thread"
+       import * as Console from "effect/Console"
+       import * as Effect from "effect/Effect"
+       import * as Layer from "effect/Layer"
        export default Layer.scopedDiscard(Effect.zipRight(
          Effect.acquireRelease(Effect.void, () => Console.log("down")),
          Copas.addThread(Effect.zipRight(Thread.pause(1), Copas.exit))))`
@@ -411,8 +424,10 @@ it.scopedLive("C37 a program that waits for the exit goes on at a signal, and is
   Effect.gen(function*() {
     const { script } = yield* withScript(
       "goodbye.mjs",
-      `import { Copas, Net } from "@copas/core"
-       import { Console, Effect } from "effect"
+      `import * as Copas from "@copas/core/Copas"
+       import * as Net from "@copas/core/Net"
+       import * as Console from "effect/Console"
+       import * as Effect from "effect/Effect"
        export default Effect.gen(function*() {
          const listener = yield* Net.listen({ host: "127.0.0.1", port: 0 })
          yield* Copas.addServer(listener, () => Effect.void)
@@ -433,7 +448,8 @@ it.scopedLive("C37 a second signal ends at once, even what cannot be interrupted
   Effect.gen(function*() {
     const { script } = yield* withScript(
       "stubborn.mjs",
-      `import { Console, Effect } from "effect"
+      `import * as Console from "effect/Console"
+       import * as Effect from "effect/Effect"
        export default Effect.uninterruptible(Effect.zipRight(Console.log("up."), Effect.never))`
     )
     const run = yield* start("run", script)
@@ -448,7 +464,8 @@ it.scopedLive("C37 a program that listens for SIGHUP itself is not ended by it",
   Effect.gen(function*() {
     const { script } = yield* withScript(
       "hangup.mjs",
-      `import { Console, Effect } from "effect"
+      `import * as Console from "effect/Console"
+       import * as Effect from "effect/Effect"
        export default Effect.zipRight(
          Effect.async((resume) => {
            process.once("SIGHUP", () => resume(Effect.void))

@@ -31,9 +31,22 @@ export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
   return Effect.sync(() => clearTimeout(timer))
 })
 
+/** What comes from this machine mostly comes within a few turns. What takes longer is waited for without spinning. */
+const quickTurns = 20
+
+const quickTurn: Effect.Effect<void> = Effect.async<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
 /** Waits until `condition` holds. It costs no time of the clock. */
-export const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
-  Effect.flatMap(condition, (isTrue) => isTrue ? Effect.void : Effect.zipRight(turn, until(condition)))
+export const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> => {
+  const from = (turns: number): Effect.Effect<void, E, R> =>
+    Effect.flatMap(
+      condition,
+      (isTrue) => isTrue ? Effect.void : Effect.zipRight(turns < quickTurns ? quickTurn : turn, from(turns + 1))
+    )
+  return from(0)
+}
 
 /** A server and a session with it. */
 export const connected = (

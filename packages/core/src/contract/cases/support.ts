@@ -116,9 +116,26 @@ export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
   return Effect.sync(() => clearTimeout(timer))
 })
 
+const setImmediate = (globalThis as { readonly setImmediate?: (callback: () => void) => unknown }).setImmediate ??
+  setTimeout
+
+/** A turn that takes no millisecond, where the platform has `setImmediate`. */
+const quickTurn: Effect.Effect<void> = Effect.async<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
+/** What comes from this machine mostly comes within a few turns. What takes longer is waited for without spinning. */
+const quickTurns = 20
+
 /** Waits until `condition` holds. It costs no time of the clock. */
-export const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
-  Effect.flatMap(condition, (isTrue) => isTrue ? Effect.void : Effect.zipRight(turn, until(condition)))
+export const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> => {
+  const from = (turns: number): Effect.Effect<void, E, R> =>
+    Effect.flatMap(
+      condition,
+      (isTrue) => isTrue ? Effect.void : Effect.zipRight(turns < quickTurns ? quickTurn : turn, from(turns + 1))
+    )
+  return from(0)
+}
 
 /** Waits until `socket` got so many bytes since it was made. */
 export const received = (socket: Socket, bytes: number): Effect.Effect<void> =>
