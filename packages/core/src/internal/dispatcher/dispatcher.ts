@@ -141,8 +141,20 @@ export class Dispatcher {
     })
     this.threads.add(thread)
     this.traced("threadAdded", thread.name)
-    const fork = (): AnyFiber => this.fork(own, thread, options, effect as Effect.Effect<A, E>)
-    thread.fiber = this.watch(fork, (exit) => this.fiberEnded(own, thread, exit, options))
+    const ended = (exit: Exit.Exit<A, E>): void => {
+      if (thread.fiberEnded === undefined) return
+      thread.fiberEnded = undefined
+      this.fiberEnded(own, thread, exit, options)
+    }
+    thread.fiberEnded = ended
+    try {
+      const fiber = this.fork(own, thread, options, effect as Effect.Effect<A, E>)
+      thread.fiber = fiber
+      fiber.addObserver(ended)
+    } catch (error) {
+      throwLater(error)
+      ended(Exit.die(error))
+    }
     if (this.isEnding) thread.cut()
     return thread
   }
@@ -163,9 +175,10 @@ export class Dispatcher {
   }
 
   /**
-   * Calls back when the fiber has ended. A fiber calls those who watch it one after the other, and one that throws (a
-   * logger can, too) keeps it from the others: then `seeEnds` looks for what was missed. A supervisor that throws keeps a
-   * fiber from starting: it has ended as with a defect, so that what waits for it does not wait for ever.
+   * Calls back when a fiber that is no thread's main one has ended; `spawn` does the same for those, without an entry. A
+   * fiber calls those who watch it one after the other, and one that throws (a logger can, too) keeps it from the others:
+   * then `seeEnds` looks for what was missed. A supervisor that throws keeps a fiber from starting: it has ended as with a
+   * defect, so that what waits for it does not wait for ever.
    */
   private watch(fork: () => AnyFiber, ended: (exit: Exit.Exit<any, any>) => void): AnyFiber | undefined {
     let fiber: AnyFiber
@@ -184,6 +197,10 @@ export class Dispatcher {
   }
 
   private readonly seeEnds = (): void => {
+    for (const thread of this.threads) {
+      const exit = thread.fiber?.unsafePoll()
+      if (exit !== undefined && exit !== null) thread.fiberEnded?.(exit)
+    }
     for (const [fiber, ended] of this.watched) {
       const exit = fiber.unsafePoll()
       if (exit !== null && this.watched.delete(fiber)) ended(exit)

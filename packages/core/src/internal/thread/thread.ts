@@ -91,6 +91,8 @@ export class DispatcherThread implements Thread<any, any> {
   /** Joined to the label when somebody asks: `server:handler_` and 7. */
   private ordinal: number
   fiber: Fiber.RuntimeFiber<any, any> | undefined = undefined
+  /** Takes the fiber's exit, once. */
+  fiberEnded: ((exit: Exit.Exit<any, any>) => void) | undefined = undefined
   /** Runs the finalizers of the thread's scope, once the thread's own fiber has ended. */
   closingFiber: Fiber.RuntimeFiber<any, any> | undefined = undefined
   onError: ErrorHandler | undefined
