@@ -190,7 +190,10 @@ export interface Stats {
 export interface DatagramSocket {
   readonly [DatagramSocketTypeId]: TypeId
 
-  /** A number that no other socket of this process has. */
+  /**
+   * A number that no other socket of this process has. A clock that is not the machine's (a test's, a simulation's) counts
+   * anew, so that a run says the same each time.
+   */
   readonly id: number
 
   /** The name in logs, spans and `Copas.status`; its local address unless one was given. */

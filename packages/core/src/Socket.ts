@@ -94,7 +94,10 @@ export interface TraceEvent {
 export interface Socket {
   readonly [SocketTypeId]: TypeId
 
-  /** A number that no other socket of this process has. */
+  /**
+   * A number that no other socket of this process has. A clock that is not the machine's (a test's, a simulation's) counts
+   * anew, so that a run says the same each time.
+   */
   readonly id: number
 
   /** The name in logs, spans and `Copas.status`: `server:client_N` for accepted sockets, else the peer's address. */

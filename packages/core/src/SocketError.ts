@@ -520,4 +520,4 @@ export type SocketError =
  */
 export const isEndOfConversation = (error: unknown, socket?: { readonly id: number }): boolean =>
   error instanceof SocketClosed && error.by === "peer" && error.operation === "receive" && error.partial.length === 0 &&
-  (socket === undefined || isEndOf(error, socket.id))
+  (socket === undefined || isEndOf(error, socket))

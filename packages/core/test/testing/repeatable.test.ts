@@ -1,4 +1,4 @@
-import { Copas, Lock, Net, Semaphore, Thread, Timer, WorkQueue } from "@copas/core"
+import { Copas, Lock, Net, Semaphore, SocketError, Thread, Timer, WorkQueue } from "@copas/core"
 import { NetMemory, Sampling, Simulation } from "@copas/core/testing"
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Layer, Option, Random } from "effect"
@@ -54,3 +54,20 @@ it.effect(
       assert.notDeepEqual(yield* Simulation.run(told, { seed: 2 }), first)
     })
 )
+
+it.effect("C11 the end of a socket is not that of another network's whose sockets are numbered by another clock", () =>
+  Effect.gen(function*() {
+    const hangUp = Effect.scoped(Effect.gen(function*() {
+      const listener = yield* Net.listen({ port: 0 })
+      const address = listener.address
+      const client = yield* Net.connect({ port: address._tag === "InetAddress" ? address.port : 0 })
+      const socket = yield* listener.accept
+      yield* client.shutdown("send")
+      return { socket, end: yield* Effect.flip(socket.receive()) }
+    })).pipe(Effect.provide(NetMemory.layer))
+    const one = yield* Simulation.run(hangUp)
+    const other = yield* Simulation.run(hangUp)
+    assert.strictEqual(one.socket.id, other.socket.id)
+    assert.isTrue(SocketError.isEndOfConversation(one.end, one.socket))
+    assert.isFalse(SocketError.isEndOfConversation(one.end, other.socket))
+  }))

@@ -27,6 +27,7 @@ import type { Timeouts } from "../../SocketOptions.js"
 import type { Failure } from "../../Transport.js"
 import type { NetState } from "../netState.js"
 import { type Listener, observe, Observers } from "../observers.js"
+import { nextMark } from "../socket/conversationEnd.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import type { Deadlines } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
@@ -54,6 +55,7 @@ const whole = (datagram: Datagram): Datagram => datagram
 export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
   readonly [DatagramSocketTypeId]: typeof DatagramSocketTypeId = DatagramSocketTypeId
   readonly id: number
+  readonly mark = nextMark()
   readonly netState: NetState
   readonly transport: DatagramTransport
   readonly target: DatagramTarget

@@ -1,15 +1,31 @@
+/** Which socket an error tells of: names may coincide, and a handler may use sockets besides its own. */
+
+/** What errors remember of their socket. */
+export interface Marked {
+  /** A number that no other socket of this process has. Ids will not do: each simulation counts them anew. */
+  readonly mark: number
+}
+
+let last = 0
+
+export const nextMark = (): number => {
+  last += 1
+  return last
+}
+
 /**
- * On a `SocketClosed` that tells of the peer's end, or that the socket was closed here: the number of the socket. Names may coincide, and a handler may use
- * sockets besides its own.
- *
  * Not enumerable: neither equality nor a schema sees it. And a property, not an entry of a `WeakMap`: within a span Effect
  * puts a proxy before an error, which is another key, but has the properties.
  */
 const EndOf: unique symbol = Symbol.for("@copas/core/SocketClosed/endOf")
 
-export const markEnd = (error: object, socketId: number): void => {
-  Object.defineProperty(error, EndOf, { value: socketId })
+/** The error is the end of this socket's connection. */
+export const markEnd = (error: object, { mark }: Marked): void => {
+  Object.defineProperty(error, EndOf, { value: mark })
 }
 
-export const isEndOf = (error: object, socketId: number): boolean =>
-  (error as { readonly [EndOf]?: number })[EndOf] === socketId
+/** `socket` may be anything that a caller took for a socket: only one of this library has a mark. */
+export const isEndOf = (error: object, socket: object): boolean => {
+  const mark = (error as { readonly [EndOf]?: number })[EndOf]
+  return mark !== undefined && mark === (socket as Partial<Marked>).mark
+}

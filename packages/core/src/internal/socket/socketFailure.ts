@@ -10,12 +10,11 @@ import {
   SocketTimeout
 } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
-import { markEnd } from "./conversationEnd.js"
+import { type Marked, markEnd } from "./conversationEnd.js"
 
 export const noBytes = new Uint8Array(0)
 
-interface Named {
-  readonly id: number
+interface Named extends Marked {
   readonly name: string
 }
 
@@ -59,7 +58,7 @@ export const closed = (
 ): Effect.Effect<never, SocketClosed> => {
   const error = withoutTrace(() => makeClosed({ operation, socket: socket.name, by, partial, bytesSent }))
   // What fails after `shutdown` only is a mistake of the program, not the end of the socket.
-  if (by === "peer" || socket.isClosing) markEnd(error, socket.id)
+  if (by === "peer" || socket.isClosing) markEnd(error, socket)
   return Effect.fail(error)
 }
 
@@ -93,7 +92,7 @@ export const broken = (
       cause: failure.cause
     }, unchecked)
   )
-  markEnd(error, socket.id)
+  markEnd(error, socket)
   return Effect.fail(error)
 }
 

@@ -30,7 +30,7 @@ import { Deadline, type Deadlines } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { enterEvent, leaveEvent } from "../time/turn.js"
 import { SocketTypeId } from "../typeIds.js"
-import { isEndOf } from "./conversationEnd.js"
+import { isEndOf, nextMark } from "./conversationEnd.js"
 import * as Framing from "./framing.js"
 import { Inbound } from "./inbound.js"
 import * as OptionRules from "./options.js"
@@ -69,6 +69,7 @@ class LingerDeadline extends Deadline {
 export class StreamSocket implements Socket, Events {
   readonly [SocketTypeId]: typeof SocketTypeId = SocketTypeId
   readonly id: number
+  readonly mark = nextMark()
   readonly netState: NetState
   /** Another one from the start of a TLS handshake on: it stands over the first. */
   transport: Transport
@@ -491,20 +492,20 @@ export const isNormalEnd = (exit: Exit.Exit<unknown, unknown>, socket: StreamSoc
   isEndBy(exit.cause, (error) => isEndOfConversation(error, socket) || isClosedHere(error, socket))
 
 /** The cause tells of nothing but that the socket was closed here. */
-export const isEndByClosing = (cause: Cause.Cause<unknown>, socket: { readonly id: number }): boolean =>
+export const isEndByClosing = (cause: Cause.Cause<unknown>, socket: object): boolean =>
   isEndBy(cause, (error) => isClosedHere(error, socket))
 
 const everyday: ReadonlySet<BrokenReason> = new Set(["Reset", "BrokenPipe", "TimedOut", "Unreachable", "Truncated"])
 
 /** The cause tells of nothing but that this socket's peer, or the network on the way, cut the connection. */
-export const isBrokenByPeer = (cause: Cause.Cause<unknown>, socket: { readonly id: number }): boolean =>
+export const isBrokenByPeer = (cause: Cause.Cause<unknown>, socket: object): boolean =>
   isEndBy(
     cause,
-    (error) => error instanceof SocketBroken && everyday.has(error.reason) && isEndOf(error, socket.id)
+    (error) => error instanceof SocketBroken && everyday.has(error.reason) && isEndOf(error, socket)
   )
 
-const isClosedHere = (error: unknown, socket: { readonly id: number }): boolean =>
-  error instanceof SocketClosed && error.by === "here" && isEndOf(error, socket.id)
+const isClosedHere = (error: unknown, socket: object): boolean =>
+  error instanceof SocketClosed && error.by === "here" && isEndOf(error, socket)
 
 const isEndBy = (cause: Cause.Cause<unknown>, isEnd: (error: unknown) => boolean): boolean =>
   cause._tag === "Fail"
