@@ -1,8 +1,9 @@
-import { Dns, Net, Udp } from "@copas/core"
+import { Dns, Net } from "@copas/core"
 import { NodeDns, NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { spawn } from "node:child_process"
+import { freePort } from "./freePort.js"
 
 const records = [
   "--address=/www.copas.test/192.0.2.80",
@@ -24,7 +25,7 @@ const records = [
 
 /** dnsmasq on the loopback, on a port of its own; it says nothing to the outside. */
 const dnsmasq = Effect.gen(function*() {
-  const { localAddress: { port } } = yield* Effect.scoped(Udp.bind({ host: "127.0.0.1" }))
+  const port = yield* freePort
   const args = [
     "--no-daemon",
     "--keep-in-foreground",

@@ -4,6 +4,7 @@ import * as fs from "node:fs"
 import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
+import { freePort } from "../../../../node/test/servers/freePort.js"
 
 export interface Daemon {
   readonly host: string
@@ -25,15 +26,6 @@ const directory: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelea
   }),
   (made) => Effect.sync(() => fs.rmSync(made, { recursive: true, force: true }))
 )
-
-/** A port that is free now: these servers cannot be told to choose one. */
-const freePort: Effect.Effect<number> = Effect.async((resume) => {
-  const server = net.createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address() as net.AddressInfo
-    server.close(() => resume(Effect.succeed(address.port)))
-  })
-})
 
 const answers = (port: number): Effect.Effect<boolean> =>
   Effect.async((resume) => {

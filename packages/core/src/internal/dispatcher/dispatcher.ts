@@ -88,8 +88,9 @@ export class Dispatcher {
   private inactive = 0
   /** Handlers at work on an error, and connections that still flush: something is left to do. */
   private errands = 0
-  /** Error handlers at work, by the thread that failed. */
+  /** What to call when a fiber that is no thread's main one has ended. */
   private readonly watched = new Map<AnyFiber, (exit: Exit.Exit<any, any>) => void>()
+  /** Error handlers at work, by the thread that failed. */
   private readonly reports = new Map<DispatcherThread, AnyFiber>()
   private readonly finishListeners: Array<() => void> = []
   private readonly innerListeners: Array<InnerListener> = []
