@@ -110,11 +110,11 @@ class FutureImpl<A, E> implements Future<A, E> {
   readonly thread: Thread<A, E>
   private exit: Exit.Exit<A, E | FutureCancelled> | undefined = undefined
   /** Opens, for all that wait, when the result is there. */
-  private readonly line: WaitQueue
+  private readonly queue: WaitQueue
 
   constructor(thread: Thread<A, E>) {
     this.thread = thread
-    this.line = new WaitQueue(`the future ${thread.name}`, 0)
+    this.queue = new WaitQueue(`the future ${thread.name}`, 0)
     ;(thread as DispatcherThread).watcher = (exit) => this.settle(exit)
   }
 
@@ -122,7 +122,7 @@ class FutureImpl<A, E> implements Future<A, E> {
   private settle(exit: Exit.Exit<A, E>): void {
     if (this.exit !== undefined) return
     this.exit = Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause) ? Exit.fail(this.cancelled()) : exit
-    this.line.give(Infinity)
+    this.queue.give(Infinity)
   }
 
   private cancelled(): FutureCancelled {
@@ -142,7 +142,7 @@ class FutureImpl<A, E> implements Future<A, E> {
     return Effect.withFiberRuntime((fiber, { runtimeFlags }) =>
       this.exit !== undefined
         ? Exit.succeed(this.exit)
-        : this.line.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, Infinity, request)
+        : this.queue.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, Infinity, request)
     )
   }
 
@@ -159,7 +159,7 @@ class FutureImpl<A, E> implements Future<A, E> {
     return Effect.sync(() => {
       if (this.exit !== undefined) return false
       this.exit = Exit.fail(this.cancelled())
-      this.line.give(Infinity)
+      this.queue.give(Infinity)
       ;(this.thread as DispatcherThread).cut()
       return true
     })

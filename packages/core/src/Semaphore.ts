@@ -190,18 +190,18 @@ class SemaphoreImpl implements Semaphore {
   readonly name: string
   readonly max: number
   private readonly timeoutMillis: number
-  private readonly line: WaitQueue
+  private readonly queue: WaitQueue
 
   constructor(name: string, max: number, start: number, timeoutMillis: number) {
     this.name = name
     this.max = max
     this.timeoutMillis = timeoutMillis
-    this.line = new WaitQueue(`permits of ${name}`, start)
+    this.queue = new WaitQueue(`permits of ${name}`, start)
   }
 
   private wait(fiber: AnyFiber, isInterruptible: boolean, permits: number, options: TakeOptions | undefined) {
     if (!isCount(permits, 0)) return invalidPermits(permits)
-    if (permits > this.max && !this.line.isDestroyed) {
+    if (permits > this.max && !this.queue.isDestroyed) {
       return Effect.fail(
         withoutTrace(() =>
           new TooManyPermits({ semaphore: this.name, operation: "take", permits, max: this.max }, unchecked)
@@ -220,7 +220,7 @@ class SemaphoreImpl implements Semaphore {
         ),
       destroyed: () => this.destroyed()
     }
-    return this.line.take(fiber, isInterruptible, permits, millis, request)
+    return this.queue.take(fiber, isInterruptible, permits, millis, request)
   }
 
   private destroyed(): Effect.Effect<never, SemaphoreDestroyed> {
@@ -229,7 +229,7 @@ class SemaphoreImpl implements Semaphore {
 
   private ifAlive<A, E>(effect: () => Effect.Effect<A, E>): Effect.Effect<A, E | SemaphoreDestroyed> {
     return Effect.suspend((): Effect.Effect<A, E | SemaphoreDestroyed> =>
-      this.line.isDestroyed ? this.destroyed() : effect()
+      this.queue.isDestroyed ? this.destroyed() : effect()
     )
   }
 
@@ -243,8 +243,8 @@ class SemaphoreImpl implements Semaphore {
 
   /** As much as fits; true when all did. */
   private put(permits: number): boolean {
-    const room = this.max === Infinity ? Infinity : this.max - this.line.available
-    this.line.give(Math.min(permits, room))
+    const room = this.max === Infinity ? Infinity : this.max - this.queue.available
+    this.queue.give(Math.min(permits, room))
     return permits <= room
   }
 
@@ -266,7 +266,7 @@ class SemaphoreImpl implements Semaphore {
   ): Effect.Effect<A, E | TakeError, R> {
     return Effect.suspend((): Effect.Effect<A, E | TakeError, R> => {
       const isValid = isCount(permits, 0) && wrongTimeout(options) === undefined
-      if (isValid && !this.line.isDestroyed && this.line.tryTake(permits)) return then()
+      if (isValid && !this.queue.isDestroyed && this.queue.tryTake(permits)) return then()
       return Effect.flatMap(restore(this.take(permits, options)), then)
     })
   }
@@ -292,17 +292,17 @@ class SemaphoreImpl implements Semaphore {
   }
 
   get getCount(): Effect.Effect<number, SemaphoreDestroyed> {
-    return this.ifAlive(() => Exit.succeed(this.line.available))
+    return this.ifAlive(() => Exit.succeed(this.queue.available))
   }
 
   get getWait(): Effect.Effect<number, SemaphoreDestroyed> {
-    return this.ifAlive(() => Exit.succeed(Math.max(0, this.line.asked - this.line.available)))
+    return this.ifAlive(() => Exit.succeed(Math.max(0, this.queue.asked - this.queue.available)))
   }
 
   get destroy(): Effect.Effect<boolean> {
     return Effect.sync(() => {
-      if (this.line.isDestroyed) return false
-      this.line.destroy()
+      if (this.queue.isDestroyed) return false
+      this.queue.destroy()
       return true
     })
   }

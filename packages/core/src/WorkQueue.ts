@@ -222,7 +222,7 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   private readonly timeoutMillis: number
   private readonly items = new Fifo<A>()
   /** Gives out the right to take one item. */
-  private readonly line: WaitQueue
+  private readonly waiters: WaitQueue
   /** Opens, for all that wait, when the queue is at its end and its workers are too. */
   private readonly ended: WaitQueue
   private readonly workers = new Set<Thread<void>>()
@@ -233,17 +233,17 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   constructor(name: string, timeoutMillis: number) {
     this.name = name
     this.timeoutMillis = timeoutMillis
-    this.line = new WaitQueue(`an item of ${name}`, 0, true)
+    this.waiters = new WaitQueue(`an item of ${name}`, 0, true)
     this.ended = new WaitQueue(`the end of ${name}`, 0)
     this.popDefault = this.popWithin(timeoutMillis)
   }
 
   push(item: A): Effect.Effect<void, QueueStopped | QueueDestroyed> {
     return Effect.suspend((): Effect.Effect<void, QueueStopped | QueueDestroyed> => {
-      if (this.line.isDestroyed) return this.atEnd()
+      if (this.waiters.isDestroyed) return this.atEnd()
       if (this.isStopping) return Effect.fail(withoutTrace(() => new QueueStopped({ queue: this.name }, unchecked)))
       this.items.push(item)
-      this.line.give(1)
+      this.waiters.give(1)
       return Exit.void
     })
   }
@@ -269,7 +269,7 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
     const pop: Effect.Effect<A, QueueTimeout | QueueDestroyed> = Effect.withFiberRuntime((fiber, { runtimeFlags }) =>
       yieldsSoon(fiber)
         ? Effect.flatMap(Effect.yieldNow(), () => pop)
-        : this.line.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, millis, request)
+        : this.waiters.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, millis, request)
     )
     return pop
   }
@@ -277,8 +277,8 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   get poll(): Effect.Effect<Option.Option<A>, QueueDestroyed> {
     return Effect.withFiberRuntime((fiber) => {
       if (yieldsSoon(fiber)) return Effect.flatMap(Effect.yieldNow(), () => this.poll)
-      if (this.line.isDestroyed) return this.atEnd()
-      return Exit.succeed(this.line.tryTake(1) ? Option.some(this.takeFirst()) : Option.none())
+      if (this.waiters.isDestroyed) return this.atEnd()
+      return Exit.succeed(this.waiters.tryTake(1) ? Option.some(this.takeFirst()) : Option.none())
     })
   }
 
@@ -355,7 +355,7 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
 
   get destroy(): Effect.Effect<boolean> {
     return Effect.sync(() => {
-      if (this.line.isDestroyed) return false
+      if (this.waiters.isDestroyed) return false
       this.end()
       return true
     })
@@ -364,23 +364,23 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   // ---- the end
 
   private end(): void {
-    if (this.line.isDestroyed) return
+    if (this.waiters.isDestroyed) return
     this.isStopping = true
     // What was granted is as good as taken: those who were woken will come for it.
-    this.line.settle()
-    this.abandoned = this.line.available
+    this.waiters.settle()
+    this.abandoned = this.waiters.available
     this.items.drop(this.abandoned)
-    this.line.destroy()
+    this.waiters.destroy()
     this.checkEnded()
   }
 
   private checkEnded(): void {
-    if (this.line.isDestroyed && this.workers.size === 0) this.ended.give(Infinity)
+    if (this.waiters.isDestroyed && this.workers.size === 0) this.ended.give(Infinity)
   }
 
   private ifAlive<B, E, R>(effect: () => Effect.Effect<B, E, R>): Effect.Effect<B, E | QueueDestroyed, R> {
     return Effect.suspend((): Effect.Effect<B, E | QueueDestroyed, R> =>
-      this.line.isDestroyed ? this.atEnd() : effect()
+      this.waiters.isDestroyed ? this.atEnd() : effect()
     )
   }
 

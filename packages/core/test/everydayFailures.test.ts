@@ -50,6 +50,6 @@ it.effect("C08 a reset by the peer during a read is one line at Debug, and is co
 
 it.effect("C08 a handler that fails for another reason, also after a reset, is an error", () =>
   Effect.gen(function*() {
-    const lines = yield* logged((socket) => Effect.catchAll(socket.receiveLine(), () => Effect.fail("my own")))
+    const lines = yield* logged((socket) => Effect.mapError(socket.receiveLine(), () => "my own"))
     expect(lines.map(([level]) => level)).toEqual(["ERROR"])
   }))

@@ -3,8 +3,8 @@ import type { Platform } from "../NetPlatform.js"
 import type { Socket, TraceEvent } from "../Socket.js"
 import type { ClientContext } from "../TlsContext.js"
 import { Observers } from "./observers.js"
+import { atEndOfTurn } from "./time/eventLoop.js"
 import { throwLater } from "./time/outOfBand.js"
-import { atEndOfTurn } from "./time/turn.js"
 
 /** What the network knows of a stream socket that is open. */
 export interface OpenSocket extends Socket {

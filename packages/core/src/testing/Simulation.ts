@@ -17,7 +17,7 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as ErrorSummary from "../ErrorSummary.js"
 import { queueWaits } from "../internal/thread/waitQueue.js"
-import * as AfterTurn from "../internal/time/eventLoop.js"
+import * as EventLoop from "../internal/time/eventLoop.js"
 import { millisOf, wrongDuration } from "../internal/time/optionValues.js"
 import { CurrentRun, SimulationRun } from "./internal/simulation/currentRun.js"
 import { CurrentSeed } from "./internal/simulation/seed.js"
@@ -127,7 +127,7 @@ class Run {
     this.simulated = simulated
     this.fiber = fiber
     fiber.addObserver(() => this.end())
-    AfterTurn.whenIdle(this.tick)
+    EventLoop.whenIdle(this.tick)
   }
 
   onEnd(listener: () => void): void {
@@ -147,8 +147,8 @@ class Run {
   // Called when the microtasks are done, so nobody is ready but who waits for a turn of the event loop.
   private readonly tick = (): void => {
     if (this.hasEnded) return
-    if (!AfterTurn.isAwaited()) this.goOn()
-    AfterTurn.whenIdle(this.tick)
+    if (!EventLoop.isAwaited()) this.goOn()
+    EventLoop.whenIdle(this.tick)
   }
 
   private goOn(): void {

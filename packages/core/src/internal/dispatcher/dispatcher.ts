@@ -87,7 +87,7 @@ export class Dispatcher {
   private lastThread = 0
   private inactive = 0
   /** Handlers at work on an error, and connections that still flush: something is left to do. */
-  private errands = 0
+  private pending = 0
   /** What to call when a fiber that is no thread's main one has ended. */
   private readonly watched = new Map<AnyFiber, (exit: Exit.Exit<any, any>) => void>()
   /** Error handlers at work, by the thread that failed. */
@@ -245,11 +245,11 @@ export class Dispatcher {
     options: Spawn
   ): void {
     // Should its fiber have been interrupted in a line, nobody told the line.
-    thread.leaveLine()
+    thread.leaveQueue()
     this.threads.delete(thread)
     this.traced("threadEnded", thread.name)
     // It is not over before its failure is reported, whatever its end brings to an end.
-    this.errands += 1
+    this.pending += 1
     options.onEnd?.(thread, exit)
     thread.ended(exit)
     if (
@@ -259,7 +259,7 @@ export class Dispatcher {
     ) {
       this.report(runtime, thread, options, exit.cause)
     }
-    this.errandDone()
+    this.pendingDone()
   }
 
   private report(
@@ -275,30 +275,30 @@ export class Dispatcher {
       ),
       (failure) => Effect.logError(`the error handler of ${thread.name} failed`, failure)
     )
-    this.errands += 1
+    this.pending += 1
     const fiber = this.watch(() => this.fork(runtime, thread, options, handled), () => {
       this.reports.delete(thread)
-      this.errandDone()
+      this.pendingDone()
     })
     if (fiber !== undefined) this.reports.set(thread, fiber)
   }
 
   /** Runs something of the dispatcher's own, which is not over before it is done. */
-  errand<R>(runtime: Runtime.Runtime<R>, effect: Effect.Effect<void>): void {
-    this.errands += 1
-    this.watch(() => Runtime.runFork(runtime, effect, this.forkOptions(runtime)), () => this.errandDone())
+  runPending<R>(runtime: Runtime.Runtime<R>, effect: Effect.Effect<void>): void {
+    this.pending += 1
+    this.watch(() => Runtime.runFork(runtime, effect, this.forkOptions(runtime)), () => this.pendingDone())
   }
 
-  errandBegun(): void {
-    this.errands += 1
+  pendingBegun(): void {
+    this.pending += 1
   }
 
-  errandDone(): void {
-    this.errands -= 1
+  pendingDone(): void {
+    this.pending -= 1
     this.checkFinished()
   }
 
-  private readonly afterExit = (): void => this.errandDone()
+  private readonly afterExit = (): void => this.pendingDone()
 
   inactiveChanged(by: number): void {
     this.inactive += by
@@ -309,7 +309,7 @@ export class Dispatcher {
 
   /** Nothing is left to do: no server, and no thread but such as wait to be woken. */
   get isFinished(): boolean {
-    return this.servers.size === 0 && this.errands === 0 && this.threads.size === this.inactive
+    return this.servers.size === 0 && this.pending === 0 && this.threads.size === this.inactive
   }
 
   /** When nothing is left to do those that wait for the exit get their turn; when they are done too, all is. */
@@ -317,7 +317,7 @@ export class Dispatcher {
     if (this.running === 0 || !this.isFinished) return
     if (this.exit()) {
       // They may be fibers of which is not known when they are done: they have one step.
-      this.errands += 1
+      this.pending += 1
       this.scheduler.scheduleTask(this.afterExit, 0)
       return
     }
@@ -352,7 +352,7 @@ export class Dispatcher {
           if (thread !== undefined && this.innerListeners.every((other) => other.thread !== thread)) {
             thread.waitEnds(untilTheEnd)
           }
-          if (isReport) this.errands += 1
+          if (isReport) this.pending += 1
         }
         const wake = (): void => {
           waitEnds()
@@ -362,7 +362,7 @@ export class Dispatcher {
         if (isInner) this.innerListeners.push(inner)
         else this.finishListeners.push(wake)
         thread?.waitBegins(untilTheEnd)
-        if (isReport) this.errands -= 1
+        if (isReport) this.pending -= 1
         this.checkFinished()
         return Effect.sync(() => {
           if (isInner) remove(this.innerListeners, inner)

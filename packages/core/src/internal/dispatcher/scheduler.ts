@@ -1,9 +1,8 @@
 import type { RuntimeFiber } from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import type { Deadlines } from "../time/deadlines.js"
-import { afterTurn, whenIdle } from "../time/eventLoop.js"
+import { afterTurn, atEndOfEvent, enterTurn, leaveTurn, whenIdle } from "../time/eventLoop.js"
 import { runAll, throwLater } from "../time/outOfBand.js"
-import { atEndOfEvent, enterTurn, leaveTurn } from "../time/turn.js"
 import { taskBegins, tasksEnded, wasOvertime } from "../yielding.js"
 
 type AnyFiber = RuntimeFiber<unknown, unknown>

@@ -124,7 +124,7 @@ export class DispatcherServer implements Server {
       if (taken === undefined) return
       if (taken instanceof AcceptError) {
         this.dispatcher.totals.acceptFailures += taken.count
-        this.dispatcher.errand(
+        this.dispatcher.runPending(
           this.runtime,
           // Peers that cannot agree on TLS come every day; `handshakeFailures` counts them.
           taken.reason === "Handshake"
@@ -153,7 +153,7 @@ export class DispatcherServer implements Server {
     this.dispatcher.totals.connections += 1
     this.active += 1
     socket.owner = this
-    this.dispatcher.errandBegun()
+    this.dispatcher.pendingBegun()
     this.dispatcher.burst.came()
     this.dispatcher.connections.add(socket)
     this.dispatcher.spawn(
@@ -205,7 +205,7 @@ export class DispatcherServer implements Server {
   private letGo(socket: StreamSocket): void {
     this.active -= 1
     this.dispatcher.connections.delete(socket)
-    this.dispatcher.errandDone()
+    this.dispatcher.pendingDone()
     if (this.dispatcher.servers.has(this)) this.acceptAll()
   }
 

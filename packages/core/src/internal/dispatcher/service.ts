@@ -19,7 +19,7 @@ import * as Deadlines from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { DispatcherDatagramServer } from "./datagramServer.js"
 import { Dispatcher } from "./dispatcher.js"
-import * as Lifecycle from "./running.js"
+import * as Running from "./running.js"
 import { DispatcherServer } from "./server.js"
 import * as StatusReport from "./statusReport.js"
 
@@ -147,8 +147,8 @@ export const make = (
 
     const service: Service = {
       name: dispatcher.name,
-      run: (program) => Lifecycle.run(dispatcher, program),
-      step: (timeout) => Lifecycle.step(dispatcher, timeout),
+      run: (program) => Running.run(dispatcher, program),
+      step: (timeout) => Running.step(dispatcher, timeout),
       finished: Effect.sync(() => dispatcher.isFinished),
       running: Effect.sync(() => dispatcher.running > 0),
       addServer,
@@ -158,10 +158,10 @@ export const make = (
           options?.interrupt ?? false
         ),
       addThread,
-      exit: Lifecycle.exit(dispatcher),
+      exit: Running.exit(dispatcher),
       exiting: Effect.sync(() => dispatcher.isExiting),
-      waitForExit: Lifecycle.waitForExit(dispatcher),
-      drain: (within) => Lifecycle.drain(dispatcher, within),
+      waitForExit: Running.waitForExit(dispatcher),
+      drain: (within) => Running.drain(dispatcher, within),
       cancelAll: dispatcher.cancelAll,
       setErrorHandler: (handler) =>
         Effect.contextWith((context) => {

@@ -38,8 +38,8 @@ export class NetListener implements Listener, ListenEvents {
   private failures = 0
   private readonly handshakes: ListenerHandshakes | undefined
   /** Handshakes that failed and nobody was told of yet, and why the last one did. */
-  private untold = 0
-  private untoldError: TlsError | undefined = undefined
+  private unreported = 0
+  private unreportedError: TlsError | undefined = undefined
   private waiters: Array<{ readonly fiber: Fiber.RuntimeFiber<any, any>; readonly wake: () => void }> = []
   /** The server that takes what comes, at once: a fiber that waits to accept would cost each connection a wake. */
   server: (() => void) | undefined = undefined
@@ -112,8 +112,8 @@ export class NetListener implements Listener, ListenEvents {
   }
 
   notSecured(error: TlsError): void {
-    this.untold += 1
-    this.untoldError = error
+    this.unreported += 1
+    this.unreportedError = error
     this.wakeAll()
   }
 
@@ -166,10 +166,10 @@ export class NetListener implements Listener, ListenEvents {
         cause: failure.cause
       })
     }
-    if (this.untold > 0) {
-      const count = this.untold
-      this.untold = 0
-      return new AcceptError({ reason: "Handshake", address: this.shownAddress, count, cause: this.untoldError })
+    if (this.unreported > 0) {
+      const count = this.unreported
+      this.unreported = 0
+      return new AcceptError({ reason: "Handshake", address: this.shownAddress, count, cause: this.unreportedError })
     }
     const transport = this.pending.shift()
     if (transport === undefined) return undefined
@@ -185,7 +185,7 @@ export class NetListener implements Listener, ListenEvents {
   /** Waits until there is something to take, or the listener is closed. */
   private ready(fiber: Fiber.RuntimeFiber<any, any>): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
-      if (this.pending.length > 0 || this.failures > 0 || this.untold > 0 || this.isClosing) {
+      if (this.pending.length > 0 || this.failures > 0 || this.unreported > 0 || this.isClosing) {
         resume(Effect.void)
         return
       }

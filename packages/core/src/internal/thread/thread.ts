@@ -7,9 +7,8 @@ import * as Scope from "effect/Scope"
 import type { ErrorHandler, Thread } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
-import type { Deadlines } from "../time/deadlines.js"
+import { Deadline, type Deadlines } from "../time/deadlines.js"
 import type { ThreadScope } from "./scope.js"
-import type { Sleeper } from "./sleeper.js"
 
 /**
  * The thread that a fiber belongs to. Fibers inherit it with their context.
@@ -246,7 +245,7 @@ export class DispatcherThread implements Thread<any, any> {
   }
 
   /** It has ended: whatever still waits on its behalf is not the thread. */
-  leaveLine(): void {
+  leaveQueue(): void {
     const wait = this.waitsIn
     if (wait === undefined) return
     wait.leave()
@@ -281,5 +280,43 @@ export class DispatcherThread implements Thread<any, any> {
       for (const sleeper of Array.from(sleepers)) sleeper.expire()
       return true
     })
+  }
+}
+
+/** One pause of a thread, or of a fiber outside the dispatcher. */
+export class Sleeper extends Deadline {
+  private readonly deadlines: Deadlines
+  private readonly thread: DispatcherThread | undefined
+  /** It is the thread's own fiber that pauses, and not one that it forked. */
+  readonly isOwn: boolean
+  private readonly onWake: (sleptMillis: number) => void
+  since = 0
+  /** It has no end of its own, so it does not keep the dispatcher going. */
+  isForever = false
+
+  constructor(deadlines: Deadlines, fiber: Fiber.RuntimeFiber<any, any>, onWake: (sleptMillis: number) => void) {
+    super()
+    this.deadlines = deadlines
+    this.thread = threadOf(fiber)
+    this.isOwn = this.thread?.fiber === fiber
+    this.onWake = onWake
+  }
+
+  begin(millis: number): void {
+    this.since = this.deadlines.now()
+    this.isForever = millis === Infinity
+    if (!this.isForever) this.deadlines.schedule(this, this.since + millis)
+    this.thread?.sleeps(this)
+  }
+
+  expire(): void {
+    this.end()
+    this.onWake(this.deadlines.now() - this.since)
+  }
+
+  /** It is over without waking anybody: interrupted. */
+  end(): void {
+    this.deadlines.cancel(this)
+    this.thread?.wakes(this)
   }
 }

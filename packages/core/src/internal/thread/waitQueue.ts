@@ -43,7 +43,7 @@ class Waiter extends Deadline implements Wait, QueueWait {
   since: number | undefined = undefined
   isForever = false
   thread: DispatcherThread | undefined = undefined
-  readonly line: WaitQueue
+  readonly queue: WaitQueue
   readonly fiber: AnyFiber
   readonly isInterruptible: boolean
   /** Only where somebody asks for the time. */
@@ -52,7 +52,7 @@ class Waiter extends Deadline implements Wait, QueueWait {
   readonly request: Request<any, any>
 
   constructor(
-    line: WaitQueue,
+    queue: WaitQueue,
     fiber: AnyFiber,
     isInterruptible: boolean,
     deadlines: Deadlines | undefined,
@@ -60,7 +60,7 @@ class Waiter extends Deadline implements Wait, QueueWait {
     request: Request<any, any>
   ) {
     super()
-    this.line = line
+    this.queue = queue
     this.fiber = fiber
     this.isInterruptible = isInterruptible
     this.deadlines = deadlines
@@ -73,11 +73,11 @@ class Waiter extends Deadline implements Wait, QueueWait {
   }
 
   leave(): void {
-    if (this.isGone) this.line.left(this)
+    if (this.isGone) this.queue.left(this)
   }
 
   get label(): string {
-    return this.line.label
+    return this.queue.label
   }
 
   /** Its fiber was interrupted, or has ended: it will not come. */
@@ -87,7 +87,7 @@ class Waiter extends Deadline implements Wait, QueueWait {
   }
 
   expire(): void {
-    this.line.expired(this)
+    this.queue.expired(this)
   }
 
   wake(outcome: Effect.Effect<any, any>): void {

@@ -4,7 +4,7 @@ import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
-import * as AfterTurn from "./eventLoop.js"
+import * as EventLoop from "./eventLoop.js"
 import { throwLater } from "./outOfBand.js"
 
 /**
@@ -60,11 +60,11 @@ const liveTiming: Timing = {
     let check: unknown = undefined
     const timer = setTimeout(() => {
       const lookedAt = performance.now()
-      check = AfterTurn.whenIdle(() => wake(lookedAt))
+      check = EventLoop.whenIdle(() => wake(lookedAt))
     }, Math.min(Math.max(0, Math.ceil(at - performance.now())), longestTimer))
     return () => {
       clearTimeout(timer)
-      if (check !== undefined) AfterTurn.cancelWhenIdle(check)
+      if (check !== undefined) EventLoop.cancelWhenIdle(check)
     }
   }
 }
@@ -152,7 +152,7 @@ export class Deadlines {
     else if (!this.isDisarming) {
       // Often the next one is scheduled within this turn: then the timer that stands will do.
       this.isDisarming = true
-      AfterTurn.whenIdle(this.onTurnEnd)
+      EventLoop.whenIdle(this.onTurnEnd)
     }
   }
 

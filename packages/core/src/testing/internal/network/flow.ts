@@ -160,11 +160,11 @@ export class Flow {
       // The window opens when the sender hears of it.
       if (this.isDeaf) this.unacknowledged += chunk.length
       else this.used -= chunk.length
-      receiver.said.deliver(chunk)
+      receiver.events.deliver(chunk)
     }
     if (!receiver.isGone && this.arrived.length === 0 && this.hasEnded && !this.hasSaidEnd && receiver.takes) {
       this.hasSaidEnd = true
-      receiver.said.ended()
+      receiver.events.ended()
       receiver.checkFinished()
     }
     if (this.arrived.length === 0) receiver.sayBroken()

@@ -43,7 +43,7 @@ export class MemoryTransport implements Transport, Task {
   /** Both stand from the start of a connection to its end. */
   outgoing: Flow | undefined = undefined
   incoming: Flow | undefined = undefined
-  said: Events = nobody
+  events: Events = nobody
   /** The descriptor is released, or will be in this turn: nothing more is said but `closed`. */
   isGone = false
   private isFrozen = false
@@ -92,7 +92,7 @@ export class MemoryTransport implements Transport, Task {
     this.isRunSoon = false
     if (this.mustSayWritten) {
       this.mustSayWritten = false
-      if (this.isHeard) this.said.written()
+      if (this.isHeard) this.events.written()
     }
     if (this.mustDeliver) {
       this.mustDeliver = false
@@ -100,8 +100,8 @@ export class MemoryTransport implements Transport, Task {
     }
     if (this.mustSayClosed) {
       this.mustSayClosed = false
-      this.said.closed()
-      this.said = nobody
+      this.events.closed()
+      this.events = nobody
     }
   }
 
@@ -134,7 +134,7 @@ export class MemoryTransport implements Transport, Task {
 
   open(events: Events): void {
     this.isOpen = true
-    this.said = events
+    this.events = events
     if (this.early !== undefined) {
       events.failed(this.early)
       this.closeSoon()
@@ -152,7 +152,7 @@ export class MemoryTransport implements Transport, Task {
     this.disarm()
     this.adjustBuffers()
     this.watch()
-    if (this.isOpen) this.said.connected()
+    if (this.isOpen) this.events.connected()
   }
 
   /** It has come in at a listener with these options. */
@@ -265,7 +265,7 @@ export class MemoryTransport implements Transport, Task {
     this.disarm()
     this.host.forget(this)
     if (this.isOpen) {
-      this.said.failed(failure)
+      this.events.failed(failure)
       this.closeSoon()
     } else {
       this.early = failure

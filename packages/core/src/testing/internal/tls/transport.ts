@@ -44,7 +44,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
   private readonly messages = new MessageReader()
   private readonly requireCloseNotify: boolean
   private checksums: { readonly sent: Checksum; readonly received: Checksum } | undefined = undefined
-  private said: Events | undefined = undefined
+  private events: Events | undefined = undefined
   /** The call that made this is over, so things may be said. */
   private hasStarted = false
   private isEstablished = false
@@ -110,7 +110,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
   // ---- the contract with what is above
 
   open(events: Events): void {
-    this.said = events
+    this.events = events
     if (this.isEstablished) events.connected()
     this.pumpSoon()
   }
@@ -201,7 +201,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
     }
     if (this.mustSayWritten && this.isEstablished) {
       this.mustSayWritten = false
-      if (!this.isDestroyed) this.said?.written()
+      if (!this.isDestroyed) this.events?.written()
     }
     if (this.isEnding && !this.isDestroyed) {
       this.isEnding = false
@@ -267,19 +267,19 @@ export class MemoryTlsTransport implements TlsTransport, Events {
       if (this.failure !== undefined) this.lose({ reason: "ClosedInHandshake", cause: this.failure.cause })
       else if (this.isBelowEnded || this.isBelowClosed) this.lose({ reason: "ClosedInHandshake" })
     }
-    const { said } = this
-    if (said === undefined || this.hasSaidClosed) return
-    if (this.isEstablished) this.sayRest(said)
+    const { events } = this
+    if (events === undefined || this.hasSaidClosed) return
+    if (this.isEstablished) this.sayRest(events)
     if (this.isBelowClosed) {
       this.hasSaidClosed = true
-      said.closed()
+      events.closed()
     }
   }
 
   /** Whether what comes is looked at: in the handshake always, then when somebody wants it. */
   private get takes(): boolean {
     if (this.isDestroyed || this.isFinished || this.isGivenUp) return false
-    return !this.isEstablished || (this.said !== undefined && !this.isPaused)
+    return !this.isEstablished || (this.events !== undefined && !this.isPaused)
   }
 
   private readBelow(): void {
@@ -291,15 +291,15 @@ export class MemoryTlsTransport implements TlsTransport, Events {
   }
 
   /** What is said when all that came before has been. */
-  private sayRest(said: Events): void {
+  private sayRest(events: Events): void {
     if (this.failure !== undefined) {
       if (this.hasSaidFailure || this.isDestroyed) return
       this.hasSaidFailure = true
-      said.failed(this.failure)
+      events.failed(this.failure)
     } else if ((this.isFinished || (this.isBelowEnded && this.takes)) && !this.hasSaidEnd && !this.isDestroyed) {
       this.hasSaidEnd = true
-      if (this.isFinished || !this.requireCloseNotify) said.ended()
-      else said.failed({ reason: "Truncated", cause: undefined })
+      if (this.isFinished || !this.requireCloseNotify) events.ended()
+      else events.failed({ reason: "Truncated", cause: undefined })
     }
   }
 
@@ -348,7 +348,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
     while (at < bytes.length && !this.isDestroyed) {
       const left = bytes.length - at
       const size = chunkSize(this.network, left)
-      this.said!.deliver(size >= left && at === 0 ? bytes : bytes.slice(at, at + size))
+      this.events!.deliver(size >= left && at === 0 ? bytes : bytes.slice(at, at + size))
       at += size
     }
   }
