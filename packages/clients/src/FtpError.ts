@@ -43,7 +43,7 @@ const replied = {
 
 const shown = 300
 
-const said = (reply: { readonly code: number; readonly lines: ReadonlyArray<string> }): string => {
+const replyText = (reply: { readonly code: number; readonly lines: ReadonlyArray<string> }): string => {
   const text = `${reply.code} ${reply.lines.join(" / ")}`.trim()
   return text.length > shown ? `${text.slice(0, shown)}…` : text
 }
@@ -71,7 +71,7 @@ export class FtpReplyError
 
   override get message(): string {
     const advice = this.severity === "transient" ? "trying again later may help" : "the same command will fail again"
-    return `${at(this.server)}: \`${this.command}\` was refused: ${said(this)}; ${advice}`
+    return `${at(this.server)}: \`${this.command}\` was refused: ${replyText(this)}; ${advice}`
   }
 }
 
@@ -105,7 +105,7 @@ export class LoginRefused
       : this.secure
       ? "check user and password"
       : "check user and password; the session is not under TLS, which many servers insist on"
-    return `${at(this.server)}: ${who} was refused: ${said(this)}; ${advice}`
+    return `${at(this.server)}: ${who} was refused: ${replyText(this)}; ${advice}`
   }
 }
 
@@ -132,7 +132,7 @@ export class NotFound extends Schema.TaggedError<NotFound>("@copas/clients/FtpEr
     return `${at(this.server)}: ${
       JSON.stringify(this.path)
     } does not exist, or this login may not see it: \`${this.command}\` gave ${
-      said(this)
+      replyText(this)
     }; check the path and the working directory`
   }
 }
@@ -154,7 +154,9 @@ export class AlreadyExists
   }
 
   override get message(): string {
-    return `${at(this.server)}: ${JSON.stringify(this.path)} exists already: \`${this.command}\` gave ${said(this)}`
+    return `${at(this.server)}: ${JSON.stringify(this.path)} exists already: \`${this.command}\` gave ${
+      replyText(this)
+    }`
   }
 }
 
@@ -173,7 +175,7 @@ export class NotSupported
   }
 
   override get message(): string {
-    return `${at(this.server)} does not support \`${this.command}\`: ${said(this)}`
+    return `${at(this.server)} does not support \`${this.command}\`: ${replyText(this)}`
   }
 }
 
@@ -197,7 +199,9 @@ export class StorageExceeded
   }
 
   override get message(): string {
-    return `${at(this.server)}: no room for \`${this.command}\`: ${said(this)}; delete files or ask for a larger quota`
+    return `${at(this.server)}: no room for \`${this.command}\`: ${
+      replyText(this)
+    }; delete files or ask for a larger quota`
   }
 }
 
@@ -219,7 +223,7 @@ export class ServiceUnavailable
 
   override get message(): string {
     return `${at(this.server)} closed the session at \`${this.command}\`: ${
-      said(this)
+      replyText(this)
     }; connect again later, or with fewer connections`
   }
 }
@@ -283,7 +287,7 @@ export class TlsResumptionRequired
 
   override get message(): string {
     return `${at(this.server)}: the data connection for \`${this.command}\` did not resume the control connection's ` +
-      `TLS session, and the server insists on it: ${said(this)}; connect anew, or have the server not require it`
+      `TLS session, and the server insists on it: ${replyText(this)}; connect anew, or have the server not require it`
   }
 }
 

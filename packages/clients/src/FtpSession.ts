@@ -32,7 +32,7 @@ import type { DataMode, FtpError } from "./FtpError.js"
 import type { Codec as CodecModel } from "./internal/ftp/codec.js"
 import type * as Features_ from "./internal/ftp/features.js"
 import type * as Listing from "./internal/ftp/listing/entry.js"
-import * as Connecting from "./internal/ftp/session/connecting.js"
+import * as Login from "./internal/ftp/session/login.js"
 import type { Timestamp as TimestampModel } from "./internal/ftp/time.js"
 
 /**
@@ -357,4 +357,4 @@ export interface Session {
  * @category constructors
  */
 export const connect = (options: Options): Effect.Effect<Session, ConnectFailure, Net | Scope.Scope> =>
-  Connecting.connect(options)
+  Login.connect(options)

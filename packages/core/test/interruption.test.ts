@@ -27,7 +27,7 @@ it.live("C10 a random program that ends, cancels, removes and adds all at once c
   Effect.gen(function*() {
     yield* Sampling.forEachSeed({ short: 15, long: 60 }, (seed) =>
       Effect.gen(function*() {
-        yield* DispatcherContract.quarrelAtRandom(seed)
+        yield* DispatcherContract.churnAtRandom(seed)
         expect(yield* DispatcherContract.leftovers).toEqual([])
         expect(yield* Copas.finished).toBe(true)
         expect(yield* NetMemory.connections).toEqual([])

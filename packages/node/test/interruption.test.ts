@@ -62,7 +62,7 @@ it.live(
       const before = yield* held
       yield* Sampling.forEachSeed({ short: 15, long: 60 }, (seed) =>
         Effect.gen(function*() {
-          yield* DispatcherContract.quarrelAtRandom(seed)
+          yield* DispatcherContract.churnAtRandom(seed)
           expect(yield* DispatcherContract.leftovers).toEqual([])
           expect(yield* Copas.finished).toBe(true)
           expect(yield* heldAgain(before)).toEqual(before)

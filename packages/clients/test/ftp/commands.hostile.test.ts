@@ -502,7 +502,7 @@ describe("listings by LIST", () => {
     })))
 })
 
-describe("replies, audited", () => {
+describe("replies", () => {
   it.effect.each(
     [
       ["426 and 226", "426 Cut\n226 Aborted"],

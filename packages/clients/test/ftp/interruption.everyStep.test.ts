@@ -72,7 +72,7 @@ const calls: ReadonlyArray<readonly [string, Call]> = [
   ["listLines", (session) => session.listLines("/d")]
 ]
 
-describe("interruption, audited", () => {
+describe("interruption", () => {
   it.effect.each(calls)(
     "C34 interrupted at any step of %s, the next transfers are whole",
     ([name, call]) =>

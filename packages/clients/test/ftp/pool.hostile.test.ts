@@ -29,7 +29,7 @@ const told = (events: Chunk.Chunk<FtpPool.TreeEvent>, tag: FtpPool.TreeEvent["_t
 
 const yields = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yieldNow(), count)
 
-describe("a pool, audited", () => {
+describe("a pool", () => {
   it.effect("C34 a server's limit of connections is an error of who asked, and costs the pool no place", () =>
     running(Effect.gen(function*() {
       const { pool, server } = yield* pooled({ files: { "/a": "aaa" }, quirks: { maxConnections: 2 } }, { size: 3 })
@@ -162,7 +162,7 @@ describe("a pool, audited", () => {
     })))
 })
 
-describe("trees, audited", () => {
+describe("trees", () => {
   it.effect("C34 one progress for all of a tree: bytes, files, rate and the time left, while it moves", () =>
     running(Effect.gen(function*() {
       const path = yield* Path.Path

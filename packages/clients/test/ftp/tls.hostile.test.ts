@@ -16,7 +16,7 @@ import { type Peer, scripted } from "./scripted.js"
 
 const identity = Effect.acquireRelease(
   Effect.sync(() => {
-    const where = fs.mkdtempSync(path.join(os.tmpdir(), "copas-ftp-audit-"))
+    const where = fs.mkdtempSync(path.join(os.tmpdir(), "copas-ftp-tls-"))
     const [cert, key] = [path.join(where, "cert.pem"), path.join(where, "key.pem")]
     const words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
     const names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
@@ -89,7 +89,7 @@ const tlsPeer = (
     return { ...where, tls: "explicit" as const, tlsContext: { ca: { path: cert } }, serverName: "localhost" }
   })
 
-describe("TLS, audited", () => {
+describe("TLS", () => {
   it.live.each(["TLSv1.2", "TLSv1.3"] as const)(
     "C34 every data connection resumes the control connection's session, one after another, with %s",
     (version) =>

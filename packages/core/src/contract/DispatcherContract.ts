@@ -15,7 +15,7 @@ import * as Failing from "./cases/failing.js"
 import * as Handling from "./cases/handling.js"
 import * as Kicking from "./cases/kicking.js"
 import * as Hardships from "./cases/misbehaving.js"
-import * as Quarrelling from "./cases/randomChurn.js"
+import * as RandomChurn from "./cases/randomChurn.js"
 import * as Interrupting from "./cases/randomInterruption.js"
 import * as Scoping from "./cases/scoping.js"
 import * as Serving from "./cases/serving.js"
@@ -62,7 +62,7 @@ export const interruptAtRandom: (
  * @since 0.1.0
  * @category interruption
  */
-export const quarrelAtRandom: (seed: number) => Effect.Effect<void, never, Copas | Net> = Quarrelling.quarrel
+export const churnAtRandom: (seed: number) => Effect.Effect<void, never, Copas | Net> = RandomChurn.churn
 
 /**
  * The threads, servers, sockets and timers that are there, by name.

@@ -72,7 +72,7 @@ const sClient = (port: number, ...args: ReadonlyArray<string>) =>
   )
 
 const folder = Effect.acquireRelease(
-  Effect.promise(() => Fs.mkdtemp(Path.join(Os.tmpdir(), "copas-audit-"))),
+  Effect.promise(() => Fs.mkdtemp(Path.join(Os.tmpdir(), "copas-tls-"))),
   (path) => Effect.promise(() => Fs.rm(path, { recursive: true }))
 )
 

@@ -1,4 +1,4 @@
-/** What the audit's tests share. */
+/** What the TLS tests share. */
 import type { Listener } from "@copas/core"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"

@@ -10,7 +10,7 @@ import * as Fixture from "../tls/fixture.js"
 import { backTo, sockets, turns } from "../tls/support.js"
 
 const directory = Effect.acquireRelease(
-  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "copas-audit-"))),
+  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "copas-unix-"))),
   (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
 )
 
@@ -62,7 +62,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
     "S10 abstract names: the longest, its end with the listener, and no file",
     () =>
       Effect.gen(function*() {
-        const unique = `copas-audit-${process.pid}-`
+        const unique = `copas-unix-${process.pid}-`
         const path = `\0${unique}${"x".repeat(106 - unique.length)}`
         yield* Effect.scoped(Effect.gen(function*() {
           const listener = yield* Net.listen({ path })

@@ -47,54 +47,54 @@ const pathOf = (context: Context): string => {
 export const fromReply = (reply: Reply.Reply, context: Context): Refusal => {
   const { command, dataTls = "none", found } = context
   const { code } = reply
-  const said = {
+  const fields = {
     ...(context.server === undefined ? {} : { server: context.server }),
     command: Command.printable(command),
     code,
     lines: reply.lines
   }
   const verb = command.verb
-  if (code === 421) return new FtpError.ServiceUnavailable(said)
+  if (code === 421) return new FtpError.ServiceUnavailable(fields)
   if (logIn.has(verb) || code === 530 || code === 532) {
     return new FtpError.LoginRefused({
-      ...said,
+      ...fields,
       ...(context.user === undefined ? {} : { user: context.user }),
       secure: context.secure ?? false
     })
   }
-  if (found === "absent") return new FtpError.NotFound({ ...said, path: pathOf(context) })
+  if (found === "absent") return new FtpError.NotFound({ ...fields, path: pathOf(context) })
   if (makes.has(verb) && (code === 521 || found === "exists")) {
-    return new FtpError.AlreadyExists({ ...said, path: pathOf(context) })
+    return new FtpError.AlreadyExists({ ...fields, path: pathOf(context) })
   }
   switch (code) {
     case 425:
     case 522:
       // RFC 2428, section 2: the network protocol, not TLS.
-      if (code === 522 && (verb === "EPSV" || verb === "EPRT")) return new FtpError.NotSupported(said)
-      if (dataTls === "fresh") return new FtpError.TlsResumptionRequired(said)
-      if (code === 522 && dataTls === "none") return new FtpError.FtpReplyError(said)
+      if (code === 522 && (verb === "EPSV" || verb === "EPRT")) return new FtpError.NotSupported(fields)
+      if (dataTls === "fresh") return new FtpError.TlsResumptionRequired(fields)
+      if (code === 522 && dataTls === "none") return new FtpError.FtpReplyError(fields)
       return new FtpError.DataConnectionFailed({
         ...(context.server === undefined ? {} : { server: context.server }),
-        command: said.command,
+        command: fields.command,
         attempts: [{ mode: context.dataMode ?? "PASV", why: Bytes.show(`${code} ${reply.lines.join(" / ")}`) }]
       })
     case 452:
     case 552:
       return new FtpError.StorageExceeded(
-        context.path === undefined ? said : { ...said, path: pathOf(context) }
+        context.path === undefined ? fields : { ...fields, path: pathOf(context) }
       )
     case 500:
-      return minimal.has(verb) ? new FtpError.FtpReplyError(said) : new FtpError.NotSupported(said)
+      return minimal.has(verb) ? new FtpError.FtpReplyError(fields) : new FtpError.NotSupported(fields)
     case 502:
     case 504:
-      return new FtpError.NotSupported(said)
+      return new FtpError.NotSupported(fields)
     case 450:
     case 550:
       // 450 to a listing is "no such files" (ProFTPD, wu-ftpd); to others it is a busy file.
       return found === undefined && (code === 550 ? looks : lists).has(verb)
-        ? new FtpError.NotFound({ ...said, path: pathOf(context) })
-        : new FtpError.FtpReplyError(said)
+        ? new FtpError.NotFound({ ...fields, path: pathOf(context) })
+        : new FtpError.FtpReplyError(fields)
     default:
-      return new FtpError.FtpReplyError(said)
+      return new FtpError.FtpReplyError(fields)
   }
 }

@@ -9,10 +9,10 @@ import * as Stream from "effect/Stream"
 import type { Defaults, Failure, Service, Target } from "../../Ftp.js"
 import type { DownloadOptions, Session } from "../../FtpSession.js"
 import * as Pool from "./pool/pool.js"
-import * as Connecting from "./session/connecting.js"
 import * as Download from "./session/download.js"
 import * as Files from "./session/files.js"
 import * as Listing from "./session/listing.js"
+import * as Login from "./session/login.js"
 import type { InternalSession } from "./session/session.js"
 import { orFail } from "./session/settings.js"
 import * as Upload from "./session/upload.js"
@@ -22,7 +22,7 @@ export const make = (defaults: Defaults, net: Net.Service): Service => {
   const onNet = <A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Net.Net>> =>
     Effect.provideService(use, Net.Net, net)
   const open = (resolved: Targets.Resolved): Effect.Effect<InternalSession, Failure, Scope.Scope> =>
-    Effect.map(onNet(Connecting.connect(resolved.options)), (session) => session as InternalSession)
+    Effect.map(onNet(Login.connect(resolved.options)), (session) => session as InternalSession)
   /** Runs `use` in a session that ends with it. */
   const once = <A, E, R>(
     resolved: ReturnType<typeof Targets.resolve>,
@@ -47,7 +47,7 @@ export const make = (defaults: Defaults, net: Net.Service): Service => {
     connect: (options = {}) =>
       Effect.flatMap(
         orFail(Targets.session(options, defaults)),
-        (options): Effect.Effect<Session, Failure, Scope.Scope> => onNet(Connecting.connect(options))
+        (options): Effect.Effect<Session, Failure, Scope.Scope> => onNet(Login.connect(options))
       ),
     pool: (options = {}) =>
       Effect.flatMap(
@@ -58,7 +58,11 @@ export const make = (defaults: Defaults, net: Net.Service): Service => {
       Effect.flatMap(orFail(Targets.resolve(target, defaults)), (resolved) =>
         resolved.type === "listing"
           ? once(Targets.resolve(target, defaults), (session, resolved) =>
-            Files.collect(session.core, Listing.openNames(session.core, directory(resolved)), options?.maxBytes))
+            Files.collect(
+              session.conversation,
+              Listing.openNames(session.conversation, directory(resolved)),
+              options?.maxBytes
+            ))
           : once(Targets.file(target, defaults), (session, resolved) =>
             session.get(resolved.path, typed(resolved, options)))),
     put: (target, content, options) =>
@@ -70,13 +74,13 @@ export const make = (defaults: Defaults, net: Net.Service): Service => {
       Stream.unwrapScoped(Effect.gen(function*() {
         const resolved = yield* orFail(Targets.file(target, defaults))
         const session = yield* open(resolved)
-        return Files.toStream(Download.open(session.core, resolved.path, typed(resolved, options)))
+        return Files.toStream(Download.open(session.conversation, resolved.path, typed(resolved, options)))
       })),
     upload: (target, options) =>
       Sink.unwrapScoped(Effect.gen(function*() {
         const resolved = yield* orFail(Targets.file(target, defaults))
         const session = yield* open(resolved)
-        return Files.toSink(Upload.open(session.core, resolved.path, typed(resolved, options)))
+        return Files.toSink(Upload.open(session.conversation, resolved.path, typed(resolved, options)))
       })),
     list: (target) => once(Targets.resolve(target, defaults), (session, resolved) => session.list(directory(resolved))),
     names: (target) =>

@@ -14,7 +14,7 @@ import { portOf, turn, until } from "./support.js"
 
 type Act = Effect.Effect<unknown, unknown, Copas.Copas | Net.Net | Scope.Scope>
 
-class Quarrel {
+class Churn {
   private readonly random: PCGRandom
   private readonly servers: Array<Server.Server> = []
   private readonly listeners: Array<Listener.Listener> = []
@@ -176,11 +176,11 @@ class Quarrel {
 }
 
 /** Runs a random program to its end, which `cancelAll` brings about if nothing else does. */
-export const quarrel = (seed: number): Effect.Effect<void, never, Copas.Copas | Net.Net> =>
+export const churn = (seed: number): Effect.Effect<void, never, Copas.Copas | Net.Net> =>
   Effect.gen(function*() {
-    const quarrel = new Quarrel(seed)
-    const running = yield* Effect.forkDaemon(Effect.exit(Copas.run(quarrel.program)))
-    const isOver = Effect.map(Fiber.poll(running), (exit) => Option.isSome(exit) && quarrel.leftBehind === 0)
+    const churn = new Churn(seed)
+    const running = yield* Effect.forkDaemon(Effect.exit(Copas.run(churn.program)))
+    const isOver = Effect.map(Fiber.poll(running), (exit) => Option.isSome(exit) && churn.leftBehind === 0)
     yield* until(Effect.gen(function*() {
       for (let turns = 0; turns < 20; turns += 1) {
         if (yield* isOver) break

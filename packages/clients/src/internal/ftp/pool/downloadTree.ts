@@ -69,7 +69,11 @@ const file = (
     if (isSmall) {
       const whole = yield* pool.use((session) =>
         // The bound is the size that is verified anyway; a server that sends on and on is cut there.
-        Files.get((session as InternalSession).core, path, { ...sized, onBytes: tree.moved, maxBytes: Tree.mostSmall })
+        Files.get((session as InternalSession).conversation, path, {
+          ...sized,
+          onBytes: tree.moved,
+          maxBytes: Tree.mostSmall
+        })
       )
       yield* fs.writeFile(localPath, whole)
       bytes = whole.length
@@ -84,7 +88,7 @@ const file = (
       resumed = before <= (entry.size ?? 0) ? before : 0
       tree.had(resumed)
       const done = yield* pool.use((session) =>
-        Files.downloadFile((session as InternalSession).core, path, part, {
+        Files.downloadFile((session as InternalSession).conversation, path, part, {
           resume: resumed > 0,
           onBytes: tree.moved,
           ...sized

@@ -9,7 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Pool, PoolOptions } from "../../../FtpPool.js"
 import type { ConnectFailure, Session } from "../../../FtpSession.js"
-import * as Connecting from "../session/connecting.js"
+import * as Login from "../session/login.js"
 import type { InternalSession } from "../session/session.js"
 import * as Settings from "../session/settings.js"
 import * as DownloadTree from "./downloadTree.js"
@@ -85,7 +85,7 @@ class Sessions {
       const scope = yield* Scope.fork(this.scope, this.scope.strategy)
       const exit = yield* Effect.exit(restore(
         Effect.gen(this, function*() {
-          const session = yield* Connecting.connectWith(this.settings)
+          const session = yield* Login.connectWith(this.settings)
           return { session: session as InternalSession, scope, home: yield* session.pwd, usedAt: 0 }
         }).pipe(Effect.provideService(Scope.Scope, scope), Effect.provideService(Net.Net, this.net))
       ))
@@ -106,14 +106,14 @@ class Sessions {
   }
 
   private giveBack(held: Held): Effect.Effect<void> {
-    const { core } = held.session
+    const { conversation } = held.session
     return Effect.gen(this, function*() {
-      if (core.hasMoved && core.control.lost === undefined) {
+      if (conversation.hasMoved && conversation.control.lost === undefined) {
         const exit = yield* Effect.exit(held.session.cd(held.home))
         if (Exit.isFailure(exit)) return yield* this.discard(held, exit)
-        core.hasMoved = false
+        conversation.hasMoved = false
       }
-      if (core.control.lost !== undefined) return yield* this.discard(held, Exit.fail("lost"))
+      if (conversation.control.lost !== undefined) return yield* this.discard(held, Exit.fail("lost"))
       held.usedAt = yield* now
       this.idle.push(held)
     })

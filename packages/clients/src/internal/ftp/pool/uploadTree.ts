@@ -44,7 +44,7 @@ const put = (
   from: Local,
   to: Uint8Array,
   options: { readonly resume: boolean; readonly onBytes: (count: number) => void }
-) => Files.uploadFile((session as InternalSession).core, from.path, to, options)
+) => Files.uploadFile((session as InternalSession).conversation, from.path, to, options)
 
 /** Gives a whole file its own name. Some servers do not rename onto a file that is there. */
 const publish = (session: Session, part: Uint8Array, path: Uint8Array): Effect.Effect<void, Failure> =>

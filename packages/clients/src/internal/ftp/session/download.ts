@@ -10,7 +10,7 @@ import type { DownloadOptions, Failure, Path, Transferred } from "../../../FtpSe
 import * as Ascii from "../ascii.js"
 import * as Bytes from "../bytes.js"
 import * as Command from "../command.js"
-import type { Core } from "./core.js"
+import type { Conversation } from "./conversation.js"
 import * as Transfer from "./transfer.js"
 
 export interface Download {
@@ -73,7 +73,7 @@ class Downloading implements Download {
       onFailure: (error) =>
         isEndOfConversation(error)
           ? this.finish
-          : error._tag === "SocketTimeout" && error.afterMillis < this.transfer.core.settings.dataMillis &&
+          : error._tag === "SocketTimeout" && error.afterMillis < this.transfer.conversation.settings.dataMillis &&
               !this.transfer.isWatched
           // The server may have said why nothing comes: from here on it is listened to.
           ? Effect.zipRight(this.transfer.startWatch, this.read)
@@ -113,7 +113,7 @@ class Downloading implements Download {
       }
       // The file may have changed meanwhile, or a listing's size was out of date.
       const { path } = this.transfer.request
-      const asked = Effect.mapError(this.transfer.core.trySize(path!), (error) => this.lost(error))
+      const asked = Effect.mapError(this.transfer.conversation.trySize(path!), (error) => this.lost(error))
       return Effect.flatMap(asked, (size) => {
         const expected = Option.getOrElse(size, () => Option.getOrThrow(this.expected))
         if (expected === this.total) {
@@ -165,7 +165,7 @@ class Downloading implements Download {
 
   private incomplete(expected: number, cause: unknown): FtpError.TransferIncomplete {
     return new FtpError.TransferIncomplete({
-      server: this.transfer.core.server,
+      server: this.transfer.conversation.server,
       direction: "download",
       path: this.transfer.pathShown,
       expected,
@@ -176,7 +176,7 @@ class Downloading implements Download {
 
   private unknown(lastKnown: string, cause: unknown): FtpError.OutcomeUnknown {
     return new FtpError.OutcomeUnknown({
-      server: this.transfer.core.server,
+      server: this.transfer.conversation.server,
       command: Command.printable(this.transfer.request.command),
       path: this.transfer.pathShown,
       lastKnown,
@@ -196,21 +196,21 @@ export const checkOffset = (what: string, offset: number): Effect.Effect<void, F
 
 /** Begins a download; it is aborted when the scope ends before it does. */
 export const open = (
-  core: Core,
+  conversation: Conversation,
   path: Path,
   options: DownloadOptions = {}
 ): Effect.Effect<Download, Failure, Scope.Scope> =>
   Effect.gen(function*() {
     const { offset = 0, size, type = "binary" } = options
     yield* checkOffset("RETR", offset)
-    yield* core.scopedTurn
+    yield* conversation.scopedTurn
     const isText = type === "text"
-    const expected = isText || !core.settings.verify
+    const expected = isText || !conversation.settings.verify
       ? Option.none()
       : size === undefined
-      ? yield* core.trySize(path)
+      ? yield* conversation.trySize(path)
       : Option.some(size)
-    const transfer = yield* Transfer.open(core, {
+    const transfer = yield* Transfer.open(conversation, {
       direction: "download",
       command: Command.withPath("RETR", path),
       path,
@@ -226,11 +226,18 @@ export const open = (
  * round trips, and the line ends are all that differs.
  */
 export const openListing = (
-  core: Core,
+  conversation: Conversation,
   command: Command.Command,
   path: Path | undefined
 ): Effect.Effect<Download, Failure, Scope.Scope> =>
   Effect.map(
-    Transfer.open(core, { direction: "download", command, path, type: core.type ?? "I", offset: 0, isSmall: true }),
+    Transfer.open(conversation, {
+      direction: "download",
+      command,
+      path,
+      type: conversation.type ?? "I",
+      offset: 0,
+      isSmall: true
+    }),
     (transfer) => new Downloading(transfer, Option.none(), false)
   )

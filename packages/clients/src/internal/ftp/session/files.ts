@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import * as FtpError from "../../../FtpError.js"
 import type { DownloadOptions, Failure, Path, Transferred, UploadOptions } from "../../../FtpSession.js"
 import * as Bytes from "../bytes.js"
-import type { Core } from "./core.js"
+import type { Conversation } from "./conversation.js"
 import * as Download from "./download.js"
 import * as Upload from "./upload.js"
 
@@ -36,7 +36,7 @@ export const drain = <E, R>(
 
 /** Collects a download, bounded. */
 export const collect = (
-  core: Core,
+  conversation: Conversation,
   opened: Effect.Effect<Download.Download, Failure, Scope.Scope>,
   maxBytes = defaultMaxBytes,
   onBytes?: (count: number) => void
@@ -49,7 +49,7 @@ export const collect = (
       length += chunk.length
       onBytes?.(chunk.length)
       if (length > maxBytes) {
-        return Effect.fail(new MessageTooLong({ operation: "receive", socket: core.server, limit: maxBytes }))
+        return Effect.fail(new MessageTooLong({ operation: "receive", socket: conversation.server, limit: maxBytes }))
       }
       chunks.push(chunk)
       return Effect.void
@@ -58,14 +58,14 @@ export const collect = (
   }))
 
 export const get = (
-  core: Core,
+  conversation: Conversation,
   path: Path,
   options?: DownloadOptions & {
     readonly maxBytes?: number | undefined
     readonly onBytes?: ((count: number) => void) | undefined
   }
 ): Effect.Effect<Uint8Array, Failure | MessageTooLong> =>
-  collect(core, Download.open(core, path, options), options?.maxBytes, options?.onBytes)
+  collect(conversation, Download.open(conversation, path, options), options?.maxBytes, options?.onBytes)
 
 export const toStream = (
   opened: Effect.Effect<Download.Download, Failure, Scope.Scope>
@@ -88,17 +88,17 @@ export const toSink = (
     )))
 
 export const put = <E, R>(
-  core: Core,
+  conversation: Conversation,
   path: Path,
   content: string | Uint8Array | Stream.Stream<Uint8Array, E, R>,
   options?: UploadOptions
 ): Effect.Effect<Transferred, Failure | E, R> => {
   if (typeof content !== "string" && !(content instanceof Uint8Array)) {
-    return Stream.run(content, toSink(Upload.open(core, path, options)))
+    return Stream.run(content, toSink(Upload.open(conversation, path, options)))
   }
   const bytes = typeof content === "string" ? encoder.encode(content) : content
   return Effect.scoped(Effect.gen(function*() {
-    const upload = yield* Upload.open(core, path, { size: bytes.length, ...options })
+    const upload = yield* Upload.open(conversation, path, { size: bytes.length, ...options })
     if (bytes.length > 0) yield* upload.send(bytes)
     return yield* upload.finish
   }))
@@ -114,11 +114,11 @@ const localSize = (
     Effect.catchTag("SystemError", (error) => error.reason === "NotFound" ? Effect.succeedNone : Effect.fail(error))
   )
 
-const longer = (core: Core, what: string, argument: string, by: string): FtpError.InvalidArgument =>
+const longer = (conversation: Conversation, what: string, argument: string, by: string): FtpError.InvalidArgument =>
   new FtpError.InvalidArgument({ what, argument: Bytes.show(argument), reason: `${by}; it is not a part of it` })
 
 export const downloadFile = (
-  core: Core,
+  conversation: Conversation,
   path: Path,
   localPath: string,
   options: Omit<DownloadOptions, "offset"> & {
@@ -132,23 +132,23 @@ export const downloadFile = (
     const offset = resume ? Option.getOrElse(yield* localSize(fs, localPath), () => 0) : 0
     let { size } = options
     if (offset > 0) {
-      size ??= Option.getOrUndefined(yield* core.turn(core.trySize(path)))
+      size ??= Option.getOrUndefined(yield* conversation.turn(conversation.trySize(path)))
       if (size !== undefined && size < offset) {
         return yield* longer(
-          core,
+          conversation,
           "resuming a download",
           localPath,
           `the local file has ${offset} bytes, the server's ${size}`
         )
       }
-      const shown = typeof path === "string" ? path : core.settings.codec.decode(path)
+      const shown = typeof path === "string" ? path : conversation.settings.codec.decode(path)
       // REST to a file's end is an error on some servers.
       if (size === offset) return { path: shown, bytes: 0, verified: true }
     }
     const sized = size === undefined ? {} : { size }
     // The server goes first: nothing local is touched for a file that cannot be had.
     return yield* Effect.scoped(Effect.gen(function*() {
-      const download = yield* Download.open(core, path, { ...options, ...sized, offset })
+      const download = yield* Download.open(conversation, path, { ...options, ...sized, offset })
       const file = yield* fs.open(localPath, { flag: offset > 0 ? "a" : "w" })
       return yield* drain(download, (chunk) => {
         options.onBytes?.(chunk.length)
@@ -158,7 +158,7 @@ export const downloadFile = (
   })
 
 export const uploadFile = (
-  core: Core,
+  conversation: Conversation,
   localPath: string,
   path: Path,
   options: Pick<UploadOptions, "type"> & {
@@ -171,11 +171,11 @@ export const uploadFile = (
     const file = yield* fs.open(localPath, { flag: "r" })
     const size = Number((yield* file.stat).size)
     const resume = options.resume === true && options.type !== "text"
-    const offset = resume ? Option.getOrElse(yield* core.turn(core.trySize(path)), () => 0) : 0
-    const shown = typeof path === "string" ? path : core.settings.codec.decode(path)
+    const offset = resume ? Option.getOrElse(yield* conversation.turn(conversation.trySize(path)), () => 0) : 0
+    const shown = typeof path === "string" ? path : conversation.settings.codec.decode(path)
     if (offset > size) {
       return yield* longer(
-        core,
+        conversation,
         "resuming an upload",
         shown,
         `the server's file has ${offset} bytes, the local one ${size}`
@@ -183,7 +183,7 @@ export const uploadFile = (
     }
     if (offset > 0 && offset === size) return { path: shown, bytes: 0, verified: true }
     if (offset > 0) yield* file.seek(FileSystem.Size(offset), "start")
-    const upload = yield* Upload.open(core, path, { type: options.type, offset, size: size - offset })
+    const upload = yield* Upload.open(conversation, path, { type: options.type, offset, size: size - offset })
     // Two buffers in turn: one is read into while the other goes out. Fresh ones would keep the collector busy.
     const buffers = [new Uint8Array(readSize), new Uint8Array(readSize)] as const
     const loop = (index: 0 | 1): Effect.Effect<void, Failure | PlatformError> =>

@@ -9,7 +9,7 @@ import * as Bytes from "../bytes.js"
 import * as Command from "../command.js"
 import * as Reply from "../reply.js"
 import * as Time from "../time.js"
-import type { Core } from "./core.js"
+import type { Conversation } from "./conversation.js"
 import * as Download from "./download.js"
 import * as Files from "./files.js"
 import * as Listing from "./listing.js"
@@ -32,56 +32,64 @@ const ownWords = new Map([
 
 const publicReply = ({ code, lines }: Reply.Reply): PublicReply => ({ code, lines })
 
-const shown = (core: Core, path: Path): string => typeof path === "string" ? path : core.settings.codec.decode(path)
+const shown = (conversation: Conversation, path: Path): string =>
+  typeof path === "string" ? path : conversation.settings.codec.decode(path)
 
-const simple = (core: Core, verb: string, path: Path, ambiguous = true): Effect.Effect<Reply.Reply, Failure> =>
-  core.exec(Command.withPath(verb, path), {
+const simple = (
+  conversation: Conversation,
+  verb: string,
+  path: Path,
+  ambiguous = true
+): Effect.Effect<Reply.Reply, Failure> =>
+  conversation.exec(Command.withPath(verb, path), {
     path,
-    ...(ambiguous ? { look: Effect.suspend(() => Listing.look(core, path)) } : {})
+    ...(ambiguous ? { look: Effect.suspend(() => Listing.look(conversation, path)) } : {})
   })
 
-const makeDirectory = (core: Core, path: Path): Effect.Effect<string, Failure> =>
-  Effect.map(simple(core, "MKD", path), (reply) => {
-    const pathname = Answers.parsePathname(reply, core.settings.codec)
-    return pathname._tag === "Right" ? pathname.right.path : shown(core, path)
+const makeDirectory = (conversation: Conversation, path: Path): Effect.Effect<string, Failure> =>
+  Effect.map(simple(conversation, "MKD", path), (reply) => {
+    const pathname = Answers.parsePathname(reply, conversation.settings.codec)
+    return pathname._tag === "Right" ? pathname.right.path : shown(conversation, path)
   })
 
 /** From the last missing parent down; one that another client makes meanwhile is as good. */
-const makeDirectories = (core: Core, path: Path): Effect.Effect<string, Failure> => {
+const makeDirectories = (conversation: Conversation, path: Path): Effect.Effect<string, Failure> => {
   const there = (error: Failure): boolean => error._tag === "AlreadyExists"
   const refused = (error: Failure): boolean => error._tag === "NotFound" || error._tag === "FtpReplyError"
-  return makeDirectory(core, path).pipe(
-    Effect.catchIf(there, () => Effect.succeed(shown(core, path))),
+  return makeDirectory(conversation, path).pipe(
+    Effect.catchIf(there, () => Effect.succeed(shown(conversation, path))),
     Effect.catchIf(refused, (error) => {
       const binary = typeof path === "string" ? path : Bytes.toBinary(path)
       const parent = /^(.*[^/])\/+[^/]+\/*$/s.exec(binary)?.[1]
       if (parent === undefined) return Effect.fail(error)
       return Effect.zipRight(
-        makeDirectories(core, typeof path === "string" ? parent : Bytes.fromBinary(parent)),
-        Effect.catchIf(makeDirectory(core, path), there, () => Effect.succeed(shown(core, path)))
+        makeDirectories(conversation, typeof path === "string" ? parent : Bytes.fromBinary(parent)),
+        Effect.catchIf(makeDirectory(conversation, path), there, () => Effect.succeed(shown(conversation, path)))
       )
     })
   )
 }
 
-const rename = (core: Core, from: Path, to: Path): Effect.Effect<void, Failure> =>
+const rename = (conversation: Conversation, from: Path, to: Path): Effect.Effect<void, Failure> =>
   Effect.gen(function*() {
-    yield* core.exec(Command.withPath("RNFR", from), { path: from, intermediate: true })
-    yield* core.exec(Command.withPath("RNTO", to), { path: to })
+    yield* conversation.exec(Command.withPath("RNFR", from), { path: from, intermediate: true })
+    yield* conversation.exec(Command.withPath("RNTO", to), { path: to })
   })
 
-const chmod = (core: Core, path: Path, mode: number): Effect.Effect<void, Failure> => {
+const chmod = (conversation: Conversation, path: Path, mode: number): Effect.Effect<void, Failure> => {
   if (!Number.isInteger(mode) || mode < 0 || mode > 0o7777) {
     return Effect.fail(
       new FtpError.InvalidArgument({ what: "CHMOD", argument: String(mode), reason: "a mode is from 0 to 0o7777" })
     )
   }
   const command = Command.withPath("SITE", path, "CHMOD", mode.toString(8).padStart(3, "0"))
-  return Effect.asVoid(core.exec(command, { path, look: Effect.suspend(() => Listing.look(core, path)) }))
+  return Effect.asVoid(
+    conversation.exec(command, { path, look: Effect.suspend(() => Listing.look(conversation, path)) })
+  )
 }
 
 const command = (
-  core: Core,
+  conversation: Conversation,
   line: Parameters<Session["command"]>[0]
 ): Effect.Effect<PublicReply, Failure> => {
   const parsed = typeof line === "string" ? Command.parse(line) : Command.make(...line)
@@ -91,80 +99,80 @@ const command = (
       new FtpError.InvalidArgument({ what: "command", argument: Command.printable(parsed), reason: why })
     )
   }
-  return Effect.map(core.turn(core.exec(parsed, { intermediate: true })), publicReply)
+  return Effect.map(conversation.turn(conversation.exec(parsed, { intermediate: true })), publicReply)
 }
 
 export interface InternalSession extends Session {
-  readonly core: Core
+  readonly conversation: Conversation
 }
 
-export const make = (core: Core): InternalSession => {
-  const turn = core.turn.bind(core) as typeof core.turn
-  const { control } = core
+export const make = (conversation: Conversation): InternalSession => {
+  const turn = conversation.turn.bind(conversation) as typeof conversation.turn
+  const { control } = conversation
   const size = (path: Path): Effect.Effect<number, Failure> =>
-    core.setType("I").pipe(
-      Effect.zipRight(core.exec(Command.withPath("SIZE", path), { path })),
+    conversation.setType("I").pipe(
+      Effect.zipRight(conversation.exec(Command.withPath("SIZE", path), { path })),
       Effect.flatMap((reply) => orFail(Answers.parseSize(reply)))
     )
   return {
-    core,
-    server: core.server,
-    greeting: publicReply(core.greeting),
-    features: core.features,
-    codec: core.settings.codec,
-    isSecure: core.isSecure,
+    conversation,
+    server: conversation.server,
+    greeting: publicReply(conversation.greeting),
+    features: conversation.features,
+    codec: conversation.settings.codec,
+    isSecure: conversation.isSecure,
     isUsable: Effect.sync(() => control.lost === undefined),
 
-    pwd: turn(Effect.map(Listing.pwd(core), ({ path }) => path)),
-    cd: (path) => turn(Effect.asVoid(core.exec(Command.withPath("CWD", path), { path }))),
-    cdup: turn(Effect.asVoid(core.exec(Command.make("CDUP")))),
+    pwd: turn(Effect.map(Listing.pwd(conversation), ({ path }) => path)),
+    cd: (path) => turn(Effect.asVoid(conversation.exec(Command.withPath("CWD", path), { path }))),
+    cdup: turn(Effect.asVoid(conversation.exec(Command.make("CDUP")))),
 
-    list: (path) => turn(Effect.map(Effect.suspend(() => Listing.lines(core, path)), Listing.children)),
-    listLines: (path) => turn(Effect.suspend(() => Listing.lines(core, path))),
-    names: (path) => turn(Listing.names(core, path)),
-    stat: (path) => turn(Effect.suspend(() => Listing.stat(core, path))),
+    list: (path) => turn(Effect.map(Effect.suspend(() => Listing.lines(conversation, path)), Listing.children)),
+    listLines: (path) => turn(Effect.suspend(() => Listing.lines(conversation, path))),
+    names: (path) => turn(Listing.names(conversation, path)),
+    stat: (path) => turn(Effect.suspend(() => Listing.stat(conversation, path))),
     exists: (path) =>
-      turn(Effect.suspend(() => Listing.stat(core, path))).pipe(
+      turn(Effect.suspend(() => Listing.stat(conversation, path))).pipe(
         Effect.as(true),
         Effect.catchTag("NotFound", () => Effect.succeed(false))
       ),
     size: (path) => turn(size(path)),
     modified: (path) =>
       turn(Effect.flatMap(
-        core.exec(Command.withPath("MDTM", path), { path }),
+        conversation.exec(Command.withPath("MDTM", path), { path }),
         (reply) => orFail(Answers.parseModified(reply))
       )),
     setModified: (path, date) =>
       Effect.flatMap(
         orFail(Time.format(date)),
         (time) =>
-          turn(Effect.asVoid(core.exec(Command.withPath("MFMT", path, time), {
+          turn(Effect.asVoid(conversation.exec(Command.withPath("MFMT", path, time), {
             path,
-            look: Effect.suspend(() => Listing.look(core, path))
+            look: Effect.suspend(() => Listing.look(conversation, path))
           })))
       ),
 
-    remove: (path) => turn(Effect.asVoid(simple(core, "DELE", path))),
+    remove: (path) => turn(Effect.asVoid(simple(conversation, "DELE", path))),
     makeDirectory: (path, options) =>
-      turn(options?.recursive === true ? makeDirectories(core, path) : makeDirectory(core, path)),
-    removeDirectory: (path) => turn(Effect.asVoid(simple(core, "RMD", path))),
-    rename: (from, to) => turn(rename(core, from, to)),
-    chmod: (path, mode) => turn(chmod(core, path, mode)),
+      turn(options?.recursive === true ? makeDirectories(conversation, path) : makeDirectory(conversation, path)),
+    removeDirectory: (path) => turn(Effect.asVoid(simple(conversation, "RMD", path))),
+    rename: (from, to) => turn(rename(conversation, from, to)),
+    chmod: (path, mode) => turn(chmod(conversation, path, mode)),
 
-    get: (path, options) => Files.get(core, path, options),
-    download: (path, options) => Files.toStream(Download.open(core, path, options)),
-    downloadFile: (path, localPath, options) => Files.downloadFile(core, path, localPath, options),
-    put: (path, content, options) => Files.put(core, path, content, options),
-    upload: (path, options) => Files.toSink(Upload.open(core, path, options)),
-    uploadFile: (localPath, path, options) => Files.uploadFile(core, localPath, path, options),
+    get: (path, options) => Files.get(conversation, path, options),
+    download: (path, options) => Files.toStream(Download.open(conversation, path, options)),
+    downloadFile: (path, localPath, options) => Files.downloadFile(conversation, path, localPath, options),
+    put: (path, content, options) => Files.put(conversation, path, content, options),
+    upload: (path, options) => Files.toSink(Upload.open(conversation, path, options)),
+    uploadFile: (localPath, path, options) => Files.uploadFile(conversation, localPath, path, options),
 
-    noop: turn(Effect.asVoid(core.exec(Command.make("NOOP")))),
-    system: turn(Effect.map(core.exec(Command.make("SYST")), Reply.text)),
+    noop: turn(Effect.asVoid(conversation.exec(Command.make("NOOP")))),
+    system: turn(Effect.map(conversation.exec(Command.make("SYST")), Reply.text)),
     status: (path) =>
       turn(Effect.map(
-        core.exec(Command.withPath("STAT", path), path === undefined ? {} : { path }),
+        conversation.exec(Command.withPath("STAT", path), path === undefined ? {} : { path }),
         publicReply
       )),
-    command: (line) => command(core, line)
+    command: (line) => command(conversation, line)
   }
 }

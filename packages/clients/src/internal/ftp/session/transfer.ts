@@ -16,8 +16,8 @@ import * as Command from "../command.js"
 import * as Reply from "../reply.js"
 import * as Attributes from "./attributes.js"
 import type { ControlError, Exchange } from "./control.js"
-import type { Core } from "./core.js"
-import * as Data from "./data.js"
+import type { Conversation } from "./conversation.js"
+import * as DataConnection from "./dataConnection.js"
 
 export interface Request {
   readonly direction: "download" | "upload"
@@ -30,7 +30,7 @@ export interface Request {
 }
 
 export class Transfer {
-  readonly core: Core
+  readonly conversation: Conversation
   readonly request: Request
   readonly exchange: Exchange
   /** Its end has been read, or it was aborted. */
@@ -44,8 +44,8 @@ export class Transfer {
   private keepAlive: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   private finalDue = Infinity
 
-  constructor(core: Core, request: Request, exchange: Exchange) {
-    this.core = core
+  constructor(conversation: Conversation, request: Request, exchange: Exchange) {
+    this.conversation = conversation
     this.request = request
     this.exchange = exchange
   }
@@ -58,16 +58,18 @@ export class Transfer {
 
   /** The handshake and the watch over the control connection, behind the 150. */
   begin(socket: Socket): Effect.Effect<void, Failure> {
-    const { core } = this
-    const { dataMillis, firstMillis } = core.settings
+    const { conversation } = this
+    const { dataMillis, firstMillis } = conversation.settings
     return Effect.gen(this, function*() {
       this.socket = socket
-      if (core.settings.tlsContext !== undefined && core.settings.protectData) yield* this.secure(socket)
+      if (conversation.settings.tlsContext !== undefined && conversation.settings.protectData) {
+        yield* this.secure(socket)
+      }
       // Our own connections have their time-outs from the beginning.
-      if (!core.settings.isDirect) {
+      if (!conversation.settings.isDirect) {
         yield* Effect.orDie(socket.setTimeouts({ receive: firstMillis, send: dataMillis }))
       }
-      const every = core.settings.keepAliveMillis
+      const every = conversation.settings.keepAliveMillis
       if (every === undefined) return
       yield* this.startWatch
       this.keepAlive = yield* Effect.uninterruptible(
@@ -84,8 +86,8 @@ export class Transfer {
     return Effect.uninterruptible(Effect.suspend(() => {
       if (this.isWatched || this.isDone) return Effect.void
       // The final reply comes when it comes: until the data is through, nobody waits for it.
-      return Effect.orDie(this.core.control.socket.setTimeouts({ receive: null })).pipe(
-        Effect.zipRight(Effect.orDie(this.data.setTimeouts({ receive: this.core.settings.dataMillis }))),
+      return Effect.orDie(this.conversation.control.socket.setTimeouts({ receive: null })).pipe(
+        Effect.zipRight(Effect.orDie(this.data.setTimeouts({ receive: this.conversation.settings.dataMillis }))),
         Effect.zipRight(Effect.forkDaemon(Effect.interruptible(this.watch))),
         Effect.map((fiber) => {
           this.monitor = fiber
@@ -99,12 +101,12 @@ export class Transfer {
   }
 
   private secure(socket: Socket): Effect.Effect<void, Failure> {
-    const { core } = this
-    const { connectMillis, serverName, tlsContext } = core.settings
+    const { conversation } = this
+    const { connectMillis, serverName, tlsContext } = conversation.settings
     this.dataTls = "fresh"
     return Tls.upgrade(socket, tlsContext!, {
       serverName,
-      sessionKey: core.sessionKey,
+      sessionKey: conversation.sessionKey,
       handshakeTimeout: connectMillis
     }).pipe(
       Effect.catchTags({ InvalidOption: Effect.die, UnsupportedOption: Effect.die }),
@@ -127,7 +129,7 @@ export class Transfer {
 
   /** Reads the control connection while the data moves. */
   private get watch(): Effect.Effect<Reply.Reply, ControlError> {
-    const { control, settings } = this.core
+    const { control, settings } = this.conversation
     // What has come is still there to be read, but nothing more need be waited for; and nothing more is wanted.
     const stop = Effect.suspend(() =>
       this.request.direction === "upload"
@@ -142,7 +144,7 @@ export class Transfer {
   }
 
   private keepingAlive(every: number): Effect.Effect<void, unknown> {
-    const { control } = this.core
+    const { control } = this.conversation
     const once = Effect.suspend(() =>
       this.exchange.final === undefined && control.owed < mostKeepAlives
         ? control.submit(Command.make("NOOP"))
@@ -160,7 +162,7 @@ export class Transfer {
 
   refusal(reply: Reply.Reply): Failure {
     const { command, path } = this.request
-    return this.core.refusal(reply, command, {
+    return this.conversation.refusal(reply, command, {
       dataTls: this.dataTls,
       ...(path === undefined ? {} : { path }),
       ...(this.mode === undefined ? {} : { dataMode: this.mode })
@@ -169,7 +171,7 @@ export class Transfer {
 
   /** The final reply, which from now on must come in time. */
   get final(): Effect.Effect<Reply.Reply, Failure> {
-    const { control, settings } = this.core
+    const { control, settings } = this.conversation
     return Effect.clockWith((clock) => {
       this.finalDue = clock.unsafeCurrentTimeMillis() + settings.controlMillis
       const reply: Effect.Effect<Reply.Reply, ControlError> = this.monitor === undefined
@@ -189,7 +191,7 @@ export class Transfer {
 
   /** Replies to NOOP may come behind the transfer's, or not at all from servers that swallow them. */
   private get settleKeepAlives(): Effect.Effect<void> {
-    const { control, settings } = this.core
+    const { control, settings } = this.conversation
     if (settings.keepAliveMillis === undefined || control.owed === 0) return Effect.void
     return Effect.clockWith((clock) => {
       const due = clock.unsafeCurrentTimeMillis() + settings.abortMillis
@@ -208,7 +210,7 @@ export class Transfer {
   /** Ends it before its end: ABOR, and its replies, unless its last one is there already. */
   get abort(): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
-      const { control, settings } = this.core
+      const { control, settings } = this.conversation
       const cut = this.socket === undefined ? Effect.void : this.socket.abort
       if (this.isDone) return Effect.void
       this.isDone = true
@@ -223,7 +225,7 @@ export class Transfer {
 
   get pathShown(): string {
     const { path } = this.request
-    return path === undefined ? "" : typeof path === "string" ? path : this.core.settings.codec.decode(path)
+    return path === undefined ? "" : typeof path === "string" ? path : this.conversation.settings.codec.decode(path)
   }
 }
 
@@ -233,37 +235,37 @@ const mostKeepAlives = 8
  * Opens a transfer: it is its turn as long as the scope lasts, and leaving the scope before the end aborts it.
  */
 export const open = (
-  core: Core,
+  conversation: Conversation,
   request: Request
 ): Effect.Effect<Transfer, Failure, Scope.Scope> =>
   Effect.gen(function*() {
-    yield* core.setType(request.type)
-    const arranged = yield* Data.arrange(
-      core,
+    yield* conversation.setType(request.type)
+    const arranged = yield* DataConnection.arrange(
+      conversation,
       request.command,
       request.direction === "download" && request.isSmall !== true
     )
-    if (request.offset > 0 || core.restPending) {
-      yield* core.exec(Command.make("REST", String(request.offset)), {
+    if (request.offset > 0 || conversation.restPending) {
+      yield* conversation.exec(Command.make("REST", String(request.offset)), {
         intermediate: true,
         // With the reply, whoever waits for it: who is interrupted meanwhile leaves the offset to the next transfer.
         onFinal: (reply) => {
-          core.restPending = Reply.kind(reply) === "intermediate" || Reply.kind(reply) === "completion"
+          conversation.restPending = Reply.kind(reply) === "intermediate" || Reply.kind(reply) === "completion"
         }
       })
     }
     const transfer = yield* Effect.uninterruptible(Effect.gen(function*() {
-      const exchange = yield* core.control.submit(request.command, { isTransfer: true })
-      const transfer = new Transfer(core, request, exchange)
+      const exchange = yield* conversation.control.submit(request.command, { isTransfer: true })
+      const transfer = new Transfer(conversation, request, exchange)
       transfer.mode = arranged.mode
       yield* Scope.addFinalizer(yield* Effect.scope, transfer.abort)
       return transfer
     }))
     const first = yield* Effect.mapError(
-      core.control.awaitFirst(transfer.exchange),
-      (error) => core.afterSending(request.command, error)
-    ).pipe(Attributes.command(core.settings, request.command))
-    core.restPending = false
+      conversation.control.awaitFirst(transfer.exchange),
+      (error) => conversation.afterSending(request.command, error)
+    ).pipe(Attributes.command(conversation.settings, request.command))
+    conversation.restPending = false
     if (Reply.kind(first) !== "preliminary" && transfer.isRefused(first)) {
       return yield* transfer.refusal(first)
     }

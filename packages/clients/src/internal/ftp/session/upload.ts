@@ -12,7 +12,7 @@ import * as Ascii from "../ascii.js"
 import * as Bytes from "../bytes.js"
 import * as Command from "../command.js"
 import type * as Reply from "../reply.js"
-import type { Core } from "./core.js"
+import type { Conversation } from "./conversation.js"
 import { checkOffset } from "./download.js"
 import * as Transfer from "./transfer.js"
 
@@ -82,29 +82,29 @@ class Uploading implements Upload {
         (error) => this.lost(error)
       )
       if (transfer.isRefused(final)) return yield* this.refused(final)
-      const { core, request } = transfer
+      const { conversation, request } = transfer
       const name = this.plan.isUnique ? this.uniqueName(final) : Option.none()
       const path = Option.match(name, { onNone: () => request.path, onSome: ({ rawPath }) => rawPath })
       const shown = Option.match(name, { onNone: () => transfer.pathShown, onSome: ({ path }) => path })
       const done = { path: shown, bytes: transfer.moved }
-      if (this.plan.isText || !core.settings.verify || path === undefined) return { ...done, verified: false }
+      if (this.plan.isText || !conversation.settings.verify || path === undefined) return { ...done, verified: false }
       // Keep-alives that were never answered cost the session, and not a transfer that was told to be complete.
-      if (core.control.lost !== undefined) return { ...done, verified: false }
+      if (conversation.control.lost !== undefined) return { ...done, verified: false }
       return { ...done, verified: yield* this.verify(path, shown) }
     })
   }
 
   private uniqueName(final: Reply.Reply): Option.Option<Answers.Pathname> {
-    const { core, exchange } = this.transfer
+    const { conversation, exchange } = this.transfer
     const first = exchange.preliminary === undefined
       ? Option.none()
-      : Answers.uniqueName(exchange.preliminary, core.settings.codec)
-    return Option.orElse(first, () => Answers.uniqueName(final, core.settings.codec))
+      : Answers.uniqueName(exchange.preliminary, conversation.settings.codec)
+    return Option.orElse(first, () => Answers.uniqueName(final, conversation.settings.codec))
   }
 
   private verify(path: Path, shown: string): Effect.Effect<boolean, Failure> {
     const asked = Effect.mapError(
-      this.transfer.core.trySize(path),
+      this.transfer.conversation.trySize(path),
       (error) => this.lost(error, "the server said it is complete, and its word on the size did not come", shown)
     )
     return Effect.flatMap(asked, (size) => {
@@ -158,12 +158,14 @@ class Uploading implements Upload {
     lastKnown: string,
     cause: unknown
   ): Effect.Effect<never, Failure> {
-    const { core, request } = this.transfer
+    const { conversation, request } = this.transfer
     const { base } = this.plan
-    if (core.control.lost !== undefined || this.plan.isText || request.path === undefined || Option.isNone(base)) {
+    if (
+      conversation.control.lost !== undefined || this.plan.isText || request.path === undefined || Option.isNone(base)
+    ) {
       return Effect.fail(this.unknown(lastKnown, cause))
     }
-    return core.trySize(request.path).pipe(
+    return conversation.trySize(request.path).pipe(
       Effect.orElseSucceed(() => Option.none<number>()),
       Effect.flatMap((has) => {
         if (Option.isNone(has)) return Effect.fail(this.unknown(lastKnown, cause))
@@ -195,7 +197,7 @@ class Uploading implements Upload {
     path = this.transfer.pathShown
   ): FtpError.TransferIncomplete {
     return new FtpError.TransferIncomplete({
-      server: this.transfer.core.server,
+      server: this.transfer.conversation.server,
       direction: "upload",
       path,
       expected,
@@ -206,7 +208,7 @@ class Uploading implements Upload {
 
   private unknown(lastKnown: string, cause: unknown, path = this.transfer.pathShown): FtpError.OutcomeUnknown {
     return new FtpError.OutcomeUnknown({
-      server: this.transfer.core.server,
+      server: this.transfer.conversation.server,
       command: Command.printable(this.transfer.request.command),
       path,
       lastKnown,
@@ -220,7 +222,7 @@ const verbs = { replace: "STOR", append: "APPE", unique: "STOU" } as const
 
 /** Begins an upload; it is aborted when the scope ends before `finish` has. */
 export const open = (
-  core: Core,
+  conversation: Conversation,
   path: Path,
   options: UploadOptions = {}
 ): Effect.Effect<Upload, Failure, Scope.Scope> =>
@@ -234,12 +236,12 @@ export const open = (
         reason: "an offset goes with the mode \"replace\" alone"
       })
     }
-    yield* core.scopedTurn
+    yield* conversation.scopedTurn
     const isText = type === "text"
     const base = mode === "append"
-      ? isText || !core.settings.verify ? Option.none() : yield* core.trySize(path)
+      ? isText || !conversation.settings.verify ? Option.none() : yield* conversation.trySize(path)
       : Option.some(offset)
-    const transfer = yield* Transfer.open(core, {
+    const transfer = yield* Transfer.open(conversation, {
       direction: "upload",
       // STOU takes no name (RFC 959); the server chooses one in the working directory.
       command: mode === "unique" ? Command.make("STOU") : Command.withPath(verbs[mode], path),

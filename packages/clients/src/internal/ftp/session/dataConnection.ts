@@ -17,7 +17,7 @@ import * as Address from "../address.js"
 import * as Bytes from "../bytes.js"
 import * as Command from "../command.js"
 import * as Reply from "../reply.js"
-import type { Core } from "./core.js"
+import type { Conversation } from "./conversation.js"
 import { orFail } from "./settings.js"
 
 /** How a data connection will come about. `connect` is run behind the 150. */
@@ -47,67 +47,69 @@ const shown = (reply: Reply.Reply): string => Bytes.show(`${reply.code} ${reply.
 const refusedBy = (reply: Reply.Reply): Refused => new Refused(shown(reply))
 
 /** The host that the server of this session is at, as far as this side knows it by itself. */
-const peerHost = (core: Core): string => {
-  const { remoteAddress } = core.control.socket
+const peerHost = (conversation: Conversation): string => {
+  const { remoteAddress } = conversation.control.socket
   // Behind a proxy the connection's other end is the proxy.
-  if (!core.settings.isDirect || remoteAddress._tag !== "InetAddress") return core.settings.host
+  if (!conversation.settings.isDirect || remoteAddress._tag !== "InetAddress") return conversation.settings.host
   return Address.unmap(remoteAddress.host)
 }
 
 const connectTo = (
-  core: Core,
+  conversation: Conversation,
   host: string,
   port: number,
   isBulk: boolean
 ): Effect.Effect<Socket, Refused, Scope.Scope> =>
   Effect.provideService(
-    core.settings.connector({
+    conversation.settings.connector({
       host,
       port,
       purpose: "data",
       isBulk,
-      connectTimeout: core.settings.connectMillis
+      connectTimeout: conversation.settings.connectMillis
     }),
     Net.Net,
-    core.net
+    conversation.net
   ).pipe(Effect.mapError((error) => new Refused(error.message, error)))
 
-const epsv = (core: Core, isBulk: boolean): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
+const epsv = (conversation: Conversation, isBulk: boolean): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
   Effect.gen(function*() {
-    const reply = yield* core.send(Command.make("EPSV"))
+    const reply = yield* conversation.send(Command.make("EPSV"))
     if (Reply.kind(reply) !== "completion") return yield* Effect.fail(refusedBy(reply))
     const port = yield* Effect.mapError(orFail(Address.parseEpsv(reply)), (error) => new Refused(error.message, error))
-    const socket = yield* connectTo(core, peerHost(core), port, isBulk)
+    const socket = yield* connectTo(conversation, peerHost(conversation), port, isBulk)
     return { mode: "EPSV", connect: Effect.succeed(socket) }
   })
 
-const pasv = (core: Core, isBulk: boolean): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
+const pasv = (conversation: Conversation, isBulk: boolean): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
   Effect.gen(function*() {
-    const reply = yield* core.send(Command.make("PASV"))
+    const reply = yield* conversation.send(Command.make("PASV"))
     if (Reply.kind(reply) !== "completion") return yield* Effect.fail(refusedBy(reply))
     const passive = yield* Effect.mapError(
       orFail(Address.parsePasv(reply)),
       (error) => new Refused(error.message, error)
     )
-    const host = core.settings.trustPassiveHost && passive.host !== "0.0.0.0" ? passive.host : peerHost(core)
-    const socket = yield* connectTo(core, host, passive.port, isBulk)
+    const host = conversation.settings.trustPassiveHost && passive.host !== "0.0.0.0"
+      ? passive.host
+      : peerHost(conversation)
+    const socket = yield* connectTo(conversation, host, passive.port, isBulk)
     return { mode: "PASV", connect: Effect.succeed(socket) }
   })
 
 // ---- active
 
 const listenOn = (
-  core: Core,
+  conversation: Conversation,
   host: string
 ): Effect.Effect<Listener.Listener, BindError | InvalidOption | UnsupportedOption, Scope.Scope> => {
-  const { activePorts } = core.settings
+  const { activePorts } = conversation.settings
   const listen = (port: number) =>
-    core.net.listen({
+    conversation.net.listen({
       host,
       port,
       linger: "1 seconds",
       backlog: 16,
-      timeouts: { receive: core.settings.firstMillis, send: core.settings.dataMillis }
+      timeouts: { receive: conversation.settings.firstMillis, send: conversation.settings.dataMillis }
     })
   if (activePorts === undefined) return listen(0)
   const [first, last] = activePorts
@@ -128,12 +130,12 @@ const listenOn = (
 const mostStrangers = 32
 
 const acceptFrom = (
-  core: Core,
+  conversation: Conversation,
   listener: Listener.Listener,
   mode: FtpError.DataMode,
   command: Command.Command
 ): Effect.Effect<Socket, Failure, Scope.Scope> => {
-  const peer = core.control.socket.remoteAddress
+  const peer = conversation.control.socket.remoteAddress
   const expected = peer._tag === "InetAddress" ? Address.unmap(peer.host) : undefined
   const isPeer = (socket: Socket): boolean =>
     expected === undefined ||
@@ -160,12 +162,12 @@ const acceptFrom = (
     )
   return next(0).pipe(
     Effect.timeoutFail({
-      duration: core.settings.connectMillis,
-      onTimeout: () => ({ message: `the server did not connect within ${core.settings.connectMillis} ms` })
+      duration: conversation.settings.connectMillis,
+      onTimeout: () => ({ message: `the server did not connect within ${conversation.settings.connectMillis} ms` })
     }),
     Effect.mapError((error) =>
       new FtpError.DataConnectionFailed({
-        server: core.server,
+        server: conversation.server,
         command: Command.printable(command),
         attempts: [{ mode, why: error.message }]
       })
@@ -174,50 +176,54 @@ const acceptFrom = (
 }
 
 const active = (
-  core: Core,
+  conversation: Conversation,
   mode: "EPRT" | "PORT",
   command: Command.Command
 ): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
   Effect.gen(function*() {
-    const { localAddress } = core.control.socket
+    const { localAddress } = conversation.control.socket
     if (localAddress._tag !== "InetAddress") return yield* Effect.fail(new Refused("there is no address to tell"))
     const listener = yield* Effect.mapError(
-      listenOn(core, localAddress.host),
+      listenOn(conversation, localAddress.host),
       (error) => new Refused(error.message, error)
     )
     const { address } = listener
     const port = address._tag === "InetAddress" ? address.port : 0
-    const told = core.settings.activeAddress ?? Address.unmap(localAddress.host)
+    const told = conversation.settings.activeAddress ?? Address.unmap(localAddress.host)
     const argument = yield* Effect.mapError(
       orFail(mode === "EPRT" ? Address.formatEprt(told, port) : Address.formatPort(told, port)),
       (error) => new Refused(error.message, error)
     )
-    const reply = yield* core.send(Command.make(mode, argument))
+    const reply = yield* conversation.send(Command.make(mode, argument))
     if (Reply.kind(reply) !== "completion") return yield* Effect.fail(refusedBy(reply))
-    return { mode, connect: acceptFrom(core, listener, mode, command) }
+    return { mode, connect: acceptFrom(conversation, listener, mode, command) }
   })
 
 // ---- in order
 
 const arrangeBy = (
-  core: Core,
+  conversation: Conversation,
   mode: FtpError.DataMode,
   command: Command.Command,
   isBulk: boolean
 ): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
-  mode === "EPSV" ? epsv(core, isBulk) : mode === "PASV" ? pasv(core, isBulk) : active(core, mode, command)
+  mode === "EPSV"
+    ? epsv(conversation, isBulk)
+    : mode === "PASV"
+    ? pasv(conversation, isBulk)
+    : active(conversation, mode, command)
 
 /**
  * Arranges a data connection for `command`: the way that worked before, then the others in their order. What a way that
  * failed had opened is closed at once.
  */
 export const arrange = (
-  core: Core,
+  conversation: Conversation,
   command: Command.Command,
   isBulk: boolean
 ): Effect.Effect<Arranged, Failure, Scope.Scope> => {
-  const { modes } = core.settings
-  const remembered = core.mode
+  const { modes } = conversation.settings
+  const remembered = conversation.mode
   const order = remembered === undefined ? modes : [remembered, ...modes.filter((mode) => mode !== remembered)]
   const attempts: Array<Attempt> = []
   const next = (index: number, cause: unknown): Effect.Effect<Arranged, Failure, Scope.Scope> =>
@@ -226,23 +232,23 @@ export const arrange = (
       if (mode === undefined) {
         return Effect.fail(
           new FtpError.DataConnectionFailed({
-            server: core.server,
+            server: conversation.server,
             command: Command.printable(command),
             attempts,
             ...(cause === undefined ? {} : { cause })
           })
         )
       }
-      return inOwnScope(arrangeBy(core, mode, command, isBulk)).pipe(
+      return inOwnScope(arrangeBy(conversation, mode, command, isBulk)).pipe(
         Effect.tap(() =>
           Effect.sync(() => {
-            core.mode = mode
+            conversation.mode = mode
           })
         ),
         Effect.catchAll((error): Effect.Effect<Arranged, Failure, Scope.Scope> => {
           if (!(error instanceof Refused)) return Effect.fail(error)
           attempts.push({ mode, why: error.why })
-          if (core.mode === mode) core.mode = undefined
+          if (conversation.mode === mode) conversation.mode = undefined
           return next(index + 1, error.cause)
         })
       )

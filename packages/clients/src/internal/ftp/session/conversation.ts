@@ -67,7 +67,7 @@ export interface ExecOptions {
   readonly look?: Effect.Effect<"exists" | "absent" | undefined, Failure> | undefined
 }
 
-export class Core {
+export class Conversation {
   readonly control: Control
   readonly settings: Settings
   readonly net: Net.Service

@@ -14,69 +14,69 @@ import * as Command from "../command.js"
 import * as Features from "../features.js"
 import * as Reply from "../reply.js"
 import { Control } from "./control.js"
-import { Core } from "./core.js"
+import { Conversation } from "./conversation.js"
 import * as SessionModule from "./session.js"
 import * as Settings from "./settings.js"
 
-const secure = (core: Core): Effect.Effect<void, ConnectFailure> => {
-  const { connectMillis, serverName, tlsContext } = core.settings
+const secure = (conversation: Conversation): Effect.Effect<void, ConnectFailure> => {
+  const { connectMillis, serverName, tlsContext } = conversation.settings
   return Effect.zipRight(
-    Tls.upgrade(core.control.socket, tlsContext!, {
+    Tls.upgrade(conversation.control.socket, tlsContext!, {
       serverName,
-      sessionKey: core.sessionKey,
+      sessionKey: conversation.sessionKey,
       handshakeTimeout: connectMillis
     }),
     Effect.sync(() => {
-      core.isSecure = true
+      conversation.isSecure = true
     })
   )
 }
 
 /** RFC 4217, section 4: whatever came behind the reply came in clear, so anybody may have put it there. */
-const startTls = (core: Core): Effect.Effect<void, ConnectFailure> =>
+const startTls = (conversation: Conversation): Effect.Effect<void, ConnectFailure> =>
   Effect.gen(function*() {
-    yield* core.exec(Command.make("AUTH", "TLS"), { intermediate: true })
-    const { receiveBuffered } = yield* core.control.socket.stats
-    if (!core.control.isQuiet || receiveBuffered > 0) {
+    yield* conversation.exec(Command.make("AUTH", "TLS"), { intermediate: true })
+    const { receiveBuffered } = yield* conversation.control.socket.stats
+    if (!conversation.control.isQuiet || receiveBuffered > 0) {
       const error = new FtpError.ProtocolViolation({
-        server: core.server,
+        server: conversation.server,
         what: "something came in clear behind the reply to AUTH TLS, where nothing may",
         received: `${receiveBuffered} bytes or more`
       })
-      yield* core.control.lose(error.message, error)
+      yield* conversation.control.lose(error.message, error)
       return yield* error
     }
-    yield* secure(core)
+    yield* secure(conversation)
   })
 
 /** RFC 4217, section 8, for explicit and implicit TLS alike. */
-const protect = (core: Core): Effect.Effect<void, Failure> =>
+const protect = (conversation: Conversation): Effect.Effect<void, Failure> =>
   Effect.gen(function*() {
-    const { protectData, tls } = core.settings
+    const { protectData, tls } = conversation.settings
     // With implicit TLS some servers know neither, and protect the data all the same.
     const tolerant = (command: Command.Command): Effect.Effect<unknown, Failure> =>
       tls === "implicit" && protectData
-        ? Effect.catchTag(core.exec(command), "NotSupported", () => Effect.void)
-        : core.exec(command)
+        ? Effect.catchTag(conversation.exec(command), "NotSupported", () => Effect.void)
+        : conversation.exec(command)
     yield* tolerant(Command.make("PBSZ", "0"))
     yield* tolerant(Command.make("PROT", protectData ? "P" : "C"))
   })
 
 const say = (
-  core: Core,
+  conversation: Conversation,
   verb: string,
   secret: string | Redacted.Redacted<string>
-): Effect.Effect<Reply.Reply, Failure> => core.exec(Command.make(verb, secret), { intermediate: true })
+): Effect.Effect<Reply.Reply, Failure> => conversation.exec(Command.make(verb, secret), { intermediate: true })
 
 /** RFC 959, section 5.4: 230 at any step ends it; 331 asks for the password, 332 for the account. */
-const logIn = (core: Core): Effect.Effect<void, Failure> =>
+const logIn = (conversation: Conversation): Effect.Effect<void, Failure> =>
   Effect.gen(function*() {
-    const { account, password, user } = core.settings
-    let reply = yield* say(core, "USER", user)
-    if (reply.code === 331) reply = yield* say(core, "PASS", password)
-    if (reply.code === 332 && account !== undefined) reply = yield* say(core, "ACCT", account)
+    const { account, password, user } = conversation.settings
+    let reply = yield* say(conversation, "USER", user)
+    if (reply.code === 331) reply = yield* say(conversation, "PASS", password)
+    if (reply.code === 332 && account !== undefined) reply = yield* say(conversation, "ACCT", account)
     if (Reply.kind(reply) !== "completion") {
-      return yield* (core.refusal(reply, Command.make(reply.code === 332 ? "ACCT" : "USER")))
+      return yield* (conversation.refusal(reply, Command.make(reply.code === 332 ? "ACCT" : "USER")))
     }
   })
 
@@ -84,15 +84,15 @@ const logIn = (core: Core): Effect.Effect<void, Failure> =>
 const wanted = ["type", "size", "modify", "unix.mode", "unix.owner", "unix.group", "perm", "unique", "create"]
 
 /** What is refused here does not matter: the session goes on without. */
-const discover = (core: Core): Effect.Effect<void, Failure> =>
+const discover = (conversation: Conversation): Effect.Effect<void, Failure> =>
   Effect.gen(function*() {
-    const tell = (verb: string, ...args: ReadonlyArray<string>) => core.send(Command.make(verb, ...args))
+    const tell = (verb: string, ...args: ReadonlyArray<string>) => conversation.send(Command.make(verb, ...args))
     const feat = yield* tell("FEAT")
-    if (feat.code === 211) core.features = Features.parse(feat)
-    const { features } = core
+    if (feat.code === 211) conversation.features = Features.parse(feat)
+    const { features } = conversation
     // Some servers speak UTF-8 only to clients that named themselves before they ask for it.
     if (features.clnt) yield* tell("CLNT", "Copas")
-    if (features.utf8 && core.settings.codec.name === "utf-8") yield* tell("OPTS", "UTF8", "ON")
+    if (features.utf8 && conversation.settings.codec.name === "utf-8") yield* tell("OPTS", "UTF8", "ON")
     const off = features.facts.some(({ enabled, name }) => !enabled && wanted.includes(name))
     if (off) {
       const known = features.facts.filter(({ name }) => wanted.includes(name)).map(({ name }) => `${name};`)
@@ -100,13 +100,13 @@ const discover = (core: Core): Effect.Effect<void, Failure> =>
     }
   })
 
-const greet = (core: Control): Effect.Effect<Reply.Reply, Failure> =>
+const greet = (conversation: Control): Effect.Effect<Reply.Reply, Failure> =>
   Effect.gen(function*() {
-    const { final } = yield* core.greeting
+    const { final } = yield* conversation.greeting
     const reply = final!
     if (Reply.kind(reply) === "completion") return reply
     return yield* new FtpError.ProtocolViolation({
-      server: core.settings.server,
+      server: conversation.settings.server,
       what: "the greeting is not one",
       received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
     })
@@ -133,20 +133,20 @@ export const connectWith = (
     yield* Effect.orDie(socket.setTimeouts({ receive: settings.controlMillis, send: settings.controlMillis }))
     const control = new Control(socket, settings)
     yield* Effect.addFinalizer((exit) => Effect.zipRight(quit(control, exit), control.end))
-    const core = new Core(control, settings, net)
-    if (settings.tls === "implicit") yield* secure(core)
-    core.greeting = yield* greet(control)
-    if (settings.tls === "explicit") yield* startTls(core)
+    const conversation = new Conversation(control, settings, net)
+    if (settings.tls === "implicit") yield* secure(conversation)
+    conversation.greeting = yield* greet(control)
+    if (settings.tls === "explicit") yield* startTls(conversation)
     if (settings.virtualHost !== undefined) {
-      const reply = yield* core.send(Command.make("HOST", settings.virtualHost))
+      const reply = yield* conversation.send(Command.make("HOST", settings.virtualHost))
       if (Reply.kind(reply) !== "completion") {
-        return yield* core.refusal(reply, Command.make("HOST", settings.virtualHost))
+        return yield* conversation.refusal(reply, Command.make("HOST", settings.virtualHost))
       }
     }
-    if (settings.tls !== "none") yield* protect(core)
-    yield* logIn(core)
-    yield* discover(core)
-    return SessionModule.make(core)
+    if (settings.tls !== "none") yield* protect(conversation)
+    yield* logIn(conversation)
+    yield* discover(conversation)
+    return SessionModule.make(conversation)
   })
 
 export const connect = (options: Options): Effect.Effect<Session, ConnectFailure, Net.Net | Scope.Scope> =>
