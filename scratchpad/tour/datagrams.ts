@@ -17,11 +17,11 @@ export const datagrams: Station = {
     let same = 0
     for (let index = 0; index < count; index += 1) {
       yield* client.send(`datagram ${index}`)
-      const answer = new TextDecoder().decode(yield* client.receive)
+      const answer = new TextDecoder().decode(yield* client.receive())
       if (answer === `datagram ${index}`) same += 1
     }
     yield* client.send("")
-    const empty = yield* client.receive
+    const empty = yield* client.receive()
     yield* Copas.removeServer(server)
     const { datagramsReceived, dropped } = yield* client.stats
     return [

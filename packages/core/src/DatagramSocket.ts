@@ -3,7 +3,7 @@
  *
  * A socket comes from `Udp.bind` or `Udp.connect`; its scope closes it. What arrives waits in a bounded queue until it is
  * read; what finds the queue full is dropped and counted, as the system does with its own. Each datagram is read whole,
- * or not at all.
+ * or not at all, unless `receive` is given `maxBytes`.
  *
  * @since 0.1.0
  */
@@ -206,12 +206,36 @@ export interface DatagramSocket {
   readonly remoteAddress: InetAddress | undefined
 
   /**
-   * The next datagram's bytes. Of several readers each gets its own. On a connected socket an ICMP refusal of what was
-   * sent fails it, once (`DatagramError`, `Refused`), and the next call waits again. *Interruption* loses no datagram.
+   * The bytes of the next datagram. Each of several readers gets a datagram of its own. A connected socket whose peer
+   * refuses what was sent (ICMP) reports that once, as `DatagramError` with reason `Refused`; the next call waits again.
+   *
+   * With `maxBytes` it returns at most that many bytes, and drops the rest of that datagram, as recv(2) does. It dies with
+   * `InvalidOption` unless `maxBytes` is a whole number of at least 1. *Interruption* loses no datagram.
+   *
+   * @example
+   * ```ts
+   * import { Udp } from "@copas/core"
+   * import { NetMemory } from "@copas/core/testing"
+   * import { Effect } from "effect"
+   *
+   * const program = Effect.scoped(Effect.gen(function*() {
+   *   const server = yield* Udp.bind({ host: "127.0.0.1" })
+   *   const client = yield* Udp.connect(server.localAddress)
+   *   yield* client.send("ping")
+   *   yield* client.send("a longer message")
+   *   const whole = yield* server.receive()
+   *   const start = yield* server.receive({ maxBytes: 8 })
+   *   return [whole, start].map((bytes) => new TextDecoder().decode(bytes))
+   * }))
+   *
+   * Effect.runPromise(program.pipe(Effect.provide(NetMemory.layer))).then(console.log) // [ 'ping', 'a longer' ]
+   * ```
    */
-  readonly receive: Effect.Effect<Uint8Array, DatagramReceiveError>
+  readonly receive: (
+    options?: { readonly maxBytes?: number | undefined }
+  ) => Effect.Effect<Uint8Array, DatagramReceiveError>
 
-  /** The next datagram, with its sender. Otherwise as `receive`. */
+  /** The next datagram, whole, with its sender. Otherwise as `receive`. */
   readonly receiveFrom: Effect.Effect<Datagram, DatagramReceiveError>
 
   /**

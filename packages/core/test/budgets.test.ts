@@ -130,7 +130,7 @@ const datagrams = Effect.gen(function*() {
   const client = yield* Udp.bind({ host: "127.0.0.1" })
   for (let i = 0; i < items; i += 1) yield* client.sendTo("x", server.localAddress)
   while ((yield* server.stats).datagramsReceived < items) yield* turn
-  return { take: server.receive, weigh: one, left: Effect.map(server.stats, ({ queued }) => queued), total: all }
+  return { take: server.receive(), weigh: one, left: Effect.map(server.stats, ({ queued }) => queued), total: all }
 })
 
 const accepting = Effect.gen(function*() {

@@ -107,6 +107,12 @@ const counts: ReadonlyArray<readonly [what: string, option: string, least: numbe
     (maxConnections) => to(Net.listen(where), (one) => Copas.addServer(one, never, { maxConnections }))
   ],
   ["socket.receive", "maxBytes", 1, (maxBytes) => to(socket, (one) => one.receive({ maxBytes }))],
+  [
+    "datagram.receive",
+    "maxBytes",
+    1,
+    (maxBytes) => to(Udp.bind({ host: "127.0.0.1" }), (one) => one.receive({ maxBytes }))
+  ],
   ["socket.receiveAll", "maxBytes", 0, (maxBytes) => to(socket, (one) => one.receiveAll({ maxBytes }))],
   ["socket.receiveLine", "maxLength", 0, (maxLength) => to(socket, (one) => one.receiveLine({ maxLength }))],
   ["socket.receiveUntil", "maxLength", 0, (maxLength) => to(socket, (one) => one.receiveUntil("x", { maxLength }))],

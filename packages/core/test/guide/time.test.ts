@@ -8,11 +8,11 @@ describe("time, and what LuaSocket has besides", () => {
   it.scoped("C19 copas.timeout is Effect.timeout: the work is interrupted, and nothing of it stays", () =>
     Effect.gen(function*() {
       const socket = yield* Udp.bind({ host: "127.0.0.1" })
-      const fiber = yield* Effect.fork(Effect.flip(Effect.timeout(socket.receive, "3 seconds")))
+      const fiber = yield* Effect.fork(Effect.flip(Effect.timeout(socket.receive(), "3 seconds")))
       yield* TestClock.adjust("3 seconds")
       expect(Cause.isTimeoutException(yield* Fiber.join(fiber))).toBe(true)
       const fallback = yield* Effect.fork(
-        Effect.timeoutTo(socket.receive, {
+        Effect.timeoutTo(socket.receive(), {
           duration: "1 second",
           onSuccess: () => "came",
           onTimeout: () => "the call-back"

@@ -42,7 +42,7 @@ const table: Record<string, readonly [Program, string | RegExp]> = {
     "accept on 0.0.0.0:9"
   ],
   "a datagram": [
-    Effect.flatMap(Udp.bind({ host: "0.0.0.0", port: 9, name: "bell" }), (socket) => socket.receive),
+    Effect.flatMap(Udp.bind({ host: "0.0.0.0", port: 9, name: "bell" }), (socket) => socket.receive()),
     "receive on bell"
   ],
   "a lock": [

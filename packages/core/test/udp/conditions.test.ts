@@ -11,7 +11,7 @@ describe("datagrams in memory", () => {
       const server = yield* Udp.bind({ host: "127.0.0.1" })
       const client = yield* Udp.connect({ host: "127.0.0.1", port: server.localAddress.port })
       yield* client.send("slow")
-      const fiber = yield* Effect.fork(server.receive)
+      const fiber = yield* Effect.fork(server.receive())
       yield* TestClock.adjust("39 millis")
       expect(fiber.unsafePoll()).toBe(null)
       yield* TestClock.adjust("1 millis")
@@ -25,7 +25,7 @@ describe("datagrams in memory", () => {
       for (let index = 0; index < 100; index += 1) yield* client.send(String(index))
       yield* TestClock.adjust("1 second")
       const { queued } = yield* server.stats
-      return yield* Effect.replicateEffect(Effect.map(server.receive, text), queued)
+      return yield* Effect.replicateEffect(Effect.map(server.receive(), text), queued)
     })).pipe(Effect.provide(NetMemory.layerWith({ link: { loss: 0.3 }, seed: 42 })))
     return Effect.gen(function*() {
       const first = yield* run
@@ -45,7 +45,7 @@ describe("datagrams in memory", () => {
       yield* NetMemory.heal
       yield* client.send("found")
       yield* TestClock.adjust("1 second")
-      expect(text(yield* server.receive)).toBe("found")
+      expect(text(yield* server.receive())).toBe("found")
     }).pipe(Effect.provide(NetMemory.layer)))
 
   it.scoped("S10 a Unix-domain path that is too long is PathTooLong in memory too", () =>

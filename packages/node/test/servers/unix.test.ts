@@ -125,7 +125,7 @@ describe("Unix-domain sockets and datagrams with other programs", () => {
         /receiving on|recvfrom|select|poll/
       )
       yield* socket.sendTo("how far?", { host: "127.0.0.1", port })
-      yield* Deferred.succeed(told, text(yield* socket.receive).trim())
+      yield* Deferred.succeed(told, text(yield* socket.receive()).trim())
       expect(yield* Deferred.await(told)).toBe("23")
     }).pipe(Effect.scoped, Effect.provide(NodeCopas.layer)))
 })

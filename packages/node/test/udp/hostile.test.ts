@@ -64,9 +64,9 @@ describe("datagrams, floods and faults", () => {
         const held = (usage: NodeJS.MemoryUsage): number => usage.arrayBuffers + usage.external
         expect(held(after) - held(before)).toBeLessThan(128 * 1024 * 1024)
         // It goes on as before.
-        while ((yield* socket.stats).queued > 0) yield* socket.receive
+        while ((yield* socket.stats).queued > 0) yield* socket.receive()
         yield* sendAll(from, port, 1, Buffer.from("still here"))
-        expect(text(yield* socket.receive)).toBe("still here")
+        expect(text(yield* socket.receive())).toBe("still here")
       }).pipe(Effect.provide(NodeNet.layer)),
     60_000
   )
@@ -104,7 +104,7 @@ describe("datagrams, floods and faults", () => {
         // 127.0.0.1 carries the largest whole; what the loopback's MTU is, the system cuts and joins.
         const largest = new Uint8Array(65_507).fill(1)
         yield* client.send(largest)
-        expect((yield* server.receive).length).toBe(65_507)
+        expect((yield* server.receive()).length).toBe(65_507)
         expect((yield* client.stats).datagramsSent).toBe(1)
       }
     }).pipe(Effect.provide(NodeNet.layer)))
@@ -115,7 +115,7 @@ describe("datagrams, floods and faults", () => {
         const port = yield* Effect.scoped(Effect.map(Udp.bind({ host }), (socket) => socket.localAddress.port))
         const socket = yield* Udp.connect({ host, port })
         for (let round = 0; round < 3; round += 1) {
-          const waiting = yield* Effect.fork(Effect.flip(socket.receive))
+          const waiting = yield* Effect.fork(Effect.flip(socket.receive()))
           yield* Effect.yieldNow()
           yield* Effect.exit(socket.send("anybody?"))
           expect(yield* Fiber.join(waiting)).toMatchObject({
@@ -127,7 +127,7 @@ describe("datagrams, floods and faults", () => {
         // Somebody is there now.
         const server = yield* Udp.bind({ host, port })
         yield* until(Effect.map(Effect.exit(socket.send("now")), (exit) => exit._tag === "Success"))
-        expect(text(yield* server.receive)).toBe("now")
+        expect(text(yield* server.receive())).toBe("now")
       }
       // Who has no peer is told of none.
       const stranger = yield* Udp.bind({ host: "127.0.0.1" })
@@ -148,7 +148,7 @@ describe("datagrams, floods and faults", () => {
       expect(yield* socket.stats).toMatchObject({ datagramsReceived: 3, bytesReceived: 0, queued: 0 })
       const peer = yield* Udp.connect({ host: "127.0.0.1", port: socket.localAddress.port })
       yield* peer.send("")
-      expect((yield* socket.receive).length).toBe(0)
+      expect((yield* socket.receive()).length).toBe(0)
     }).pipe(Effect.provide(NodeNet.layer)))
 
   it.scopedLive("S07 interrupting a connect, a name's look-up or a receive anywhere leaves no descriptor", () =>
@@ -157,7 +157,7 @@ describe("datagrams, floods and faults", () => {
       for (let round = 0; round < 24; round += 1) {
         const effect = Effect.gen(function*() {
           const socket = yield* Udp.connect({ host: round % 2 === 0 ? "localhost" : "127.0.0.1", port: 9 })
-          yield* socket.receive
+          yield* socket.receive()
         })
         const fiber = yield* Effect.fork(Effect.scoped(effect))
         yield* turns(round >> 2)
@@ -221,7 +221,7 @@ describe("datagrams, floods and faults", () => {
       yield* socket.join(group, { interface: "127.0.0.1" })
       const local = yield* Udp.bind({ host: "127.0.0.1", multicastInterface: "127.0.0.1", multicastTtl: 0 })
       yield* local.sendTo("heard", { host: group, port })
-      expect(text(yield* socket.receive)).toBe("heard")
+      expect(text(yield* socket.receive())).toBe("heard")
       expect(yield* local.getOption("multicastTtl")).toBe(0)
     }).pipe(Effect.provide(NodeNet.layer)))
 

@@ -24,7 +24,7 @@ describe("datagrams on Node", () => {
         expect(text(data)).toBe("six")
         expect(from).toMatchObject({ host: "::1", family: "IPv6", port: client.localAddress.port })
         yield* client.send(new Uint8Array(Udp.maxDatagramSize + 20))
-        expect((yield* server.receive).length).toBe(65527)
+        expect((yield* server.receive()).length).toBe(65527)
         const error = yield* Effect.flip(client.send(new Uint8Array(65528)))
         expect(error).toMatchObject({ _tag: "MessageTooLong", limit: 65527 })
       }).pipe(Effect.provide(NodeNet.layer))
@@ -43,7 +43,7 @@ describe("datagrams on Node", () => {
         const back = yield* both.receiveFrom
         expect(NetAddress.format(back.from)).toBe(`[::ffff:127.0.0.1]:${four.localAddress.port}`)
         yield* both.sendTo("again", back.from)
-        expect(text(yield* four.receive)).toBe("again")
+        expect(text(yield* four.receive())).toBe("again")
         const only = yield* Udp.bind({ host: "::", ipv6Only: true })
         const error = yield* Effect.flip(only.sendTo("x", { host: "127.0.0.1", port: 9 }))
         expect(error).toMatchObject({ _tag: "DatagramError", reason: "Unreachable" })
@@ -75,7 +75,7 @@ describe("datagrams on Node", () => {
       const receiver = yield* Udp.bind()
       const sender = yield* Udp.bind({ host: "127.0.0.1", broadcast: true })
       yield* sender.sendTo("to all", { host: "127.255.255.255", port: receiver.localAddress.port })
-      expect(text(yield* receiver.receive)).toBe("to all")
+      expect(text(yield* receiver.receive())).toBe("to all")
     }).pipe(Effect.provide(NodeNet.layer)))
 
   it.scoped("S07 reusePort is shared where Node can, and UnsupportedOption where it cannot", () =>
@@ -120,7 +120,7 @@ describe("datagrams on Node", () => {
       expect(yield* socket.getOption("receiveBufferSize")).toBe(80_000)
       const sender = yield* Udp.bind({ host: "127.0.0.1", multicastInterface: "127.0.0.1" })
       yield* sender.sendTo("to the group", { host: "239.255.91.18", port })
-      expect(text(yield* socket.receive)).toBe("to the group")
+      expect(text(yield* socket.receive())).toBe("to the group")
     }).pipe(Effect.provide(NodeNet.layer)))
 
   it.scoped.skipIf(!Fs.existsSync("/proc/self/fd"))(

@@ -66,13 +66,13 @@ export const cases: ReadonlyArray<Case> = [
       yield* Effect.scoped(Effect.gen(function*() {
         yield* member.join(group, loopback)
         yield* sender.sendTo("to the group", to)
-        same(textOf(yield* member.receive), "to the group")
+        same(textOf(yield* member.receive()), "to the group")
         const again = yield* failure(Effect.scoped(member.join(group, loopback)), "DatagramError")
         same([again.reason, again.operation, again.target], ["AddressInUse", "join", group])
       }))
       yield* sender.sendTo("not heard", to)
       yield* sender.sendTo("heard", { host: "127.0.0.1", port })
-      same(textOf(yield* member.receive), "heard")
+      same(textOf(yield* member.receive()), "heard")
       yield* Effect.scoped(member.join(group, loopback))
     })
   ),
@@ -86,8 +86,8 @@ export const cases: ReadonlyArray<Case> = [
       yield* two.join(group, loopback)
       const sender = yield* bound({ multicastInterface: "127.0.0.1" })
       yield* sender.sendTo("to both", { host: group, port })
-      same(textOf(yield* one.receive), "to both")
-      same(textOf(yield* two.receive), "to both")
+      same(textOf(yield* one.receive()), "to both")
+      same(textOf(yield* two.receive()), "to both")
     })
   ),
   test(
@@ -101,7 +101,7 @@ export const cases: ReadonlyArray<Case> = [
       const source = yield* Udp.bind({ host: "127.0.0.1", multicastInterface: "127.0.0.1" })
       yield* other.sendTo("from elsewhere", { host: group, port })
       yield* source.sendTo("from the source", { host: group, port })
-      same(textOf(yield* member.receive), "from the source")
+      same(textOf(yield* member.receive()), "from the source")
     })
   ),
   test(

@@ -24,7 +24,7 @@ const ask = (server: DatagramSocket, text: string) =>
   Effect.scoped(Effect.gen(function*() {
     const client = yield* connectedTo(server)
     yield* client.send(text)
-    return textOf(yield* client.receive)
+    return textOf(yield* client.receive())
   }))
 
 export const cases: ReadonlyArray<Case> = [
@@ -56,7 +56,7 @@ export const cases: ReadonlyArray<Case> = [
         const server = yield* Copas.addServer(socket, echo)
         same(yield* ask(socket, "ping"), "ping")
         yield* Copas.removeServer(server)
-        yield* failure(socket.receive, "SocketClosed")
+        yield* failure(socket.receive(), "SocketClosed")
       }))
       same(failures, [])
     }))
@@ -89,7 +89,7 @@ export const cases: ReadonlyArray<Case> = [
       )
       const client = yield* connectedTo(kept)
       yield* client.send("still open")
-      same(textOf(yield* kept.receive), "still open")
+      same(textOf(yield* kept.receive()), "still open")
     })))
   ),
   test(
@@ -115,7 +115,7 @@ export const cases: ReadonlyArray<Case> = [
       yield* Copas.addServer(
         socket,
         (socket) =>
-          Effect.flatMap(failure(socket.receive, "SocketTimeout"), (error) => Deferred.succeed(ended, error._tag)),
+          Effect.flatMap(failure(socket.receive(), "SocketTimeout"), (error) => Deferred.succeed(ended, error._tag)),
         { timeouts: { receive: 0 } }
       )
       same(yield* Deferred.await(ended), "SocketTimeout")

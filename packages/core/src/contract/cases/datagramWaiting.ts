@@ -15,7 +15,7 @@ export const cases: ReadonlyArray<Case> = [
     "C17 a receive that nothing comes for fails at its time-out, and the next one gets what comes then",
     Effect.gen(function*() {
       const socket = yield* bound({ timeouts: { receive: "5 seconds" } })
-      const fiber = yield* begin(socket.receive)
+      const fiber = yield* begin(socket.receive())
       yield* TestClock.adjust("4999 millis")
       same(fiber.unsafePoll(), null)
       yield* TestClock.adjust("1 millis")
@@ -23,16 +23,16 @@ export const cases: ReadonlyArray<Case> = [
       same([error.operation, error.afterMillis], ["receive", 5000])
       const client = yield* connectedTo(socket)
       yield* client.send("late")
-      same(textOf(yield* socket.receive), "late")
+      same(textOf(yield* socket.receive()), "late")
     })
   ),
   test(
     "C17 each of several readers has a time-out of its own",
     Effect.gen(function*() {
       const socket = yield* bound({ timeouts: { receive: "5 seconds" } })
-      const first = yield* begin(socket.receive)
+      const first = yield* begin(socket.receive())
       yield* TestClock.adjust("3 seconds")
-      const second = yield* begin(socket.receive)
+      const second = yield* begin(socket.receive())
       yield* TestClock.adjust("2 seconds")
       yield* failureOf(yield* outcome(first), "SocketTimeout")
       same(second.unsafePoll(), null)
@@ -44,12 +44,12 @@ export const cases: ReadonlyArray<Case> = [
     "C17 setTimeouts is followed by a receive under way, and null unsets",
     Effect.gen(function*() {
       const socket = yield* bound()
-      const fiber = yield* begin(socket.receive)
+      const fiber = yield* begin(socket.receive())
       yield* socket.setTimeouts({ receive: "1 second" })
       yield* TestClock.adjust("1 second")
       yield* failureOf(yield* outcome(fiber), "SocketTimeout")
       yield* socket.setTimeouts({ receive: null })
-      const patient = yield* begin(socket.receive)
+      const patient = yield* begin(socket.receive())
       yield* TestClock.adjust("1 hour")
       same(patient.unsafePoll(), null)
       same((yield* failure(socket.setTimeouts({ receive: -1 }), "InvalidOption")).option, "timeouts.receive")
@@ -60,11 +60,11 @@ export const cases: ReadonlyArray<Case> = [
     Effect.gen(function*() {
       const socket = yield* bound()
       const client = yield* connectedTo(socket)
-      const fiber = yield* begin(socket.receive)
+      const fiber = yield* begin(socket.receive())
       yield* Fiber.interrupt(fiber)
       yield* client.send("still there")
       yield* came(socket, 1)
-      same(textOf(yield* socket.receive), "still there")
+      same(textOf(yield* socket.receive()), "still there")
     })
   ),
   test(
@@ -73,8 +73,8 @@ export const cases: ReadonlyArray<Case> = [
       const socket = yield* bound()
       const client = yield* connectedTo(socket)
       const mayEnd = yield* Deferred.make<void>()
-      const gone = yield* begin(Effect.onInterrupt(socket.receive, () => Deferred.await(mayEnd)))
-      const waiting = yield* begin(socket.receive)
+      const gone = yield* begin(Effect.onInterrupt(socket.receive(), () => Deferred.await(mayEnd)))
+      const waiting = yield* begin(socket.receive())
       gone.unsafeInterruptAsFork(gone.id())
       yield* client.send("for the other")
       same(textOf(yield* Effect.flatten(outcome(waiting))), "for the other")
@@ -86,7 +86,7 @@ export const cases: ReadonlyArray<Case> = [
     Effect.gen(function*() {
       const socket = yield* bound()
       const client = yield* connectedTo(socket)
-      const readers = yield* Effect.forEach([1, 2, 3, 4], () => begin(socket.receive))
+      const readers = yield* Effect.forEach([1, 2, 3, 4], () => begin(socket.receive()))
       for (const message of ["a", "b", "c", "d"]) yield* client.send(message)
       const got = yield* Effect.forEach(readers, (reader) => Effect.flatten(outcome(reader)))
       same(got.map(textOf).sort(), ["a", "b", "c", "d"])
@@ -101,7 +101,7 @@ export const cases: ReadonlyArray<Case> = [
       yield* socket.close
       const error = yield* failureOf(yield* outcome(fiber), "SocketClosed")
       same([error.by, error.operation], ["here", "receive"])
-      yield* failure(socket.receive, "SocketClosed")
+      yield* failure(socket.receive(), "SocketClosed")
       yield* failure(socket.sendTo("x", to), "SocketClosed")
       yield* failure(socket.connect(to), "SocketClosed")
       yield* failure(socket.disconnect, "SocketClosed")
@@ -130,9 +130,9 @@ export const cases: ReadonlyArray<Case> = [
       yield* came(socket, 5)
       const { dropped, queued } = yield* socket.stats
       same([dropped, queued], [2, 3])
-      for (const message of ["1", "2", "3"]) same(textOf(yield* socket.receive), message)
+      for (const message of ["1", "2", "3"]) same(textOf(yield* socket.receive()), message)
       yield* client.send("6")
-      same(textOf(yield* socket.receive), "6")
+      same(textOf(yield* socket.receive()), "6")
     })
   ),
   test(
@@ -161,7 +161,7 @@ export const cases: ReadonlyArray<Case> = [
       }
       let read = 0
       const reader = yield* Effect.fork(
-        Effect.forever(Effect.map(socket.receive, () => {
+        Effect.forever(Effect.map(socket.receive(), () => {
           read += 1
         }))
       )

@@ -1,10 +1,11 @@
 /** What is sent and received, to whom, and what is not. */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Net from "../../Net.js"
 import * as NetAddress from "../../NetAddress.js"
 import * as Udp from "../../Udp.js"
 import { bound, came, connectedTo, deadPort } from "./datagramSupport.js"
-import { type Case, failure, holds, mentions, same, test, textOf, until } from "./support.js"
+import { begin, type Case, failure, holds, mentions, same, test, textOf, until } from "./support.js"
 
 export const cases: ReadonlyArray<Case> = [
   test(
@@ -18,7 +19,7 @@ export const cases: ReadonlyArray<Case> = [
       same(NetAddress.format(from), NetAddress.format(client.localAddress))
       same(from.family, "IPv4")
       yield* server.sendTo(data, from)
-      same(textOf(yield* client.receive), "hello")
+      same(textOf(yield* client.receive()), "hello")
     })
   ),
   test(
@@ -28,7 +29,21 @@ export const cases: ReadonlyArray<Case> = [
       const client = yield* bound()
       const messages = Array.from({ length: 20 }, (_, index) => "x".repeat(index * 40))
       for (const message of messages) yield* client.sendTo(message, server.localAddress)
-      for (const message of messages) same(textOf(yield* server.receive), message)
+      for (const message of messages) same(textOf(yield* server.receive()), message)
+    })
+  ),
+  test(
+    "S07 receive with maxBytes cuts a larger datagram, and the next read has the next datagram",
+    Effect.gen(function*() {
+      const server = yield* bound()
+      const client = yield* connectedTo(server)
+      for (const message of ["a longer message", "short", "whole again"]) yield* client.send(message)
+      same(textOf(yield* server.receive({ maxBytes: 8 })), "a longer")
+      same(textOf(yield* server.receive({ maxBytes: 8 })), "short")
+      same(textOf(yield* server.receive({})), "whole again")
+      const waiting = yield* begin(server.receive({ maxBytes: 1 }))
+      yield* client.send("late")
+      same(textOf(yield* Fiber.join(waiting)), "l")
     })
   ),
   test(
@@ -41,9 +56,9 @@ export const cases: ReadonlyArray<Case> = [
       const first = yield* server.receiveFrom
       same(first.data.length, 0)
       same(first.from.port, client.localAddress.port)
-      same((yield* server.receive).length, 0)
+      same((yield* server.receive()).length, 0)
       yield* server.sendTo("", first.from)
-      same((yield* client.receive).length, 0)
+      same((yield* client.receive()).length, 0)
     })
   ),
   test(
@@ -57,7 +72,7 @@ export const cases: ReadonlyArray<Case> = [
       yield* client.send("ping")
       const { from } = yield* server.receiveFrom
       yield* server.sendTo("pong", from)
-      same(textOf(yield* client.receive), "pong")
+      same(textOf(yield* client.receive()), "pong")
       const error = yield* failure(client.sendTo("else", stranger.localAddress), "DatagramError")
       same(error.reason, "AlreadyConnected")
     })
@@ -72,13 +87,13 @@ export const cases: ReadonlyArray<Case> = [
       yield* came(socket, 1)
       yield* socket.connect(one.localAddress)
       yield* socket.send("to one")
-      same(textOf(yield* one.receive), "to one")
+      same(textOf(yield* one.receive()), "to one")
       yield* one.sendTo("for you", socket.localAddress)
-      same(textOf(yield* socket.receive), "for you")
+      same(textOf(yield* socket.receive()), "for you")
       same((yield* socket.stats).dropped, 1)
       yield* socket.connect(two.localAddress)
       yield* socket.send("to two")
-      same(textOf(yield* two.receive), "to two")
+      same(textOf(yield* two.receive()), "to two")
       yield* socket.disconnect
       yield* socket.disconnect
       same(socket.remoteAddress, undefined)
@@ -86,7 +101,7 @@ export const cases: ReadonlyArray<Case> = [
       same(error.reason, "NotConnected")
       mentions(error.message, "sendTo")
       yield* one.sendTo("welcome", socket.localAddress)
-      same(textOf(yield* socket.receive), "welcome")
+      same(textOf(yield* socket.receive()), "welcome")
     })
   ),
   test(
@@ -95,12 +110,12 @@ export const cases: ReadonlyArray<Case> = [
       const port = yield* deadPort
       const client = yield* Udp.connect({ host: "127.0.0.1", port })
       yield* client.send("anybody?")
-      const error = yield* failure(client.receive, "DatagramError")
+      const error = yield* failure(client.receive(), "DatagramError")
       same(error.reason, "Refused")
       mentions(error.message, `127.0.0.1:${port}`)
       const server = yield* Udp.bind({ host: "127.0.0.1", port })
       yield* client.send("now?")
-      same(textOf(yield* server.receive), "now?")
+      same(textOf(yield* server.receive()), "now?")
     })
   ),
   test(
@@ -121,7 +136,7 @@ export const cases: ReadonlyArray<Case> = [
       const server = yield* bound()
       const client = yield* bound()
       yield* client.sendTo(new Uint8Array(Udp.maxDatagramSize), server.localAddress)
-      same((yield* server.receive).length, 65507)
+      same((yield* server.receive()).length, 65507)
       const tooLong = new Uint8Array(Udp.maxDatagramSize + 1)
       const error = yield* failure(client.sendTo(tooLong, server.localAddress), "MessageTooLong")
       same(error.limit, Udp.maxDatagramSize)
@@ -134,10 +149,10 @@ export const cases: ReadonlyArray<Case> = [
       const server = yield* bound()
       const client = yield* bound()
       yield* client.sendTo("by name", { host: "localhost", port: server.localAddress.port })
-      same(textOf(yield* server.receive), "by name")
+      same(textOf(yield* server.receive()), "by name")
       const named = yield* Udp.connect({ host: "localhost", port: server.localAddress.port, family: "IPv4" })
       yield* named.send("connected by name")
-      same(textOf(yield* server.receive), "connected by name")
+      same(textOf(yield* server.receive()), "connected by name")
     })
   ),
   test(
@@ -192,8 +207,8 @@ export const cases: ReadonlyArray<Case> = [
       yield* came(server, 2)
       const waiting = yield* server.stats
       same([waiting.datagramsReceived, waiting.bytesReceived, waiting.queued], [2, 11, 2])
-      yield* server.receive
-      yield* server.receive
+      yield* server.receive()
+      yield* server.receive()
       const read = yield* server.stats
       same([read.queued, read.queuedBytes, read.dropped], [0, 0, 0])
       yield* until(Effect.map(client.stats, ({ bytesSent, datagramsSent }) => datagramsSent === 2 && bytesSent === 11))
@@ -231,7 +246,7 @@ export const cases: ReadonlyArray<Case> = [
       yield* net.observe(bad)
       yield* client.trace(bad)
       yield* client.sendTo("hello", server.localAddress)
-      same(textOf(yield* server.receive), "hello", "what came")
+      same(textOf(yield* server.receive()), "hello", "what came")
       same(events, ["received 5"], "what the observer saw")
       yield* net.trace(undefined)
       yield* server.trace(undefined)

@@ -30,6 +30,7 @@ import { type Listener, observe, Observers } from "../observers.js"
 import { nextMark } from "../socket/conversationEnd.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import type { Deadlines } from "../time/deadlines.js"
+import { aCount, invalid, isCount } from "../time/optionValues.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { DatagramSocketTypeId } from "../typeIds.js"
 import { DatagramInbound } from "./inbound.js"
@@ -76,7 +77,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
   /** What serves it, if anything. */
   server: unknown = undefined
   private observers: Observers<TraceEvent> | undefined = undefined
-  readonly receive: Effect.Effect<Uint8Array, DatagramReceiveError>
+  private readonly next: Effect.Effect<Uint8Array, DatagramReceiveError>
   readonly receiveFrom: Effect.Effect<Datagram, DatagramReceiveError>
 
   constructor(netState: NetState, platform: DatagramPlatform, target: DatagramTarget, settings: DatagramSettings) {
@@ -89,7 +90,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
     this.openedAt = settings.deadlines.now()
     this.inbound = new DatagramInbound(this, settings.maxQueued, settings.maxQueuedBytes)
     this.outbound = new DatagramOutbound(this)
-    this.receive = this.inbound.read(bytesOf)
+    this.next = this.inbound.read(bytesOf)
     this.receiveFrom = this.inbound.read(whole)
     this.transport = platform.bind(target)
     netState.datagramSockets.add(this)
@@ -118,6 +119,16 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
 
   get shownPeer(): string {
     return this.peer === undefined ? "" : NetAddress.format(this.peer)
+  }
+
+  // ---- receiving
+
+  receive(options?: { readonly maxBytes?: number | undefined }): Effect.Effect<Uint8Array, DatagramReceiveError> {
+    const maxBytes = options?.maxBytes
+    if (maxBytes === undefined) return this.next
+    return isCount(maxBytes, 1)
+      ? this.inbound.read(({ data }) => data.subarray(0, maxBytes))
+      : Effect.die(invalid("maxBytes", maxBytes, aCount(1)))
   }
 
   // ---- sending
