@@ -1,11 +1,11 @@
 import { Sampling } from "@copas/core/testing"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
 import { parse } from "../src/internal/runner/commandLine.js"
+import * as Program from "./program.js"
 import * as Packages from "./runnerPackages.js"
 
 const packages = Packages.make()
@@ -23,50 +23,7 @@ const withScript = (name: string, text: string) =>
     ({ folder }) => Effect.sync(() => rmSync(folder, { recursive: true }))
   )
 
-interface Run {
-  readonly child: ChildProcess
-  readonly output: () => string
-  readonly stdout: () => string
-  /** Waits until the output holds `text`. */
-  readonly says: (text: string) => Effect.Effect<void, string>
-  readonly code: Effect.Effect<number>
-}
-
-const start = (...args: ReadonlyArray<string>) =>
-  Effect.acquireRelease(
-    Effect.sync((): Run => {
-      const child = spawn(process.execPath, [packages.bin, ...args], { cwd: packages.folder })
-      let output = ""
-      let stdout = ""
-      const listeners = new Set<() => void>()
-      const hear = (data: Buffer): void => {
-        output += data.toString()
-        listeners.forEach((listener) => listener())
-      }
-      child.stdout.on("data", hear)
-      child.stdout.on("data", (data: Buffer) => stdout += data.toString())
-      child.stderr.on("data", hear)
-      const ended = new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? -1)))
-      return {
-        child,
-        output: () => output,
-        stdout: () => stdout,
-        says: (text) =>
-          Effect.async((resume) => {
-            const look = (): void => {
-              if (!output.includes(text)) return
-              listeners.delete(look)
-              resume(Effect.void)
-            }
-            listeners.add(look)
-            void ended.then(() => resume(Effect.fail(`it ended without saying ${text}:\n${output}`)))
-            look()
-          }),
-        code: Effect.promise(() => ended)
-      }
-    }),
-    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
-  )
+const start = (...args: ReadonlyArray<string>) => Program.start(packages.folder, packages.bin, ...args)
 
 const server = `
 import * as Copas from "@copas/core/Copas"
