@@ -10,45 +10,57 @@
  *
  * @since 0.1.0
  */
-import * as ErrorSummary from "@copas/core/ErrorSummary"
 import * as Schema from "effect/Schema"
+import * as Errors from "./internal/errors.js"
+import type {
+  InvalidArgument,
+  ProtocolViolation,
+  ReplyTooLong,
+  ServiceUnavailable,
+  SessionClosed,
+  Severity
+} from "./ReplyError.js"
+import { severity } from "./ReplyError.js"
 
-/**
- * RFC 959, section 4.2.1: a transient refusal (4yz) invites another try, a permanent one (5yz) does not.
- *
- * @since 0.1.0
- * @category models
- */
-export type Severity = "transient" | "permanent"
+export {
+  /**
+   * @since 0.1.0
+   * @category errors
+   */
+  InvalidArgument,
+  /**
+   * @since 0.1.0
+   * @category errors
+   */
+  ProtocolViolation,
+  /**
+   * @since 0.1.0
+   * @category errors
+   */
+  ReplyTooLong,
+  /**
+   * @since 0.1.0
+   * @category errors
+   */
+  ServiceUnavailable,
+  /**
+   * @since 0.1.0
+   * @category errors
+   */
+  SessionClosed,
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  type Severity,
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  severity
+} from "./ReplyError.js"
 
-/**
- * Whether a refusal's code is transient or permanent.
- *
- * @since 0.1.0
- * @category models
- */
-export const severity = (code: number): Severity => code >= 400 && code < 500 ? "transient" : "permanent"
-
-const server = Schema.optional(Schema.String)
-
-const replied = {
-  /** The server's host and port. */
-  server,
-  /** The command that was refused, without its secrets. */
-  command: Schema.String,
-  code: Schema.Number,
-  /** The reply's lines, without the code. */
-  lines: Schema.Array(Schema.String)
-}
-
-const shown = 300
-
-const replyText = (reply: { readonly code: number; readonly lines: ReadonlyArray<string> }): string => {
-  const text = `${reply.code} ${reply.lines.join(" / ")}`.trim()
-  return text.length > shown ? `${text.slice(0, shown)}…` : text
-}
-
-const at = (host: string | undefined): string => host === undefined ? "FTP" : `FTP ${host}`
+const at = (host: string | undefined): string => Errors.at("ftp", host)
 
 /**
  * The server refused a command, for a reason that has no tag of its own.
@@ -59,19 +71,13 @@ const at = (host: string | undefined): string => host === undefined ? "FTP" : `F
  * @since 0.1.0
  * @category errors
  */
-export class FtpReplyError
-  extends Schema.TaggedError<FtpReplyError>("@copas/clients/FtpError/FtpReplyError")("FtpReplyError", replied)
-{
+export class FtpReplyError extends Errors.define<FtpReplyError>("FtpError")("FtpReplyError", Errors.replied) {
   get severity(): Severity {
     return severity(this.code)
   }
-  static {
-    ErrorSummary.summarize(this)
-  }
-
   override get message(): string {
     const advice = this.severity === "transient" ? "trying again later may help" : "the same command will fail again"
-    return `${at(this.server)}: \`${this.command}\` was refused: ${replyText(this)}; ${advice}`
+    return `${at(this.server)}: \`${this.command}\` was refused: ${Errors.replyText(this)}; ${advice}`
   }
 }
 
@@ -82,22 +88,16 @@ export class FtpReplyError
  * @since 0.1.0
  * @category errors
  */
-export class LoginRefused
-  extends Schema.TaggedError<LoginRefused>("@copas/clients/FtpError/LoginRefused")("LoginRefused", {
-    ...replied,
-    /** Who tried to log in. */
-    user: Schema.optional(Schema.String),
-    /** Whether the control connection was under TLS. Many servers refuse everyone who is not, with the same 530. */
-    secure: Schema.Boolean
-  })
-{
+export class LoginRefused extends Errors.define<LoginRefused>("FtpError")("LoginRefused", {
+  ...Errors.replied,
+  /** Who tried to log in. */
+  user: Schema.optional(Schema.String),
+  /** Whether the control connection was under TLS. Many servers refuse everyone who is not, with the same 530. */
+  secure: Schema.Boolean
+}) {
   get severity(): Severity {
     return severity(this.code)
   }
-  static {
-    ErrorSummary.summarize(this)
-  }
-
   override get message(): string {
     const who = this.user === undefined ? "the log-in" : `the log-in of ${JSON.stringify(this.user)}`
     const advice = this.code === 332 || this.code === 532
@@ -105,7 +105,7 @@ export class LoginRefused
       : this.secure
       ? "check user and password"
       : "check user and password; the session is not under TLS, which many servers insist on"
-    return `${at(this.server)}: ${who} was refused: ${replyText(this)}; ${advice}`
+    return `${at(this.server)}: ${who} was refused: ${Errors.replyText(this)}; ${advice}`
   }
 }
 
@@ -119,20 +119,16 @@ export class LoginRefused
  * @since 0.1.0
  * @category errors
  */
-export class NotFound extends Schema.TaggedError<NotFound>("@copas/clients/FtpError/NotFound")("NotFound", {
-  ...replied,
+export class NotFound extends Errors.define<NotFound>("FtpError")("NotFound", {
+  ...Errors.replied,
   /** The path as it was asked for. */
   path: Schema.String
 }) {
-  static {
-    ErrorSummary.summarize(this)
-  }
-
   override get message(): string {
     return `${at(this.server)}: ${
       JSON.stringify(this.path)
     } does not exist, or this login may not see it: \`${this.command}\` gave ${
-      replyText(this)
+      Errors.replyText(this)
     }; check the path and the working directory`
   }
 }
@@ -143,19 +139,13 @@ export class NotFound extends Schema.TaggedError<NotFound>("@copas/clients/FtpEr
  * @since 0.1.0
  * @category errors
  */
-export class AlreadyExists
-  extends Schema.TaggedError<AlreadyExists>("@copas/clients/FtpError/AlreadyExists")("AlreadyExists", {
-    ...replied,
-    path: Schema.String
-  })
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
+export class AlreadyExists extends Errors.define<AlreadyExists>("FtpError")("AlreadyExists", {
+  ...Errors.replied,
+  path: Schema.String
+}) {
   override get message(): string {
     return `${at(this.server)}: ${JSON.stringify(this.path)} exists already: \`${this.command}\` gave ${
-      replyText(this)
+      Errors.replyText(this)
     }`
   }
 }
@@ -167,15 +157,9 @@ export class AlreadyExists
  * @since 0.1.0
  * @category errors
  */
-export class NotSupported
-  extends Schema.TaggedError<NotSupported>("@copas/clients/FtpError/NotSupported")("NotSupported", replied)
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
+export class NotSupported extends Errors.define<NotSupported>("FtpError")("NotSupported", Errors.replied) {
   override get message(): string {
-    return `${at(this.server)} does not support \`${this.command}\`: ${replyText(this)}`
+    return `${at(this.server)} does not support \`${this.command}\`: ${Errors.replyText(this)}`
   }
 }
 
@@ -185,46 +169,17 @@ export class NotSupported
  * @since 0.1.0
  * @category errors
  */
-export class StorageExceeded
-  extends Schema.TaggedError<StorageExceeded>("@copas/clients/FtpError/StorageExceeded")("StorageExceeded", {
-    ...replied,
-    path: Schema.optional(Schema.String)
-  })
-{
+export class StorageExceeded extends Errors.define<StorageExceeded>("FtpError")("StorageExceeded", {
+  ...Errors.replied,
+  path: Schema.optional(Schema.String)
+}) {
   get severity(): Severity {
     return severity(this.code)
   }
-  static {
-    ErrorSummary.summarize(this)
-  }
-
   override get message(): string {
     return `${at(this.server)}: no room for \`${this.command}\`: ${
-      replyText(this)
+      Errors.replyText(this)
     }; delete files or ask for a larger quota`
-  }
-}
-
-/**
- * The server is closing the control connection (421): too many connections, a shutdown, an idle session. The session is
- * gone; a new one may work later.
- *
- * @since 0.1.0
- * @category errors
- */
-export class ServiceUnavailable
-  extends Schema.TaggedError<ServiceUnavailable>("@copas/clients/FtpError/ServiceUnavailable")("ServiceUnavailable", {
-    ...replied
-  })
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
-  override get message(): string {
-    return `${at(this.server)} closed the session at \`${this.command}\`: ${
-      replyText(this)
-    }; connect again later, or with fewer connections`
   }
 }
 
@@ -244,23 +199,14 @@ export type DataMode = typeof DataMode.Type
  * @since 0.1.0
  * @category errors
  */
-export class DataConnectionFailed
-  extends Schema.TaggedError<DataConnectionFailed>("@copas/clients/FtpError/DataConnectionFailed")(
-    "DataConnectionFailed",
-    {
-      server,
-      /** The command that wanted the connection, without its secrets. */
-      command: Schema.String,
-      /** Every way that was tried, in order, and why each failed. */
-      attempts: Schema.Array(Schema.Struct({ mode: DataMode, why: Schema.String })),
-      cause: Schema.optional(Schema.Defect)
-    }
-  )
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
+export class DataConnectionFailed extends Errors.define<DataConnectionFailed>("FtpError")("DataConnectionFailed", {
+  server: Errors.server,
+  /** The command that wanted the connection, without its secrets. */
+  command: Schema.String,
+  /** Every way that was tried, in order, and why each failed. */
+  attempts: Schema.Array(Schema.Struct({ mode: DataMode, why: Schema.String })),
+  cause: Schema.optional(Schema.Defect)
+}) {
   override get message(): string {
     const tried = this.attempts.map((attempt) => `${attempt.mode}: ${attempt.why}`).join("; ")
     return `${at(this.server)}: no data connection for \`${this.command}\` (${tried}); check the firewalls between, ` +
@@ -276,18 +222,13 @@ export class DataConnectionFailed
  * @category errors
  */
 export class TlsResumptionRequired
-  extends Schema.TaggedError<TlsResumptionRequired>("@copas/clients/FtpError/TlsResumptionRequired")(
-    "TlsResumptionRequired",
-    replied
-  )
+  extends Errors.define<TlsResumptionRequired>("FtpError")("TlsResumptionRequired", Errors.replied)
 {
-  static {
-    ErrorSummary.summarize(this)
-  }
-
   override get message(): string {
     return `${at(this.server)}: the data connection for \`${this.command}\` did not resume the control connection's ` +
-      `TLS session, and the server insists on it: ${replyText(this)}; connect anew, or have the server not require it`
+      `TLS session, and the server insists on it: ${
+        Errors.replyText(this)
+      }; connect anew, or have the server not require it`
   }
 }
 
@@ -297,22 +238,16 @@ export class TlsResumptionRequired
  * @since 0.1.0
  * @category errors
  */
-export class TransferIncomplete
-  extends Schema.TaggedError<TransferIncomplete>("@copas/clients/FtpError/TransferIncomplete")("TransferIncomplete", {
-    server,
-    direction: Schema.Literal("download", "upload"),
-    path: Schema.String,
-    /** How many bytes there should be. */
-    expected: Schema.Number,
-    /** How many there are, those of an earlier part included. */
-    moved: Schema.Number,
-    cause: Schema.optional(Schema.Defect)
-  })
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
+export class TransferIncomplete extends Errors.define<TransferIncomplete>("FtpError")("TransferIncomplete", {
+  server: Errors.server,
+  direction: Schema.Literal("download", "upload"),
+  path: Schema.String,
+  /** How many bytes there should be. */
+  expected: Schema.Number,
+  /** How many there are, those of an earlier part included. */
+  moved: Schema.Number,
+  cause: Schema.optional(Schema.Defect)
+}) {
   override get message(): string {
     return `${at(this.server)}: the ${this.direction} of ${
       JSON.stringify(this.path)
@@ -327,23 +262,17 @@ export class TransferIncomplete
  * @since 0.1.0
  * @category errors
  */
-export class OutcomeUnknown
-  extends Schema.TaggedError<OutcomeUnknown>("@copas/clients/FtpError/OutcomeUnknown")("OutcomeUnknown", {
-    server,
-    /** What was being done, without secrets. */
-    command: Schema.String,
-    path: Schema.optional(Schema.String),
-    /** The last that was known of it, in words. */
-    lastKnown: Schema.String,
-    /** How many bytes had moved. */
-    moved: Schema.optional(Schema.Number),
-    cause: Schema.optional(Schema.Defect)
-  })
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
+export class OutcomeUnknown extends Errors.define<OutcomeUnknown>("FtpError")("OutcomeUnknown", {
+  server: Errors.server,
+  /** What was being done, without secrets. */
+  command: Schema.String,
+  path: Schema.optional(Schema.String),
+  /** The last that was known of it, in words. */
+  lastKnown: Schema.String,
+  /** How many bytes had moved. */
+  moved: Schema.optional(Schema.Number),
+  cause: Schema.optional(Schema.Defect)
+}) {
   override get message(): string {
     const moved = this.moved === undefined ? "" : `, ${this.moved} bytes moved`
     return `${at(this.server)}: whether \`${this.command}\` was carried out is not known (last known: ` +
@@ -379,97 +308,18 @@ const UnsafeReason = Schema.Literal(...(Object.keys(unsafe) as [UnsafeReason, ..
  * @since 0.1.0
  * @category errors
  */
-export class UnsafeFileName
-  extends Schema.TaggedError<UnsafeFileName>("@copas/clients/FtpError/UnsafeFileName")("UnsafeFileName", {
-    server,
-    /** The name as the session's encoding reads it. */
-    name: Schema.String,
-    /** The name as it came. */
-    rawName: Schema.Uint8ArrayFromBase64,
-    reason: UnsafeReason
-  })
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
+export class UnsafeFileName extends Errors.define<UnsafeFileName>("FtpError")("UnsafeFileName", {
+  server: Errors.server,
+  /** The name as the session's encoding reads it. */
+  name: Schema.String,
+  /** The name as it came. */
+  rawName: Schema.Uint8ArrayFromBase64,
+  reason: UnsafeReason
+}) {
   override get message(): string {
     return `${at(this.server)}: the server's file name ${JSON.stringify(this.name)} is not used as a local one: ${
       unsafe[this.reason]
     }; choose a local name for it yourself, or leave it out`
-  }
-}
-
-/**
- * What was given cannot be sent: it would become another command, or is not what the place asks for. Nothing was sent.
- *
- * @since 0.1.0
- * @category errors
- */
-export class InvalidArgument
-  extends Schema.TaggedError<InvalidArgument>("@copas/clients/FtpError/InvalidArgument")("InvalidArgument", {
-    /** What it was for: a command's verb, `URL`, `encoding`. */
-    what: Schema.String,
-    /** What was given, made printable, without secrets. */
-    argument: Schema.String,
-    reason: Schema.String
-  })
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
-  override get message(): string {
-    return `FTP: ${this.what} cannot take ${JSON.stringify(this.argument)}: ${this.reason}`
-  }
-}
-
-/**
- * The server said something that is not FTP, or not an answer to what was asked. The session is given up, unless it is
- * one answer alone that makes no sense: a SIZE without a number.
- *
- * @since 0.1.0
- * @category errors
- */
-export class ProtocolViolation
-  extends Schema.TaggedError<ProtocolViolation>("@copas/clients/FtpError/ProtocolViolation")("ProtocolViolation", {
-    server,
-    /** What is wrong. */
-    what: Schema.String,
-    /** The beginning of what came, made printable. */
-    received: Schema.String
-  })
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
-  override get message(): string {
-    return `${at(this.server)}: ${this.what}: ${
-      JSON.stringify(this.received)
-    }; is it an FTP server, and is TLS set as it wants?`
-  }
-}
-
-/**
- * A reply on the control connection does not end within its bound. The session is given up.
- *
- * @since 0.1.0
- * @category errors
- */
-export class ReplyTooLong
-  extends Schema.TaggedError<ReplyTooLong>("@copas/clients/FtpError/ReplyTooLong")("ReplyTooLong", {
-    server,
-    /** The bound, in bytes. */
-    limit: Schema.Number
-  })
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
-  override get message(): string {
-    return `${at(this.server)}: a reply does not end within ${this.limit} bytes; the session is given up`
   }
 }
 
@@ -479,44 +329,14 @@ export class ReplyTooLong
  * @since 0.1.0
  * @category errors
  */
-export class ListingTooLong
-  extends Schema.TaggedError<ListingTooLong>("@copas/clients/FtpError/ListingTooLong")("ListingTooLong", {
-    server,
-    what: Schema.Literal("listing", "line"),
-    /** The bound, in bytes. */
-    limit: Schema.Number
-  })
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
+export class ListingTooLong extends Errors.define<ListingTooLong>("FtpError")("ListingTooLong", {
+  server: Errors.server,
+  what: Schema.Literal("listing", "line"),
+  /** The bound, in bytes. */
+  limit: Schema.Number
+}) {
   override get message(): string {
     return `${at(this.server)}: a ${this.what} does not end within ${this.limit} bytes; raise the bound, or list less`
-  }
-}
-
-/**
- * The session was given up before this call: its control connection was lost, or nobody knows any more which reply
- * belongs to which command. The call that lost it had the error itself; nothing of this one was sent.
- *
- * @since 0.1.0
- * @category errors
- */
-export class SessionClosed
-  extends Schema.TaggedError<SessionClosed>("@copas/clients/FtpError/SessionClosed")("SessionClosed", {
-    server,
-    /** Why it was given up. */
-    why: Schema.String,
-    cause: Schema.optional(Schema.Defect)
-  })
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
-  override get message(): string {
-    return `${at(this.server)}: the session was given up: ${this.why}; connect anew`
   }
 }
 

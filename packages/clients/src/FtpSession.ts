@@ -8,7 +8,6 @@
  * @since 0.1.0
  */
 import type { Net } from "@copas/core/Net"
-import type { Socket } from "@copas/core/Socket"
 import type {
   ConnectError,
   InvalidOption,
@@ -28,12 +27,13 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type * as Sink from "effect/Sink"
 import type * as Stream from "effect/Stream"
+import type { Connector } from "./Connector.js"
 import type { DataMode, FtpError } from "./FtpError.js"
-import type { Codec as CodecModel } from "./internal/ftp/codec.js"
 import type * as Features_ from "./internal/ftp/features.js"
 import type * as Listing from "./internal/ftp/listing/entry.js"
 import * as Login from "./internal/ftp/session/login.js"
 import type { Timestamp as TimestampModel } from "./internal/ftp/time.js"
+import type { Codec as CodecModel } from "./internal/text/codec.js"
 
 /**
  * What any call can fail with: what the server answered, or what became of the connection.
@@ -110,30 +110,18 @@ export interface Reply {
   readonly lines: ReadonlyArray<string>
 }
 
-/**
- * What a connection is wanted for.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ConnectRequest {
-  readonly host: string
-  readonly port: number
-  readonly purpose: "control" | "data"
-  /** Much may come: `Net.connect`'s `readSize` is of use. */
-  readonly isBulk: boolean
-  readonly connectTimeout: Duration.DurationInput
-}
-
-/**
- * Makes every connection of a session, control and data: a proxy goes here. Default `Net.connect`.
- *
- * @since 0.1.0
- * @category models
- */
-export type Connector = (
-  request: ConnectRequest
-) => Effect.Effect<Socket, ConnectError | TlsError | InvalidOption | UnsupportedOption, Net | Scope.Scope>
+export type {
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  Connector,
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  ConnectRequest
+} from "./Connector.js"
 
 /**
  * @since 0.1.0

@@ -1,7 +1,9 @@
 /**
  * @since 0.1.0
  */
+export * as Connector from "./Connector.js"
 export * as Ftp from "./Ftp.js"
 export * as FtpError from "./FtpError.js"
 export * as FtpPool from "./FtpPool.js"
 export * as FtpSession from "./FtpSession.js"
+export * as ReplyError from "./ReplyError.js"

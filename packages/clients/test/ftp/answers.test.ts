@@ -5,10 +5,10 @@ import * as FC from "effect/FastCheck"
 import * as Option from "effect/Option"
 import * as Address from "../../src/internal/ftp/address.js"
 import * as Answers from "../../src/internal/ftp/answers.js"
-import * as Codec from "../../src/internal/ftp/codec.js"
 import * as Features from "../../src/internal/ftp/features.js"
 import * as Reply from "../../src/internal/ftp/reply.js"
 import * as Time from "../../src/internal/ftp/time.js"
+import * as Codec from "../../src/internal/text/codec.js"
 import { binary, bytes } from "./support.js"
 
 const reply = (text: string): Reply.Reply => {

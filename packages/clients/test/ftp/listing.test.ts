@@ -1,10 +1,10 @@
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as FC from "effect/FastCheck"
-import * as Codec from "../../src/internal/ftp/codec.js"
 import type * as Entry from "../../src/internal/ftp/listing/entry.js"
 import * as Listing from "../../src/internal/ftp/listing/listing.js"
 import * as SafeName from "../../src/internal/ftp/safeName.js"
+import * as Codec from "../../src/internal/text/codec.js"
 import { servers } from "./listingSamples.js"
 import { binary, bytes, cut, places, plain, spicyBytes } from "./support.js"
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FC from "effect/FastCheck"
-import * as Codec from "../../src/internal/ftp/codec.js"
 import type * as Entry from "../../src/internal/ftp/listing/entry.js"
 import * as Listing from "../../src/internal/ftp/listing/listing.js"
 import * as Mlsx from "../../src/internal/ftp/listing/mlsx.js"
 import * as Reply from "../../src/internal/ftp/reply.js"
+import * as Codec from "../../src/internal/text/codec.js"
 import { binary, bytes } from "./support.js"
 
 const now = Date.parse("2024-05-15T12:00:00Z")

@@ -106,7 +106,7 @@ describe("refusals", () => {
       [FtpError.AlreadyExists, new FtpError.AlreadyExists({ ...replied, path: "p" })],
       [FtpError.NotSupported, new FtpError.NotSupported(replied)],
       [FtpError.StorageExceeded, new FtpError.StorageExceeded(replied)],
-      [FtpError.ServiceUnavailable, new FtpError.ServiceUnavailable(replied)],
+      [FtpError.ServiceUnavailable, new FtpError.ServiceUnavailable({ protocol: "ftp", ...replied })],
       [
         FtpError.DataConnectionFailed,
         new FtpError.DataConnectionFailed({ command: "LIST", attempts: [{ mode: "EPSV", why: "500" }] })
@@ -121,9 +121,15 @@ describe("refusals", () => {
         FtpError.UnsafeFileName,
         new FtpError.UnsafeFileName({ name: "\uFFFD", rawName: binary("\xe4"), reason: "Undecodable" })
       ],
-      [FtpError.InvalidArgument, new FtpError.InvalidArgument({ what: "RETR", argument: "", reason: "it is empty" })],
-      [FtpError.ProtocolViolation, new FtpError.ProtocolViolation({ what: "no code", received: "SSH" })],
-      [FtpError.ReplyTooLong, new FtpError.ReplyTooLong({ limit: 5 })],
+      [
+        FtpError.InvalidArgument,
+        new FtpError.InvalidArgument({ protocol: "ftp", what: "RETR", argument: "", reason: "it is empty" })
+      ],
+      [
+        FtpError.ProtocolViolation,
+        new FtpError.ProtocolViolation({ protocol: "ftp", what: "no code", received: "SSH" })
+      ],
+      [FtpError.ReplyTooLong, new FtpError.ReplyTooLong({ protocol: "ftp", limit: 5 })],
       [FtpError.ListingTooLong, new FtpError.ListingTooLong({ what: "line", limit: 5 })]
     ]
     expect(new Set(errors.map(([, error]) => error._tag)).size).toBe(16)

@@ -1,8 +1,8 @@
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as FC from "effect/FastCheck"
-import * as Codec from "../../src/internal/ftp/codec.js"
 import * as Reply from "../../src/internal/ftp/reply.js"
+import * as Codec from "../../src/internal/text/codec.js"
 import { binary, bytes, cut, places, plain, spicyBytes } from "./support.js"
 
 const replies = (text: string | Uint8Array, options?: Reply.Options): ReadonlyArray<Reply.Reply> => {

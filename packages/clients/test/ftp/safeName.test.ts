@@ -2,8 +2,8 @@ import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FC from "effect/FastCheck"
-import * as Codec from "../../src/internal/ftp/codec.js"
 import * as SafeName from "../../src/internal/ftp/safeName.js"
+import * as Codec from "../../src/internal/text/codec.js"
 import { binary, bytes } from "./support.js"
 
 const reason = (name: string | Uint8Array, options?: SafeName.Options) =>

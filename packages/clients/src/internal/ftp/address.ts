@@ -4,7 +4,7 @@
 import * as NetAddress from "@copas/core/NetAddress"
 import * as Either from "effect/Either"
 import * as FtpError from "../../FtpError.js"
-import * as Bytes from "./bytes.js"
+import * as Bytes from "../text/bytes.js"
 import * as Reply from "./reply.js"
 
 export interface Passive {
@@ -14,7 +14,11 @@ export interface Passive {
 }
 
 const violation = (what: string, reply: Reply.Reply): FtpError.ProtocolViolation =>
-  new FtpError.ProtocolViolation({ what, received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`) })
+  new FtpError.ProtocolViolation({
+    protocol: "ftp",
+    what,
+    received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
+  })
 
 const six =
   /(?<![\d.,-])(-?\d{1,3}) ?, ?(-?\d{1,3}) ?, ?(-?\d{1,3}) ?, ?(-?\d{1,3}) ?, ?(-?\d{1,3}) ?, ?(-?\d{1,3})(?![\d,])/
@@ -71,7 +75,12 @@ export const unmap = (host: string): string => {
 
 const refuse = (what: string, host: string, port: number, reason: string) =>
   Either.left(
-    new FtpError.InvalidArgument({ what, argument: Bytes.show(NetAddress.formatHostPort(host, port)), reason })
+    new FtpError.InvalidArgument({
+      protocol: "ftp",
+      what,
+      argument: Bytes.show(NetAddress.formatHostPort(host, port)),
+      reason
+    })
   )
 
 const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && port < 65_536

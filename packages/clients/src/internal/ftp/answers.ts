@@ -4,13 +4,17 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as FtpError from "../../FtpError.js"
-import * as Bytes from "./bytes.js"
-import type * as Codec from "./codec.js"
+import * as Bytes from "../text/bytes.js"
+import type * as Codec from "../text/codec.js"
 import * as Reply from "./reply.js"
 import * as Time from "./time.js"
 
 const violation = (what: string, reply: Reply.Reply): FtpError.ProtocolViolation =>
-  new FtpError.ProtocolViolation({ what, received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`) })
+  new FtpError.ProtocolViolation({
+    protocol: "ftp",
+    what,
+    received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
+  })
 
 export interface Pathname {
   readonly path: string

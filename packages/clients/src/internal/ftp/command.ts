@@ -8,8 +8,8 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as FtpError from "../../FtpError.js"
-import * as Bytes from "./bytes.js"
-import type * as Codec from "./codec.js"
+import * as Bytes from "../text/bytes.js"
+import type * as Codec from "../text/codec.js"
 
 /** Text in the session's encoding, bytes as they are, or text that is never shown. */
 export type Argument = string | Uint8Array | Redacted.Redacted<string>
@@ -113,10 +113,11 @@ export const encode = (
   codec: Codec.Codec
 ): Either.Either<Uint8Array, FtpError.InvalidArgument> => {
   const refuse = (argument: string, reason: string) =>
-    Either.left(new FtpError.InvalidArgument({ what: Bytes.show(command.verb, 20), argument, reason }))
+    Either.left(new FtpError.InvalidArgument({ protocol: "ftp", what: Bytes.show(command.verb, 20), argument, reason }))
   if (!verbs.test(command.verb)) {
     return Either.left(
       new FtpError.InvalidArgument({
+        protocol: "ftp",
         what: "a command",
         argument: Bytes.show(command.verb, 20),
         reason: "a verb is 2 to 16 letters and digits"

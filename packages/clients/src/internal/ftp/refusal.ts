@@ -2,7 +2,7 @@
  * Which error a refusal is: one table over the code, the command, and what the session knows. Never the text.
  */
 import * as FtpError from "../../FtpError.js"
-import * as Bytes from "./bytes.js"
+import * as Bytes from "../text/bytes.js"
 import * as Command from "./command.js"
 import type * as Reply from "./reply.js"
 
@@ -54,7 +54,7 @@ export const fromReply = (reply: Reply.Reply, context: Context): Refusal => {
     lines: reply.lines
   }
   const verb = command.verb
-  if (code === 421) return new FtpError.ServiceUnavailable(fields)
+  if (code === 421) return new FtpError.ServiceUnavailable({ protocol: "ftp", ...fields })
   if (logIn.has(verb) || code === 530 || code === 532) {
     return new FtpError.LoginRefused({
       ...fields,

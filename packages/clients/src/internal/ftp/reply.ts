@@ -5,8 +5,8 @@
  * difference. It keeps at most one unfinished reply, of bounded length.
  */
 import * as FtpError from "../../FtpError.js"
-import * as Bytes from "./bytes.js"
-import * as Codec from "./codec.js"
+import * as Bytes from "../text/bytes.js"
+import * as Codec from "../text/codec.js"
 
 export interface Reply {
   readonly code: number
@@ -110,6 +110,7 @@ export const make = (options: Options = {}): Parser => {
       if (taken.every(isBlank)) return
       if (code === undefined || !(ends || separator === HYPHEN)) {
         error = new FtpError.ProtocolViolation({
+          protocol: "ftp",
           ...server,
           what: "a reply does not begin with a code of three digits",
           received: Bytes.showBytes(taken)
@@ -175,7 +176,7 @@ export const make = (options: Options = {}): Parser => {
       for (const byte of chunk) {
         if (error !== undefined) break
         count++
-        if (count > limit) error = new FtpError.ReplyTooLong({ ...server, limit })
+        if (count > limit) error = new FtpError.ReplyTooLong({ protocol: "ftp", ...server, limit })
         else take(byte)
       }
       const pushed = replies

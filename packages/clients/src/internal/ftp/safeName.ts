@@ -7,8 +7,8 @@
 import * as Brand from "effect/Brand"
 import * as Either from "effect/Either"
 import * as FtpError from "../../FtpError.js"
-import * as Bytes from "./bytes.js"
-import * as Codec from "./codec.js"
+import * as Bytes from "../text/bytes.js"
+import * as Codec from "../text/codec.js"
 
 /** A name of one file in one directory, on any system. */
 export type SafeName = string & Brand.Brand<"@copas/clients/Ftp/SafeName">

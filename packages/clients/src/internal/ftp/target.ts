@@ -7,7 +7,7 @@ import * as Either from "effect/Either"
 import type { Defaults, Target } from "../../Ftp.js"
 import * as FtpError from "../../FtpError.js"
 import type { Options, Path } from "../../FtpSession.js"
-import * as Bytes from "./bytes.js"
+import * as Bytes from "../text/bytes.js"
 import * as FtpUrl from "./url.js"
 
 export interface Resolved {
@@ -83,6 +83,7 @@ export const file = (
     const refuse = (reason: string) =>
       Either.left(
         new FtpError.InvalidArgument({
+          protocol: "ftp",
           what: "a URL",
           argument: Bytes.show(typeof path === "string" ? path : Bytes.showBytes(path)),
           reason

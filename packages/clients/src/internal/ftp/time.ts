@@ -80,7 +80,12 @@ export const format = (date: Date): Either.Either<string, FtpError.InvalidArgume
   // An invalid date has no year: the comparison is written so that NaN fails it.
   if (!(year >= 0 && year <= 9999)) {
     return Either.left(
-      new FtpError.InvalidArgument({ what: "a time", argument: String(date), reason: "its year has no four digits" })
+      new FtpError.InvalidArgument({
+        protocol: "ftp",
+        what: "a time",
+        argument: String(date),
+        reason: "its year has no four digits"
+      })
     )
   }
   const seconds = pad(year, 4) + pad(date.getUTCMonth() + 1) + pad(date.getUTCDate()) + pad(date.getUTCHours()) +

@@ -7,8 +7,8 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as FtpError from "../../FtpError.js"
-import * as Bytes from "./bytes.js"
-import * as Codec from "./codec.js"
+import * as Bytes from "../text/bytes.js"
+import * as Codec from "../text/codec.js"
 
 /** `ftp` in clear, `ftps` under TLS from the first byte, `ftpes` with AUTH TLS. */
 export type Scheme = "ftp" | "ftps" | "ftpes"
@@ -84,7 +84,7 @@ const hidden = (text: string): string => {
  */
 export const parse = (text: string): Either.Either<FtpUrl, FtpError.InvalidArgument> => {
   const refuse = (reason: string) =>
-    Either.left(new FtpError.InvalidArgument({ what: "a URL", argument: hidden(text), reason }))
+    Either.left(new FtpError.InvalidArgument({ protocol: "ftp", what: "a URL", argument: hidden(text), reason }))
   const match = shape.exec(text)
   if (match === null) return refuse("it is not like ftp://user:password@host:port/path;type=i")
   const scheme = match[1]!.toLowerCase()

@@ -1,8 +1,8 @@
 /**
  * What a listing is made of.
  */
-import * as Bytes from "../bytes.js"
-import type * as Codec from "../codec.js"
+import * as Bytes from "../../text/bytes.js"
+import type * as Codec from "../../text/codec.js"
 import type * as Time from "../time.js"
 
 export type EntryType = "file" | "directory" | "link" | "other" | "unknown"

@@ -5,8 +5,8 @@
  * no later name can make its line be read by another. What does not fit is kept as a value, never dropped.
  */
 import * as FtpError from "../../../FtpError.js"
-import * as Bytes from "../bytes.js"
-import * as Codec from "../codec.js"
+import * as Bytes from "../../text/bytes.js"
+import * as Codec from "../../text/codec.js"
 import * as Dos from "./dos.js"
 import * as Entry from "./entry.js"
 import * as Eplf from "./eplf.js"

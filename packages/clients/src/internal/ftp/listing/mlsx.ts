@@ -3,8 +3,8 @@
  */
 import * as Either from "effect/Either"
 import * as FtpError from "../../../FtpError.js"
+import * as Bytes from "../../text/bytes.js"
 import * as Answers from "../answers.js"
-import * as Bytes from "../bytes.js"
 import type * as Reply from "../reply.js"
 import * as Time from "../time.js"
 import * as Entry from "./entry.js"
@@ -128,6 +128,7 @@ export const parseReply = (
   }
   return Either.left(
     new FtpError.ProtocolViolation({
+      protocol: "ftp",
       what: "the reply to MLST has no entry that can be read",
       received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
     })

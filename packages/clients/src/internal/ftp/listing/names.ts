@@ -1,7 +1,7 @@
 /**
  * NLST: names alone, RFC 959, section 4.1.3. Some servers put the directory in front of each, as `ls dir/*` would.
  */
-import * as Bytes from "../bytes.js"
+import * as Bytes from "../../text/bytes.js"
 import * as Entry from "./entry.js"
 
 /**

@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import * as FtpError from "../../../FtpError.js"
 import type { Progress, TreeEvent, TreeFailure, TreeOptions } from "../../../FtpPool.js"
 import type { Path, Timestamp } from "../../../FtpSession.js"
-import * as Bytes from "../bytes.js"
+import * as Bytes from "../../text/bytes.js"
 import type { Settings } from "../session/settings.js"
 
 type Told = TreeEvent extends infer Event ? Event extends TreeEvent ? Omit<Event, "progress"> : never : never
@@ -107,6 +107,7 @@ export class Tree<R> {
     const bound = (what: string, limit: number): Effect.Effect<never, FtpError.InvalidArgument> =>
       Effect.fail(
         new FtpError.InvalidArgument({
+          protocol: "ftp",
           what: "a tree",
           argument: Bytes.show(task.path),
           reason: `${what} than ${limit}; raise the bound if that is right`
@@ -226,6 +227,7 @@ export const rawPath = (settings: Settings, path: Path): Effect.Effect<Uint8Arra
     onNone: () =>
       Effect.fail(
         new FtpError.InvalidArgument({
+          protocol: "ftp",
           what: "a path",
           argument: Bytes.show(path),
           reason: `a character of it has no bytes in ${settings.codec.name}`

@@ -9,12 +9,12 @@ import type { ReceiveError, SendError } from "@copas/core/SocketError"
 import { SocketTimeout } from "@copas/core/SocketError"
 import * as Effect from "effect/Effect"
 import * as FtpError from "../../../FtpError.js"
-import * as Bytes from "../bytes.js"
+import { orFail } from "../../options.js"
+import * as Bytes from "../../text/bytes.js"
 import * as Command from "../command.js"
 import * as Refusal from "../refusal.js"
 import * as Reply from "../reply.js"
 import type { Settings } from "./settings.js"
-import { orFail } from "./settings.js"
 
 /** A command that went out, and what came of it. */
 export interface Exchange {
@@ -99,6 +99,7 @@ export class Control {
     return Effect.suspend(() =>
       Effect.fail(
         new FtpError.SessionClosed({
+          protocol: "ftp",
           server: this.settings.server,
           why: this.lost?.why ?? "its scope has ended",
           ...(this.lost?.cause === undefined ? {} : { cause: this.lost.cause })
@@ -240,6 +241,7 @@ export class Control {
 
   private violation(what: string, reply: Reply.Reply): FtpError.ProtocolViolation {
     return new FtpError.ProtocolViolation({
+      protocol: "ftp",
       server: this.settings.server,
       what,
       received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)

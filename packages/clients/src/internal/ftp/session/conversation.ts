@@ -8,8 +8,8 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
+import * as Bytes from "../../text/bytes.js"
 import * as Answers from "../answers.js"
-import * as Bytes from "../bytes.js"
 import * as Command from "../command.js"
 import * as Features from "../features.js"
 import * as Refusal from "../refusal.js"
@@ -107,6 +107,7 @@ export class Conversation {
   private get busyHere(): Effect.Effect<never, FtpError.InvalidArgument> {
     return Effect.fail(
       new FtpError.InvalidArgument({
+        protocol: "ftp",
         what: "a session",
         argument: this.server,
         reason: "this fiber has a transfer of the session open, and would wait for itself; end the transfer first, " +
@@ -183,6 +184,7 @@ export class Conversation {
         if (kind === "intermediate" || kind === "protected") {
           return Effect.fail(
             new FtpError.ProtocolViolation({
+              protocol: "ftp",
               server: this.server,
               what: `the reply to ${command.verb} is not an answer to it`,
               received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)

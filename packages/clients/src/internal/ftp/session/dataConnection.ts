@@ -13,12 +13,12 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
+import { orFail } from "../../options.js"
+import * as Bytes from "../../text/bytes.js"
 import * as Address from "../address.js"
-import * as Bytes from "../bytes.js"
 import * as Command from "../command.js"
 import * as Reply from "../reply.js"
 import type { Conversation } from "./conversation.js"
-import { orFail } from "./settings.js"
 
 /** How a data connection will come about. `connect` is run behind the 150. */
 export interface Arranged {
@@ -65,8 +65,10 @@ const connectTo = (
       host,
       port,
       purpose: "data",
-      isBulk,
-      connectTimeout: conversation.settings.connectMillis
+      // Reads of TLS are its records, whatever `readSize` is.
+      isBulk: isBulk && !conversation.settings.isProtected,
+      connectTimeout: conversation.settings.connectMillis,
+      timeouts: { receive: conversation.settings.firstMillis, send: conversation.settings.dataMillis }
     }),
     Net.Net,
     conversation.net

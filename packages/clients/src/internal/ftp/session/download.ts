@@ -7,8 +7,8 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { DownloadOptions, Failure, Path, Transferred } from "../../../FtpSession.js"
+import * as Bytes from "../../text/bytes.js"
 import * as Ascii from "../ascii.js"
-import * as Bytes from "../bytes.js"
 import * as Command from "../command.js"
 import type { Conversation } from "./conversation.js"
 import * as Transfer from "./transfer.js"
@@ -191,7 +191,12 @@ export const checkOffset = (what: string, offset: number): Effect.Effect<void, F
   Number.isSafeInteger(offset) && offset >= 0
     ? Effect.void
     : Effect.fail(
-      new FtpError.InvalidArgument({ what, argument: String(offset), reason: "an offset is a whole number of bytes" })
+      new FtpError.InvalidArgument({
+        protocol: "ftp",
+        what,
+        argument: String(offset),
+        reason: "an offset is a whole number of bytes"
+      })
     )
 
 /** Begins a download; it is aborted when the scope ends before it does. */

@@ -12,7 +12,7 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as FtpError from "../../../FtpError.js"
 import type { DownloadOptions, Failure, Path, Transferred, UploadOptions } from "../../../FtpSession.js"
-import * as Bytes from "../bytes.js"
+import * as Bytes from "../../text/bytes.js"
 import type { Conversation } from "./conversation.js"
 import * as Download from "./download.js"
 import * as Upload from "./upload.js"
@@ -115,7 +115,12 @@ const localSize = (
   )
 
 const longer = (conversation: Conversation, what: string, argument: string, by: string): FtpError.InvalidArgument =>
-  new FtpError.InvalidArgument({ what, argument: Bytes.show(argument), reason: `${by}; it is not a part of it` })
+  new FtpError.InvalidArgument({
+    protocol: "ftp",
+    what,
+    argument: Bytes.show(argument),
+    reason: `${by}; it is not a part of it`
+  })
 
 export const downloadFile = (
   conversation: Conversation,

@@ -8,8 +8,9 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure, Path } from "../../../FtpSession.js"
+import { orFail } from "../../options.js"
+import * as Bytes from "../../text/bytes.js"
 import * as Answers from "../answers.js"
-import * as Bytes from "../bytes.js"
 import * as Command from "../command.js"
 import * as Entry from "../listing/entry.js"
 import * as Listing from "../listing/listing.js"
@@ -17,7 +18,6 @@ import * as Mlsx from "../listing/mlsx.js"
 import * as Reply from "../reply.js"
 import type { Conversation } from "./conversation.js"
 import * as Download from "./download.js"
-import { orFail } from "./settings.js"
 
 const raw = (conversation: Conversation, path: Path): Uint8Array =>
   typeof path === "string" ? Option.getOrElse(conversation.settings.codec.encode(path), () => Bytes.empty) : path

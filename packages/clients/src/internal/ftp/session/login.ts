@@ -9,7 +9,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { ConnectFailure, Failure, Options, Session } from "../../../FtpSession.js"
-import * as Bytes from "../bytes.js"
+import * as Bytes from "../../text/bytes.js"
 import * as Command from "../command.js"
 import * as Features from "../features.js"
 import * as Reply from "../reply.js"
@@ -39,6 +39,7 @@ const startTls = (conversation: Conversation): Effect.Effect<void, ConnectFailur
     const { receiveBuffered } = yield* conversation.control.socket.stats
     if (!conversation.control.isQuiet || receiveBuffered > 0) {
       const error = new FtpError.ProtocolViolation({
+        protocol: "ftp",
         server: conversation.server,
         what: "something came in clear behind the reply to AUTH TLS, where nothing may",
         received: `${receiveBuffered} bytes or more`
@@ -52,14 +53,14 @@ const startTls = (conversation: Conversation): Effect.Effect<void, ConnectFailur
 /** RFC 4217, section 8, for explicit and implicit TLS alike. */
 const protect = (conversation: Conversation): Effect.Effect<void, Failure> =>
   Effect.gen(function*() {
-    const { protectData, tls } = conversation.settings
+    const { isProtected, tls } = conversation.settings
     // With implicit TLS some servers know neither, and protect the data all the same.
     const tolerant = (command: Command.Command): Effect.Effect<unknown, Failure> =>
-      tls === "implicit" && protectData
+      tls === "implicit" && isProtected
         ? Effect.catchTag(conversation.exec(command), "NotSupported", () => Effect.void)
         : conversation.exec(command)
     yield* tolerant(Command.make("PBSZ", "0"))
-    yield* tolerant(Command.make("PROT", protectData ? "P" : "C"))
+    yield* tolerant(Command.make("PROT", isProtected ? "P" : "C"))
   })
 
 const say = (
@@ -106,6 +107,7 @@ const greet = (conversation: Control): Effect.Effect<Reply.Reply, Failure> =>
     const reply = final!
     if (Reply.kind(reply) === "completion") return reply
     return yield* new FtpError.ProtocolViolation({
+      protocol: "ftp",
       server: conversation.settings.server,
       what: "the greeting is not one",
       received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
@@ -123,14 +125,16 @@ export const connectWith = (
 ): Effect.Effect<Session, ConnectFailure, Net.Net | Scope.Scope> =>
   Effect.gen(function*() {
     const net = yield* Net.Net
+    const timeouts = { receive: settings.controlMillis, send: settings.controlMillis }
     const socket = yield* settings.connector({
       host: settings.host,
       port: settings.port,
       purpose: "control",
       isBulk: false,
-      connectTimeout: settings.connectMillis
+      connectTimeout: settings.connectMillis,
+      timeouts
     })
-    yield* Effect.orDie(socket.setTimeouts({ receive: settings.controlMillis, send: settings.controlMillis }))
+    if (!settings.isDirect) yield* Effect.orDie(socket.setTimeouts(timeouts))
     const control = new Control(socket, settings)
     yield* Effect.addFinalizer((exit) => Effect.zipRight(quit(control, exit), control.end))
     const conversation = new Conversation(control, settings, net)

@@ -4,8 +4,9 @@
 import * as Effect from "effect/Effect"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure, Path, Reply as PublicReply, Session } from "../../../FtpSession.js"
+import { orFail } from "../../options.js"
+import * as Bytes from "../../text/bytes.js"
 import * as Answers from "../answers.js"
-import * as Bytes from "../bytes.js"
 import * as Command from "../command.js"
 import * as Reply from "../reply.js"
 import * as Time from "../time.js"
@@ -13,7 +14,6 @@ import type { Conversation } from "./conversation.js"
 import * as Download from "./download.js"
 import * as Files from "./files.js"
 import * as Listing from "./listing.js"
-import { orFail } from "./settings.js"
 import * as Upload from "./upload.js"
 
 // By way of `command` these would leave the session in a state that it does not know of.
@@ -79,7 +79,12 @@ const rename = (conversation: Conversation, from: Path, to: Path): Effect.Effect
 const chmod = (conversation: Conversation, path: Path, mode: number): Effect.Effect<void, Failure> => {
   if (!Number.isInteger(mode) || mode < 0 || mode > 0o7777) {
     return Effect.fail(
-      new FtpError.InvalidArgument({ what: "CHMOD", argument: String(mode), reason: "a mode is from 0 to 0o7777" })
+      new FtpError.InvalidArgument({
+        protocol: "ftp",
+        what: "CHMOD",
+        argument: String(mode),
+        reason: "a mode is from 0 to 0o7777"
+      })
     )
   }
   const command = Command.withPath("SITE", path, "CHMOD", mode.toString(8).padStart(3, "0"))
@@ -96,7 +101,12 @@ const command = (
   const why = ownWords.get(parsed.verb)
   if (why !== undefined) {
     return Effect.fail(
-      new FtpError.InvalidArgument({ what: "command", argument: Command.printable(parsed), reason: why })
+      new FtpError.InvalidArgument({
+        protocol: "ftp",
+        what: "command",
+        argument: Command.printable(parsed),
+        reason: why
+      })
     )
   }
   return Effect.map(conversation.turn(conversation.exec(parsed, { intermediate: true })), publicReply)

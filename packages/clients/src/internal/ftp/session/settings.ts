@@ -1,18 +1,20 @@
 /**
  * Options with their defaults filled in and checked, once for a session or a pool.
  */
-import * as Net from "@copas/core/Net"
+import type * as Net from "@copas/core/Net"
 import * as NetAddress from "@copas/core/NetAddress"
-import { InvalidOption, type UnsupportedOption } from "@copas/core/SocketError"
+import type { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import * as Tls from "@copas/core/Tls"
 import type { TlsError } from "@copas/core/TlsError"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
-import type * as FtpError from "../../../FtpError.js"
-import type { Connector, Options } from "../../../FtpSession.js"
-import * as Codec from "../codec.js"
+import { type Connector, direct } from "../../../Connector.js"
+import * as FtpError from "../../../FtpError.js"
+import type { Options } from "../../../FtpSession.js"
+import { count, millis, refuse } from "../../options.js"
+import * as Bytes from "../../text/bytes.js"
+import * as Codec from "../../text/codec.js"
 import * as Listing from "../listing/listing.js"
 import * as Reply from "../reply.js"
 
@@ -28,7 +30,8 @@ export interface Settings {
   readonly tls: "none" | "explicit" | "implicit"
   readonly tlsContext: Tls.ClientContext | undefined
   readonly serverName: string
-  readonly protectData: boolean
+  /** PROT P: data connections are under TLS, too. */
+  readonly isProtected: boolean
   readonly modes: ReadonlyArray<FtpError.DataMode>
   readonly trustPassiveHost: boolean
   readonly activeAddress: string | undefined
@@ -49,33 +52,6 @@ export interface Settings {
   readonly connector: Connector
 }
 
-const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
-  Effect.fail(new InvalidOption({ option, value: String(value), expected }))
-
-const millis = (
-  option: string,
-  input: Duration.DurationInput | undefined,
-  otherwise: Duration.DurationInput
-): Effect.Effect<number, InvalidOption> =>
-  Effect.try({
-    try: () => Duration.toMillis(Duration.decode(input ?? otherwise)),
-    catch: () => new InvalidOption({ option, value: String(input), expected: "a duration" })
-  }).pipe(
-    Effect.filterOrElse((value) => value > 0, (value) => refuse(option, value, "a duration above zero, or infinity"))
-  )
-
-const count = (
-  option: string,
-  value: number | undefined,
-  otherwise: number,
-  least: number
-): Effect.Effect<number, InvalidOption> => {
-  const given = value ?? otherwise
-  return Number.isSafeInteger(given) && given >= least
-    ? Effect.succeed(given)
-    : refuse(option, given, `a whole number, at least ${least}`)
-}
-
 const passive: ReadonlyArray<FtpError.DataMode> = ["EPSV", "PASV"]
 const active: ReadonlyArray<FtpError.DataMode> = ["EPRT", "PORT"]
 
@@ -92,7 +68,13 @@ const codecOf = (encoding: Options["encoding"]): Effect.Effect<Codec.Codec, FtpE
   if (/^utf-?8$/i.test(encoding)) return Effect.succeed(Codec.utf8)
   // The platform takes this label for windows-1252.
   if (/^(?:iso-?8859-?1|latin-?1)$/i.test(encoding)) return Effect.succeed(Codec.latin1)
-  return Codec.singleByte(encoding)
+  return Either.match(Codec.singleByte(encoding), {
+    onLeft: (reason) =>
+      Effect.fail(
+        new FtpError.InvalidArgument({ protocol: "ftp", what: "encoding", argument: Bytes.show(encoding), reason })
+      ),
+    onRight: Effect.succeed
+  })
 }
 
 const tlsContextOf = (
@@ -113,24 +95,6 @@ const portsOf = (
     ? Effect.succeed(ports)
     : refuse("activePorts", ports.join(" to "), "the first and the last of some ports, from 1 to 65535")
 }
-
-/** What a read may bring, and what may wait unread, on a data connection in clear. */
-const bulk = { readSize: 256 * 1024, highWaterMark: 1024 * 1024 }
-
-const direct =
-  (isProtected: boolean, controlMillis: number, dataMillis: number, firstMillis: number): Connector =>
-  ({ connectTimeout, host, isBulk, port, purpose }) => {
-    const timeouts = purpose === "control"
-      ? { connect: connectTimeout, receive: controlMillis, send: controlMillis }
-      : { connect: connectTimeout, receive: firstMillis, send: dataMillis }
-    return Net.connect({
-      host,
-      port,
-      timeouts,
-      linger: "1 seconds",
-      ...(isBulk && !isProtected ? bulk : {})
-    })
-  }
 
 export const make = (
   options: Options
@@ -162,7 +126,7 @@ export const make = (
       tls,
       tlsContext: yield* tlsContextOf(options),
       serverName: options.serverName ?? options.host,
-      protectData: options.protectData ?? true,
+      isProtected: tls !== "none" && (options.protectData ?? true),
       modes: yield* modesOf(options.data),
       trustPassiveHost: options.trustPassiveHost ?? false,
       activeAddress,
@@ -181,11 +145,6 @@ export const make = (
       utcOffsetMinutes: options.utcOffsetMinutes ?? 0,
       verify: options.verify ?? true,
       isDirect: options.connector === undefined,
-      connector: options.connector ??
-        direct(tls !== "none" && (options.protectData ?? true), controlMillis, dataMillis, firstMillis)
+      connector: options.connector ?? direct
     }
   })
-
-/** A problem in arguments that parsers report as a value. */
-export const orFail = <A, E>(either: Either.Either<A, E>): Effect.Effect<A, E> =>
-  Either.isRight(either) ? Effect.succeed(either.right) : Effect.fail(either.left)

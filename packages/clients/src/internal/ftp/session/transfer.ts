@@ -62,9 +62,7 @@ export class Transfer {
     const { dataMillis, firstMillis } = conversation.settings
     return Effect.gen(this, function*() {
       this.socket = socket
-      if (conversation.settings.tlsContext !== undefined && conversation.settings.protectData) {
-        yield* this.secure(socket)
-      }
+      if (conversation.settings.isProtected) yield* this.secure(socket)
       // Our own connections have their time-outs from the beginning.
       if (!conversation.settings.isDirect) {
         yield* Effect.orDie(socket.setTimeouts({ receive: firstMillis, send: dataMillis }))

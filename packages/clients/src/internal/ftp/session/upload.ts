@@ -7,9 +7,9 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure, Path, Transferred, UploadOptions } from "../../../FtpSession.js"
+import * as Bytes from "../../text/bytes.js"
 import * as Answers from "../answers.js"
 import * as Ascii from "../ascii.js"
-import * as Bytes from "../bytes.js"
 import * as Command from "../command.js"
 import type * as Reply from "../reply.js"
 import type { Conversation } from "./conversation.js"
@@ -231,6 +231,7 @@ export const open = (
     yield* checkOffset(verbs[mode], offset)
     if (offset > 0 && mode !== "replace") {
       return yield* new FtpError.InvalidArgument({
+        protocol: "ftp",
         what: verbs[mode],
         argument: String(offset),
         reason: "an offset goes with the mode \"replace\" alone"

@@ -11,7 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import * as Bytes from "../../../internal/ftp/bytes.js"
+import * as Bytes from "../../../internal/text/bytes.js"
 import type { Quirks } from "../../FtpServer.js"
 import type { Disk } from "./disk.js"
 

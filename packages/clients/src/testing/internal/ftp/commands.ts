@@ -6,7 +6,7 @@ import { isEndOfConversation } from "@copas/core/SocketError"
 import * as Tls from "@copas/core/Tls"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Bytes from "../../../internal/ftp/bytes.js"
+import * as Bytes from "../../../internal/text/bytes.js"
 import type { Client, Conversation } from "./client.js"
 import * as Disk from "./disk.js"
 

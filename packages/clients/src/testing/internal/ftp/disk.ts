@@ -1,7 +1,7 @@
 /**
  * The test server's files. Names are kept as one character a byte: what came is what is given back.
  */
-import * as Bytes from "../../../internal/ftp/bytes.js"
+import * as Bytes from "../../../internal/text/bytes.js"
 
 export interface Node {
   readonly isDirectory: boolean

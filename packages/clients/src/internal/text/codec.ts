@@ -6,7 +6,6 @@
  */
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as FtpError from "../../FtpError.js"
 import * as Bytes from "./bytes.js"
 
 export interface Codec {
@@ -39,19 +38,17 @@ export const latin1: Codec = {
 
 /**
  * A codec for an encoding of one byte a character (`windows-1252`, `koi8-r`, `iso-8859-2`). The platform decodes those
- * but does not encode them, so the table is turned around.
+ * but does not encode them, so the table is turned around. Left is why the label has no codec.
  */
-export const singleByte = (label: string): Either.Either<Codec, FtpError.InvalidArgument> => {
-  const refuse = (reason: string) =>
-    Either.left(new FtpError.InvalidArgument({ what: "encoding", argument: Bytes.show(label), reason }))
+export const singleByte = (label: string): Either.Either<Codec, string> => {
   const decoder = Either.try(() => new TextDecoder(label, { ignoreBOM: true }))
-  if (Either.isLeft(decoder)) return refuse("this platform does not know it")
+  if (Either.isLeft(decoder)) return Either.left("this platform does not know it")
   const table = Array.from(decoder.right.decode(Uint8Array.from({ length: 256 }, (_, byte) => byte)))
   // Of a longer encoding no byte past ASCII means anything alone, or two of them mean one character.
   const isTable = table.length === 256 && table.slice(128).some((character) => character !== "\uFFFD") &&
     table.slice(0, 128).every((character, byte) => character.charCodeAt(0) === byte)
   if (!isTable) {
-    return refuse("it is not an encoding of one byte a character; give a codec of your own")
+    return Either.left("it is not an encoding of one byte a character; give a codec of your own")
   }
   const bytes = new Map<string, number>()
   for (const [byte, character] of table.entries()) {
