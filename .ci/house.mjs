@@ -49,6 +49,15 @@ for (const [file, targets] of graph) {
   }
 }
 
+/** What another major version of Effect would change stands in the folders `internal/effect/`: docs/architecture.md, The seam. */
+const seam = /\bEffect\.async\b|\bwithFiberRuntime\b/
+for (const file of files.filter((file) => !/\/internal\/effect\//.test(show(file)))) {
+  for (const [at, line] of readFileSync(file, "utf8").split("\n").entries()) {
+    const named = /^\s*(\*|\/\/|\/\*)/.test(line) ? null : seam.exec(line)
+    if (named !== null) problems.push(`${show(file)}:${at + 1}: ${named[0]} belongs into internal/effect/`)
+  }
+}
+
 /** Strongly connected components (Tarjan). */
 const index = new Map()
 const low = new Map()

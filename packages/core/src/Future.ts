@@ -11,11 +11,12 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
-import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import * as ErrorSummary from "./ErrorSummary.js"
+import { isInterruptible } from "./internal/effect/fibers.js"
+import { withFiber } from "./internal/effect/suspend.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import type { DispatcherThread } from "./internal/thread/thread.js"
 import { type Request, WaitQueue } from "./internal/thread/waitQueue.js"
@@ -139,10 +140,10 @@ class FutureImpl<A, E> implements Future<A, E> {
       timedOut: () => Effect.never,
       destroyed: () => Effect.never
     }
-    return Effect.withFiberRuntime((fiber, { runtimeFlags }) =>
+    return withFiber((fiber) =>
       this.exit !== undefined
         ? Exit.succeed(this.exit)
-        : this.queue.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, Infinity, request)
+        : this.queue.take(fiber, isInterruptible(fiber), 1, Infinity, request)
     )
   }
 

@@ -20,10 +20,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Predicate from "effect/Predicate"
-import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ErrorSummary from "./ErrorSummary.js"
+import { isInterruptible } from "./internal/effect/fibers.js"
+import { withFiber } from "./internal/effect/suspend.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { within } from "./internal/text.js"
 import { forgetEnded, type Hold, LockHolds, remember } from "./internal/thread/lockHolds.js"
@@ -212,7 +213,7 @@ class LockImpl implements Lock {
 
   /** Waits for at most `millis`; `before` is what it waited already, in a queue that is no more. */
   private wait(millis: number, before: number): Effect.Effect<Taken, LockTimeout | LockDestroyed> {
-    return Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
+    return withFiber((fiber) => {
       const own = this.holds.again(fiber)
       if (own !== undefined) return Exit.succeed({ hold: own, isNew: false, waited: before })
       const place = this.holds.placeOf(fiber)
@@ -231,7 +232,7 @@ class LockImpl implements Lock {
             // The hold within which it waited has ended, so it waits with all others now.
             : this.wait(Math.max(0, millis - waited), before + waited)
       }
-      return this.holds.queueOf(place).take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, millis, request)
+      return this.holds.queueOf(place).take(fiber, isInterruptible(fiber), 1, millis, request)
     })
   }
 
@@ -248,7 +249,7 @@ class LockImpl implements Lock {
     then: (hold: Hold, waitedMillis: number) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | LockTimeout | LockDestroyed | InvalidOption, R> {
     return this.within(options, (millis) =>
-      Effect.withFiberRuntime((fiber) => {
+      withFiber((fiber) => {
         const own = this.holds.again(fiber)
         if (own !== undefined) return then(own, 0)
         const hold = this.holds.tryBegin(fiber)
@@ -283,7 +284,7 @@ class LockImpl implements Lock {
     options?: AcquireOptions
   ): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption> {
     return this.within(options, (millis) => {
-      const acquire: Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed> = Effect.withFiberRuntime(
+      const acquire: Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed> = withFiber(
         (fiber) => {
           if (yieldsSoon(fiber)) return Effect.flatMap(Effect.yieldNow(), () => acquire)
           if (this.holds.again(fiber) !== undefined) return Exit.succeed(Duration.zero)
@@ -301,7 +302,7 @@ class LockImpl implements Lock {
   }
 
   get release(): Effect.Effect<void, LockNotOwned | LockDestroyed> {
-    return Effect.withFiberRuntime<void, LockNotOwned | LockDestroyed>((fiber) => {
+    return withFiber<void, LockNotOwned | LockDestroyed>((fiber) => {
       if (this.holds.isDestroyed) return this.destroyed(0)
       const hold = this.holds.innermostOf(fiber)
       if (hold === undefined) return Effect.fail(new LockNotOwned({ lock: this.name }))

@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
+import { suspend } from "./internal/effect/suspend.js"
 import { boundHandler } from "./internal/thread/thread.js"
 import * as Net from "./Net.js"
 import * as NetAddress from "./NetAddress.js"
@@ -55,7 +56,7 @@ const fromOpen = <E>(
 ): PlatformSocket.Socket => {
   let current: Socket | undefined = undefined
   let waiting: Array<(socket: Socket) => void> = []
-  const opened: Effect.Effect<Socket> = Effect.async((resume) => {
+  const opened: Effect.Effect<Socket> = suspend((resume) => {
     if (current !== undefined) {
       resume(Effect.succeed(current))
       return

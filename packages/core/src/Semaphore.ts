@@ -15,10 +15,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Predicate from "effect/Predicate"
-import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ErrorSummary from "./ErrorSummary.js"
+import { isInterruptible } from "./internal/effect/fibers.js"
+import { withFiber } from "./internal/effect/suspend.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { counted, within } from "./internal/text.js"
 import { type AnyFiber, type Request, WaitQueue } from "./internal/thread/waitQueue.js"
@@ -234,10 +235,10 @@ class SemaphoreImpl implements Semaphore {
   }
 
   take(permits = 1, options?: TakeOptions): Effect.Effect<void, TakeError> {
-    return Effect.withFiberRuntime<void, TakeError>((fiber, { runtimeFlags }) =>
+    return withFiber<void, TakeError>((fiber) =>
       yieldsSoon(fiber)
         ? Effect.flatMap(Effect.yieldNow(), () => this.take(permits, options))
-        : this.wait(fiber, RuntimeFlags.interruptible(runtimeFlags), permits, options)
+        : this.wait(fiber, isInterruptible(fiber), permits, options)
     )
   }
 

@@ -16,6 +16,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { DatagramSocket } from "./DatagramSocket.js"
+import { suspend, withFiber } from "./internal/effect/suspend.js"
 import { CurrentThread, type DispatcherThread, Sleeper } from "./internal/thread/thread.js"
 import { forClock } from "./internal/time/deadlines.js"
 import { millisOf, wrongDuration } from "./internal/time/optionValues.js"
@@ -67,7 +68,7 @@ export interface Thread<out A = unknown, out E = unknown> {
  * @since 0.1.0
  * @category accessors
  */
-export const current: Effect.Effect<Option.Option<Thread>> = Effect.withFiberRuntime((fiber) =>
+export const current: Effect.Effect<Option.Option<Thread>> = withFiber((fiber) =>
   Effect.succeed(Option.fromNullable(currentOf(fiber)))
 )
 
@@ -75,9 +76,9 @@ const currentOf = (fiber: Fiber.RuntimeFiber<any, any>): DispatcherThread | unde
   Context.get(fiber.currentContext as Context.Context<CurrentThread>, CurrentThread)
 
 const sleep = (millis: number): Effect.Effect<Duration.Duration> =>
-  Effect.withFiberRuntime((fiber) => {
+  withFiber((fiber) => {
     const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
-    return Effect.async<Duration.Duration>((resume) => {
+    return suspend<Duration.Duration>((resume) => {
       const sleeper = new Sleeper(deadlines, fiber, (slept) => resume(Effect.succeed(Duration.millis(slept))))
       sleeper.begin(millis)
       return Effect.sync(() => sleeper.end())

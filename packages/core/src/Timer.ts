@@ -16,6 +16,7 @@ import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
+import { withFiber } from "./internal/effect/suspend.js"
 import { reported } from "./internal/thread/reporting.js"
 import { partyOf } from "./internal/thread/waitQueue.js"
 import { nextNumber } from "./internal/time/deadlines.js"
@@ -140,7 +141,7 @@ class TimerImpl<P, E, R, RE> implements Timer {
   }
 
   get cancel(): Effect.Effect<boolean> {
-    return Effect.withFiberRuntime((fiber) => {
+    return withFiber((fiber) => {
       const { thread } = this
       if (thread === undefined) return Effect.succeed(false)
       this.thread = undefined

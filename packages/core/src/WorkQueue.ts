@@ -15,11 +15,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import * as ErrorSummary from "./ErrorSummary.js"
+import { isInterruptible } from "./internal/effect/fibers.js"
+import { withFiber } from "./internal/effect/suspend.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { counted, within } from "./internal/text.js"
 import { Fifo } from "./internal/thread/fifo.js"
@@ -266,16 +267,16 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
       timedOut: () => this.timedOut("pop", millis),
       destroyed: () => this.atEnd()
     }
-    const pop: Effect.Effect<A, QueueTimeout | QueueDestroyed> = Effect.withFiberRuntime((fiber, { runtimeFlags }) =>
+    const pop: Effect.Effect<A, QueueTimeout | QueueDestroyed> = withFiber((fiber) =>
       yieldsSoon(fiber)
         ? Effect.flatMap(Effect.yieldNow(), () => pop)
-        : this.waiters.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, millis, request)
+        : this.waiters.take(fiber, isInterruptible(fiber), 1, millis, request)
     )
     return pop
   }
 
   get poll(): Effect.Effect<Option.Option<A>, QueueDestroyed> {
-    return Effect.withFiberRuntime((fiber) => {
+    return withFiber((fiber) => {
       if (yieldsSoon(fiber)) return Effect.flatMap(Effect.yieldNow(), () => this.poll)
       if (this.waiters.isDestroyed) return this.atEnd()
       return Exit.succeed(this.waiters.tryTake(1) ? Option.some(this.takeFirst()) : Option.none())
@@ -344,8 +345,8 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
       },
       destroyed: () => this.atEnd()
     }
-    const wait = Effect.withFiberRuntime<void, QueueTimeout | QueueDestroyed>((fiber, { runtimeFlags }) =>
-      this.ended.take(fiber, RuntimeFlags.interruptible(runtimeFlags), 1, millis, request)
+    const wait = withFiber<void, QueueTimeout | QueueDestroyed>((fiber) =>
+      this.ended.take(fiber, isInterruptible(fiber), 1, millis, request)
     )
     return Effect.suspend(() => {
       this.beginStop()

@@ -21,11 +21,11 @@ import { default as UndiciModule } from "@effect/platform-node/Undici"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
+import { type Env, env, onExit, start } from "./internal/effect/fibers.js"
+import { child, parallelChild } from "./internal/effect/scopes.js"
 import { SocketDuplex } from "./internal/http/duplex.js"
 import { Stillness } from "./internal/http/stillness.js"
 import * as Uploads from "./internal/http/uploads.js"
@@ -90,13 +90,13 @@ const connectOptions = (options: Options, context: Tls.ClientContext | undefined
  */
 const open = (
   net: Service,
-  runtime: Runtime.Runtime<never>,
+  runtime: Env,
   all: Scope.Scope,
   options: Parameters<Service["connect"]>[0]
 ): Effect.Effect<SocketDuplex, Effect.Effect.Error<ReturnType<Service["connect"]>>> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(
-      Scope.fork(all, ExecutionStrategy.sequential),
+      child(all),
       (scope) =>
         restore(Scope.extend(net.connect(options), scope)).pipe(
           Effect.flatMap((socket) =>
@@ -122,9 +122,9 @@ export const make = (
 ): Effect.Effect<Undici.Dispatcher, TlsError | InvalidOption | UnsupportedOption, Net | Scope.Scope> =>
   Effect.gen(function*() {
     const net = yield* Net
-    const runtime = yield* Effect.runtime<never>()
+    const runtime = yield* env
     // Ended behind the agent, which knows what is under way and cuts it: nothing is left then, or only what just begins.
-    const connections = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
+    const connections = yield* parallelChild(yield* Effect.scope)
     const context = options.tls === undefined
       ? undefined
       : Tls.isContext(options.tls)
@@ -133,7 +133,7 @@ export const make = (
     yield* Uploads.observe
     const connect: Undici.buildConnector.connector = (target, callback) => {
       const opening = open(net, runtime, connections, connectOptions(options, context, target as Target))
-      Runtime.runFork(runtime)(opening, { scope: connections }).addObserver((exit) => {
+      onExit(start(runtime, opening, connections), (exit) => {
         if (Exit.isSuccess(exit)) {
           callback(null, exit.value as never)
           return

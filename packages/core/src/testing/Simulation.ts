@@ -16,6 +16,7 @@ import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as ErrorSummary from "../ErrorSummary.js"
+import { suspend } from "../internal/effect/suspend.js"
 import { queueWaits } from "../internal/thread/waitQueue.js"
 import * as EventLoop from "../internal/time/eventLoop.js"
 import { millisOf, wrongDuration } from "../internal/time/optionValues.js"
@@ -222,7 +223,7 @@ export const run = <A, E, R>(
       Effect.withRandom(Random.make(seed)),
       Effect.withScheduler(scheduler)
     )
-    return Effect.async<A, E | SimulationError>((resume) => {
+    return suspend<A, E | SimulationError>((resume) => {
       const fiber = Runtime.runFork(runtime, simulated, { scheduler })
       queueWaits.observe()
       const run = new Run(clock, limit, current, fiber)
@@ -238,7 +239,7 @@ export const run = <A, E, R>(
       })
       return Effect.suspend(() => {
         run.interrupt()
-        return Effect.async<void>((done) => run.onEnd(() => done(Effect.void)))
+        return suspend<void>((done) => run.onEnd(() => done(Effect.void)))
       })
     })
   })

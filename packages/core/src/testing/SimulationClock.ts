@@ -10,6 +10,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { suspend } from "../internal/effect/suspend.js"
 import { Deadline, type Deadlines, forClock, type TimedClock, timingKey } from "../internal/time/deadlines.js"
 
 /**
@@ -91,7 +92,7 @@ class Simulated implements SimulationClock, TimedClock {
   }
 
   sleep(duration: Duration.Duration): Effect.Effect<void> {
-    return Effect.async<void>((resume) => {
+    return suspend<void>((resume) => {
       const cancel = this.after(duration, () => resume(Effect.void))
       return Effect.sync(() => {
         cancel()

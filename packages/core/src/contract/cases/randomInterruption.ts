@@ -5,6 +5,7 @@ import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
 import { PCGRandom } from "effect/Utils"
 import * as Copas from "../../Copas.js"
+import { suspend } from "../../internal/effect/suspend.js"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import * as Thread from "../../Thread.js"
@@ -12,7 +13,7 @@ import * as Thread from "../../Thread.js"
 /** How a random program is interrupted: after so many yields and turns, or when so many events were traced. */
 export type Mode = "yields" | "events"
 
-const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
+const turn: Effect.Effect<void> = suspend<void>((resume) => {
   setTimeout(() => resume(Effect.void), 0)
 })
 
@@ -140,7 +141,7 @@ export const interrupted = (seed: number, mode: Mode): Effect.Effect<void, never
       cut()
     }
     const running = fiber
-    yield* Effect.async<void>((resume) => running.addObserver(() => resume(Effect.void)))
+    yield* suspend<void>((resume) => running.addObserver(() => resume(Effect.void)))
     yield* net.trace(undefined)
     yield* Copas.trace(undefined)
   })

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { suspend } from "../../internal/effect/suspend.js"
 import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
@@ -111,7 +112,7 @@ export const defect = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<u
 // ---- waiting
 
 /** Lets the event loop go round once: input and output get their turn. */
-export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
+export const turn: Effect.Effect<void> = suspend<void>((resume) => {
   const timer = setTimeout(() => resume(Effect.void), 0)
   return Effect.sync(() => clearTimeout(timer))
 })
@@ -120,7 +121,7 @@ const setImmediate = (globalThis as { readonly setImmediate?: (callback: () => v
   setTimeout
 
 /** A turn that takes no millisecond, where the platform has `setImmediate`. */
-const quickTurn: Effect.Effect<void> = Effect.async<void>((resume) => {
+const quickTurn: Effect.Effect<void> = suspend<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 
@@ -147,7 +148,7 @@ export const settled = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Eff
 
 /** Waits until the fiber is done, and says how it ended. */
 export const outcome = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
-  Effect.async<Exit.Exit<A, E>>((resume) => fiber.addObserver((exit) => resume(Effect.succeed(exit))))
+  suspend<Exit.Exit<A, E>>((resume) => fiber.addObserver((exit) => resume(Effect.succeed(exit))))
 
 // ---- sockets
 

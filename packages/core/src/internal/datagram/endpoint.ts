@@ -25,6 +25,7 @@ import {
 } from "../../SocketError.js"
 import type { Timeouts } from "../../SocketOptions.js"
 import type { Failure } from "../../Transport.js"
+import { suspend } from "../effect/suspend.js"
 import type { NetState } from "../netState.js"
 import { type Listener, observe, Observers } from "../observers.js"
 import { nextMark } from "../socket/conversationEnd.js"
@@ -150,7 +151,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
   }
 
   private connectTo(address: InetAddress, to: Destination): Effect.Effect<void, ConnectError | SocketClosed> {
-    return Effect.async<void, ConnectError | SocketClosed>((resume) => {
+    return suspend<void, ConnectError | SocketClosed>((resume) => {
       if (this.isClosing) {
         resume(SocketFailure.closed(this, "connect", "here", SocketFailure.noBytes))
         return
@@ -330,7 +331,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
 
   /** Waits until the platform has bound it; gives the reason when it cannot. */
   get settled(): Effect.Effect<void, Failure> {
-    return Effect.async<void, Failure>((resume) => {
+    return suspend<void, Failure>((resume) => {
       const settle = (): void =>
         resume(
           this.isBound ? Effect.void : Effect.fail(this.bindFailure ?? { reason: "Aborted", cause: undefined })
@@ -352,7 +353,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
 
   /** Closes, and waits until the descriptor is released. */
   get shut(): Effect.Effect<void> {
-    return Effect.uninterruptible(Effect.async<void>((resume) => {
+    return Effect.uninterruptible(suspend<void>((resume) => {
       if (this.isClosed) {
         resume(Effect.void)
         return

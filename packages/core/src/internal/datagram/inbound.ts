@@ -4,6 +4,7 @@ import type { Datagram } from "../../DatagramSocket.js"
 import type { InetAddress } from "../../NetAddress.js"
 import type { DatagramReceiveError } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
+import { suspend, withFiber } from "../effect/suspend.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { Deadline } from "../time/deadlines.js"
 import { yieldsSoon } from "../yielding.js"
@@ -114,14 +115,12 @@ export class DatagramInbound {
   // ---- reading
 
   read<A>(pick: (datagram: Datagram) => A): Effect.Effect<A, DatagramReceiveError> {
-    const effect: Effect.Effect<A, DatagramReceiveError> = Effect.withFiberRuntime((fiber) =>
+    const effect: Effect.Effect<A, DatagramReceiveError> = withFiber((fiber) =>
       yieldsSoon(fiber)
         ? Effect.flatMap(Effect.yieldNow(), () => effect)
         : this.attempt(fiber, pick, again)
     )
-    const again: Effect.Effect<A, DatagramReceiveError> = Effect.withFiberRuntime((fiber) =>
-      this.attempt(fiber, pick, again)
-    )
+    const again: Effect.Effect<A, DatagramReceiveError> = withFiber((fiber) => this.attempt(fiber, pick, again))
     return effect
   }
 
@@ -136,7 +135,7 @@ export class DatagramInbound {
     if (datagram !== undefined) return Effect.succeed(pick(datagram))
     const failure = this.takeFailure()
     if (failure !== undefined) return SocketFailure.datagram(socket, "receive", failure, socket.shownPeer)
-    return Effect.async<A, DatagramReceiveError>((resume) => this.wait(fiber, resume, again))
+    return suspend<A, DatagramReceiveError>((resume) => this.wait(fiber, resume, again))
   }
 
   private take(): Datagram | undefined {

@@ -3,6 +3,7 @@ import type { InetAddress } from "../../NetAddress.js"
 import * as NetAddress from "../../NetAddress.js"
 import type { DatagramSendError } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
+import { suspend } from "../effect/suspend.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { Deadline } from "../time/deadlines.js"
 import { invalid } from "../time/optionValues.js"
@@ -67,7 +68,7 @@ export class DatagramOutbound {
       const size = typeof data === "string" ? socket.netState.platform.byteLength(data) : data.length
       const refusal = this.refuse(size, to)
       if (refusal !== undefined) return refusal
-      if (!this.trusts(to)) return Effect.async<void, DatagramSendError>((resume) => this.start(data, size, to, resume))
+      if (!this.trusts(to)) return suspend<void, DatagramSendError>((resume) => this.start(data, size, to, resume))
       this.underWay += 1
       socket.transport.send(data, to, (failure) => {
         this.underWay -= 1

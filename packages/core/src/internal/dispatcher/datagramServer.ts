@@ -8,6 +8,7 @@ import type { DatagramServer } from "../../Server.js"
 import type { ServerStatus } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
+import { withFiber } from "../effect/suspend.js"
 import { isEndByClosing } from "../socket/streamSocket.js"
 import { type DispatcherThread, threadOf } from "../thread/thread.js"
 import type { Dispatcher } from "./dispatcher.js"
@@ -107,7 +108,7 @@ export class DispatcherDatagramServer implements DatagramServer {
 
   /** Closes the socket, whose handler then ends by itself or is interrupted; a socket that is kept loses its handler. */
   remove(keepOpen: boolean, interrupt = false): Effect.Effect<void> {
-    return Effect.withFiberRuntime((fiber) => {
+    return withFiber((fiber) => {
       if (this.socket.server === this) this.socket.server = undefined
       // It may have been kept open and added anew: then it is another server's.
       if (this.socket.server !== undefined) return Effect.void

@@ -12,6 +12,7 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Scope from "effect/Scope"
 import type { ServerStatus, TraceEvent } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
+import { suspend, withFiber } from "../effect/suspend.js"
 import { Observers } from "../observers.js"
 import { isNormalEnd, type StreamSocket } from "../socket/streamSocket.js"
 import { annotating } from "../thread/annotations.js"
@@ -339,12 +340,12 @@ export class Dispatcher {
 
   /** Waits until nothing is left to do. A thread, or an error handler, may wait so too: it does not wait for itself. */
   get finish(): Effect.Effect<void> {
-    return Effect.withFiberRuntime((fiber) => {
+    return withFiber((fiber) => {
       const current = threadOf(fiber)
       const thread = current !== undefined && this.threads.has(current) ? current : undefined
       const isReport = current !== undefined && this.reports.has(current)
       const isInner = thread !== undefined || isReport
-      return Effect.async<void>((resume) => {
+      return suspend<void>((resume) => {
         let isWaiting = true
         const waitEnds = (): void => {
           if (!isWaiting) return
@@ -404,7 +405,7 @@ export class Dispatcher {
    * all of them are gone, but for the thread that asks, and its connection.
    */
   get cancelAll(): Effect.Effect<void> {
-    return Effect.withFiberRuntime((fiber) => {
+    return withFiber((fiber) => {
       // Two threads that end, and cancel all in their finalizers, would wait for each other.
       if (this.cancellations > 0 && threadOf(fiber)?.dispatcher === this) return Effect.void
       return Effect.acquireUseRelease(
@@ -423,7 +424,7 @@ export class Dispatcher {
   }
 
   private get cancelling(): Effect.Effect<void> {
-    return Effect.withFiberRuntime((fiber) => {
+    return withFiber((fiber) => {
       const mine = threadOf(fiber)
       // Servers first, all at once, so that none accepts meanwhile.
       const servers = Effect.suspend(() =>
@@ -460,7 +461,7 @@ export class Dispatcher {
   /** What fails while all is cancelled is reported as well: each error handler has the step that begins with it. */
   private cutReports(reports: ReadonlyArray<AnyFiber>): Effect.Effect<void> {
     if (reports.length === 0) return Effect.void
-    const begun = Effect.async<void>((resume) => this.scheduler.scheduleTask(() => resume(Effect.void), 0))
+    const begun = suspend<void>((resume) => this.scheduler.scheduleTask(() => resume(Effect.void), 0))
     return Effect.zipRight(begun, Effect.forEach(reports, (report) => Fiber.interrupt(report), { discard: true }))
   }
 

@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { suspend, withFiber } from "../effect/suspend.js"
 import { Sleeper, threadOf } from "../thread/thread.js"
 import { Deadline, forClock } from "../time/deadlines.js"
 import { millisOf, millisOrDie, wrongDuration } from "../time/optionValues.js"
@@ -19,9 +20,7 @@ export const run = <A, E, R>(
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<Exclude<R, Scope.Scope>>()
         const failed = yield* Deferred.make<never, E>()
-        const isInner = yield* Effect.withFiberRuntime<boolean>((fiber) =>
-          Effect.succeed(threadOf(fiber)?.dispatcher === dispatcher)
-        )
+        const isInner = yield* withFiber<boolean>((fiber) => Effect.succeed(threadOf(fiber)?.dispatcher === dispatcher))
         if (dispatcher.running === 0) dispatcher.isExiting = false
         dispatcher.running += 1
         const thread = dispatcher.spawn(runtime, Effect.provideService(program, Scope.Scope, scope), {
@@ -59,7 +58,7 @@ export const step = (
   dispatcher: Dispatcher,
   timeout: Duration.DurationInput = Duration.infinity
 ): Effect.Effect<boolean> =>
-  Effect.withFiberRuntime((fiber) => {
+  withFiber((fiber) => {
     const { scheduler } = dispatcher
     const millis = millisOf(timeout)
     if (millis === undefined) return Effect.die(wrongDuration("timeout", timeout))
@@ -67,7 +66,7 @@ export const step = (
     const own = scheduler.isStepping ? scheduler.steps + 1 : 0
     if (millis === 0 && (own === 0 ? scheduler.isIdle : !scheduler.hasReady)) return Effect.succeed(false)
     const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
-    return Effect.async<boolean>((resume) => {
+    return suspend<boolean>((resume) => {
       let cancel = (): void => {}
       const deadline = new StepDeadline(() => {
         cancel()
@@ -99,9 +98,9 @@ export const exit = (dispatcher: Dispatcher): Effect.Effect<void> =>
 
 /** Like `pauseForever`, until the exit; a `wakeup` meanwhile changes nothing. */
 export const waitForExit = (dispatcher: Dispatcher): Effect.Effect<void> =>
-  Effect.withFiberRuntime((fiber) => {
+  withFiber((fiber) => {
     const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
-    const exitOrWakeup = Effect.async<void>((resume) => {
+    const exitOrWakeup = suspend<void>((resume) => {
       let cancel = (): void => {}
       const sleeper = new Sleeper(deadlines, fiber, () => {
         cancel()

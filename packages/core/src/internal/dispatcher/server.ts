@@ -14,6 +14,7 @@ import { AcceptError } from "../../SocketError.js"
 import type { ServerStatus } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
 import * as Attributes from "../attributes.js"
+import { withFiber } from "../effect/suspend.js"
 import type { NetListener } from "../net/listener.js"
 import { isNormalEnd, type Settings, type StreamSocket } from "../socket/streamSocket.js"
 import { type DispatcherThread, threadOf } from "../thread/thread.js"
@@ -223,7 +224,7 @@ export class DispatcherServer implements Server {
 
   /** Interrupts its handlers and closes their connections, and waits for both; a handler that asks goes on by itself. */
   private get interruptAll(): Effect.Effect<void> {
-    return Effect.withFiberRuntime((fiber) => {
+    return withFiber((fiber) => {
       const mine = threadOf(fiber)
       const isOurs = (socket: StreamSocket | undefined): boolean => socket?.owner === this && socket !== mine?.socket
       const handlers = Array.from(this.dispatcher.threads).filter(({ socket }) => isOurs(socket))

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { NetAddress } from "../../NetAddress.js"
 import type { Failure } from "../../Transport.js"
+import { suspend } from "../effect/suspend.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
 import { Deadline, type Deadlines } from "../time/deadlines.js"
 import type { Candidates } from "./candidates.js"
@@ -36,7 +37,7 @@ export const race = (
   until: number,
   open: (address: NetAddress) => StreamSocket
 ): Effect.Effect<StreamSocket, Failure> =>
-  Effect.async<StreamSocket, Failure>((resume) => {
+  suspend<StreamSocket, Failure>((resume) => {
     let running = 0
     let startedAt = -Infinity
     // Decided or given up: no attempt may start any more, nobody would cut it.

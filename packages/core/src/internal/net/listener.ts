@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Inspectable from "effect/Inspectable"
-import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Scope from "effect/Scope"
 import type { Listener, ListenerStats } from "../../Listener.js"
 import * as NetAddressModule from "../../NetAddress.js"
@@ -11,6 +10,8 @@ import type { Socket } from "../../Socket.js"
 import { AcceptError, ListenerClosed } from "../../SocketError.js"
 import type { TlsError } from "../../TlsError.js"
 import type { Failure, ListenEvents, ListenTransport, Transport } from "../../Transport.js"
+import { isInterruptible } from "../effect/fibers.js"
+import { suspend, withFiber } from "../effect/suspend.js"
 import type { NetState } from "../netState.js"
 import { type Settings, StreamSocket } from "../socket/streamSocket.js"
 import { ListenerHandshakes, type ListenerTls } from "../tls/listenerHandshakes.js"
@@ -142,7 +143,7 @@ export class NetListener implements Listener, ListenEvents {
 
   /** Waits until the platform listens; gives the reason when it cannot. */
   get bound(): Effect.Effect<void, Failure> {
-    return Effect.async<void, Failure>((resume) => {
+    return suspend<void, Failure>((resume) => {
       const settle = (): void => {
         resume(this.isListening || this.failure === undefined ? Effect.void : Effect.fail(this.failure))
       }
@@ -184,7 +185,7 @@ export class NetListener implements Listener, ListenEvents {
 
   /** Waits until there is something to take, or the listener is closed. */
   private ready(fiber: Fiber.RuntimeFiber<any, any>): Effect.Effect<void> {
-    return Effect.async<void>((resume) => {
+    return suspend<void>((resume) => {
       if (this.pending.length > 0 || this.failures > 0 || this.unreported > 0 || this.isClosing) {
         resume(Effect.void)
         return
@@ -200,12 +201,12 @@ export class NetListener implements Listener, ListenEvents {
 
   get accept(): Effect.Effect<Socket, AcceptError | ListenerClosed, Scope.Scope> {
     return Effect.flatMap(Effect.scope, (scope) =>
-      Effect.withFiberRuntime((_, { runtimeFlags }) => {
-        const isInterruptible = RuntimeFlags.interruptible(runtimeFlags)
+      withFiber((fiber) => {
+        const mayBeInterrupted = isInterruptible(fiber)
         return Effect.uninterruptibleMask((restore) => {
-          const next: Effect.Effect<Socket, AcceptError | ListenerClosed> = Effect.withFiberRuntime((fiber) => {
+          const next: Effect.Effect<Socket, AcceptError | ListenerClosed> = withFiber((fiber) => {
             // A fiber that leaves this region interrupted gives up the connection: the caller never sees it.
-            if (yieldsSoon(fiber) || (isInterruptible && isInterrupted(fiber))) {
+            if (yieldsSoon(fiber) || (mayBeInterrupted && isInterrupted(fiber))) {
               return Effect.zipRight(restore(Effect.yieldNow()), next)
             }
             if (this.isClosing) return Effect.fail(new ListenerClosed({ address: this.shownAddress }))
@@ -229,7 +230,7 @@ export class NetListener implements Listener, ListenEvents {
 
   /** Stops listening and waits until the descriptor is released. Connections that wait are refused. */
   get shut(): Effect.Effect<void> {
-    return Effect.uninterruptible(Effect.async<void>((resume) => {
+    return Effect.uninterruptible(suspend<void>((resume) => {
       if (this.isClosed) {
         resume(Effect.void)
         return

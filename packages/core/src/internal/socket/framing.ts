@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { LineOptions } from "../../Socket.js"
 import { isEndOfConversation, LineTooLong, MessageTooLong, type ReceiveError } from "../../SocketError.js"
+import { withFiber } from "../effect/suspend.js"
 import { aCount, invalid, isCount } from "../time/optionValues.js"
 import type { Inbound } from "./inbound.js"
 import * as SocketFailure from "./socketFailure.js"
@@ -86,7 +87,7 @@ export const forEachLine = <E, R>(
     return line === false ? undefined : line
   }
   type Loop = Effect.Effect<never, E | ReceiveError | LineTooLong, R>
-  const lines: Loop = Effect.withFiberRuntime((fiber) => {
+  const lines: Loop = withFiber((fiber) => {
     const again = (): Loop => loop
     const arrived = (first: string): Loop => {
       let line: string | undefined = first

@@ -5,6 +5,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberStatus from "effect/FiberStatus"
 import type { ReceiveError } from "../../SocketError.js"
+import { suspend, withFiber } from "../effect/suspend.js"
 import { Deadline } from "../time/deadlines.js"
 import { thenSync, yieldsSoon } from "../yielding.js"
 import { Turns } from "./readerQueue.js"
@@ -100,7 +101,7 @@ export class Inbound {
 
   /** `wanted` is how many bytes must fit, should that be more than the high-water mark. */
   read<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
-    return Effect.withFiberRuntime((fiber) => {
+    return withFiber((fiber) => {
       if (this.turns !== undefined) return this.takeTurn(this.turns, this.fresh(take, wanted))
       const { reader } = this
       if (reader !== undefined && reader !== fiber && reader.unsafePoll() === null) {
@@ -115,11 +116,11 @@ export class Inbound {
 
   private fresh<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
     const read = this.retry(take, wanted)
-    return Effect.withFiberRuntime((fiber) => yieldsSoon(fiber) ? Effect.zipRight(Effect.yieldNow(), read) : read)
+    return withFiber((fiber) => yieldsSoon(fiber) ? Effect.zipRight(Effect.yieldNow(), read) : read)
   }
 
   private retry<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
-    return Effect.withFiberRuntime((fiber) => this.attempt(fiber, take, wanted))
+    return withFiber((fiber) => this.attempt(fiber, take, wanted))
   }
 
   private attempt<A, E>(
@@ -145,7 +146,7 @@ export class Inbound {
     this.reader = fiber
     const timeout = socket.timeouts.receive
     if (timeout !== Infinity) this.arm(timeout)
-    return Effect.async<A, E | ReceiveError>((resume) => {
+    return suspend<A, E | ReceiveError>((resume) => {
       this.again = this.retry(take, wanted)
       this.wake = resume
     })

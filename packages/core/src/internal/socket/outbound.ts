@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Operation, SendError } from "../../SocketError.js"
+import { suspend, withFiber } from "../effect/suspend.js"
 import { Deadline } from "../time/deadlines.js"
 import * as SocketFailure from "./socketFailure.js"
 import type { StreamSocket } from "./streamSocket.js"
@@ -178,14 +179,14 @@ export class Outbound {
     then: () => Effect.Effect<void, SendError> = () => Effect.void
   ): Effect.Effect<void, SendError> {
     const { socket } = this
-    const check: Effect.Effect<void, SendError> = Effect.withFiberRuntime((fiber) => {
+    const check: Effect.Effect<void, SendError> = withFiber((fiber) => {
       const sent = this.sentOf(from, to)
       if (socket.failure !== undefined) {
         return SocketFailure.broken(socket, operation, socket.failure, SocketFailure.noBytes, sent)
       }
       if (isDone()) return then()
       if (socket.isClosing) return SocketFailure.closed(socket, operation, "here", SocketFailure.noBytes, sent)
-      return Effect.async<void, SendError>((resume) => {
+      return suspend<void, SendError>((resume) => {
         const since = socket.deadlines.now()
         const waiter: Waiter = { fiber, since, wake: resume, effect: check, operation, from, to }
         this.waiters.push(waiter)

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { suspend } from "../effect/suspend.js"
 import { thenSync } from "../yielding.js"
 
 interface Turn {
@@ -26,7 +27,7 @@ export class Turns {
   }
 
   private comes(turn: Turn): Effect.Effect<void> {
-    return Effect.async<void>((resume) => {
+    return suspend<void>((resume) => {
       if (this.line[0] === turn) resume(Effect.void)
       else turn.wake = () => resume(Effect.void)
     })

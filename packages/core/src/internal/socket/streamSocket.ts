@@ -24,6 +24,7 @@ import {
 import type { SocketOptions, Timeouts } from "../../SocketOptions.js"
 import type { TlsConnection } from "../../TlsConnection.js"
 import type { Events, Failure, Transport } from "../../Transport.js"
+import { suspend } from "../effect/suspend.js"
 import type { NetState } from "../netState.js"
 import { type Listener, observe, Observers } from "../observers.js"
 import { Deadline, type Deadlines } from "../time/deadlines.js"
@@ -359,7 +360,7 @@ export class StreamSocket implements Socket, Events {
   }
 
   get awaitClosed(): Effect.Effect<void> {
-    return Effect.async<void>((resume) => this.onClose(() => resume(Effect.void)))
+    return suspend<void>((resume) => this.onClose(() => resume(Effect.void)))
   }
 
   get close(): Effect.Effect<void, SocketClosed> {

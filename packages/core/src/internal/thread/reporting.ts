@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { withFiber } from "../effect/suspend.js"
 import { CurrentThread } from "./thread.js"
 
 /**
@@ -14,7 +15,7 @@ export const reported = <A, E, R>(part: Effect.Effect<A, E, R>): Effect.Effect<v
     Cause.isInterruptedOnly(cause) ? Effect.void : report(cause))
 
 const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
-  Effect.withFiberRuntime((fiber) => {
+  withFiber((fiber) => {
     const thread = Context.get(fiber.currentContext as Context.Context<CurrentThread>, CurrentThread)
     if (thread === undefined) return Effect.logError("failed", cause)
     const handler = thread.onError ?? thread.dispatcher.errorHandler

@@ -6,6 +6,7 @@ import * as FiberId from "effect/FiberId"
 import * as Scope from "effect/Scope"
 import type { ErrorHandler, Thread } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
+import { suspend, withFiber } from "../effect/suspend.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
 import { Deadline, type Deadlines } from "../time/deadlines.js"
 import type { ThreadScope } from "./scope.js"
@@ -153,7 +154,7 @@ export class DispatcherThread implements Thread<any, any> {
   // ---- the end
 
   get await(): Effect.Effect<Exit.Exit<any, any>> {
-    return Effect.withFiberRuntime((fiber) =>
+    return withFiber((fiber) =>
       this.exit === undefined && (fiber === this.fiber || fiber === this.closingFiber)
         ? Effect.dieMessage(`${this.name} waits for its own end, which cannot come`)
         : this.awaitEnd
@@ -161,7 +162,7 @@ export class DispatcherThread implements Thread<any, any> {
   }
 
   private get awaitEnd(): Effect.Effect<Exit.Exit<any, any>> {
-    return Effect.async((resume) => {
+    return suspend((resume) => {
       if (this.exit !== undefined) {
         resume(Effect.succeed(this.exit))
         return
@@ -187,7 +188,7 @@ export class DispatcherThread implements Thread<any, any> {
 
   /** A fiber of the thread itself, a finalizer for example, does not wait for the end, which cannot come before its own. */
   get interrupt(): Effect.Effect<void> {
-    return Effect.withFiberRuntime((fiber) => {
+    return withFiber((fiber) => {
       this.cut()
       return threadOf(fiber) === this ? Effect.void : Effect.asVoid(this.awaitEnd)
     })

@@ -5,6 +5,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as RuntimeFlagsPatch from "effect/RuntimeFlagsPatch"
+import { suspend } from "../effect/suspend.js"
 import { Deadline, type Deadlines, forClock } from "../time/deadlines.js"
 import { type DispatcherThread, type QueueWait, threadOf } from "./thread.js"
 
@@ -257,7 +258,7 @@ export class WaitQueue {
       // A thread tells of its end; another fiber must be asked to, or the deadline would keep an idle program going.
       fiber.addObserver(waiter.observer = (): void => this.left(waiter))
     }
-    return Effect.async((resume) => {
+    return suspend((resume) => {
       // It may have been made to yield on the way here, and be granted already.
       if (waiter.outcome === undefined) waiter.resume = resume
       else resume(waiter.outcome)

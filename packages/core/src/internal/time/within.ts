@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { suspend } from "../effect/suspend.js"
 import { Deadline, type Deadlines } from "./deadlines.js"
 
 class Due extends Deadline {
@@ -21,7 +22,7 @@ export const within = <A, E, R, E2>(
 ): Effect.Effect<A, E | E2, R> =>
   millis === Infinity ? effect : Effect.raceFirst(
     effect,
-    Effect.async<never, E2>((resume) => {
+    suspend<never, E2>((resume) => {
       const due = new Due(() => resume(Effect.failSync(onTimeout)))
       deadlines.schedule(due, deadlines.now() + millis)
       return Effect.sync(() => deadlines.cancel(due))

@@ -5,6 +5,7 @@ import { type SendError } from "../../SocketError.js"
 import type { ClientContext, ServerContext, UpgradeOptions } from "../../TlsContext.js"
 import type { TlsError } from "../../TlsError.js"
 import type { TlsPlatform, UpgradeRequest } from "../../TlsTransport.js"
+import { suspend } from "../effect/suspend.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { StreamSocket } from "../socket/streamSocket.js"
 import * as TimeoutOptions from "../time/timeouts.js"
@@ -50,7 +51,7 @@ export const secure = (
     if (outbound.pending > 0) {
       return Effect.zipRight(outbound.flushAll(), secure(socket, tls, request, timeout, subject))
     }
-    return Effect.async<void, TlsError | SendError>((resume) => {
+    return suspend<void, TlsError | SendError>((resume) => {
       const early = buffer.size === 0 ? undefined : buffer.take(buffer.size)
       const handshake = new Handshake(
         tls,

@@ -4,6 +4,7 @@ import type { HostAddress } from "@copas/core/NetPlatform"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { suspend } from "../effect/fibers.js"
 
 const path = process.platform === "win32"
   ? Path.join(process.env["SystemRoot"] ?? "C:\\Windows", "System32", "drivers", "etc", "hosts")
@@ -24,6 +25,6 @@ export const parse = (text: string, name: string, family: Family | undefined): R
 
 /** The addresses that the system's file gives to `name`; a file that cannot be read has none. */
 export const lookup = (name: string, family: Family | undefined): Effect.Effect<ReadonlyArray<HostAddress>> =>
-  Effect.async((resume) => {
+  suspend((resume) => {
     Fs.readFile(path, "utf8", (error, text) => resume(Effect.succeed(error === null ? parse(text, name, family) : [])))
   })

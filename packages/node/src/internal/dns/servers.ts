@@ -2,6 +2,7 @@
 import { DnsError, type DnsReason } from "@copas/core/DnsError"
 import * as Effect from "effect/Effect"
 import * as NodeDns from "node:dns"
+import { suspend } from "../effect/fibers.js"
 import { toDnsReason } from "../net/errno.js"
 
 export interface Patience {
@@ -30,7 +31,7 @@ const askOnce = <A>(
   query: string,
   question: Question<A>
 ): Effect.Effect<A, DnsError> =>
-  Effect.async((resume) => {
+  suspend((resume) => {
     const resolver = new NodeDns.promises.Resolver({ timeout: Math.ceil(timeout), tries: 1 })
     if (server !== undefined) resolver.setServers([server])
     question(resolver).then(

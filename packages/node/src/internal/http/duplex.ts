@@ -4,8 +4,8 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Runtime from "effect/Runtime"
 import { Duplex } from "node:stream"
+import { type AnyFiber, type Env, onExit, start } from "../effect/fibers.js"
 import type { Stillness } from "./stillness.js"
 
 type Done = (error?: Error | null) => void
@@ -22,15 +22,15 @@ const toError = (cause: Cause.Cause<unknown>): Error => {
  */
 export class SocketDuplex extends Duplex {
   private readonly socket: Socket
-  private readonly runtime: Runtime.Runtime<never>
+  private readonly runtime: Env
   private readonly release: (exit: Exit.Exit<void, unknown>) => Effect.Effect<void>
   private readonly stillness: Stillness
-  private reading: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
+  private reading: AnyFiber | undefined = undefined
 
   /** `release` closes the socket; it is run once, when the stream is over. */
   constructor(
     socket: Socket,
-    runtime: Runtime.Runtime<never>,
+    runtime: Env,
     stillness: Stillness,
     release: (exit: Exit.Exit<void, unknown>) => Effect.Effect<void>
   ) {
@@ -71,9 +71,9 @@ export class SocketDuplex extends Duplex {
   override _read(): void {
     if (this.reading !== undefined) return
     this.stillness.readBegins()
-    const fiber = Runtime.runFork(this.runtime)(this.socket.receive())
+    const fiber = start(this.runtime, this.socket.receive())
     this.reading = fiber
-    fiber.addObserver((exit) => {
+    onExit(fiber, (exit) => {
       this.reading = undefined
       this.stillness.readEnds()
       if (this.destroyed) return
@@ -101,7 +101,7 @@ export class SocketDuplex extends Duplex {
 
   private settle(effect: Effect.Effect<void, unknown>, done: Done): void {
     this.stillness.writeBegins()
-    Runtime.runFork(this.runtime)(effect).addObserver((exit) => {
+    onExit(start(this.runtime, effect), (exit) => {
       this.stillness.writeEnds()
       done(Exit.isSuccess(exit) ? null : toError(exit.cause))
     })
@@ -112,6 +112,6 @@ export class SocketDuplex extends Duplex {
     const interrupted = reading === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(reading))
     const isWhole = error === null && this.readableEnded && this.writableFinished
     const released = this.release(isWhole ? Exit.void : Exit.fail(error))
-    Runtime.runFork(this.runtime)(Effect.zipRight(interrupted, released)).addObserver(() => done(error))
+    onExit(start(this.runtime, Effect.zipRight(interrupted, released)), () => done(error))
   }
 }

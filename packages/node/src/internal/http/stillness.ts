@@ -3,6 +3,7 @@ import type { Socket } from "@copas/core/Socket"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { monotonicMillisOf } from "../effect/fibers.js"
 
 const millisOf = (timeout: Duration.DurationInput | undefined): number =>
   timeout === undefined ? Infinity : Duration.toMillis(timeout)
@@ -46,9 +47,8 @@ export class Stillness {
     })
   }
 
-  // Of the machine's clock the nanoseconds are monotonic, the milliseconds follow the time of day.
   private now(): number {
-    return Number(this.clock.unsafeCurrentTimeNanos()) / 1e6
+    return monotonicMillisOf(this.clock)
   }
 
   private get disarmed(): Effect.Effect<void> {

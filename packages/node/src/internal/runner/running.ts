@@ -12,6 +12,7 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as NodeCopas from "../../NodeCopas.js"
+import { type AnyFiber, complete, hasEnded, withFiber } from "../effect/fibers.js"
 
 /** How the runner ended, as its exit code. */
 export const exitCodes = {
@@ -43,7 +44,7 @@ const firstSignal: Effect.Effect<Deferred.Deferred<Signal>, never, Scope.Scope> 
     if (signal === "SIGHUP" && process.listenerCount("SIGHUP") > 1) return
     if (isSignalled) process.exit(exitCodes[`cutBy${signal}`])
     isSignalled = true
-    Deferred.unsafeDone(signalled, Exit.succeed(signal))
+    complete(signalled, Exit.succeed(signal))
   }
   yield* Effect.acquireRelease(
     Effect.sync(() => process.on("SIGINT", on).on("SIGTERM", on).on("SIGHUP", on)),
@@ -66,9 +67,9 @@ const awaitsExit: Effect.Effect<boolean, never, Copas.Copas> = Effect.map(
  * the services of its layer until then. A main thread that reads or writes has something to end, and keeps the rest of
  * the drain time.
  */
-const endMain = (main: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void, never, Copas.Copas> =>
+const endMain = (main: AnyFiber): Effect.Effect<void, never, Copas.Copas> =>
   Effect.gen(function*() {
-    while (main.unsafePoll() === null) {
+    while (!hasEnded(main)) {
       const { sockets, threads } = yield* Copas.status
       const isLast = threads.every(({ name, state }) =>
         name === mainName ? state === "waiting" || state === "sleeping" : state === "inactive"
@@ -99,10 +100,10 @@ const supervise = (
   signalled: Deferred.Deferred<Signal>
 ): Effect.Effect<number, unknown> =>
   Effect.gen(function*() {
-    const started = yield* Deferred.make<Fiber.RuntimeFiber<unknown, unknown>>()
-    const ran = yield* Effect.forkScoped(Copas.run(Effect.withFiberRuntime<unknown, unknown, Services | Scope.Scope>(
+    const started = yield* Deferred.make<AnyFiber>()
+    const ran = yield* Effect.forkScoped(Copas.run(withFiber<unknown, unknown, Services | Scope.Scope>(
       (fiber) => {
-        Deferred.unsafeDone(started, Exit.succeed(fiber))
+        complete(started, Exit.succeed(fiber))
         return script.main
       }
     )))

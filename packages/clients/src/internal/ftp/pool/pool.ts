@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Pool, PoolOptions } from "../../../FtpPool.js"
 import type { ConnectFailure, Session } from "../../../FtpSession.js"
+import { makeSemaphore, now } from "../../effect/fibers.js"
 import * as Login from "../session/login.js"
 import type { InternalSession } from "../session/session.js"
 import * as Settings from "../session/settings.js"
@@ -23,8 +24,6 @@ interface Held {
   usedAt: number
 }
 
-const now = Effect.clockWith((clock) => Effect.sync(() => clock.unsafeCurrentTimeMillis()))
-
 class Sessions {
   private readonly settings: Settings.Settings
   private readonly net: Net.Service
@@ -38,7 +37,7 @@ class Sessions {
     this.settings = settings
     this.net = net
     this.scope = scope
-    this.permits = Effect.unsafeMakeSemaphore(size)
+    this.permits = makeSemaphore(size)
     this.checkAfter = checkAfter
   }
 

@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import * as FtpError from "../../../FtpError.js"
 import type { Progress, TreeEvent, TreeFailure, TreeOptions } from "../../../FtpPool.js"
 import type { Path, Timestamp } from "../../../FtpSession.js"
+import { millisOf, suspend } from "../../effect/fibers.js"
 import * as Bytes from "../../text/bytes.js"
 import type { Settings } from "../session/settings.js"
 
@@ -94,7 +95,7 @@ export class Tree<R> {
   tell(event: Told): Effect.Effect<void> {
     return Effect.clockWith((clock) =>
       Effect.asVoid(
-        this.mailbox.offer({ ...event, progress: this.progress(clock.unsafeCurrentTimeMillis()) } as TreeEvent)
+        this.mailbox.offer({ ...event, progress: this.progress(millisOf(clock)) } as TreeEvent)
       )
     )
   }
@@ -142,7 +143,7 @@ export class Tree<R> {
       if (task !== undefined) return Effect.zipRight(this.perform(task), this.worker)
       if (this.active === 0) return Effect.void
       return Effect.zipRight(
-        Effect.async<void>((resume) => {
+        suspend<void>((resume) => {
           const wake = (): void => resume(Effect.void)
           this.waiters.push(wake)
           return Effect.sync(() => {

@@ -9,6 +9,7 @@ import type { ReceiveError, SendError } from "@copas/core/SocketError"
 import { SocketTimeout } from "@copas/core/SocketError"
 import * as Effect from "effect/Effect"
 import * as FtpError from "../../../FtpError.js"
+import { millisOf, now } from "../../effect/fibers.js"
 import { orFail } from "../../options.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Command from "../command.js"
@@ -42,8 +43,6 @@ const transferCodes = new Set([225, 226, 426])
 const mostPreliminaries = 16
 /** The most replies that may wait behind each other. More come only from a peer that talks to itself. */
 const mostArrived = 1000
-
-const now = Effect.clockWith((clock) => Effect.sync(() => clock.unsafeCurrentTimeMillis()))
 
 export class Control {
   readonly socket: Socket
@@ -197,7 +196,7 @@ export class Control {
    */
   until<A>(done: () => A | undefined, due?: () => number): Effect.Effect<A, ControlError> {
     return Effect.clockWith((clock) => {
-      const otherwise = clock.unsafeCurrentTimeMillis() + this.settings.controlMillis
+      const otherwise = millisOf(clock) + this.settings.controlMillis
       const loop: Effect.Effect<A, ControlError> = Effect.suspend(() => {
         const value = done()
         if (value !== undefined) return Effect.succeed(value)
@@ -205,7 +204,7 @@ export class Control {
         const reply = this.arrived.shift()
         if (reply !== undefined) return Effect.zipRight(this.assign(reply), loop)
         if (this.parseError !== undefined) return this.loseWith(this.parseError)
-        if (clock.unsafeCurrentTimeMillis() > (due?.() ?? otherwise)) {
+        if (millisOf(clock) > (due?.() ?? otherwise)) {
           return this.loseWith(this.timedOut(this.settings.controlMillis))
         }
         return Effect.zipRight(this.read, loop)
@@ -326,7 +325,7 @@ export class Control {
               : loop(seen + 1)
           }
           if (this.parseError !== undefined) return this.loseWith(this.parseError)
-          if (clock.unsafeCurrentTimeMillis() > until) return this.loseWith(this.timedOut(this.settings.abortMillis))
+          if (millisOf(clock) > until) return this.loseWith(this.timedOut(this.settings.abortMillis))
           return Effect.zipRight(this.read, loop(seen))
         })
       return loop(0)

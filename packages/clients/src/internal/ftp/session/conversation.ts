@@ -3,11 +3,11 @@
  */
 import type * as Net from "@copas/core/Net"
 import * as Effect from "effect/Effect"
-import type * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
+import { type AnyFiber, makeSemaphore, withFiber } from "../../effect/fibers.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Answers from "../answers.js"
 import * as Command from "../command.js"
@@ -71,8 +71,8 @@ export class Conversation {
   readonly control: Control
   readonly settings: Settings
   readonly net: Net.Service
-  private readonly lock = Effect.unsafeMakeSemaphore(1)
-  private holder: FiberId.FiberId | undefined = undefined
+  private readonly lock = makeSemaphore(1)
+  private holder: AnyFiber | undefined = undefined
   features: Features.Features = Features.none
   greeting: Reply.Reply = { code: 0, lines: [], rawLines: [] }
   isSecure = false
@@ -118,22 +118,22 @@ export class Conversation {
 
   /** Runs `use` when it is its turn, in the order of the calls. */
   turn<A, E>(use: Effect.Effect<A, E>): Effect.Effect<A, E | Failure> {
-    return Effect.withFiberRuntime((fiber) => {
-      if (this.holder === fiber.id()) return this.busyHere
+    return withFiber<A, E | Failure>((fiber) => {
+      if (this.holder === fiber) return this.busyHere
       return this.lock.withPermits(1)(Effect.zipRight(this.control.settle, use))
     })
   }
 
   /** A turn that lasts as long as the scope. */
   get scopedTurn(): Effect.Effect<void, Failure, Scope.Scope> {
-    return Effect.withFiberRuntime((fiber) => {
-      if (this.holder === fiber.id()) return this.busyHere
+    return withFiber<void, Failure, Scope.Scope>((fiber) => {
+      if (this.holder === fiber) return this.busyHere
       return Effect.zipRight(
         Effect.uninterruptibleMask((restore) =>
           Effect.zipRight(
             restore(this.lock.take(1)),
             Effect.suspend(() => {
-              this.holder = fiber.id()
+              this.holder = fiber
               return Effect.flatMap(Effect.scope, (scope) =>
                 Scope.addFinalizer(
                   scope,

@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
+import { millisOf } from "../../effect/fibers.js"
 import * as Command from "../command.js"
 import * as Reply from "../reply.js"
 import * as Attributes from "./attributes.js"
@@ -171,7 +172,7 @@ export class Transfer {
   get final(): Effect.Effect<Reply.Reply, Failure> {
     const { control, settings } = this.conversation
     return Effect.clockWith((clock) => {
-      this.finalDue = clock.unsafeCurrentTimeMillis() + settings.controlMillis
+      this.finalDue = millisOf(clock) + settings.controlMillis
       const reply: Effect.Effect<Reply.Reply, ControlError> = this.monitor === undefined
         ? control.await(this.exchange)
         : Effect.orDie(control.socket.setTimeouts({ receive: settings.controlMillis })).pipe(
@@ -192,7 +193,7 @@ export class Transfer {
     const { control, settings } = this.conversation
     if (settings.keepAliveMillis === undefined || control.owed === 0) return Effect.void
     return Effect.clockWith((clock) => {
-      const due = clock.unsafeCurrentTimeMillis() + settings.abortMillis
+      const due = millisOf(clock) + settings.abortMillis
       return Effect.orDie(control.socket.setTimeouts({ receive: settings.abortMillis })).pipe(
         Effect.zipRight(control.until(() => control.owed === 0 ? true : undefined, () => due)),
         Effect.zipRight(Effect.orDie(control.socket.setTimeouts({ receive: settings.controlMillis }))),

@@ -1,0 +1,28 @@
+/** What this package asks of Effect's runtime, and another major version of Effect would change. */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+
+export type AnyFiber = Fiber.RuntimeFiber<any, any>
+
+/**
+ * Suspends the fiber until `resume` is called with the effect that it continues with. A wake never runs the woken fiber in
+ * the waker's call; a wake that comes too late does nothing. What `register` returns runs when the fiber is interrupted.
+ */
+export const suspend: <A, E = never>(
+  register: (resume: (effect: Effect.Effect<A, E>) => void) => void | Effect.Effect<void>
+) => Effect.Effect<A, E> = Effect.async
+
+/** Runs `use` with the fiber that runs this. */
+export const withFiber: <A, E = never, R = never>(
+  use: (fiber: AnyFiber) => Effect.Effect<A, E, R>
+) => Effect.Effect<A, E, R> = Effect.withFiberRuntime
+
+/** A semaphore made outside of an effect, for a field of a class. */
+export const makeSemaphore = (permits: number): Effect.Semaphore => Effect.unsafeMakeSemaphore(permits)
+
+/** What the clock shows, in milliseconds. */
+export const millisOf = (clock: Clock.Clock): number => clock.unsafeCurrentTimeMillis()
+
+/** What the fiber's clock shows, in milliseconds. */
+export const now: Effect.Effect<number> = Effect.clockWith((clock) => Effect.sync(() => millisOf(clock)))

@@ -1,0 +1,43 @@
+/** What the library asks of a fiber, and tells it, from outside. */
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
+import * as RuntimeFlags from "effect/RuntimeFlags"
+
+export type AnyFiber = Fiber.RuntimeFiber<any, any>
+
+/** How it ended; `undefined` while it has not. */
+export const exitOf = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Exit.Exit<A, E> | undefined =>
+  fiber.unsafePoll() ?? undefined
+
+export const hasEnded = (fiber: AnyFiber): boolean => fiber.unsafePoll() !== null
+
+/** Calls back when the fiber has ended; at once, if it has already. */
+export const onExit = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, listener: (exit: Exit.Exit<A, E>) => void): void =>
+  fiber.addObserver(listener)
+
+/** Takes `onExit` back. */
+export const offExit = (fiber: AnyFiber, listener: (exit: Exit.Exit<any, any>) => void): void =>
+  fiber.removeObserver(listener)
+
+/** Interrupts the fiber without waiting for its end. */
+export const cut = (fiber: AnyFiber): void => fiber.unsafeInterruptAsFork(FiberId.none)
+
+/** How a fiber ends that was interrupted by nobody in particular. */
+export const interrupted: Exit.Exit<never> = Exit.interrupt(FiberId.none)
+
+/** True if the fiber was interrupted, although it may run on for as long as it is in an uninterruptible region. */
+export const isInterrupted = (fiber: AnyFiber): boolean => fiber.getFiberRef(FiberRef.interruptedCause)._tag !== "Empty"
+
+/** True where an interruption of the fiber takes effect at once. Asked by the fiber itself. */
+export const isInterruptible = (fiber: AnyFiber): boolean =>
+  RuntimeFlags.interruptible(
+    (fiber as AnyFiber & { readonly currentRuntimeFlags: RuntimeFlags.RuntimeFlags }).currentRuntimeFlags
+  )
+
+/** After how many operations Effect makes the fiber yield. */
+export const opsBeforeYield = (fiber: AnyFiber): number => fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
+
+/** The number of the fiber: those that began later have a larger one. */
+export const numberOf = (fiber: AnyFiber): number => fiber.id().id

@@ -1,0 +1,46 @@
+/** What this package asks of Effect's runtime, and another major version of Effect would change. */
+import type * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+
+export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
+
+/**
+ * Suspends the fiber until `resume` is called with the effect that it continues with. A wake never runs the woken fiber in
+ * the waker's call; a wake that comes too late does nothing. What `register` returns runs when the fiber is interrupted.
+ */
+export const suspend: <A, E = never>(
+  register: (resume: (effect: Effect.Effect<A, E>) => void) => void | Effect.Effect<void>
+) => Effect.Effect<A, E> = Effect.async
+
+/** Runs `use` with the fiber that runs this. */
+export const withFiber: <A, E = never, R = never>(
+  use: (fiber: AnyFiber) => Effect.Effect<A, E, R>
+) => Effect.Effect<A, E, R> = Effect.withFiberRuntime
+
+export const hasEnded = (fiber: AnyFiber): boolean => fiber.unsafePoll() !== null
+
+/** Calls back when the fiber has ended; at once, if it has already. */
+export const onExit = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, listener: (exit: Exit.Exit<A, E>) => void): void =>
+  fiber.addObserver(listener)
+
+/** Completes a deferred from a callback. */
+export const complete = <A, E>(deferred: Deferred.Deferred<A, E>, exit: Exit.Exit<A, E>): void =>
+  Deferred.unsafeDone(deferred, exit)
+
+/** What a fiber is started in from a callback: the clock, the loggers and the settings of the fiber that took it. */
+export type Env = Runtime.Runtime<never>
+
+/** That of the fiber that runs this. */
+export const env: Effect.Effect<Env> = Effect.runtime<never>()
+
+/** Starts a fiber; it runs at once, in this call, until it first waits. The scope's end, if one is given, interrupts it. */
+export const start = <A, E>(env: Env, effect: Effect.Effect<A, E>, scope?: Scope.Scope): Fiber.RuntimeFiber<A, E> =>
+  Runtime.runFork(env, effect, scope === undefined ? undefined : { scope })
+
+/** Milliseconds by the clock's nanoseconds: of the machine's clock these are monotonic, while the others follow the date. */
+export const monotonicMillisOf = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos()) / 1e6
