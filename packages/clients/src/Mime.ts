@@ -5,6 +5,7 @@
  * An `Encoder` never fails, a `Decoder` may. Both are descriptions: one value serves any number of texts at once. A
  * stream gives the same bytes however its input is cut, and holds one chunk and a line at most.
  *
+ * @example
  * ```ts
  * import { Mime } from "@copas/clients"
  * import { Either } from "effect"
