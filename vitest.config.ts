@@ -1,3 +1,4 @@
+/** The settings of `npm test`. */
 import { availableParallelism } from "node:os"
 import { configDefaults, defineConfig } from "vitest/config"
 

@@ -1,3 +1,4 @@
+/** The settings of `npm run test:long`: every seed, step and cut, of which `npm test` tries a sample. */
 import { defineConfig, mergeConfig } from "vitest/config"
 import base from "./vitest.config.js"
 

@@ -1,3 +1,4 @@
+/** The settings of `npm run test:servers`. */
 import { configDefaults, defineConfig, mergeConfig } from "vitest/config"
 import base from "./vitest.config.js"
 

@@ -1,3 +1,4 @@
+// Removes everything that the build, the tests and the examples make.
 import { rmSync } from "node:fs"
 
 for (

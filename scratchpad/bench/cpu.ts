@@ -1,3 +1,4 @@
+/** CPU time, memory and descriptor limits of a process, as the system counts them. */
 import * as fs from "node:fs"
 
 /** `USER_HZ`: what /proc counts CPU time in, 100 on every Linux that Node runs on. */

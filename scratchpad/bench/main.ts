@@ -1,3 +1,5 @@
+// `npm run bench`: each workload against each peer, repeat by repeat, and a table for each workload on stdout. It
+// reports and asserts nothing about time; it exits with 1 only when something broke.
 import * as esbuild from "esbuild"
 import * as fs from "node:fs"
 import * as os from "node:os"
@@ -9,9 +11,6 @@ import { bundle } from "./peers/node-peer.js"
 import { pinned } from "./program.js"
 import { run } from "./run.js"
 import { render, type Row } from "./table.js"
-
-// `npm run bench`: each workload against each peer, repeat by repeat, and a table for each workload on stdout. It
-// reports and asserts nothing about time; it exits with 1 only when something broke.
 
 const directory = fileURLToPath(new URL("../../node_modules/.cache/copas-bench", import.meta.url))
 

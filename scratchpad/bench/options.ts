@@ -1,3 +1,4 @@
+/** The options of `npm run bench`. */
 import * as util from "node:util"
 import type { Peer, Workload } from "./model.js"
 import { peers } from "./peers/index.js"

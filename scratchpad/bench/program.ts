@@ -1,3 +1,4 @@
+/** Starts a program of the bench on its own core, and reads what it says. */
 import { spawn, spawnSync } from "node:child_process"
 import * as os from "node:os"
 import * as readline from "node:readline"

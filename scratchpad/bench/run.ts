@@ -1,3 +1,4 @@
+/** Runs a workload against a peer once. */
 import { setTimeout as sleep } from "node:timers/promises"
 import { descriptorLimit, readCpu, residentMemory, usedBetween } from "./cpu.js"
 import type { ClientWorkload, LoadContext, Outcome, Peer, ServerWorkload, ThreadWorkload, Workload } from "./model.js"

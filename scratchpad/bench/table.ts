@@ -1,3 +1,4 @@
+/** The tables that the bench prints. */
 import type { Goal, Outcome, Peer, Workload } from "./model.js"
 import { median } from "./statistics.js"
 

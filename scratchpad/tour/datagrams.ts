@@ -1,3 +1,4 @@
+/** The stop of the tour about datagrams. */
 import { Copas, Udp } from "@copas/core"
 import { Effect } from "effect"
 import type { Station } from "./station.js"

@@ -1,3 +1,4 @@
+/** The stop of the tour about FTP. */
 import { Ftp } from "@copas/clients"
 import { FtpServer } from "@copas/clients/testing"
 import { NodeContext } from "@effect/platform-node"

@@ -1,3 +1,4 @@
+/** The two servers of the tour. */
 import type { Listener, Server, Socket } from "@copas/core"
 import { Copas, Net } from "@copas/core"
 import { Effect } from "effect"

@@ -1,3 +1,4 @@
+/** What a stop of the tour is. */
 import type { Copas, Net } from "@copas/core"
 import type { Effect, Scope } from "effect"
 

@@ -1,3 +1,4 @@
+/** The stops of the tour about TCP: files, many clients, errors, time-outs. */
 import { Copas, Net, Socket } from "@copas/core"
 import { Effect, Ref, Stream } from "effect"
 import { createHash } from "node:crypto"

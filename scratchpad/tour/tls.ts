@@ -1,3 +1,4 @@
+/** The stop of the tour about TLS. */
 import type { Socket } from "@copas/core"
 import { Copas, Net, Tls } from "@copas/core"
 import { Effect, Option } from "effect"

@@ -1,3 +1,4 @@
+/** The stop of the tour about Unix-domain sockets. */
 import { Copas, Net } from "@copas/core"
 import { Effect } from "effect"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"

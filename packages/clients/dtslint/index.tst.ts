@@ -1,3 +1,4 @@
+/** Shows that the type tests of `@copas/clients` see Effect's own types. */
 import type { Effect } from "effect"
 import { describe, expect, it } from "tstyche"
 

@@ -1,3 +1,4 @@
+/** Shows that the type tests of `@copas/core` see Effect's own types. */
 import type { Effect } from "effect"
 import { describe, expect, it } from "tstyche"
 

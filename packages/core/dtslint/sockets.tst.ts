@@ -1,3 +1,4 @@
+/** Type tests of what stream and datagram sockets have in common. */
 import type { DatagramSocket, Listener, Socket } from "@copas/core"
 import type { Effect } from "effect"
 import { describe, expect, it } from "tstyche"

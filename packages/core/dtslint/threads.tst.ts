@@ -1,3 +1,4 @@
+/** Type tests of threads, locks, semaphores, queues, timers and futures. */
 import {
   Copas,
   Future,

@@ -1,3 +1,4 @@
+/** Interruption at every budget of operations, of everything that gives out items, permits or bytes. */
 import type { Socket } from "@copas/core"
 import { Copas, Lock, Net, Semaphore, Udp, WorkQueue } from "@copas/core"
 import { NetMemory, Sampling } from "@copas/core/testing"

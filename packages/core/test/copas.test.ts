@@ -1,3 +1,4 @@
+/** The dispatcher's contract on the in-memory network. */
 import { DispatcherContract } from "@copas/core/contract"
 import * as Copas from "@copas/core/Copas"
 import { NetMemory } from "@copas/core/testing"

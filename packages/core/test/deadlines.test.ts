@@ -1,3 +1,4 @@
+/** The heap of deadlines against a simple model. */
 import { Sampling } from "@copas/core/testing"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+/** Futures: results, waiting, cancelling. */
 import { Copas, Future, Thread } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

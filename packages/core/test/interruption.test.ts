@@ -1,3 +1,4 @@
+/** Random programs that interrupt, end, cancel and remove, on the in-memory network. */
 import { DispatcherContract } from "@copas/core/contract"
 import * as Copas from "@copas/core/Copas"
 import { NetMemory, Sampling } from "@copas/core/testing"

@@ -1,3 +1,4 @@
+/** Locks: order, re-entrance, time-outs, release, destruction. */
 import { Copas, Lock, Thread } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Which fibers a lock takes for its holder. */
 import { Copas, Lock, Thread } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

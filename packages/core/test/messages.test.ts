@@ -1,3 +1,4 @@
+/** The message of every error. */
 import { Future, Lock, Semaphore, SocketError, WorkQueue } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 

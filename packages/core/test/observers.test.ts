@@ -1,3 +1,4 @@
+/** Sets of listeners, and listeners that throw, add and remove each other. */
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { observe, Observers } from "../src/internal/observers.js"

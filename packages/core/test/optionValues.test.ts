@@ -1,3 +1,4 @@
+/** Every option that is a duration or a count, with values that are neither. */
 import { Copas, Lock, Metrics, Net, Semaphore, Socket, Thread, Timer, Tls, Udp, WorkQueue } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** The rule by which a certificate is for a host, and the older rule beside it. */
 import { PeerIdentity } from "@copas/core"
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"

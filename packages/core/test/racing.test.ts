@@ -1,3 +1,4 @@
+/** The race of the addresses of a name (RFC 8305, section 5). */
 import * as NetAddress from "@copas/core/NetAddress"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+/** Addresses that join the race while names are still being looked up (RFC 8305, section 3). */
 import * as NetAddress from "@copas/core/NetAddress"
 import type { Failure } from "@copas/core/Transport"
 import { expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** A platform whose attempts to connect end as a test decides. */
 import * as Net from "@copas/core/Net"
 import * as NetAddress from "@copas/core/NetAddress"
 import type { ConnectTarget, HostAddress, Platform } from "@copas/core/NetPlatform"

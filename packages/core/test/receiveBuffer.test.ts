@@ -1,3 +1,4 @@
+/** The receive buffer against a single array, its memory and its costs. */
 import { Sampling } from "@copas/core/testing"
 import { expect, it } from "@effect/vitest"
 import { PCGRandom } from "effect/Utils"

@@ -1,3 +1,4 @@
+/** Semaphores: permits, order, time-outs, destruction. */
 import { Copas, Semaphore, Thread } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

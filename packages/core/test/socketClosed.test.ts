@@ -1,3 +1,4 @@
+/** The `SocketClosed` that is made without its schema's constructor, compared with one made by it. */
 import { Net, SocketError } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** The socket contract on the in-memory network, with chunks cut in several ways. */
 import { SocketContract } from "@copas/core/contract"
 import { NetMemory, Sampling } from "@copas/core/testing"
 import { describe, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Timers: arming, recurring, cancelling, failing callbacks. */
 import { Copas, Thread, Timer } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** The TLS contract on the in-memory network, with chunks and buffers of several sizes. */
 import { Copas } from "@copas/core"
 import { TlsContract } from "@copas/core/contract"
 import { NetMemory, Sampling } from "@copas/core/testing"

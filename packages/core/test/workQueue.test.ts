@@ -1,3 +1,4 @@
+/** Work queues: order, workers, stopping, finishing, destruction. */
 import { Copas, Thread, WorkQueue } from "@copas/core"
 import { NetMemory, Sampling, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

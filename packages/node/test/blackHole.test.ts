@@ -1,3 +1,4 @@
+/** Connecting to a host that answers nothing. */
 import * as Net from "@copas/core/Net"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+/** The dispatcher's contract on Node. */
 import { DispatcherContract } from "@copas/core/contract"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+/** A server in a process with few file descriptors. */
 import * as Net from "@copas/core/Net"
 import type { Socket } from "@copas/core/Socket"
 import { expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Sockets of `node:net` that this library takes over. */
 import * as Net from "@copas/core/Net"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

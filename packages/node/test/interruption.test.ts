@@ -1,3 +1,4 @@
+/** Random programs that interrupt, end, cancel and remove, on Node. */
 import { DispatcherContract } from "@copas/core/contract"
 import * as Copas from "@copas/core/Copas"
 import { Sampling } from "@copas/core/testing"

@@ -1,3 +1,4 @@
+/** Large reads, and chunks that are given back. */
 import { Net } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"

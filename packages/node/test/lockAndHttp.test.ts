@@ -1,3 +1,4 @@
+/** A lock in an HTTP server that was started in a thread. */
 import { Copas, Lock } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import { FetchHttpClient, HttpClient, HttpServer, HttpServerResponse } from "@effect/platform"

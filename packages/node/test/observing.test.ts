@@ -1,3 +1,4 @@
+/** Status, metrics, traces, spans and logs of a program on Node. */
 import type { Listener, Socket } from "@copas/core"
 import { Copas, Metrics, Net, type NetAddress, Thread } from "@copas/core"
 import { NodeCopas, NodeNet } from "@copas/node"

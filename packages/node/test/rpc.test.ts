@@ -1,3 +1,4 @@
+/** Effect's RPC over Copas servers and sockets. */
 import * as Copas from "@copas/core/Copas"
 import * as Net from "@copas/core/Net"
 import * as PlatformSocket from "@copas/core/PlatformSocket"

@@ -1,3 +1,4 @@
+/** The runner, `copas run`: scripts, command lines, signals, exit codes. */
 import { Sampling } from "@copas/core/testing"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"

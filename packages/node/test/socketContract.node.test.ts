@@ -1,3 +1,4 @@
+/** The socket contract on Node. */
 import { SocketContract } from "@copas/core/contract"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+/** The load of datagram workloads: clients that wait for each echo. */
 import * as dgram from "node:dgram"
 import type { LoadContext } from "../model.js"
 import type { EchoLoop } from "./echo-loop.js"

@@ -1,3 +1,4 @@
+/** The load of echo workloads: connections that send when the answer to the last request has come. */
 import * as net from "node:net"
 import type { LoadContext } from "../model.js"
 

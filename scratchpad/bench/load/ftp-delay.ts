@@ -1,3 +1,4 @@
+/** A proxy that makes an FTP server distant. */
 import * as net from "node:net"
 
 /**

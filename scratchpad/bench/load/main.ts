@@ -1,7 +1,7 @@
+// One run of one workload's load, in a process of its own: `main.js <workload> <context>`, the outcome on stdout.
 import type { LoadContext, Outcome } from "../model.js"
 import { workloads } from "../workloads/index.js"
 
-// One run of one workload's load, in a process of its own: `main.js <workload> <context>`, the outcome on stdout.
 const [name, context] = process.argv.slice(2)
 const workload = workloads.find((one) => one.name === name)
 if (workload?.kind !== "server" || context === undefined) throw new Error(`no such workload: ${name}`)

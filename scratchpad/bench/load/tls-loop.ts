@@ -1,3 +1,4 @@
+/** The load of TLS workloads: ping-pong and handshakes. */
 import * as tls from "node:tls"
 import type { LoadContext } from "../model.js"
 import { lineRequest } from "./echo-loop.js"

@@ -1,3 +1,4 @@
+/** Windows of measurement: what the load did, and the CPU time it cost, after a warm-up. */
 import { setTimeout as sleep } from "node:timers/promises"
 import { readCpu, usedBetween } from "../cpu.js"
 import type { Column, LoadContext, Outcome } from "../model.js"

@@ -1,3 +1,4 @@
+/** The peer that uses Node's own modules alone. */
 import { nodePeer } from "./node-peer.js"
 
 export const bare = nodePeer({

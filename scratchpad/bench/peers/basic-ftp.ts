@@ -1,3 +1,4 @@
+/** The peer that uses basic-ftp. */
 import { nodePeer } from "./node-peer.js"
 
 /** The best-known FTP client for Node. */

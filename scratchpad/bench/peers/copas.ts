@@ -1,3 +1,4 @@
+/** The peer that uses this library. */
 import { nodePeer } from "./node-peer.js"
 
 export const copas = nodePeer({

@@ -1,3 +1,4 @@
+/** The peer that uses curl, for FTP. */
 import { works } from "./installed.js"
 import { nodePeer } from "./node-peer.js"
 

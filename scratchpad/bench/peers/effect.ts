@@ -1,3 +1,4 @@
+/** The peer that uses Effect 3 as it comes. */
 import { nodePeer } from "./node-peer.js"
 
 /** What Effect 3 has as it comes: @effect/platform's socket server, and Effect's own fibers, queues and time-outs. */

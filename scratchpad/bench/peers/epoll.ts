@@ -1,3 +1,4 @@
+/** The peer in C, on epoll. */
 import { fileURLToPath } from "node:url"
 import type { Peer } from "../model.js"
 import { compile, works } from "./installed.js"

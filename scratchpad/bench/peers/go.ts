@@ -1,3 +1,4 @@
+/** The peer in Go. */
 import { fileURLToPath } from "node:url"
 import type { Peer } from "../model.js"
 import { compile, works } from "./installed.js"

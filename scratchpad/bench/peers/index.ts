@@ -1,3 +1,4 @@
+/** All peers, in the order of the tables. */
 import type { Peer } from "../model.js"
 import { bare } from "./bare.js"
 import { basicFtp } from "./basic-ftp.js"

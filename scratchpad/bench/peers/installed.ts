@@ -1,3 +1,4 @@
+/** Whether a peer's programs are installed, and how they are compiled. */
 import { spawnSync } from "node:child_process"
 
 /** Whether a command can be run and ends well. */

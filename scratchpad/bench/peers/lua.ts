@@ -1,3 +1,4 @@
+/** The peer in Lua, on Copas itself. */
 import { fileURLToPath } from "node:url"
 import type { Peer } from "../model.js"
 import { works } from "./installed.js"

@@ -1,3 +1,4 @@
+/** Peers that are Node programs: how they are bundled and started. */
 import * as esbuild from "esbuild"
 import { fileURLToPath } from "node:url"
 import type { Peer } from "../model.js"

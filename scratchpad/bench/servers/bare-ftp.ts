@@ -1,9 +1,8 @@
+// The limit inside Node: eight control connections, and the least that fetches a file over each. It checks nothing.
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as path from "node:path"
 import { rounds, told } from "./ftp-rounds.js"
-
-// The limit inside Node: eight control connections, and the least that fetches a file over each. It checks nothing.
 
 const eol = "\r\n"
 

@@ -1,8 +1,7 @@
+// The limit inside Node for TLS: node:tls and nothing else.
 import type * as net from "node:net"
 import * as tls from "node:tls"
 import * as Certificates from "../../../packages/node/test/certificates.js"
-
-// node:tls and nothing else.
 
 const made = await Certificates.make({ hosts: ["localhost"] })
 

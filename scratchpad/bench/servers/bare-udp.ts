@@ -1,6 +1,5 @@
-import * as dgram from "node:dgram"
-
 // The limit inside Node for datagrams: node:dgram and nothing else.
+import * as dgram from "node:dgram"
 
 const socket = dgram.createSocket("udp4")
 socket.on("message", (message, from) => socket.send(message, from.port, from.address))

@@ -1,6 +1,5 @@
-import * as net from "node:net"
-
 // The limit inside Node: node:net and nothing else, each mode as one would write it by hand.
+import * as net from "node:net"
 
 const echo = (socket: net.Socket) => {
   socket.on("data", (chunk) => {

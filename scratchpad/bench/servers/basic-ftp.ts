@@ -1,3 +1,4 @@
+/** Rounds of FTP with basic-ftp. */
 import { Client } from "basic-ftp"
 import * as fs from "node:fs"
 import * as path from "node:path"

@@ -1,3 +1,4 @@
+/** Rounds of FTP with this library. */
 import { Ftp } from "@copas/clients"
 import { NodeNet } from "@copas/node"
 import { NodeContext } from "@effect/platform-node"

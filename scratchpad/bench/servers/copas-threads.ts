@@ -1,3 +1,4 @@
+/** Threads, queues, time-outs and sleepers of this library. */
 import { Copas, Thread, WorkQueue } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

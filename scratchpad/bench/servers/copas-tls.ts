@@ -1,3 +1,4 @@
+/** The TLS server of this library. */
 import { Copas, Net, Tls } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

@@ -1,3 +1,4 @@
+/** The datagram server of this library. */
 import { Copas, DatagramSocket, Udp } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

@@ -1,3 +1,4 @@
+/** The servers of this library, one for each mode. */
 import type { Socket } from "@copas/core"
 import { Copas, Net } from "@copas/core"
 import { NodeCopas } from "@copas/node"

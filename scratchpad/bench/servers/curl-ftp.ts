@@ -1,3 +1,4 @@
+/** Rounds of FTP with curl. */
 import { spawn } from "node:child_process"
 import { mebibyte, rounds, told } from "./ftp-rounds.js"
 

@@ -1,9 +1,8 @@
+// @effect/platform's own socket server, as its documentation has it: chunks are pushed at a handler, a write is an effect.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import * as Socket from "@effect/platform/Socket"
 import * as Effect from "effect/Effect"
-
-// @effect/platform's own socket server, as its documentation has it: chunks pushed at a handler, a write an effect.
 
 type Handler = (socket: Socket.Socket) => Effect.Effect<void, Socket.SocketError>
 

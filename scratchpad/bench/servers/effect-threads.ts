@@ -1,10 +1,9 @@
+// Effect's own fibers, queues and time-outs, as its documentation uses them.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import { rounds } from "./rounds.js"
-
-// Effect's own fibers, queues and time-outs, as its documentation uses them.
 
 /** So that each fiber that was forked has run up to where it waits. */
 const settle = Effect.repeatN(Effect.yieldNow(), 10)

@@ -1,3 +1,4 @@
+/** What the rounds of FTP share: where the server is, and what a round is told. */
 import * as readline from "node:readline"
 
 /** Says READY, and does a round for each line it is told. */

@@ -1,3 +1,4 @@
+/** Runs rounds of an effect, one for each line on the standard input. */
 import * as Effect from "effect/Effect"
 import * as readline from "node:readline"
 

@@ -1,3 +1,4 @@
+/** Bulk echo over one connection. */
 import { randomBytes } from "node:crypto"
 import * as net from "node:net"
 import { cpuColumns, measure } from "../load/window.js"

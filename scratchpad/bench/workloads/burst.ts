@@ -1,3 +1,4 @@
+/** A thousand connections at once, on a busy server. */
 import { setTimeout as sleep } from "node:timers/promises"
 import { echoLoop, lineRequest } from "../load/echo-loop.js"
 import type { LoadContext, Outcome, ServerWorkload } from "../model.js"

@@ -1,3 +1,4 @@
+/** Workloads in which a connection sends when its answer has come. */
 import { echoLoop, lineRequest } from "../load/echo-loop.js"
 import { cpuColumns, measure } from "../load/window.js"
 import type { Goal, ServerWorkload } from "../model.js"

@@ -1,3 +1,4 @@
+/** Ping-pong over UDP. */
 import { datagramLoop } from "../load/datagram-loop.js"
 import { cpuColumns, measure } from "../load/window.js"
 import type { ServerWorkload } from "../model.js"

@@ -1,3 +1,4 @@
+/** Downloads, uploads and many small files over FTP. */
 import { spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as net from "node:net"

@@ -1,3 +1,4 @@
+/** The memory of 10,000 idle connections. */
 import * as net from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { residentMemory } from "../cpu.js"

@@ -1,3 +1,4 @@
+/** All workloads, in the order of the tables. */
 import type { Workload } from "../model.js"
 import { bulk } from "./bulk.js"
 import { burst } from "./burst.js"

@@ -1,3 +1,4 @@
+/** Single lines over 50 connections. */
 import type { ServerWorkload } from "../model.js"
 import { closedLoop } from "./closed-loop.js"
 

@@ -1,3 +1,4 @@
+/** Ping-pong over 1, 50 and 1,000 connections. */
 import type { Goal, ServerWorkload } from "../model.js"
 import { closedLoop } from "./closed-loop.js"
 

@@ -1,3 +1,4 @@
+/** Pipelined lines over 50 connections. */
 import type { ServerWorkload } from "../model.js"
 import { closedLoop } from "./closed-loop.js"
 

@@ -1,3 +1,4 @@
+/** A peer that sends and does not read: how much memory the server needs. */
 import * as net from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { residentMemory } from "../cpu.js"

@@ -1,3 +1,4 @@
+/** Short connections: connect, a line, a line back, close. */
 import * as net from "node:net"
 import { cpuColumns, measure } from "../load/window.js"
 import type { LoadContext, Outcome, ServerWorkload } from "../model.js"

@@ -1,3 +1,4 @@
+/** Starting, joining, sleeping, queues and time-outs, without a network. */
 import type { ThreadWorkload } from "../model.js"
 
 /**

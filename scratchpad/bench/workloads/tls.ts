@@ -1,3 +1,4 @@
+/** Ping-pong and handshakes over TLS. */
 import { tlsEcho, tlsHandshakes, type TlsLoop } from "../load/tls-loop.js"
 import { cpuColumns, measure } from "../load/window.js"
 import type { Goal, LoadContext, ServerWorkload } from "../model.js"

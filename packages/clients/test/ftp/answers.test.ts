@@ -1,3 +1,4 @@
+/** Replies with a meaning of their own: addresses of data connections, paths, sizes, times, features. */
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"

@@ -1,3 +1,4 @@
+/** Transfers as text: line ends on both ways, however the bytes are cut. */
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as FC from "effect/FastCheck"

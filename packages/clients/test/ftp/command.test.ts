@@ -1,3 +1,4 @@
+/** Commands as bytes: encoding, TELNET, what is refused, and what a log shows. */
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"

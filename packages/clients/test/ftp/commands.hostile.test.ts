@@ -1,3 +1,4 @@
+/** Arguments that would send another command, or change the session without its knowledge. */
 import { Net, type Socket } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Config, ConfigProvider, Effect, Either, Fiber, Layer, Option, Redacted, type Scope, Stream } from "effect"

@@ -1,3 +1,4 @@
+/** Data connections: passive and active ones, their order, refusals and addresses. */
 import { Net } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Downloads to files and uploads from them, and resuming both. */
 import { Net } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { NodeNet } from "@copas/node"

@@ -1,3 +1,4 @@
+/** The client against ftp-srv, a server of another make that runs in this process. */
 import { NodeNet } from "@copas/node"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"

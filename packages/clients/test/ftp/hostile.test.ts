@@ -1,3 +1,4 @@
+/** Servers that attack the client: replies without end, line ends in arguments, unexpected replies, wrong addresses. */
 import { Net } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"

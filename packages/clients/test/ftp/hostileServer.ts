@@ -1,3 +1,4 @@
+/** What the tests of hostile servers share: a network that must be empty afterwards, and a clock that is moved on. */
 import type { Net } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { Clock, type Duration, Effect, Fiber, type Scope, TestClock } from "effect"

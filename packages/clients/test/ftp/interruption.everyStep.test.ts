@@ -1,3 +1,4 @@
+/** Sessions, calls and pools that are interrupted after every number of steps. */
 import type { Net } from "@copas/core"
 import { NetMemory, Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"

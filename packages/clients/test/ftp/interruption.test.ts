@@ -1,3 +1,4 @@
+/** What an interruption aborts, within which time, and what remains open. */
 import type { Net } from "@copas/core"
 import { NetMemory, Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Listings as LIST sends them: Unix, DOS and EPLF, dates, links, encodings. */
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as FC from "effect/FastCheck"

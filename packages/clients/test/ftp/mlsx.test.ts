@@ -1,3 +1,4 @@
+/** Machine-readable listings: MLSD and MLST (RFC 3659, section 7). */
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FC from "effect/FastCheck"

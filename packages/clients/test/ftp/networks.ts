@@ -1,3 +1,4 @@
+/** The two networks that the FTP tests run on, and the bytes that they send. */
 import { Net } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { NodeNet } from "@copas/node"

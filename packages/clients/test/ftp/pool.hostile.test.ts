@@ -1,3 +1,4 @@
+/** Pools under refused, lost and interrupted sessions, and trees with hostile names. */
 import type { Net } from "@copas/core"
 import { NetMemory, Sampling } from "@copas/core/testing"
 import { FileSystem, Path } from "@effect/platform"

@@ -1,3 +1,4 @@
+/** Pools of sessions, and trees that are copied over them. */
 import { FileSystem, Path } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"

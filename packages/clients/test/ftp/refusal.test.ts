@@ -1,3 +1,4 @@
+/** Which error a refusal becomes, and what its message shows. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"

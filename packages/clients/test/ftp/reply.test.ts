@@ -1,3 +1,4 @@
+/** The parser of replies: how bytes are cut, TELNET, encodings, bounds. */
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as FC from "effect/FastCheck"

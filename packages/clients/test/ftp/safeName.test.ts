@@ -1,3 +1,4 @@
+/** Which names of a server may become local names. */
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"

@@ -1,3 +1,4 @@
+/** A server that says what a test scripts. */
 import { Net, type Socket } from "@copas/core"
 import { Effect, type Scope } from "effect"
 import { Ftp, type FtpSession } from "../../src/index.js"

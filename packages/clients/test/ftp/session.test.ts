@@ -1,3 +1,4 @@
+/** Every call of a session, and the one-shot calls, against the FTP server of the tests. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Redacted, Stream } from "effect"
 import { Ftp } from "../../src/index.js"

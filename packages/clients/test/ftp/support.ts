@@ -1,3 +1,4 @@
+/** Bytes for the tests of FTP's grammars: made from text, cut into pieces, made at random. */
 import * as FC from "effect/FastCheck"
 
 const encoder = new TextEncoder()

@@ -1,3 +1,4 @@
+/** FTP over TLS with servers that require resumption, cut connections, or send bytes in clear. */
 import { Net, type Socket, Tls } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { FileSystem, Path } from "@effect/platform"

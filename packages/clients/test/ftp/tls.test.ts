@@ -1,3 +1,4 @@
+/** FTP over TLS on Node: AUTH TLS, implicit TLS, protection of data connections. */
 import { Net, Tls } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** FTP over the in-memory stand-in for TLS. */
 import { Net, Tls } from "@copas/core"
 import { NetMemory, TlsMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Servers that end a transfer by a reply while the data connection stays open. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Stream } from "effect"
 import { answering, calm, inMemory, inTime } from "./hostileServer.js"

@@ -1,3 +1,4 @@
+/** FTP URLs (RFC 1738, section 3.2), and calls that take them. */
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"

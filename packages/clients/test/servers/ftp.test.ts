@@ -1,3 +1,4 @@
+/** The FTP client against vsftpd and ProFTPD. */
 import { NodeNet } from "@copas/node"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"

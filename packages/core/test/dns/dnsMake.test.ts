@@ -1,3 +1,4 @@
+/** What every `Dns` answers without asking its service, and how it checks questions. */
 import { Dns, SocketError } from "@copas/core"
 import type { NetAddress, NetPlatform } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"

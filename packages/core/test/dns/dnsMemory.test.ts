@@ -1,3 +1,4 @@
+/** Names of the in-memory network. */
 import { Dns } from "@copas/core"
 import { DnsMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Each function of ltn12 as docs/ltn12.md writes it. */
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Option, Ref, Sink, Stream } from "effect"
 

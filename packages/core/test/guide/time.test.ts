@@ -1,3 +1,4 @@
+/** What the guide writes for time-outs, clocks and other calls without a counterpart. */
 import { Udp } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import * as Headers from "@effect/platform/Headers"

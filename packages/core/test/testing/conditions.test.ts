@@ -1,3 +1,4 @@
+/** Links of the in-memory network: latency, bandwidth, loss, jitter, partitions. */
 import { Net, NetAddress } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** A distributed program in a simulation: partitions, crashes, and the same events for the same seed. */
 import { Copas, Net, type Socket, Thread } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Hosts whose clocks are wrong. */
 import { Copas, Net, Thread, Tls } from "@copas/core"
 import { NetMemory, Simulation, TlsMemory } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

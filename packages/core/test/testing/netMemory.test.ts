@@ -1,3 +1,4 @@
+/** The in-memory network of one machine. */
 import { Copas, Net, NetAddress, type Socket } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Conditions of one direction of a link. */
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, type Scope } from "effect"

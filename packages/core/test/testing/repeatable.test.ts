@@ -1,3 +1,4 @@
+/** What makes a simulation the same each time: numbers, names, order. */
 import { Copas, Lock, Net, Semaphore, SocketError, Thread, Timer, WorkQueue } from "@copas/core"
 import { NetMemory, Sampling, Simulation } from "@copas/core/testing"
 import { assert, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** What can be read after a reset. */
 import { NetMemory } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

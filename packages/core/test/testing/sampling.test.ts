@@ -1,3 +1,4 @@
+/** Samples of seeds, steps and places, and the variables that repeat one of them. */
 import { Sampling } from "@copas/core/testing"
 import { afterEach, beforeEach, describe, expect, it, vi } from "@effect/vitest"
 import * as Cause from "effect/Cause"

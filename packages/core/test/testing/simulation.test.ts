@@ -1,3 +1,4 @@
+/** Simulated time: sleepers, time-outs, threads, limits. */
 import { Copas, Net, Thread } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** What a stalled simulation says of its waiters. */
 import { Copas, Lock, Net, Semaphore, Thread, Udp, WorkQueue } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Connections and ports for the tests of the in-memory network. */
 import type { Listener, SocketOptions } from "@copas/core"
 import { Net } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"

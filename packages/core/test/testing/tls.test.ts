@@ -1,3 +1,4 @@
+/** TLS on the in-memory network: clocks, authorities, hosts. */
 import type { Listener, TlsConnection } from "@copas/core"
 import { Net, type Socket, Tls, type TlsContext } from "@copas/core"
 import { NetMemory, Sampling, Simulation, TlsMemory } from "@copas/core/testing"

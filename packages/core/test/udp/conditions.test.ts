@@ -1,3 +1,4 @@
+/** Datagrams over links that delay, lose and cut. */
 import { Net, Udp } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** The datagram contract on the in-memory network. */
 import { DatagramContract } from "@copas/core/contract"
 import { NetMemory } from "@copas/core/testing"
 import { it } from "@effect/vitest"

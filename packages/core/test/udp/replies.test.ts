@@ -1,3 +1,4 @@
+/** Replies to the sender of a datagram, which do not wait. */
 import {
   DatagramSocket,
   type DatagramTransport,

@@ -1,3 +1,4 @@
+/** Malformed certificates: lengths, nesting, sizes, random changes. */
 import { Certificate, TlsTransport } from "@copas/core"
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"

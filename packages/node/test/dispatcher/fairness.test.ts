@@ -1,3 +1,4 @@
+/** Busy threads leave the event loop its turn. */
 import { Copas, Net, Thread } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import { expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Callbacks around a fiber that throw: observers, loggers, supervisors. */
 import { Copas, Net } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { NodeCopas } from "@copas/node"

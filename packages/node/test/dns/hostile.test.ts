@@ -1,3 +1,4 @@
+/** Name servers that send malformed, huge, wrong or late answers. */
 import { type DatagramSocket, Dns, Net, SocketError, Udp } from "@copas/core"
 import { NodeCopas, NodeDns, NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** A name server whose answers a test decides. */
 import { Udp } from "@copas/core"
 import type { DatagramSocket } from "@copas/core"
 import { Effect } from "effect"

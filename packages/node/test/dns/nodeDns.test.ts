@@ -1,3 +1,4 @@
+/** Look-ups on Node, by the system and by name servers. */
 import { Dns, Net, SocketError } from "@copas/core"
 import { DnsMemory } from "@copas/core/testing"
 import { NodeCopas, NodeDns, NodeNet } from "@copas/node"

@@ -1,3 +1,4 @@
+/** The shape of records on every version of Node. */
 import { type DatagramSocket, Dns, Udp } from "@copas/core"
 import { NodeDns, NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Several name servers: which is asked when, and what an attempt costs. */
 import { Dns, Net, SocketError } from "@copas/core"
 import { NodeCopas, NodeDns, NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"

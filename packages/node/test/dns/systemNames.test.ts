@@ -1,3 +1,4 @@
+/** Look-ups by the system: time-outs, tries, abandoned calls. */
 import { Dns, Net } from "@copas/core"
 import { NodeCopas, NodeDns } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** The queue before libuv's threads, on which the system's look-ups block. */
 import { DnsError } from "@copas/core/DnsError"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"

@@ -1,3 +1,4 @@
+/** The functions of ltn12 that read and write files. */
 import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { expect, it } from "@effect/vitest"

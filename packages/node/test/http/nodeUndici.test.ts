@@ -1,3 +1,4 @@
+/** HTTP and HTTPS over Copas sockets: verification, time-outs, interruption. */
 import { Net, Tls } from "@copas/core"
 import { NodeNet, NodeUndici } from "@copas/node"
 import { HttpBody, HttpClient, HttpClientRequest } from "@effect/platform"

@@ -1,3 +1,4 @@
+/** Socket options as the kernel has them, read with `ss`. */
 import type { Listener, SocketOptions } from "@copas/core"
 import { type DatagramSocket, Net, type Socket, Udp } from "@copas/core"
 import { NodeNet } from "@copas/node"

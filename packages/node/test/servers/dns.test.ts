@@ -1,3 +1,4 @@
+/** Look-ups by dnsmasq. */
 import { Dns, Net } from "@copas/core"
 import { NodeDns, NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"

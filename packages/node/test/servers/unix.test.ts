@@ -1,3 +1,4 @@
+/** Unix-domain sockets and datagrams with nc and socat. */
 import { Copas, Net, Udp } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"

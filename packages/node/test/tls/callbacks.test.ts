@@ -1,3 +1,4 @@
+/** Functions of a context that throw or return something wrong. */
 import { Net, Tls, type TlsContext, TlsError } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Malformed and hostile certificates, on Node. */
 import type { TlsContext } from "@copas/core"
 import { Certificate, Net, Tls, TlsError } from "@copas/core"
 import { Sampling } from "@copas/core/testing"

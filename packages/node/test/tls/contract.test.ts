@@ -1,3 +1,4 @@
+/** The TLS contract on Node. */
 import type { TlsMaterial } from "@copas/core/contract"
 import { TlsContract } from "@copas/core/contract"
 import { it } from "@effect/vitest"

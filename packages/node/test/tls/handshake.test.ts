@@ -1,3 +1,4 @@
+/** Handshakes when connecting, when accepting and on live sockets. */
 import { Copas, Net, type Socket, Tls } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import { expect, layer } from "@effect/vitest"

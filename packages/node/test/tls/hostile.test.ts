@@ -1,3 +1,4 @@
+/** Peers that stay silent, flood or break off handshakes. */
 import type { Listener } from "@copas/core"
 import { Copas, Net, type Socket, Tls } from "@copas/core"
 import { NodeCopas } from "@copas/node"

@@ -1,3 +1,4 @@
+/** Certificates, keys and settings that contexts take or refuse. */
 import { Certificate, Tls, type TlsContext, TlsError } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"

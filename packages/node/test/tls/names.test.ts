@@ -1,3 +1,4 @@
+/** Server names, and contexts by name. */
 import type { Listener } from "@copas/core"
 import { Net, type Socket, Tls, type TlsContext } from "@copas/core"
 import { NodeNet } from "@copas/node"

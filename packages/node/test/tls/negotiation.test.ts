@@ -1,3 +1,4 @@
+/** What both sides agree on: names, protocols, versions, ciphers. */
 import type { TlsConnection } from "@copas/core"
 import { Net, Tls, TlsError } from "@copas/core"
 import { NodeNet } from "@copas/node"

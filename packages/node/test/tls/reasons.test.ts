@@ -1,3 +1,4 @@
+/** Which reason each code of OpenSSL and each alert becomes. */
 import { Net, Tls, TlsAlert } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"

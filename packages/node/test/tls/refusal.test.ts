@@ -1,3 +1,4 @@
+/** What clients of other libraries see when their certificate is refused. */
 import { Net as CopasNet } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** On which side a failed pre-shared key is reported. */
 import { Net, Tls } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"

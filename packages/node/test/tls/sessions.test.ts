@@ -1,3 +1,4 @@
+/** Sessions that are kept, offered, handed over and refused. */
 import type { TlsContext } from "@copas/core"
 import { Net, Tls } from "@copas/core"
 import { NodeNet } from "@copas/node"

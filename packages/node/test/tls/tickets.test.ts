@@ -1,3 +1,4 @@
+/** Lifetimes, keys and renewal of tickets. */
 import { Net, Tls, type TlsContext } from "@copas/core"
 import { Sampling } from "@copas/core/testing"
 import { NodeNet } from "@copas/node"

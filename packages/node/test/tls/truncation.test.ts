@@ -1,3 +1,4 @@
+/** Connections under TLS that are cut anywhere. */
 import { Net, type TlsContext } from "@copas/core"
 import { Sampling } from "@copas/core/testing"
 import { NodeNet } from "@copas/node"

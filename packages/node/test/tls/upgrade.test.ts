@@ -1,3 +1,4 @@
+/** STARTTLS, with bytes that arrive cut, early or in clear. */
 import { Copas, Net, type Socket, Tls } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import { expect, layer } from "@effect/vitest"

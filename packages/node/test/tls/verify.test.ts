@@ -1,3 +1,4 @@
+/** Which certificates are refused, and with which reason. */
 import { Certificate, Net, type TlsContext } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** The datagram contract on Node. */
 import { DatagramContract } from "@copas/core/contract"
 import { NodeNet } from "@copas/node"
 import { it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Floods of datagrams, refusals and faults. */
 import { type DatagramSocket, SocketError, Udp } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Datagram and listener options as the kernel has them, read from its tables. */
 import type { Listener, SocketOptions } from "@copas/core"
 import { Net, SocketError, Udp } from "@copas/core"
 import { NodeNet } from "@copas/node"

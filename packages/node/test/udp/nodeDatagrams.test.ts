@@ -1,3 +1,4 @@
+/** Datagrams on Node: broadcast, shared ports, other programs. */
 import { NetAddress, SocketError, Udp } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"

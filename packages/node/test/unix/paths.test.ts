@@ -1,3 +1,4 @@
+/** Paths of Unix-domain sockets: length, links, stale files, abstract names. */
 import { Net, SocketError, Tls } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"

@@ -1,3 +1,4 @@
+/** Unix-domain sockets on Node: files, modes, both directions. */
 import type { Listener } from "@copas/core"
 import { Copas, Net, NetAddress, SocketError } from "@copas/core"
 import { NodeCopas, NodeNet } from "@copas/node"

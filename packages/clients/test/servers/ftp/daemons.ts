@@ -1,3 +1,4 @@
+/** Starts vsftpd and ProFTPD with the settings that the tests need. */
 import { Effect, type Scope } from "effect"
 import { execFileSync, spawn } from "node:child_process"
 import * as fs from "node:fs"

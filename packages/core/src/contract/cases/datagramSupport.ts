@@ -1,3 +1,4 @@
+/** Datagram sockets for the cases of the contract. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { BindOptions, DatagramSocket } from "../../DatagramSocket.js"

@@ -1,3 +1,4 @@
+/** A Copas socket as the `Duplex` stream that undici takes. */
 import type { Socket } from "@copas/core/Socket"
 import { isEndOfConversation } from "@copas/core/SocketError"
 import * as Cause from "effect/Cause"

@@ -1,3 +1,4 @@
+/** Notices when the process runs out of file descriptors, and reports it once a second at most. */
 import * as Fs from "node:fs"
 import type * as NodeNet from "node:net"
 

@@ -1,3 +1,4 @@
+/** From the system's error codes to the reasons of this library. */
 import type { DnsReason } from "@copas/core/SocketError"
 import type { Failure } from "@copas/core/Transport"
 

@@ -1,3 +1,4 @@
+/** Reads into buffers of this library, and takes them back (`Socket.recycle`). */
 import type * as NodeNet from "node:net"
 
 /** So many buffers are kept to be read into again. */

@@ -1,3 +1,4 @@
+/** A listening socket of `node:net` as a `ListenTransport`. */
 import { inet, type NetAddress } from "@copas/core/NetAddress"
 import type { ListenTarget } from "@copas/core/NetPlatform"
 import type { ListenEvents, ListenTransport } from "@copas/core/Transport"

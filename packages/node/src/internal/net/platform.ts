@@ -1,3 +1,4 @@
+/** Node as the platform below `Net`. */
 import type { ConnectTarget, Platform } from "@copas/core/NetPlatform"
 import { UnsupportedOption } from "@copas/core/SocketError"
 import * as NodeNet from "node:net"

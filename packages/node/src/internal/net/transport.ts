@@ -1,3 +1,4 @@
+/** A socket of `node:net` as a `Transport`. */
 import { inet, type NetAddress, unix } from "@copas/core/NetAddress"
 import { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import type { SocketOptions } from "@copas/core/SocketOptions"

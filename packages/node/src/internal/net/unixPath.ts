@@ -1,3 +1,4 @@
+/** Files of Unix-domain sockets: length, mode, stale files, removal. */
 import * as Fs from "node:fs"
 import * as NodeNet from "node:net"
 import * as Path from "node:path"

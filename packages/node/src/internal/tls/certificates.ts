@@ -1,3 +1,4 @@
+/** Checks a certificate against the name of a host, and reads certificates with OpenSSL. */
 import type * as Certificate from "@copas/core/Certificate"
 import * as PeerIdentity from "@copas/core/PeerIdentity"
 import type { TlsError } from "@copas/core/TlsError"

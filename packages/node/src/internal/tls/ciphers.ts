@@ -1,3 +1,4 @@
+/** What the name of a cipher says: key exchange, authentication, encryption, bits. */
 import type { TlsInfo } from "@copas/core/TlsConnection"
 
 type Described = Pick<TlsInfo, "authentication" | "bits" | "encryption" | "keyExchange" | "mac">

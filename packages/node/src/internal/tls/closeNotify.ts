@@ -1,3 +1,4 @@
+/** Tells close_notify from an end without it. */
 import type * as NodeNet from "node:net"
 import { Duplex } from "node:stream"
 import type * as Tls from "node:tls"

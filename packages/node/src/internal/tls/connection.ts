@@ -1,3 +1,4 @@
+/** What a program sees of a connection of `node:tls`. */
 import type { Certificate } from "@copas/core/Certificate"
 import type { Authorization, TlsConnection, TlsInfo } from "@copas/core/TlsConnection"
 import type { Version } from "@copas/core/TlsContext"

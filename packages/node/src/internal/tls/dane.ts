@@ -1,3 +1,4 @@
+/** Checks the peer's chain against TLSA records (RFC 6698). */
 import type { IdentityRule } from "@copas/core/PeerIdentity"
 import type { TlsaRecord } from "@copas/core/TlsContext"
 import * as Crypto from "node:crypto"

@@ -1,3 +1,4 @@
+/** From OpenSSL's and Node's codes to the reasons of `TlsError`. */
 import { fromName } from "@copas/core/TlsAlert"
 import type { TlsReason } from "@copas/core/TlsError"
 import type { TlsFailure } from "@copas/core/TlsTransport"

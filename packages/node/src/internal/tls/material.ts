@@ -1,3 +1,4 @@
+/** Reads and checks the material of a context: certificates, keys, authorities, lists. */
 import type { CommonContextOptions, Identity, Material } from "@copas/core/TlsContext"
 import { TlsError, type TlsPart } from "@copas/core/TlsError"
 import * as Effect from "effect/Effect"

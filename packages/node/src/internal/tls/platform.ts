@@ -1,3 +1,4 @@
+/** `node:tls` as the platform below `Tls`: contexts and upgrades. */
 import type { IdentityRule } from "@copas/core/PeerIdentity"
 import { longestPsk } from "@copas/core/TlsCallbacks"
 import type {

@@ -1,3 +1,4 @@
+/** Starts connections of the network, and reports later how they went. */
 import { format, inet, type NetAddress, unix } from "../../../NetAddress.js"
 import type { ConnectTarget } from "../../../NetPlatform.js"
 import type { Failure } from "../../../Transport.js"

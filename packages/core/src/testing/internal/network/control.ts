@@ -1,3 +1,4 @@
+/** The public handle of a network: links, partitions, hosts and their checks. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Certificate } from "../../../Certificate.js"

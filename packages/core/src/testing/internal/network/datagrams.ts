@@ -1,3 +1,4 @@
+/** Datagram sockets of the network: delivery, groups, broadcast, lost and late datagrams. */
 import type { DatagramOptions, MembershipOptions } from "../../../DatagramSocket.js"
 import type { DatagramEvents, DatagramPlatform, DatagramTarget, DatagramTransport } from "../../../DatagramTransport.js"
 import type { InetAddress } from "../../../NetAddress.js"

@@ -1,3 +1,4 @@
+/** One direction of a connection: packets, room at the receiver, and the sender that waits for it. */
 import { encode } from "../tls/text.js"
 import type { Network } from "./network.js"
 import type { Pipe } from "./pipe.js"

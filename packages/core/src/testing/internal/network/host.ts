@@ -1,3 +1,4 @@
+/** A machine of the network: its addresses, ports and sockets. */
 import * as Effect from "effect/Effect"
 import { isLocalhost } from "../../../internal/net/specialNames.js"
 import { afterTurn } from "../../../internal/time/eventLoop.js"

@@ -1,3 +1,4 @@
+/** The way between two hosts: latency, loss and bandwidth, for each direction. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { invalid } from "../../../internal/time/optionValues.js"

@@ -1,3 +1,4 @@
+/** A listening socket of the network, with its backlog. */
 import { inet, type NetAddress } from "../../../NetAddress.js"
 import type { ListenTarget } from "../../../NetPlatform.js"
 import type { Failure, ListenEvents, ListenTransport } from "../../../Transport.js"

@@ -1,3 +1,4 @@
+/** The network itself: its hosts, links, clock, random numbers and turns. */
 import type * as Clock from "effect/Clock"
 import { PCGRandom } from "effect/Utils"
 import type { Certificate } from "../../../Certificate.js"

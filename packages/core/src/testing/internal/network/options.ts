@@ -1,3 +1,4 @@
+/** Which socket options the network can set, and their values. */
 import * as Duration from "effect/Duration"
 import { names } from "../../../internal/socket/options.js"
 import { invalid } from "../../../internal/time/optionValues.js"

@@ -1,3 +1,4 @@
+/** Packets on their way in one direction, in order. */
 import { Deadline } from "../../../internal/time/deadlines.js"
 import type { Link } from "./link.js"
 import type { Network } from "./network.js"

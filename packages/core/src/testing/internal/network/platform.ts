@@ -1,3 +1,4 @@
+/** A host as the platform below `Net`. */
 import type { Platform } from "../../../NetPlatform.js"
 import { UnsupportedOption } from "../../../SocketError.js"
 import * as TlsPlatform from "../tls/platform.js"

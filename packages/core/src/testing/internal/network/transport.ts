@@ -1,3 +1,4 @@
+/** One end of a stream connection of the network. */
 import { Deadline } from "../../../internal/time/deadlines.js"
 import type { NetAddress } from "../../../NetAddress.js"
 import type { InvalidOption, UnsupportedOption } from "../../../SocketError.js"

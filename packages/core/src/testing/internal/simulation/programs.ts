@@ -1,3 +1,4 @@
+/** The programs of a host, which a crash ends and a restart runs again. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"

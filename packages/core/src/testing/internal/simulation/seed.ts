@@ -1,3 +1,4 @@
+/** The seed of the simulation that runs. */
 import * as Context from "effect/Context"
 
 /** What a simulation's chance comes from; 0 elsewhere. */

@@ -1,3 +1,4 @@
+/** The scheduler of a simulation, which runs fibers in the same order each time. */
 import type { RuntimeFiber } from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import { afterTurn } from "../../../internal/time/eventLoop.js"

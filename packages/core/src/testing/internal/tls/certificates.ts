@@ -1,3 +1,4 @@
+/** Certificates for the stand-in: reading them, and who issued whom. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Certificate from "../../../Certificate.js"

@@ -1,3 +1,4 @@
+/** The versions, ciphers and groups that the stand-in negotiates. */
 import type { Version } from "../../../TlsContext.js"
 
 // ---- versions

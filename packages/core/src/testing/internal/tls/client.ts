@@ -1,3 +1,4 @@
+/** The client's side of a handshake of the stand-in. */
 import * as Option from "effect/Option"
 import { askClientKey } from "../../../TlsCallbacks.js"
 import type { TlsFailure, UpgradeRequest } from "../../../TlsTransport.js"

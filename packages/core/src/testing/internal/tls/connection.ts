@@ -1,3 +1,4 @@
+/** What a program sees of a connection of the stand-in: info, bindings, exported material. */
 import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"

@@ -1,3 +1,4 @@
+/** Contexts of the stand-in: the checked material of clients and servers. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

@@ -1,3 +1,4 @@
+/** Reads the material of a context: identities, authorities, revocation lists. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"

@@ -1,3 +1,4 @@
+/** PEM text (RFC 7468), written and read. */
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 

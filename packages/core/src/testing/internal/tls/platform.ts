@@ -1,3 +1,4 @@
+/** TLS of the network's hosts, as the platform below `Tls`. */
 import * as Effect from "effect/Effect"
 import type { TlsPlatform } from "../../../TlsTransport.js"
 import type { MemoryHost } from "../network/host.js"

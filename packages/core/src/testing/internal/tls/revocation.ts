@@ -1,3 +1,4 @@
+/** Certificate revocation lists (RFC 5280, section 5). */
 import * as Option from "effect/Option"
 import type { Certificate } from "../../../Certificate.js"
 import * as Der from "../../../internal/x509/der.js"

@@ -1,3 +1,4 @@
+/** The server's side of a handshake of the stand-in. */
 import * as Option from "effect/Option"
 import type { Certificate } from "../../../Certificate.js"
 import { askAlpn, askServerKey } from "../../../TlsCallbacks.js"

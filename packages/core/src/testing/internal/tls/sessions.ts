@@ -1,3 +1,4 @@
+/** Sessions and tickets of the stand-in. */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Certificate } from "../../../Certificate.js"

@@ -1,3 +1,4 @@
+/** Text and bytes in UTF-8, without a platform. */
 const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 

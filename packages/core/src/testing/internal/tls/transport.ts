@@ -1,3 +1,4 @@
+/** The transport of the stand-in over the transport below it. */
 import { format, type NetAddress } from "../../../NetAddress.js"
 import type { InvalidOption, UnsupportedOption } from "../../../SocketError.js"
 import type { SocketOptions } from "../../../SocketOptions.js"
