@@ -1,6 +1,5 @@
-import type * as Duration from "effect/Duration"
+/** A datagram socket over a transport. */
 import * as Effect from "effect/Effect"
-import * as Inspectable from "effect/Inspectable"
 import type * as Scope from "effect/Scope"
 import type {
   Datagram,
@@ -13,7 +12,6 @@ import type {
 import type { DatagramEvents, DatagramPlatform, DatagramTarget, DatagramTransport } from "../../DatagramTransport.js"
 import * as NetAddress from "../../NetAddress.js"
 import type { InetAddress } from "../../NetAddress.js"
-import type { TraceEvent } from "../../Socket.js"
 import {
   type ConnectError,
   type DatagramError,
@@ -23,16 +21,12 @@ import {
   type SocketClosed,
   UnsupportedOption
 } from "../../SocketError.js"
-import type { Timeouts } from "../../SocketOptions.js"
 import type { Failure } from "../../Transport.js"
 import { suspend } from "../effect/suspend.js"
 import type { NetState } from "../netState.js"
-import { type Listener, observe, Observers } from "../observers.js"
-import { nextMark } from "../socket/conversationEnd.js"
+import { type BaseSettings, SocketBase } from "../socket/socketBase.js"
 import * as SocketFailure from "../socket/socketFailure.js"
-import type { Deadlines } from "../time/deadlines.js"
 import { aCount, invalid, isCount } from "../time/optionValues.js"
-import * as TimeoutOptions from "../time/timeouts.js"
 import { DatagramSocketTypeId } from "../typeIds.js"
 import { DatagramInbound } from "./inbound.js"
 import * as DatagramNames from "./names.js"
@@ -40,12 +34,9 @@ import * as DatagramOptionsModule from "./options.js"
 import { DatagramOutbound } from "./outbound.js"
 import { Sender } from "./sender.js"
 
-export interface DatagramSettings {
-  readonly label: string
-  readonly timeouts: TimeoutOptions.Millis
+export interface DatagramSettings extends BaseSettings {
   readonly maxQueued: number
   readonly maxQueuedBytes: number
-  readonly deadlines: Deadlines
 }
 
 const bytesOf = (datagram: Datagram): Uint8Array => datagram.data
@@ -54,41 +45,27 @@ const whole = (datagram: Datagram): Datagram => datagram
 /**
  * A datagram socket over a transport: the two halves, the peer, and the end.
  */
-export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
+export class DatagramEndpoint extends SocketBase<DatagramSettings, DatagramOptions>
+  implements DatagramSocket, DatagramEvents
+{
   readonly [DatagramSocketTypeId]: typeof DatagramSocketTypeId = DatagramSocketTypeId
-  readonly id: number
-  readonly mark = nextMark()
-  readonly netState: NetState
   readonly transport: DatagramTransport
   readonly target: DatagramTarget
   readonly inbound: DatagramInbound
   readonly outbound: DatagramOutbound
-  readonly deadlines: Deadlines
-  private readonly openedAt: number
-  private label: string
-  timeouts: TimeoutOptions.Millis
   /** The peer, as the transport writes it. */
   peer: InetAddress | undefined = undefined
   isBound = false
-  isClosing = false
-  private isClosed = false
   private bindFailure: Failure | undefined = undefined
   private onSettled: (() => void) | undefined = undefined
-  private closeListeners: Array<() => void> = []
   /** What serves it, if anything. */
   server: unknown = undefined
-  private observers: Observers<TraceEvent> | undefined = undefined
   private readonly next: Effect.Effect<Uint8Array, DatagramReceiveError>
   readonly receiveFrom: Effect.Effect<Datagram, DatagramReceiveError>
 
   constructor(netState: NetState, platform: DatagramPlatform, target: DatagramTarget, settings: DatagramSettings) {
-    this.netState = netState
+    super(netState, settings, 0)
     this.target = target
-    this.label = settings.label
-    this.timeouts = settings.timeouts
-    this.deadlines = settings.deadlines
-    this.id = settings.deadlines.nextNumber("socket")
-    this.openedAt = settings.deadlines.now()
     this.inbound = new DatagramInbound(this, settings.maxQueued, settings.maxQueuedBytes)
     this.outbound = new DatagramOutbound(this)
     this.next = this.inbound.read(bytesOf)
@@ -98,19 +75,17 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
     this.transport.open(this)
   }
 
-  // ---- who and where
-
-  get name(): string {
-    return this.label === "" ? NetAddress.format(this.localAddress) : this.label
+  protected get moduleName(): string {
+    return "@copas/core/DatagramSocket"
   }
 
-  setName(name: string): Effect.Effect<void> {
-    return Effect.sync(() => {
-      this.label = name
-    })
-  }
+  // ---- addresses
 
   get localAddress(): InetAddress {
+    return this.transport.localAddress
+  }
+
+  protected get shownAddress(): InetAddress {
     return this.transport.localAddress
   }
 
@@ -153,13 +128,13 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
   private connectTo(address: InetAddress, to: Destination): Effect.Effect<void, ConnectError | SocketClosed> {
     return suspend<void, ConnectError | SocketClosed>((resume) => {
       if (this.isClosing) {
-        resume(SocketFailure.closed(this, "connect", "here", SocketFailure.noBytes))
+        resume(this.closedHere("connect"))
         return
       }
       if (this.peer !== undefined) this.transport.disconnect()
       this.peer = undefined
       this.transport.connect(address, (failure) => {
-        if (this.isClosing) resume(SocketFailure.closed(this, "connect", "here", SocketFailure.noBytes))
+        if (this.isClosing) resume(this.closedHere("connect"))
         else if (failure !== undefined) resume(Effect.fail(DatagramNames.connectError(to, failure)))
         else {
           const peer = this.transport.remoteAddress ?? address
@@ -176,7 +151,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
 
   get disconnect(): Effect.Effect<void, DatagramError | SocketClosed> {
     return Effect.suspend((): Effect.Effect<void, DatagramError | SocketClosed> => {
-      if (this.isClosing) return SocketFailure.closed(this, "connect", "here", SocketFailure.noBytes)
+      if (this.isClosing) return this.closedHere("connect")
       if (this.peer === undefined) return Effect.void
       const shown = this.shownPeer
       const failure = this.transport.disconnect()
@@ -193,7 +168,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
     options: MembershipOptions = {}
   ): Effect.Effect<void, DatagramError | InvalidOption | UnsupportedOption | SocketClosed, Scope.Scope> {
     const joined = Effect.suspend((): Effect.Effect<void, DatagramError | UnsupportedOption | SocketClosed> => {
-      if (this.isClosing) return SocketFailure.closed(this, "join", "here", SocketFailure.noBytes)
+      if (this.isClosing) return this.closedHere("join")
       const refusal = this.transport.join(group, options)
       if (refusal === undefined) return Effect.void
       return refusal instanceof UnsupportedOption
@@ -208,46 +183,11 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
 
   // ---- settings
 
-  setTimeouts(
-    timeouts: { readonly [K in keyof Timeouts]?: Duration.DurationInput | null | undefined }
-  ): Effect.Effect<void, InvalidOption> {
-    return Effect.map(TimeoutOptions.change(this.timeouts, timeouts), (changed) => this.changeTimeouts(changed))
-  }
-
-  changeTimeouts(changed: TimeoutOptions.Millis): void {
-    this.timeouts = changed
-    this.inbound.rearm()
-    this.outbound.rearm()
-  }
-
-  setOption<K extends keyof DatagramOptions>(
+  protected wrongOption<K extends keyof DatagramOptions>(
     name: K,
     value: NonNullable<DatagramOptions[K]>
-  ): Effect.Effect<void, UnsupportedOption | InvalidOption | SocketClosed> {
-    return Effect.suspend((): Effect.Effect<void, UnsupportedOption | InvalidOption | SocketClosed> => {
-      if (this.isClosing) return SocketFailure.closed(this, "configure", "here", SocketFailure.noBytes)
-      const refusal = DatagramOptionsModule.check(name, value) ?? this.transport.setOption(name, value)
-      return refusal === undefined ? Effect.void : Effect.fail(refusal)
-    })
-  }
-
-  getOption<K extends keyof DatagramOptions>(
-    name: K
-  ): Effect.Effect<DatagramOptions[K], UnsupportedOption | SocketClosed> {
-    return Effect.suspend((): Effect.Effect<DatagramOptions[K], UnsupportedOption | SocketClosed> => {
-      if (this.isClosing) return SocketFailure.closed(this, "configure", "here", SocketFailure.noBytes)
-      const value = this.transport.getOption(name)
-      return value instanceof UnsupportedOption ? Effect.fail(value) : Effect.succeed(value)
-    })
-  }
-
-  /** What logs show of it: not all that hangs on it. */
-  toJSON(): unknown {
-    return { _id: "@copas/core/DatagramSocket", id: this.id, name: this.name, isClosed: this.isClosed }
-  }
-
-  [Inspectable.NodeInspectSymbol](): unknown {
-    return this.toJSON()
+  ): UnsupportedOption | InvalidOption | undefined {
+    return DatagramOptionsModule.check(name, value)
   }
 
   get stats(): Effect.Effect<Stats> {
@@ -260,36 +200,11 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
       unsent: this.outbound.unsent,
       queued: this.inbound.queued,
       queuedBytes: this.inbound.queuedBytes,
-      ageMillis: this.deadlines.now() - this.openedAt
+      ageMillis: this.ageMillis
     }))
   }
 
-  trace(tracer: ((event: TraceEvent) => void) | undefined): Effect.Effect<void> {
-    return Effect.sync(() => {
-      if (tracer !== undefined || this.observers !== undefined) this.ownObservers.set(tracer)
-    })
-  }
-
-  observe(listener: Listener<TraceEvent>): Effect.Effect<void, never, Scope.Scope> {
-    return observe(() => this.ownObservers, listener)
-  }
-
-  private get ownObservers(): Observers<TraceEvent> {
-    return this.observers ??= new Observers()
-  }
-
-  traced(event: TraceEvent["event"], bytes?: number): void {
-    const { observers: all } = this.netState
-    const { observers: own } = this
-    if (all.isEmpty && (own === undefined || own.isEmpty)) return
-    const shown: TraceEvent = bytes === undefined
-      ? { socket: this.name, event }
-      : { socket: this.name, event, bytes }
-    own?.show(shown)
-    all.show(shown)
-  }
-
-  // ---- what the transport says
+  // ---- what the transport reports
 
   bound(): void {
     this.isBound = true
@@ -323,7 +238,7 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
     this.startClosing()
     this.traced("closed")
     this.netState.datagramSockets.delete(this)
-    for (const listener of this.closeListeners.splice(0)) listener()
+    this.reportClosed()
     this.onSettled?.()
   }
 
@@ -341,32 +256,23 @@ export class DatagramEndpoint implements DatagramSocket, DatagramEvents {
     })
   }
 
-  private startClosing(): void {
-    if (this.isClosing) return
-    this.isClosing = true
-    this.traced("closing")
+  protected onClosing(): void {
     this.inbound.clear()
     this.inbound.disarm()
     this.inbound.wakeAll()
     this.outbound.failAll()
   }
 
-  /** Closes, and waits until the descriptor is released. */
-  get shut(): Effect.Effect<void> {
-    return Effect.uninterruptible(suspend<void>((resume) => {
-      if (this.isClosed) {
-        resume(Effect.void)
-        return
-      }
-      this.closeListeners.push(() => resume(Effect.void))
-      this.startClosing()
-      this.transport.close()
-    }))
+  protected finish(): void {
+    this.startClosing()
+    this.transport.close()
   }
 
-  get close(): Effect.Effect<void, SocketClosed> {
-    return Effect.suspend(() =>
-      this.isClosing ? SocketFailure.closed(this, "close", "here", SocketFailure.noBytes) : this.shut
-    )
+  /** Closes, and waits until the descriptor is released. */
+  get shut(): Effect.Effect<void> {
+    return Effect.uninterruptible(Effect.suspend(() => {
+      if (!this.isClosed) this.finish()
+      return this.awaitClosed
+    }))
   }
 }

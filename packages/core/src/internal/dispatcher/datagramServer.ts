@@ -9,7 +9,7 @@ import type { ServerStatus } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
 import { withFiber } from "../effect/suspend.js"
-import { isEndByClosing } from "../socket/streamSocket.js"
+import { isEndByClosing } from "../socket/ending.js"
 import { type DispatcherThread, threadOf } from "../thread/thread.js"
 import type { Dispatcher } from "./dispatcher.js"
 

@@ -1,26 +1,28 @@
+/** The receiving half of a stream socket. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import * as FiberStatus from "effect/FiberStatus"
 import type { ReceiveError } from "../../SocketError.js"
+import { type AnyFiber, hasEnded, isInterrupted } from "../effect/fibers.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import { Deadline } from "../time/deadlines.js"
 import { thenSync, yieldsSoon } from "../yielding.js"
-import { Turns } from "./readerQueue.js"
+import type { Connection } from "./connection.js"
+import { ReaderQueue } from "./readerQueue.js"
 import { ReceiveBuffer } from "./receiveBuffer.js"
 import * as SocketFailure from "./socketFailure.js"
-import type { StreamSocket } from "./streamSocket.js"
-
-type AnyFiber = Fiber.RuntimeFiber<any, any>
 
 /** Takes its answer from the buffer, or says `undefined`: more must come. */
 export type Take<A, E> = (inbound: Inbound) => Effect.Effect<A, E> | undefined
 
-interface FirstTurn {
+/** The read that was under way when a second fiber read. */
+interface FirstRead {
   readonly reader: AnyFiber
-  readonly over: Deferred.Deferred<void>
+  readonly ended: Deferred.Deferred<void>
+  /** The fiber had the time to answer: only an interrupted one may not have done so. */
+  asked: boolean
+  /** The fiber is there, and completes `ended`. */
   answered: boolean
 }
 
@@ -43,7 +45,7 @@ class ReceiveDeadline extends Deadline {
  */
 export class Inbound {
   readonly buffer = new ReceiveBuffer()
-  readonly socket: StreamSocket
+  readonly socket: Connection
   bytes = 0
   /** The peer finished sending. */
   ended = false
@@ -58,12 +60,12 @@ export class Inbound {
   private again: Effect.Effect<any, any> = Effect.void
   private deadline: ReceiveDeadline | undefined = undefined
   private movedAt = 0
-  /** Stands once two fibers have read at the same time: from then on reads take turns. */
-  private turns: Turns | undefined = undefined
-  /** The read that was under way when `turns` came, until it is over. */
-  private first: FirstTurn | undefined = undefined
+  /** Made once two fibers have read at the same time: from then on reads take turns. */
+  private turns: ReaderQueue | undefined = undefined
+  /** The read that was under way when `turns` was made, until it has ended. */
+  private first: FirstRead | undefined = undefined
 
-  constructor(socket: StreamSocket) {
+  constructor(socket: Connection) {
     this.socket = socket
   }
 
@@ -104,7 +106,7 @@ export class Inbound {
     return withFiber((fiber) => {
       if (this.turns !== undefined) return this.takeTurn(this.turns, this.fresh(take, wanted))
       const { reader } = this
-      if (reader !== undefined && reader !== fiber && reader.unsafePoll() === null) {
+      if (reader !== undefined && reader !== fiber && !hasEnded(reader)) {
         return this.shareTurns(reader, this.fresh(take, wanted))
       }
       if (yieldsSoon(fiber)) {
@@ -115,12 +117,8 @@ export class Inbound {
   }
 
   private fresh<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
-    const read = this.retry(take, wanted)
+    const read = withFiber<A, E | ReceiveError>((fiber) => this.attempt(fiber, take, wanted))
     return withFiber((fiber) => yieldsSoon(fiber) ? Effect.zipRight(Effect.yieldNow(), read) : read)
-  }
-
-  private retry<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
-    return withFiber((fiber) => this.attempt(fiber, take, wanted))
   }
 
   private attempt<A, E>(
@@ -147,9 +145,14 @@ export class Inbound {
     const timeout = socket.timeouts.receive
     if (timeout !== Infinity) this.arm(timeout)
     return suspend<A, E | ReceiveError>((resume) => {
-      this.again = this.retry(take, wanted)
+      this.again = this.woken(take, wanted)
       this.wake = resume
     })
+  }
+
+  /** The rest of a read that was woken. One that was given up meanwhile (`settleFirst`) begins anew, in a turn. */
+  private woken<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
+    return withFiber((fiber) => this.reader === fiber ? this.attempt(fiber, take, wanted) : this.read(take, wanted))
   }
 
   /**
@@ -211,11 +214,11 @@ export class Inbound {
       socket.deadlines.schedule(this.deadline!, due)
       return
     }
-    const { wake } = this
+    const { reader, wake } = this
     this.wake = undefined
     socket.traced("timedOut")
     wake(Effect.suspend(() => {
-      this.reader = undefined
+      if (this.reader === reader) this.reader = undefined
       return SocketFailure.timeout(socket, "receive", timeout, this.partial(), 0)
     }))
   }
@@ -239,7 +242,7 @@ export class Inbound {
 
   // ---- several readers
 
-  private takeTurn<A, E>(turns: Turns, read: Effect.Effect<A, E>): Effect.Effect<A, E> {
+  private takeTurn<A, E>(turns: ReaderQueue, read: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return turns.within(
       Effect.suspend(() => this.first === undefined ? read : Effect.zipRight(this.settleFirst(this.first), read))
     )
@@ -250,34 +253,41 @@ export class Inbound {
    * they came.
    */
   private shareTurns<A, E>(reader: AnyFiber, read: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    this.turns = new Turns()
-    this.first = { reader, over: Deferred.unsafeMake(FiberId.none), answered: false }
+    this.turns = new ReaderQueue()
+    this.first = { reader, ended: Deferred.unsafeMake(FiberId.none), asked: false, answered: false }
     return this.takeTurn(this.turns, read)
   }
 
   /**
-   * Waits until the read that was under way when reads began to take turns is over. It waits without a canceller, so
-   * nobody is told when it is interrupted: it is asked to wait anew, with one. Is it not there to answer, it is over.
+   * Waits until the read that was under way when reads began to take turns has ended. It waits without a canceller, so the
+   * socket does not learn that it was interrupted: it is woken to wait again with one. A fiber that was woken comes back
+   * here soon, has ended, or was interrupted.
    */
-  private settleFirst(first: FirstTurn): Effect.Effect<void> {
-    const over = (): void => {
-      if (this.first === first) this.first = undefined
-      Deferred.unsafeDone(first.over, Exit.void)
-    }
-    const { wake, again } = this
-    if (!first.answered && this.reader === first.reader && wake !== undefined) {
-      this.wake = undefined
-      wake(Effect.suspend(() => {
-        first.answered = true
-        return thenSync(again, over)
-      }))
-    }
-    return Effect.flatMap(first.reader.status, (status) => {
-      if (first.answered) return Deferred.await(first.over)
-      const mayCome = FiberStatus.isRunning(status) || (this.reader === first.reader && this.wake !== undefined)
-      return mayCome && !FiberStatus.isDone(status)
-        ? Effect.flatMap(Effect.yieldNow(), () => this.settleFirst(first))
-        : Effect.sync(over)
+  private settleFirst(first: FirstRead): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (first.answered) return Deferred.await(first.ended)
+      const { reader } = first
+      if (this.reader !== reader || hasEnded(reader) || (first.asked && isInterrupted(reader))) {
+        this.settled(first)
+        return Effect.void
+      }
+      first.asked = true
+      const { again, wake } = this
+      if (wake !== undefined) {
+        this.wake = undefined
+        wake(Effect.suspend(() => {
+          if (this.first !== first) return again
+          first.answered = true
+          return thenSync(again, () => this.settled(first))
+        }))
+      }
+      return Effect.flatMap(Effect.yieldNow(), () => this.settleFirst(first))
     })
+  }
+
+  private settled(first: FirstRead): void {
+    if (this.first === first) this.first = undefined
+    if (this.reader === first.reader) this.reader = undefined
+    Deferred.unsafeDone(first.ended, Exit.void)
   }
 }

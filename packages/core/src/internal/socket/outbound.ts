@@ -1,10 +1,11 @@
+/** The sending half of a stream socket. */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Operation, SendError } from "../../SocketError.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import { Deadline } from "../time/deadlines.js"
+import type { Connection } from "./connection.js"
 import * as SocketFailure from "./socketFailure.js"
-import type { StreamSocket } from "./streamSocket.js"
 
 /** A longer text is encoded at once, so that a slow peer's progress can be told in bytes. */
 const longText = 65536
@@ -51,23 +52,24 @@ const noChunks: ReadonlyArray<Uint8Array | string> = []
  * together.
  */
 export class Outbound {
-  readonly socket: StreamSocket
-  private queue: Array<Uint8Array | string> = []
+  readonly socket: Connection
+  /** What was queued and is not in a write yet. */
+  private chunks: Array<Uint8Array | string> = []
   /** Bytes ever given to this socket, and of them those that the system took. */
   queued = 0
   moved = 0
   private inFlight = 0
   private flushing = false
   private waiters: Array<Waiter> = []
-  /** The calls that wait for room, in the order in which they came. */
-  private readonly line: Array<object> = []
+  /** The sends that wait for room, in the order in which they came. */
+  private readonly queue: Array<object> = []
   private deadline: SendDeadline | undefined = undefined
   private movedAt = 0
   /** FIN follows when everything is out. */
   ending = false
   ended = false
 
-  constructor(socket: StreamSocket) {
+  constructor(socket: Connection) {
     this.socket = socket
   }
 
@@ -75,7 +77,7 @@ export class Outbound {
     return this.queued - this.moved
   }
 
-  /** Who waits for room, or for its bytes to be out. */
+  /** The calls that wait for room, or for their bytes to be written. */
   get waits(): ReadonlyArray<Waiter> {
     return this.waiters
   }
@@ -84,37 +86,37 @@ export class Outbound {
 
   send(data: string | Uint8Array): Effect.Effect<void, SendError> {
     return Effect.suspend(() => {
-      // Before: who gives up here has sent nothing, and a peer that does not read gets at most one call's bytes more.
-      if (this.hasRoom() && this.line.length === 0) return this.accept(data)
-      return this.inLine(data)
+      // Wait for room before queueing: a send interrupted here has sent nothing, so retries cannot grow the queue.
+      if (this.hasRoom() && this.queue.length === 0) return this.accept(data)
+      return this.waitForRoom(data)
     })
   }
 
-  /** Waits until there is room and nobody is before it. */
-  private inLine(data: string | Uint8Array): Effect.Effect<void, SendError> {
+  /** Waits until there is room and no earlier send waits. */
+  private waitForRoom(data: string | Uint8Array): Effect.Effect<void, SendError> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
         const ticket = {}
-        this.line.push(ticket)
-        const mayGo = (): boolean => this.line[0] === ticket && this.hasRoom()
+        this.queue.push(ticket)
+        const mayGo = (): boolean => this.queue[0] === ticket && this.hasRoom()
         const go = (): Effect.Effect<void, SendError> => {
           const accepted = this.accept(data)
-          this.leaveLine(ticket)
+          this.leaveQueue(ticket)
           return accepted
         }
         return Effect.ensuring(
           restore(this.wait("send", this.queued, this.queued, mayGo, go)),
-          Effect.sync(() => this.leaveLine(ticket))
+          Effect.sync(() => this.leaveQueue(ticket))
         )
       })
     )
   }
 
-  private leaveLine(ticket: object): void {
-    const index = this.line.indexOf(ticket)
+  private leaveQueue(ticket: object): void {
+    const index = this.queue.indexOf(ticket)
     if (index === -1) return
-    this.line.splice(index, 1)
-    if (index === 0 && this.line.length > 0 && this.hasRoom()) this.wakeAll()
+    this.queue.splice(index, 1)
+    if (index === 0 && this.queue.length > 0 && this.hasRoom()) this.wakeAll()
   }
 
   private hasRoom(): boolean {
@@ -139,7 +141,7 @@ export class Outbound {
 
   private enqueue(data: string | Uint8Array, length: number): void {
     if (length === 0) return
-    this.queue.push(data)
+    this.chunks.push(data)
     this.queued += length
     if (this.inFlight === 0 && !this.flushing) {
       this.flushing = true
@@ -209,7 +211,7 @@ export class Outbound {
   flush(): void {
     this.flushing = false
     if (this.inFlight > 0 || this.socket.isReleased || this.socket.failure !== undefined) return
-    if (this.queue.length === 0) {
+    if (this.chunks.length === 0) {
       if (this.ending && !this.ended) {
         this.ended = true
         this.socket.transport.end()
@@ -228,34 +230,34 @@ export class Outbound {
    * texts, and two halves of a surrogate pair are fewer bytes together than apart.
    */
   private nextWrite(): ReadonlyArray<Uint8Array | string> {
-    const { queue } = this
+    const { chunks } = this
     if (this.pending <= largestWrite) {
-      this.queue = []
+      this.chunks = []
       this.inFlight = this.pending
-      return queue
+      return chunks
     }
-    const chunks: Array<Uint8Array | string> = []
+    const write: Array<Uint8Array | string> = []
     let room = largestWrite
     let taken = 0
-    for (const chunk of queue) {
+    for (const chunk of chunks) {
       const length = typeof chunk === "string" ? this.socket.netState.platform.byteLength(chunk) : chunk.length
       if (length <= room || (typeof chunk === "string" && taken === 0)) {
-        chunks.push(chunk)
+        write.push(chunk)
         room -= length
         taken += 1
         if (room <= 0) break
         continue
       }
       if (typeof chunk !== "string") {
-        chunks.push(chunk.subarray(0, room))
-        queue[taken] = chunk.subarray(room)
+        write.push(chunk.subarray(0, room))
+        chunks[taken] = chunk.subarray(room)
         room = 0
       }
       break
     }
-    queue.splice(0, taken)
+    chunks.splice(0, taken)
     this.inFlight = largestWrite - room
-    return chunks
+    return write
   }
 
   written(): void {
@@ -263,7 +265,7 @@ export class Outbound {
     this.inFlight = 0
     if (this.deadline !== undefined) this.movedAt = this.socket.deadlines.now()
     this.socket.onProgress()
-    if (this.queue.length > 0 || this.ending) this.flush()
+    if (this.chunks.length > 0 || this.ending) this.flush()
     if (this.waiters.length > 0) this.wakeAll()
   }
 
@@ -275,11 +277,11 @@ export class Outbound {
   }
 
   drop(): void {
-    this.queue = noChunks as Array<never>
+    this.chunks = noChunks as Array<never>
     this.wakeAll()
   }
 
-  /** Everyone who waits looks again; who has to wait on queues up again. */
+  /** Every waiter looks again, and waits again if it must. */
   wakeAll(): void {
     const waiters = this.waiters
     if (waiters.length === 0) return
