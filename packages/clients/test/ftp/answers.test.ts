@@ -7,13 +7,14 @@ import * as Option from "effect/Option"
 import * as Address from "../../src/internal/ftp/address.js"
 import * as Answers from "../../src/internal/ftp/answers.js"
 import * as Features from "../../src/internal/ftp/features.js"
-import * as Reply from "../../src/internal/ftp/reply.js"
+import * as Telnet from "../../src/internal/ftp/telnet.js"
 import * as Time from "../../src/internal/ftp/time.js"
+import type * as Reply from "../../src/internal/replies/reply.js"
 import * as Codec from "../../src/internal/text/codec.js"
 import { binary, bytes } from "./support.js"
 
 const reply = (text: string): Reply.Reply => {
-  const pushed = Reply.make().push(bytes(`${text}\r\n`))
+  const pushed = Telnet.parser().push(bytes(`${text}\r\n`))
   expect(pushed.replies).toHaveLength(1)
   return pushed.replies[0]!
 }
@@ -142,7 +143,7 @@ describe("what single replies say", () => {
       const given = reply(`257 "${text.replaceAll("\"", "\"\"")}" is the current directory`)
       expect(Answers.parsePathname(given, Codec.utf8)).toEqual(Either.right({ path: text, rawPath: bytes(text) }))
     }))
-    const raw = Reply.make().push(binary("257 \"/\xe4\"\r\n")).replies[0]!
+    const raw = Telnet.parser().push(binary("257 \"/\xe4\"\r\n")).replies[0]!
     expect(Either.getOrThrow(Answers.parsePathname(raw, Codec.utf8)).rawPath).toEqual(binary("/\xe4"))
   })
 
@@ -241,7 +242,7 @@ describe("what single replies say", () => {
       ]
     ) {
       for (const code of [150, 213, 227, 257]) {
-        const given = Reply.make().push(bytes(`${code} ${part.repeat(60_000 / part.length)}x\r\n`)).replies[0]!
+        const given = Telnet.parser().push(bytes(`${code} ${part.repeat(60_000 / part.length)}x\r\n`)).replies[0]!
         Address.parsePasv(given)
         Address.parseEpsv(given)
         Address.parseProtocols(given)

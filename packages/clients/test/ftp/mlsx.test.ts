@@ -5,7 +5,7 @@ import * as FC from "effect/FastCheck"
 import type * as Entry from "../../src/internal/ftp/listing/entry.js"
 import * as Listing from "../../src/internal/ftp/listing/listing.js"
 import * as Mlsx from "../../src/internal/ftp/listing/mlsx.js"
-import * as Reply from "../../src/internal/ftp/reply.js"
+import * as Telnet from "../../src/internal/ftp/telnet.js"
 import * as Codec from "../../src/internal/text/codec.js"
 import { binary, bytes } from "./support.js"
 
@@ -24,7 +24,7 @@ const one = (text: string | Uint8Array): Entry.Entry => {
 }
 
 const mlst = (text: string) =>
-  Mlsx.parseReply(Reply.make().push(bytes(text)).replies[0]!, { codec: Codec.utf8, now, utcOffsetMinutes: 0 })
+  Mlsx.parseReply(Telnet.parser().push(bytes(text)).replies[0]!, { codec: Codec.utf8, now, utcOffsetMinutes: 0 })
 
 describe("machine-readable listings", () => {
   it("S18 every fact of an MLSD line has its place", () => {

@@ -5,11 +5,11 @@ import * as Schema from "effect/Schema"
 import * as FtpError from "../../src/FtpError.js"
 import * as Command from "../../src/internal/ftp/command.js"
 import * as Refusal from "../../src/internal/ftp/refusal.js"
-import * as Reply from "../../src/internal/ftp/reply.js"
+import * as Telnet from "../../src/internal/ftp/telnet.js"
 import { binary, bytes } from "./support.js"
 
 const refuse = (text: string, command: string, context: Partial<Refusal.Context> = {}) =>
-  Refusal.fromReply(Reply.make().push(bytes(`${text}\r\n`)).replies[0]!, {
+  Refusal.fromReply(Telnet.parser().push(bytes(`${text}\r\n`)).replies[0]!, {
     server: "ftp.example:21",
     command: Command.parse(command),
     ...context

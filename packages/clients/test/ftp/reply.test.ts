@@ -2,24 +2,29 @@
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as FC from "effect/FastCheck"
-import * as Reply from "../../src/internal/ftp/reply.js"
+import * as Telnet from "../../src/internal/ftp/telnet.js"
+import type * as Parser from "../../src/internal/replies/parser.js"
+import * as Reply from "../../src/internal/replies/reply.js"
 import * as Codec from "../../src/internal/text/codec.js"
 import { binary, bytes, cut, places, plain, spicyBytes } from "./support.js"
 
-const replies = (text: string | Uint8Array, options?: Reply.Options): ReadonlyArray<Reply.Reply> => {
-  const pushed = Reply.make(options).push(typeof text === "string" ? bytes(text) : text)
+const replies = (
+  text: string | Uint8Array,
+  options?: Parameters<typeof Telnet.parser>[0]
+): ReadonlyArray<Reply.Reply> => {
+  const pushed = Telnet.parser(options).push(typeof text === "string" ? bytes(text) : text)
   expect(pushed.error).toBeUndefined()
   return pushed.replies
 }
 
-const short = (text: string | Uint8Array, options?: Reply.Options) =>
+const short = (text: string | Uint8Array, options?: Parameters<typeof Telnet.parser>[0]) =>
   replies(text, options).map((reply) => [reply.code, ...reply.lines])
 
 /** What a parser gives over all of its chunks. */
-const feed = (chunks: ReadonlyArray<Uint8Array>, options?: Reply.Options) => {
-  const parser = Reply.make(options)
+const feed = (chunks: ReadonlyArray<Uint8Array>, options?: Parameters<typeof Telnet.parser>[0]) => {
+  const parser = Telnet.parser(options)
   const all: Array<Reply.Reply> = []
-  let error: Reply.Pushed["error"]
+  let error: Parser.Pushed["error"]
   for (const chunk of chunks) {
     const pushed = parser.push(chunk)
     all.push(...pushed.replies)
@@ -30,7 +35,7 @@ const feed = (chunks: ReadonlyArray<Uint8Array>, options?: Reply.Options) => {
 
 describe("replies", () => {
   it("C34 a reply is given once its last line is complete, and not before", () => {
-    const parser = Reply.make()
+    const parser = Telnet.parser()
     expect(parser.push(bytes("220 Hel")).replies).toEqual([])
     expect(parser.pending()).toBe(7)
     const pushed = parser.push(bytes("lo\r\n331 n"))
@@ -88,14 +93,14 @@ describe("replies", () => {
   ])(
     "C34 a line that begins no reply is a ProtocolViolation: %j",
     (text) => {
-      const pushed = Reply.make({ server: "h:21" }).push(bytes(`220 ok\r\n${text}200 later\r\n`))
+      const pushed = Telnet.parser({ server: "h:21" }).push(bytes(`220 ok\r\n${text}200 later\r\n`))
       expect(pushed.replies).toMatchObject([{ code: 220 }])
       expect(pushed.error).toMatchObject({ _tag: "ProtocolViolation", server: "h:21", received: text.trim() })
     }
   )
 
   it("C34 after an error a parser gives the error again, and nothing else", () => {
-    const parser = Reply.make()
+    const parser = Telnet.parser()
     const error = parser.push(bytes("oops\r\n")).error
     expect(parser.push(bytes("220 ok\r\n"))).toEqual({ replies: [], error })
   })
@@ -107,13 +112,13 @@ describe("replies", () => {
     ["TELNET", "220-x\r\n" + "\xff\xf1".repeat(40_000)],
     ["a subnegotiation without end", "\xff\xfa" + "x".repeat(70_000)]
   ])("C34 a reply without end is ReplyTooLong after 64 KiB: %s", (_name, text) => {
-    expect(Reply.make().push(binary(text)).error).toMatchObject({ _tag: "ReplyTooLong", limit: 65_536 })
+    expect(Telnet.parser().push(binary(text)).error).toMatchObject({ _tag: "ReplyTooLong", limit: 65_536 })
   })
 
   it("C34 the bound counts one reply, and is met exactly", () => {
     const full = `220 ${"x".repeat(65_536 - 6)}\r\n`
     expect(replies(full.repeat(3))).toHaveLength(3)
-    expect(Reply.make().push(bytes(`220 ${"x".repeat(65_536 - 5)}\r\n`)).error?._tag).toBe("ReplyTooLong")
+    expect(Telnet.parser().push(bytes(`220 ${"x".repeat(65_536 - 5)}\r\n`)).error?._tag).toBe("ReplyTooLong")
   })
 
   const wire = FC.array(
@@ -138,7 +143,7 @@ describe("replies", () => {
   it("C34 no bytes make the parser throw or hold more than its bound", () => {
     FC.assert(
       FC.property(spicyBytes("0122345- \r\n\xff\xfa\xf0\xfb\0", 400), (whole) => {
-        const parser = Reply.make({ limit: 64 })
+        const parser = Telnet.parser({ limit: 64 })
         for (const chunk of cut(whole, [7, 50, 51, 200])) {
           for (const reply of parser.push(chunk).replies) {
             expect(reply.code).toBeGreaterThanOrEqual(100)

@@ -4,8 +4,8 @@
 import * as NetAddress from "@copas/core/NetAddress"
 import * as Either from "effect/Either"
 import * as FtpError from "../../FtpError.js"
+import * as Reply from "../replies/reply.js"
 import * as Bytes from "../text/bytes.js"
-import * as Reply from "./reply.js"
 
 export interface Passive {
   /** What the server says its host is. Behind a NAT it is wrong, and from a hostile server it is someone else's. */
@@ -17,7 +17,7 @@ const violation = (what: string, reply: Reply.Reply): FtpError.ProtocolViolation
   new FtpError.ProtocolViolation({
     protocol: "ftp",
     what,
-    received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
+    received: Reply.show(reply)
   })
 
 const six =

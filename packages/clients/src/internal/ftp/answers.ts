@@ -4,16 +4,16 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as FtpError from "../../FtpError.js"
+import * as Reply from "../replies/reply.js"
 import * as Bytes from "../text/bytes.js"
 import type * as Codec from "../text/codec.js"
-import * as Reply from "./reply.js"
 import * as Time from "./time.js"
 
 const violation = (what: string, reply: Reply.Reply): FtpError.ProtocolViolation =>
   new FtpError.ProtocolViolation({
     protocol: "ftp",
     what,
-    received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
+    received: Reply.show(reply)
   })
 
 export interface Pathname {

@@ -1,7 +1,7 @@
 /**
  * What a server can do, from its reply to FEAT: RFC 2389, section 3.
  */
-import type * as Reply from "./reply.js"
+import type * as Reply from "../replies/reply.js"
 
 export interface Fact {
   /** In small letters: fact names are equal whatever their case (RFC 3659, section 7.5). */

@@ -2,9 +2,10 @@
  * Which error a refusal is: one table over the code, the command, and what the session knows. Never the text.
  */
 import * as FtpError from "../../FtpError.js"
+import * as Reply from "../replies/reply.js"
 import * as Bytes from "../text/bytes.js"
 import * as Command from "./command.js"
-import type * as Reply from "./reply.js"
+import * as Verbs from "./verbs.js"
 
 export interface Context {
   readonly server?: string
@@ -32,13 +33,6 @@ export type Refusal =
   | FtpError.DataConnectionFailed
   | FtpError.TlsResumptionRequired
 
-const logIn = new Set(["USER", "PASS", "ACCT"])
-const lists = new Set(["LIST", "NLST", "MLSD"])
-const looks = new Set([...lists, "RETR", "SIZE", "MDTM", "MLST", "CWD", "XCWD", "STAT", "RNFR"])
-const makes = new Set(["MKD", "XMKD"])
-// RFC 959, section 5.1: every server has these, so their 500 is a fault and not an answer.
-const minimal = new Set(["USER", "QUIT", "PORT", "TYPE", "MODE", "STRU", "RETR", "STOR", "NOOP"])
-
 const pathOf = (context: Context): string => {
   const path = context.path ?? context.command.args.at(-1)
   return typeof path === "string" ? Bytes.show(path) : path instanceof Uint8Array ? Bytes.showBytes(path) : "."
@@ -55,7 +49,7 @@ export const fromReply = (reply: Reply.Reply, context: Context): Refusal => {
   }
   const verb = command.verb
   if (code === 421) return new FtpError.ServiceUnavailable({ protocol: "ftp", ...fields })
-  if (logIn.has(verb) || code === 530 || code === 532) {
+  if (Verbs.is(verb, "logsIn") || code === 530 || code === 532) {
     return new FtpError.LoginRefused({
       ...fields,
       ...(context.user === undefined ? {} : { user: context.user }),
@@ -63,7 +57,7 @@ export const fromReply = (reply: Reply.Reply, context: Context): Refusal => {
     })
   }
   if (found === "absent") return new FtpError.NotFound({ ...fields, path: pathOf(context) })
-  if (makes.has(verb) && (code === 521 || found === "exists")) {
+  if (Verbs.is(verb, "makes") && (code === 521 || found === "exists")) {
     return new FtpError.AlreadyExists({ ...fields, path: pathOf(context) })
   }
   switch (code) {
@@ -76,7 +70,7 @@ export const fromReply = (reply: Reply.Reply, context: Context): Refusal => {
       return new FtpError.DataConnectionFailed({
         ...(context.server === undefined ? {} : { server: context.server }),
         command: fields.command,
-        attempts: [{ mode: context.dataMode ?? "PASV", why: Bytes.show(`${code} ${reply.lines.join(" / ")}`) }]
+        attempts: [{ mode: context.dataMode ?? "PASV", why: Reply.show(reply) }]
       })
     case 452:
     case 552:
@@ -84,14 +78,14 @@ export const fromReply = (reply: Reply.Reply, context: Context): Refusal => {
         context.path === undefined ? fields : { ...fields, path: pathOf(context) }
       )
     case 500:
-      return minimal.has(verb) ? new FtpError.FtpReplyError(fields) : new FtpError.NotSupported(fields)
+      return Verbs.is(verb, "minimal") ? new FtpError.FtpReplyError(fields) : new FtpError.NotSupported(fields)
     case 502:
     case 504:
       return new FtpError.NotSupported(fields)
     case 450:
     case 550:
       // 450 to a listing is "no such files" (ProFTPD, wu-ftpd); to others it is a busy file.
-      return found === undefined && (code === 550 ? looks : lists).has(verb)
+      return found === undefined && Verbs.is(verb, code === 550 ? "finds" : "lists")
         ? new FtpError.NotFound({ ...fields, path: pathOf(context) })
         : new FtpError.FtpReplyError(fields)
     default:

@@ -3,9 +3,9 @@
  */
 import * as Either from "effect/Either"
 import * as FtpError from "../../../FtpError.js"
+import * as Reply from "../../replies/reply.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Answers from "../answers.js"
-import type * as Reply from "../reply.js"
 import * as Time from "../time.js"
 import * as Entry from "./entry.js"
 
@@ -130,7 +130,7 @@ export const parseReply = (
     new FtpError.ProtocolViolation({
       protocol: "ftp",
       what: "the reply to MLST has no entry that can be read",
-      received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
+      received: Reply.show(reply)
     })
   )
 }

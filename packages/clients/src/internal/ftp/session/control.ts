@@ -11,10 +11,12 @@ import * as Effect from "effect/Effect"
 import * as FtpError from "../../../FtpError.js"
 import { millisOf, now } from "../../effect/fibers.js"
 import { orFail } from "../../options.js"
+import type * as Parser from "../../replies/parser.js"
+import * as Reply from "../../replies/reply.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Command from "../command.js"
 import * as Refusal from "../refusal.js"
-import * as Reply from "../reply.js"
+import * as Telnet from "../telnet.js"
 import type { Settings } from "./settings.js"
 
 /** A command that went out, and what came of it. */
@@ -47,17 +49,17 @@ const mostArrived = 1000
 export class Control {
   readonly socket: Socket
   readonly settings: Settings
-  private readonly parser: Reply.Parser
+  private readonly parser: Parser.Parser
   private ledger: Array<Exchange> = []
   private arrived: Array<Reply.Reply> = []
-  private parseError: Reply.Pushed["error"] = undefined
+  private parseError: Parser.Pushed["error"] = undefined
   /** Why the session is over. */
   lost: { readonly why: string; readonly cause: unknown } | undefined = undefined
 
   constructor(socket: Socket, settings: Settings) {
     this.socket = socket
     this.settings = settings
-    this.parser = Reply.make({ codec: settings.codec, limit: settings.replyLimit, server: settings.server })
+    this.parser = Telnet.parser({ codec: settings.codec, limit: settings.replyLimit, server: settings.server })
   }
 
   /** Nothing is owed and nothing has come that nobody asked for. */
@@ -243,7 +245,7 @@ export class Control {
       protocol: "ftp",
       server: this.settings.server,
       what,
-      received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
+      received: Reply.show(reply)
     })
   }
 

@@ -8,55 +8,15 @@ import * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
 import { type AnyFiber, makeSemaphore, withFiber } from "../../effect/fibers.js"
-import * as Bytes from "../../text/bytes.js"
+import * as Reply from "../../replies/reply.js"
 import * as Answers from "../answers.js"
 import * as Command from "../command.js"
 import * as Features from "../features.js"
 import * as Refusal from "../refusal.js"
-import * as Reply from "../reply.js"
+import * as Verbs from "../verbs.js"
 import * as Attributes from "./attributes.js"
 import type { Control } from "./control.js"
 import type { Settings } from "./settings.js"
-
-// A lost connection leaves open whether these were carried out. What only looks can simply be asked again.
-const onlyLooks = new Set([
-  "USER",
-  "PASS",
-  "ACCT",
-  "HOST",
-  "AUTH",
-  "PBSZ",
-  "PROT",
-  "FEAT",
-  "OPTS",
-  "CLNT",
-  "TYPE",
-  "PWD",
-  "XPWD",
-  "CWD",
-  "CDUP",
-  "SIZE",
-  "MDTM",
-  "MLST",
-  "STAT",
-  "SYST",
-  "HELP",
-  "NOOP",
-  "EPSV",
-  "PASV",
-  "EPRT",
-  "PORT",
-  "REST",
-  "RNFR",
-  "RETR",
-  "LIST",
-  "NLST",
-  "MLSD",
-  "CONNECT",
-  "PRET"
-])
-
-const moves = new Set(["CWD", "XCWD", "CDUP", "XCUP"])
 
 export interface ExecOptions {
   readonly path?: Command.Path | undefined
@@ -169,7 +129,7 @@ export class Conversation {
     const more = options.path === undefined ? {} : { path: options.path }
     const sent = this.send(command, options.onFinal)
     // With each run: the Effect of `cdup`, for one, is made once.
-    const moving = moves.has(command.verb)
+    const moving = Verbs.is(command.verb, "moves")
       ? Effect.suspend(() => {
         this.hasMoved = true
         return sent
@@ -187,7 +147,7 @@ export class Conversation {
               protocol: "ftp",
               server: this.server,
               what: `the reply to ${command.verb} is not an answer to it`,
-              received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
+              received: Reply.show(reply)
             })
           )
         }
@@ -224,7 +184,7 @@ export class Conversation {
     known: { readonly lastKnown?: string; readonly moved?: number; readonly path?: string } = {}
   ): Failure {
     const isLoss = error._tag === "SocketClosed" || error._tag === "SocketBroken" || error._tag === "SocketTimeout"
-    if (!isLoss || onlyLooks.has(command.verb)) return error
+    if (!isLoss || Verbs.is(command.verb, "looks")) return error
     const { lastKnown = "it was sent, and no reply came", moved, path } = known
     return new FtpError.OutcomeUnknown({
       server: this.server,

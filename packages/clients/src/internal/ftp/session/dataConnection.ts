@@ -14,10 +14,9 @@ import * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
 import { orFail } from "../../options.js"
-import * as Bytes from "../../text/bytes.js"
+import * as Reply from "../../replies/reply.js"
 import * as Address from "../address.js"
 import * as Command from "../command.js"
-import * as Reply from "../reply.js"
 import type { Conversation } from "./conversation.js"
 
 /** How a data connection will come about. `connect` is run behind the 150. */
@@ -42,7 +41,7 @@ class Refused {
   }
 }
 
-const shown = (reply: Reply.Reply): string => Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`, 100)
+const shown = (reply: Reply.Reply): string => Reply.show(reply, 100)
 
 const refusedBy = (reply: Reply.Reply): Refused => new Refused(shown(reply))
 

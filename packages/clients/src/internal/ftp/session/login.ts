@@ -9,10 +9,9 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { ConnectFailure, Failure, Options, Session } from "../../../FtpSession.js"
-import * as Bytes from "../../text/bytes.js"
+import * as Reply from "../../replies/reply.js"
 import * as Command from "../command.js"
 import * as Features from "../features.js"
-import * as Reply from "../reply.js"
 import { Control } from "./control.js"
 import { Conversation } from "./conversation.js"
 import * as SessionModule from "./session.js"
@@ -110,7 +109,7 @@ const greet = (conversation: Control): Effect.Effect<Reply.Reply, Failure> =>
       protocol: "ftp",
       server: conversation.settings.server,
       what: "the greeting is not one",
-      received: Bytes.show(`${reply.code} ${reply.lines.join(" / ")}`)
+      received: Reply.show(reply)
     })
   })
 

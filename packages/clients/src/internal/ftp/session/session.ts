@@ -5,30 +5,17 @@ import * as Effect from "effect/Effect"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure, Path, Reply as PublicReply, Session } from "../../../FtpSession.js"
 import { orFail } from "../../options.js"
+import * as Reply from "../../replies/reply.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Answers from "../answers.js"
 import * as Command from "../command.js"
-import * as Reply from "../reply.js"
 import * as Time from "../time.js"
+import * as Verbs from "../verbs.js"
 import type { Conversation } from "./conversation.js"
 import * as Download from "./download.js"
 import * as Files from "./files.js"
 import * as Listing from "./listing.js"
 import * as Upload from "./upload.js"
-
-// By way of `command` these would leave the session in a state that it does not know of.
-const ownWords = new Map([
-  ...["RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "MLSD"].map((verb) =>
-    [verb, "it needs a data connection; use get, put, download, upload, list or names"] as const
-  ),
-  ...["PASV", "EPSV", "PORT", "EPRT", "REST", "TYPE", "MODE", "STRU", "ABOR", "PRET"].map((verb) =>
-    [verb, "the session sends it by itself, with each transfer"] as const
-  ),
-  ...["AUTH", "PBSZ", "PROT", "CCC", "REIN", "USER", "PASS", "ACCT", "QUIT", "HOST", "ADAT"].map((verb) =>
-    [verb, "it begins or ends a session; connect with the options for it, or leave the scope"] as const
-  ),
-  ...["RNFR", "RNTO"].map((verb) => [verb, "it is half of a renaming; use rename"] as const)
-])
 
 const publicReply = ({ code, lines }: Reply.Reply): PublicReply => ({ code, lines })
 
@@ -98,7 +85,7 @@ const command = (
   line: Parameters<Session["command"]>[0]
 ): Effect.Effect<PublicReply, Failure> => {
   const parsed = typeof line === "string" ? Command.parse(line) : Command.make(...line)
-  const why = ownWords.get(parsed.verb)
+  const why = Verbs.reserved(parsed.verb)
   if (why !== undefined) {
     return Effect.fail(
       new FtpError.InvalidArgument({

@@ -13,10 +13,10 @@ import { type Connector, direct } from "../../../Connector.js"
 import * as FtpError from "../../../FtpError.js"
 import type { Options } from "../../../FtpSession.js"
 import { count, millis, refuse } from "../../options.js"
+import * as Parser from "../../replies/parser.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Codec from "../../text/codec.js"
 import * as Listing from "../listing/listing.js"
-import * as Reply from "../reply.js"
 
 export interface Settings {
   readonly host: string
@@ -140,7 +140,7 @@ export const make = (
         ? undefined
         : yield* millis("keepAlive", options.keepAlive, options.keepAlive),
       codec: yield* codecOf(options.encoding),
-      replyLimit: yield* count("replyLimit", options.replyLimit, Reply.defaultLimit, 128),
+      replyLimit: yield* count("replyLimit", options.replyLimit, Parser.defaultLimit, 128),
       listingLimit: yield* count("listingLimit", options.listingLimit, Listing.defaultLimit, 1),
       utcOffsetMinutes: options.utcOffsetMinutes ?? 0,
       verify: options.verify ?? true,
