@@ -7,17 +7,15 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { DatagramSocket } from "./DatagramSocket.js"
+import { clockOf } from "./internal/effect/reference.js"
 import { suspend, withFiber } from "./internal/effect/suspend.js"
-import { CurrentThread, type DispatcherThread, Sleeper } from "./internal/thread/thread.js"
+import { Sleeper, threadOf } from "./internal/thread/thread.js"
 import { forClock } from "./internal/time/deadlines.js"
 import { millisOf, wrongDuration } from "./internal/time/optionValues.js"
 import type { Socket } from "./Socket.js"
@@ -69,15 +67,12 @@ export interface Thread<out A = unknown, out E = unknown> {
  * @category accessors
  */
 export const current: Effect.Effect<Option.Option<Thread>> = withFiber((fiber) =>
-  Effect.succeed(Option.fromNullable(currentOf(fiber)))
+  Effect.succeed(Option.fromNullable(threadOf(fiber)))
 )
-
-const currentOf = (fiber: Fiber.RuntimeFiber<any, any>): DispatcherThread | undefined =>
-  Context.get(fiber.currentContext as Context.Context<CurrentThread>, CurrentThread)
 
 const sleep = (millis: number): Effect.Effect<Duration.Duration> =>
   withFiber((fiber) => {
-    const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
+    const deadlines = forClock(clockOf(fiber))
     return suspend<Duration.Duration>((resume) => {
       const sleeper = new Sleeper(deadlines, fiber, (slept) => resume(Effect.succeed(Duration.millis(slept))))
       sleeper.begin(millis)

@@ -1,8 +1,7 @@
 /** What a fiber that is about to take something must look at first, so that what it takes reaches its caller. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
-import * as FiberRef from "effect/FiberRef"
+import { type AnyFiber, opsBeforeYield } from "./effect/fibers.js"
 
 /** A thread on a busy socket or queue lets the others run after this many operations, whatever Effect allows. */
 const most = 512
@@ -53,16 +52,12 @@ const isOvertime = (): boolean => {
  * first half of its operations has the other half to return in. Correct from 12 operations on; with fewer, Effect's own
  * tools lose things too.
  */
-export const yieldsSoon = (fiber: Fiber.RuntimeFiber<any, any>): boolean => {
+export const yieldsSoon = (fiber: AnyFiber): boolean => {
   const { currentOpCount } = fiber
   return currentOpCount > least &&
-    (currentOpCount > most || currentOpCount > fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield) >> 1 ||
+    (currentOpCount > most || currentOpCount > opsBeforeYield(fiber) >> 1 ||
       isOvertime())
 }
-
-/** True if the fiber was interrupted, although it may run on for as long as it is in an uninterruptible region. */
-export const isInterrupted = (fiber: Fiber.RuntimeFiber<any, any>): boolean =>
-  fiber.getFiberRef(FiberRef.interruptedCause)._tag !== "Empty"
 
 /**
  * Runs `effect`, then `after` in the same operation, whatever ends it: `Effect.ensuring` takes some operations more, in

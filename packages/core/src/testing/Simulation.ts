@@ -10,12 +10,11 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as ErrorSummary from "../ErrorSummary.js"
+import { exitOf, interruptSoon, onExit, type RunningFiber } from "../internal/effect/fibers.js"
 import { suspend } from "../internal/effect/suspend.js"
 import { queueWaits } from "../internal/thread/waitQueue.js"
 import * as EventLoop from "../internal/time/eventLoop.js"
@@ -109,7 +108,7 @@ export interface Options {
 /** One run: lets time go on until the program has ended. */
 class Run {
   readonly clock: SimulationClock.SimulationClock
-  readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
+  readonly fiber: RunningFiber<unknown, unknown>
   private readonly limit: number
   private readonly listeners: Array<() => void> = []
   private readonly simulated: SimulationRun
@@ -121,13 +120,13 @@ class Run {
     clock: SimulationClock.SimulationClock,
     limit: number,
     simulated: SimulationRun,
-    fiber: Fiber.RuntimeFiber<unknown, unknown>
+    fiber: RunningFiber<unknown, unknown>
   ) {
     this.clock = clock
     this.limit = limit
     this.simulated = simulated
     this.fiber = fiber
-    fiber.addObserver(() => this.end())
+    onExit(fiber, () => this.end())
     EventLoop.whenIdle(this.tick)
   }
 
@@ -137,7 +136,7 @@ class Run {
   }
 
   interrupt(): void {
-    this.fiber.unsafeInterruptAsFork(FiberId.none)
+    interruptSoon(this.fiber)
   }
 
   private end(): void {
@@ -168,7 +167,7 @@ class Run {
   /** Fibers tell what they wait for when they get a turn. */
   private stalled(): void {
     this.isLooking = true
-    Effect.runFork(waiters(this.simulated)).addObserver((exit) => {
+    onExit(Effect.runFork(waiters(this.simulated)), (exit) => {
       this.isLooking = false
       if (this.hasEnded) return
       const found = Exit.isSuccess(exit) ? exit.value : []
@@ -229,11 +228,11 @@ export const run = <A, E, R>(
       const run = new Run(clock, limit, current, fiber)
       run.onEnd(() => {
         queueWaits.unobserve()
-        const exit = fiber.unsafePoll()
+        const exit = exitOf(fiber)
         // What it did on its way out may have failed: that counts for more.
-        if (run.givenUp !== undefined && (exit === null || Exit.isInterrupted(exit))) {
+        if (run.givenUp !== undefined && (exit === undefined || Exit.isInterrupted(exit))) {
           resume(Effect.fail(run.givenUp))
-        } else if (exit !== null) {
+        } else if (exit !== undefined) {
           resume(exit)
         }
       })

@@ -3,7 +3,10 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 
-export type AnyFiber = Fiber.RuntimeFiber<any, any>
+/** A fiber that this process runs. */
+export type RunningFiber<A, E = never> = Fiber.RuntimeFiber<A, E>
+
+export type AnyFiber = RunningFiber<any, any>
 
 /**
  * Suspends the fiber until `resume` is called with the effect that it continues with. A wake never runs the woken fiber in

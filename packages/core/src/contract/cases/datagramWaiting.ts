@@ -4,10 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
+import { hasEnded, interruptSoon, type RunningFiber } from "../../internal/effect/fibers.js"
 import { bound, came, connectedTo } from "./datagramSupport.js"
 import { type Case, failure, failureOf, holds, outcome, same, settled, test, textOf, until } from "./support.js"
 
-const begin = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R> =>
+const begin = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<RunningFiber<A, E>, never, R> =>
   Effect.tap(Effect.fork(effect), settled)
 
 export const cases: ReadonlyArray<Case> = [
@@ -17,7 +18,7 @@ export const cases: ReadonlyArray<Case> = [
       const socket = yield* bound({ timeouts: { receive: "5 seconds" } })
       const fiber = yield* begin(socket.receive())
       yield* TestClock.adjust("4999 millis")
-      same(fiber.unsafePoll(), null)
+      same(hasEnded(fiber), false)
       yield* TestClock.adjust("1 millis")
       const error = yield* failureOf(yield* outcome(fiber), "SocketTimeout")
       same([error.operation, error.afterMillis], ["receive", 5000])
@@ -35,7 +36,7 @@ export const cases: ReadonlyArray<Case> = [
       const second = yield* begin(socket.receive())
       yield* TestClock.adjust("2 seconds")
       yield* failureOf(yield* outcome(first), "SocketTimeout")
-      same(second.unsafePoll(), null)
+      same(hasEnded(second), false)
       yield* TestClock.adjust("3 seconds")
       yield* failureOf(yield* outcome(second), "SocketTimeout")
     })
@@ -51,7 +52,7 @@ export const cases: ReadonlyArray<Case> = [
       yield* socket.setTimeouts({ receive: null })
       const patient = yield* begin(socket.receive())
       yield* TestClock.adjust("1 hour")
-      same(patient.unsafePoll(), null)
+      same(hasEnded(patient), false)
       same((yield* failure(socket.setTimeouts({ receive: -1 }), "InvalidOption")).option, "timeouts.receive")
     })
   ),
@@ -75,7 +76,7 @@ export const cases: ReadonlyArray<Case> = [
       const mayEnd = yield* Deferred.make<void>()
       const gone = yield* begin(Effect.onInterrupt(socket.receive(), () => Deferred.await(mayEnd)))
       const waiting = yield* begin(socket.receive())
-      gone.unsafeInterruptAsFork(gone.id())
+      interruptSoon(gone)
       yield* client.send("for the other")
       same(textOf(yield* Effect.flatten(outcome(waiting))), "for the other")
       yield* Deferred.succeed(mayEnd, undefined)

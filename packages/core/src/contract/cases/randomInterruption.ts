@@ -1,10 +1,9 @@
 /** Random programs that are interrupted at random points. */
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
 import { PCGRandom } from "effect/Utils"
 import * as Copas from "../../Copas.js"
+import { interruptSoon, onExit, type RunningFiber } from "../../internal/effect/fibers.js"
 import { suspend } from "../../internal/effect/suspend.js"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
@@ -111,12 +110,12 @@ export const interrupted = (seed: number, mode: Mode): Effect.Effect<void, never
     const random = new PCGRandom(seed)
     const points = random.integer(mode === "events" ? 40 : 400)
     const net = yield* Net.Net
-    let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
+    let fiber: RunningFiber<unknown, unknown> | undefined = undefined
     let left = points
     let isCut = false
     const cut = (): void => {
       isCut = true
-      fiber?.unsafeInterruptAsFork(FiberId.none)
+      if (fiber !== undefined) interruptSoon(fiber)
     }
     const event = (): void => {
       left -= 1
@@ -141,7 +140,7 @@ export const interrupted = (seed: number, mode: Mode): Effect.Effect<void, never
       cut()
     }
     const running = fiber
-    yield* suspend<void>((resume) => running.addObserver(() => resume(Effect.void)))
+    yield* suspend<void>((resume) => onExit(running, () => resume(Effect.void)))
     yield* net.trace(undefined)
     yield* Copas.trace(undefined)
   })

@@ -2,9 +2,9 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { onExit, type RunningFiber } from "../../internal/effect/fibers.js"
 import { suspend } from "../../internal/effect/suspend.js"
 import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
@@ -143,12 +143,12 @@ export const received = (socket: Socket, bytes: number): Effect.Effect<void> =>
   until(Effect.map(socket.stats, ({ bytesReceived }) => bytesReceived >= bytes))
 
 /** Waits until the fiber is suspended or done, so that what it does from then on is somebody else's doing. */
-export const settled = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> =>
+export const settled = (fiber: RunningFiber<unknown, unknown>): Effect.Effect<void> =>
   until(Effect.map(fiber.status, (status) => status._tag !== "Running"))
 
 /** Waits until the fiber is done, and says how it ended. */
-export const outcome = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
-  suspend<Exit.Exit<A, E>>((resume) => fiber.addObserver((exit) => resume(Effect.succeed(exit))))
+export const outcome = <A, E>(fiber: RunningFiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
+  suspend<Exit.Exit<A, E>>((resume) => onExit(fiber, (exit) => resume(Effect.succeed(exit))))
 
 // ---- sockets
 
@@ -231,7 +231,7 @@ export const pattern = (length: number): Uint8Array => {
 }
 
 /** Forks `effect` and waits until it waits. */
-export const begin = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R> =>
+export const begin = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<RunningFiber<A, E>, never, R> =>
   Effect.tap(Effect.fork(effect), settled)
 
 export const isOpen = (socket: Socket): Effect.Effect<boolean, never, Net.Net> =>

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
+import type { RunningFiber } from "../../internal/effect/fibers.js"
 import type { Socket } from "../../Socket.js"
 import {
   begin,
@@ -184,7 +185,7 @@ export const cases: ReadonlyArray<Case> = [
     Effect.gen(function*() {
       const { client, server } = yield* connected()
       const order: Array<string> = []
-      const readers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+      const readers: Array<RunningFiber<unknown, unknown>> = []
       for (const name of ["a", "b", "c", "d"]) {
         readers.push(
           yield* begin(Effect.map(server.receiveLine(), (line) => {
@@ -202,7 +203,7 @@ export const cases: ReadonlyArray<Case> = [
     Effect.gen(function*() {
       const { client, server } = yield* connected()
       const order: Array<string> = []
-      const readers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+      const readers: Array<RunningFiber<unknown, unknown>> = []
       for (const name of ["a", "b", "c"]) {
         const readTwice = Effect.forEach([1, 2], () =>
           Effect.map(server.receiveLine(), (line) => {

@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import type { RunningFiber } from "../../internal/effect/fibers.js"
 import type { Net } from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import type { SendError } from "../../SocketError.js"
@@ -31,7 +32,7 @@ const chunk = pattern(chunkSize)
 const pour = (
   socket: Socket,
   data: Uint8Array = chunk
-): Effect.Effect<{ readonly fiber: Fiber.RuntimeFiber<never, SendError>; readonly calls: () => number }> =>
+): Effect.Effect<{ readonly fiber: RunningFiber<never, SendError>; readonly calls: () => number }> =>
   Effect.gen(function*() {
     let calls = 0
     const fiber = yield* Effect.fork(Effect.forever(Effect.map(socket.send(data), () => {

@@ -1,16 +1,14 @@
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import type { Datagram } from "../../DatagramSocket.js"
 import type { InetAddress } from "../../NetAddress.js"
 import type { DatagramReceiveError } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
+import { type AnyFiber, hasEnded } from "../effect/fibers.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { Deadline } from "../time/deadlines.js"
 import { yieldsSoon } from "../yielding.js"
 import type { DatagramEndpoint } from "./endpoint.js"
-
-type AnyFiber = Fiber.RuntimeFiber<any, any>
 
 /** What a datagram takes besides its bytes, about: a flood of empty ones has its bound too. */
 const overhead = 64
@@ -163,7 +161,7 @@ export class DatagramInbound {
     const since = timeout === Infinity ? 0 : this.socket.deadlines.now()
     // A fiber waits once: what it or one that has ended left here, interrupted, is gone.
     if (this.waiters.length > 0) {
-      this.waiters = this.waiters.filter((waiter) => waiter.fiber !== fiber && waiter.fiber.unsafePoll() === null)
+      this.waiters = this.waiters.filter((waiter) => waiter.fiber !== fiber && !hasEnded(waiter.fiber))
     }
     this.waiters.push({ fiber, wake, again, since })
     if (timeout !== Infinity) this.arm(since + timeout)

@@ -3,7 +3,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
@@ -12,6 +11,7 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Scope from "effect/Scope"
 import type { ServerStatus, TraceEvent } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
+import { type AnyFiber, exitOf, interruptedExit, onExit, type RunningFiber } from "../effect/fibers.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import { Observers } from "../observers.js"
 import { isNormalEnd } from "../socket/ending.js"
@@ -35,8 +35,6 @@ const remove = <A>(list: Array<A>, item: A): void => {
   const index = list.indexOf(item)
   if (index !== -1) list.splice(index, 1)
 }
-
-const cancelled = Exit.interrupt(FiberId.none)
 
 /** What a thread is made from. */
 export interface Spawn {
@@ -153,7 +151,7 @@ export class Dispatcher {
     try {
       const fiber = this.fork(own, thread, options, effect as Effect.Effect<A, E>)
       thread.fiber = fiber
-      fiber.addObserver(ended)
+      onExit(fiber, ended)
     } catch (error) {
       throwLater(error)
       ended(Exit.die(error))
@@ -168,7 +166,7 @@ export class Dispatcher {
     thread: DispatcherThread,
     { label, server }: Spawn,
     effect: Effect.Effect<A, E>
-  ): Fiber.RuntimeFiber<A, E> {
+  ): RunningFiber<A, E> {
     const options = this.forkOptions(own)
     return Runtime.runFork(
       own,
@@ -193,7 +191,7 @@ export class Dispatcher {
       return undefined
     }
     this.watched.set(fiber, ended)
-    fiber.addObserver((exit) => {
+    onExit(fiber, (exit) => {
       if (this.watched.delete(fiber)) ended(exit)
     })
     return fiber
@@ -201,12 +199,12 @@ export class Dispatcher {
 
   private readonly seeEnds = (): void => {
     for (const thread of this.threads) {
-      const exit = thread.fiber?.unsafePoll()
-      if (exit !== undefined && exit !== null) thread.fiberEnded?.(exit)
+      const exit = thread.fiber === undefined ? undefined : exitOf(thread.fiber)
+      if (exit !== undefined) thread.fiberEnded?.(exit)
     }
     for (const [fiber, ended] of this.watched) {
-      const exit = fiber.unsafePoll()
-      if (exit !== null && this.watched.delete(fiber)) ended(exit)
+      const exit = exitOf(fiber)
+      if (exit !== undefined && this.watched.delete(fiber)) ended(exit)
     }
   }
 
@@ -449,7 +447,7 @@ export class Dispatcher {
       })
       const connections = Effect.suspend(() => {
         const others = Array.from(this.connections).filter((socket) => socket !== mine?.socket)
-        for (const socket of others) socket.end(cancelled)
+        for (const socket of others) socket.end(interruptedExit)
         return Effect.forEach(others, (socket) => socket.awaitClosed, { discard: true })
       })
       const leftOpen = Effect.suspend(() =>
@@ -476,6 +474,3 @@ export class Dispatcher {
     if (!this.observers.isEmpty) this.observers.show({ event, name })
   }
 }
-
-/** Where a fiber of the dispatcher is: used by who looks at the threads from outside. */
-export type AnyFiber = Fiber.RuntimeFiber<any, any>

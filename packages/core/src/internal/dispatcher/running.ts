@@ -1,10 +1,9 @@
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { clockOf } from "../effect/reference.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import { Sleeper, threadOf } from "../thread/thread.js"
 import { Deadline, forClock } from "../time/deadlines.js"
@@ -65,7 +64,7 @@ export const step = (
     // The step in which this very thread runs does not count: it is over when the next one begins.
     const own = scheduler.isStepping ? scheduler.steps + 1 : 0
     if (millis === 0 && (own === 0 ? scheduler.isIdle : !scheduler.hasReady)) return Effect.succeed(false)
-    const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
+    const deadlines = forClock(clockOf(fiber))
     return suspend<boolean>((resume) => {
       let cancel = (): void => {}
       const deadline = new StepDeadline(() => {
@@ -99,7 +98,7 @@ export const exit = (dispatcher: Dispatcher): Effect.Effect<void> =>
 /** Like `pauseForever`, until the exit; a `wakeup` meanwhile changes nothing. */
 export const waitForExit = (dispatcher: Dispatcher): Effect.Effect<void> =>
   withFiber((fiber) => {
-    const deadlines = forClock(Context.get(fiber.currentDefaultServices, Clock.Clock))
+    const deadlines = forClock(clockOf(fiber))
     const exitOrWakeup = suspend<void>((resume) => {
       let cancel = (): void => {}
       const sleeper = new Sleeper(deadlines, fiber, () => {

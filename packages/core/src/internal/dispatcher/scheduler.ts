@@ -1,11 +1,9 @@
-import type { RuntimeFiber } from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
+import type { AnyFiber } from "../effect/fibers.js"
 import type { Deadlines } from "../time/deadlines.js"
 import { afterTurn, atEndOfEvent, enterTurn, leaveTurn, whenIdle } from "../time/eventLoop.js"
 import { runAll, throwLater } from "../time/outOfBand.js"
 import { taskBegins, tasksEnded, wasOvertime } from "../yielding.js"
-
-type AnyFiber = RuntimeFiber<unknown, unknown>
 
 /** How many steps may follow each other before the event loop has its turn: timers, and the others' input and output. */
 const stepsBeforeTurn = 64

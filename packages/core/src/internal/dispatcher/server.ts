@@ -3,7 +3,6 @@ import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberId from "effect/FiberId"
 import * as FiberRefs from "effect/FiberRefs"
 import * as Inspectable from "effect/Inspectable"
 import type * as Runtime from "effect/Runtime"
@@ -14,6 +13,7 @@ import { AcceptError } from "../../SocketError.js"
 import type { ServerStatus } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
 import * as Attributes from "../attributes.js"
+import { interruptedExit } from "../effect/fibers.js"
 import { withFiber } from "../effect/suspend.js"
 import type { NetListener } from "../net/listener.js"
 import { isNormalEnd } from "../socket/ending.js"
@@ -234,7 +234,7 @@ export class DispatcherServer implements Server {
         Effect.forEach(handlers, (handler) => handler.await, { discard: true }),
         Effect.suspend(() => {
           const connections = Array.from(this.dispatcher.connections).filter(isOurs)
-          for (const connection of connections) connection.end(Exit.interrupt(FiberId.none))
+          for (const connection of connections) connection.end(interruptedExit)
           return Effect.forEach(connections, (connection) => connection.awaitClosed, { discard: true })
         })
       )

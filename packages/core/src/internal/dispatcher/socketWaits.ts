@@ -1,10 +1,10 @@
+import { type AnyFiber, hasEnded } from "../effect/fibers.js"
 /** Which fibers wait for a socket, and for what. */
 import type { DatagramSocket } from "../../DatagramSocket.js"
 import type { Socket } from "../../Socket.js"
 import type { State } from "../../Status.js"
 import { DatagramEndpoint } from "../datagram/endpoint.js"
 import { StreamSocket } from "../socket/streamSocket.js"
-import type { AnyFiber } from "./dispatcher.js"
 
 /** That a fiber waits for a socket, or for a time. */
 export interface Wait {
@@ -26,7 +26,7 @@ export const socketWaits = (
 ): ReadonlyArray<SocketWait> => {
   const waits: Array<SocketWait> = []
   const note = (fiber: AnyFiber | undefined, wait: Wait): void => {
-    if (fiber !== undefined && fiber.unsafePoll() === null) waits.push({ fiber, wait })
+    if (fiber !== undefined && !hasEnded(fiber)) waits.push({ fiber, wait })
   }
   for (const socket of sockets) {
     if (!(socket instanceof StreamSocket)) continue

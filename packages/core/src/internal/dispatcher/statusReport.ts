@@ -4,8 +4,9 @@ import type { DatagramSocket } from "../../DatagramSocket.js"
 import * as NetAddress from "../../NetAddress.js"
 import type { Socket } from "../../Socket.js"
 import type { Counters, ServerStatus, SocketStatus, State, Status, ThreadStatus } from "../../Status.js"
+import type { AnyFiber } from "../effect/fibers.js"
 import { type DispatcherThread, threadOf } from "../thread/thread.js"
-import type { AnyFiber, Dispatcher } from "./dispatcher.js"
+import type { Dispatcher } from "./dispatcher.js"
 import { socketWaits, type Wait } from "./socketWaits.js"
 
 /**

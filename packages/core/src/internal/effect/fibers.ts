@@ -1,20 +1,24 @@
 /** What the library asks of a fiber, and tells it, from outside. */
+import * as Context from "effect/Context"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as RuntimeFlags from "effect/RuntimeFlags"
+import * as Tracer from "effect/Tracer"
 
-export type AnyFiber = Fiber.RuntimeFiber<any, any>
+/** A fiber that this process runs. */
+export type RunningFiber<A, E = never> = Fiber.RuntimeFiber<A, E>
+
+export type AnyFiber = RunningFiber<any, any>
 
 /** How it ended; `undefined` while it has not. */
-export const exitOf = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Exit.Exit<A, E> | undefined =>
-  fiber.unsafePoll() ?? undefined
+export const exitOf = <A, E>(fiber: RunningFiber<A, E>): Exit.Exit<A, E> | undefined => fiber.unsafePoll() ?? undefined
 
 export const hasEnded = (fiber: AnyFiber): boolean => fiber.unsafePoll() !== null
 
 /** Calls back when the fiber has ended; at once, if it has already. */
-export const onExit = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, listener: (exit: Exit.Exit<A, E>) => void): void =>
+export const onExit = <A, E>(fiber: RunningFiber<A, E>, listener: (exit: Exit.Exit<A, E>) => void): void =>
   fiber.addObserver(listener)
 
 /** Takes `onExit` back. */
@@ -22,10 +26,10 @@ export const offExit = (fiber: AnyFiber, listener: (exit: Exit.Exit<any, any>) =
   fiber.removeObserver(listener)
 
 /** Interrupts the fiber without waiting for its end. */
-export const cut = (fiber: AnyFiber): void => fiber.unsafeInterruptAsFork(FiberId.none)
+export const interruptSoon = (fiber: AnyFiber): void => fiber.unsafeInterruptAsFork(FiberId.none)
 
 /** How a fiber ends that was interrupted by nobody in particular. */
-export const interrupted: Exit.Exit<never> = Exit.interrupt(FiberId.none)
+export const interruptedExit: Exit.Exit<never> = Exit.interrupt(FiberId.none)
 
 /** True if the fiber was interrupted, although it may run on for as long as it is in an uninterruptible region. */
 export const isInterrupted = (fiber: AnyFiber): boolean => fiber.getFiberRef(FiberRef.interruptedCause)._tag !== "Empty"
@@ -38,6 +42,12 @@ export const isInterruptible = (fiber: AnyFiber): boolean =>
 
 /** After how many operations Effect makes the fiber yield. */
 export const opsBeforeYield = (fiber: AnyFiber): number => fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
+
+/** The name of the innermost span that the fiber is in. */
+export const spanNameOf = (fiber: AnyFiber): string | undefined => {
+  const span = Context.getOption(fiber.currentContext as Context.Context<Tracer.ParentSpan>, Tracer.ParentSpan)
+  return span._tag === "Some" && span.value._tag === "Span" ? span.value.name : undefined
+}
 
 /** The number of the fiber: those that began later have a larger one. */
 export const numberOf = (fiber: AnyFiber): number => fiber.id().id

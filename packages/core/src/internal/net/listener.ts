@@ -1,5 +1,4 @@
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import * as Inspectable from "effect/Inspectable"
 import type * as Scope from "effect/Scope"
 import type { Listener, ListenerStats } from "../../Listener.js"
@@ -10,13 +9,13 @@ import type { Socket } from "../../Socket.js"
 import { AcceptError, ListenerClosed } from "../../SocketError.js"
 import type { TlsError } from "../../TlsError.js"
 import type { Failure, ListenEvents, ListenTransport, Transport } from "../../Transport.js"
-import { isInterruptible } from "../effect/fibers.js"
+import { type AnyFiber, isInterrupted, isInterruptible } from "../effect/fibers.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import type { NetState } from "../netState.js"
 import { type Settings, StreamSocket } from "../socket/streamSocket.js"
 import { ListenerHandshakes, type ListenerTls } from "../tls/listenerHandshakes.js"
 import { ListenerTypeId } from "../typeIds.js"
-import { isInterrupted, yieldsSoon } from "../yielding.js"
+import { yieldsSoon } from "../yielding.js"
 import { addRelease } from "./scopeEnd.js"
 
 const acceptReason = (failure: Failure): AcceptError["reason"] =>
@@ -41,7 +40,7 @@ export class NetListener implements Listener, ListenEvents {
   /** Handshakes that failed and nobody was told of yet, and why the last one did. */
   private unreported = 0
   private unreportedError: TlsError | undefined = undefined
-  private waiters: Array<{ readonly fiber: Fiber.RuntimeFiber<any, any>; readonly wake: () => void }> = []
+  private waiters: Array<{ readonly fiber: AnyFiber; readonly wake: () => void }> = []
   /** The server that takes what comes, at once: a fiber that waits to accept would cost each connection a wake. */
   server: (() => void) | undefined = undefined
   private onSettled: (() => void) | undefined = undefined
@@ -179,12 +178,12 @@ export class NetListener implements Listener, ListenEvents {
   }
 
   /** The fibers that wait to accept. */
-  get accepting(): ReadonlyArray<Fiber.RuntimeFiber<any, any>> {
+  get accepting(): ReadonlyArray<AnyFiber> {
     return this.waiters.map(({ fiber }) => fiber)
   }
 
   /** Waits until there is something to take, or the listener is closed. */
-  private ready(fiber: Fiber.RuntimeFiber<any, any>): Effect.Effect<void> {
+  private ready(fiber: AnyFiber): Effect.Effect<void> {
     return suspend<void>((resume) => {
       if (this.pending.length > 0 || this.failures > 0 || this.unreported > 0 || this.isClosing) {
         resume(Effect.void)

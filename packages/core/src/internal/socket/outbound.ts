@@ -1,7 +1,7 @@
 /** The sending half of a stream socket. */
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import type { Operation, SendError } from "../../SocketError.js"
+import type { AnyFiber } from "../effect/fibers.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import { Deadline } from "../time/deadlines.js"
 import type { Connection } from "./connection.js"
@@ -33,7 +33,7 @@ type Wake = (effect: Effect.Effect<void, SendError>) => void
 interface Waiter {
   /** When the wait began. */
   readonly since: number
-  readonly fiber: Fiber.RuntimeFiber<any, any>
+  readonly fiber: AnyFiber
   readonly wake: Wake
   readonly effect: Effect.Effect<void, SendError>
   readonly operation: Operation

@@ -1,17 +1,17 @@
 /** Who holds a lock, who may take it again, and the queues of those who wait. */
 import type * as Effect from "effect/Effect"
-import type * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import { globalValue } from "effect/GlobalValue"
+import { type AnyFiber, numberOf } from "../effect/fibers.js"
 import { type DispatcherThread, threadOf } from "./thread.js"
-import { type AnyFiber, WaitQueue } from "./waitQueue.js"
+import { WaitQueue } from "./waitQueue.js"
 
 /** One taking of a lock, by one fiber. */
 export class Hold {
   readonly holds: LockHolds
   /** How often its fiber took the lock. Zero: that one has released it, though a child may still be within. */
   count = 1
-  readonly fiberId: FiberId.FiberId
+  readonly fiberNumber: number
   /** The thread of its fiber: fibers of other threads are no children, whatever they inherited. */
   thread: DispatcherThread | undefined
   /** The hold within which it was taken, by a fiber that was forked there. */
@@ -23,7 +23,7 @@ export class Hold {
 
   constructor(holds: LockHolds, fiber: AnyFiber, parent: Hold | undefined) {
     this.holds = holds
-    this.fiberId = fiber.id()
+    this.fiberNumber = numberOf(fiber)
     this.thread = threadOf(fiber)
     this.parent = parent
   }
@@ -92,8 +92,8 @@ export class LockHolds {
   /** The fiber's own hold, taken once more: it does not wait for its children, which may wait for it. */
   again(fiber: AnyFiber): Hold | undefined {
     if (!this.isReentrant || this.outermost === undefined || this.isDestroyed) return undefined
-    const id = fiber.id()
-    const own = fiber.getFiberRef(currentHolds).find((hold) => hold.fiberId === id && this.counts(hold, fiber))
+    const number = numberOf(fiber)
+    const own = fiber.getFiberRef(currentHolds).find((hold) => hold.fiberNumber === number && this.counts(hold, fiber))
     if (own !== undefined) own.count += 1
     return own
   }

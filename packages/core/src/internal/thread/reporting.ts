@@ -1,9 +1,8 @@
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { withFiber } from "../effect/suspend.js"
-import { CurrentThread } from "./thread.js"
+import { threadOf } from "./thread.js"
 
 /**
  * Runs a part of a thread whose failure does not end the thread: the cause goes to the thread's error handler, or the
@@ -16,7 +15,7 @@ export const reported = <A, E, R>(part: Effect.Effect<A, E, R>): Effect.Effect<v
 
 const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   withFiber((fiber) => {
-    const thread = Context.get(fiber.currentContext as Context.Context<CurrentThread>, CurrentThread)
+    const thread = threadOf(fiber)
     if (thread === undefined) return Effect.logError("failed", cause)
     const handler = thread.onError ?? thread.dispatcher.errorHandler
     return Effect.catchAllCause(

@@ -1,11 +1,11 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as Scope from "effect/Scope"
 import type { ErrorHandler, Thread } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
+import { type AnyFiber, interruptSoon } from "../effect/fibers.js"
+import { providedTo, type Reference, reference } from "../effect/reference.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
 import { Deadline, type Deadlines } from "../time/deadlines.js"
@@ -14,13 +14,13 @@ import type { ThreadScope } from "./scope.js"
 /**
  * The thread that a fiber belongs to. Fibers inherit it with their context.
  */
-export class CurrentThread extends Context.Reference<CurrentThread>()("@copas/core/Thread/CurrentThread", {
-  defaultValue: (): DispatcherThread | undefined => undefined
-}) {}
+export const CurrentThread: Reference<DispatcherThread | undefined> = reference<DispatcherThread | undefined>(
+  "@copas/core/Thread/CurrentThread",
+  () => undefined
+)
 
 /** The thread that a fiber belongs to. */
-export const threadOf = (fiber: Fiber.RuntimeFiber<any, any>): DispatcherThread | undefined =>
-  fiber.currentContext.unsafeMap.get(CurrentThread.key)
+export const threadOf = (fiber: AnyFiber): DispatcherThread | undefined => providedTo(fiber, CurrentThread)
 
 /**
  * `handler` with the services of whoever set it, and a scope for each call. The thread stays the one that failed.
@@ -90,11 +90,11 @@ export class DispatcherThread implements Thread<any, any> {
   private label: string
   /** Joined to the label when somebody asks: `server:handler_` and 7. */
   private ordinal: number
-  fiber: Fiber.RuntimeFiber<any, any> | undefined = undefined
+  fiber: AnyFiber | undefined = undefined
   /** Takes the fiber's exit, once. */
   fiberEnded: ((exit: Exit.Exit<any, any>) => void) | undefined = undefined
   /** Runs the finalizers of the thread's scope, once the thread's own fiber has ended. */
-  closingFiber: Fiber.RuntimeFiber<any, any> | undefined = undefined
+  closingFiber: AnyFiber | undefined = undefined
   onError: ErrorHandler | undefined
   exit: Exit.Exit<any, any> | undefined = undefined
   /** Takes the end of the thread, its failure included, in place of the error handler. */
@@ -200,7 +200,7 @@ export class DispatcherThread implements Thread<any, any> {
     this.isCut = true
     this.waitsSinceCut = false
     this.activityChanged(wasInactive)
-    if (this.exit === undefined) this.fiber?.unsafeInterruptAsFork(FiberId.none)
+    if (this.exit === undefined && this.fiber !== undefined) interruptSoon(this.fiber)
   }
 
   ended(exit: Exit.Exit<any, any>): void {
@@ -295,7 +295,7 @@ export class Sleeper extends Deadline {
   /** It has no end of its own, so it does not keep the dispatcher going. */
   isForever = false
 
-  constructor(deadlines: Deadlines, fiber: Fiber.RuntimeFiber<any, any>, onWake: (sleptMillis: number) => void) {
+  constructor(deadlines: Deadlines, fiber: AnyFiber, onWake: (sleptMillis: number) => void) {
     super()
     this.deadlines = deadlines
     this.thread = threadOf(fiber)

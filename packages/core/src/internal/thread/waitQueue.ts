@@ -1,15 +1,14 @@
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as RuntimeFlagsPatch from "effect/RuntimeFlagsPatch"
+import { type AnyFiber, hasEnded, isInterrupted, offExit, onExit } from "../effect/fibers.js"
+import { clockOf } from "../effect/reference.js"
 import { suspend } from "../effect/suspend.js"
 import { Deadline, type Deadlines, forClock } from "../time/deadlines.js"
 import { type DispatcherThread, type QueueWait, threadOf } from "./thread.js"
-
-export type AnyFiber = Fiber.RuntimeFiber<any, any>
 
 /** Whose the fiber's doings are: its Copas thread, or, outside of one, the fiber itself. */
 export const partyOf = (fiber: AnyFiber): object => threadOf(fiber) ?? fiber
@@ -83,8 +82,7 @@ class Waiter extends Deadline implements Wait, QueueWait {
 
   /** Its fiber was interrupted, or has ended: it will not come. */
   get isGone(): boolean {
-    return this.fiber.unsafePoll() !== null ||
-      (this.isInterruptible && this.fiber.getFiberRef(FiberRef.interruptedCause)._tag !== "Empty")
+    return hasEnded(this.fiber) || (this.isInterruptible && isInterrupted(this.fiber))
   }
 
   expire(): void {
@@ -234,7 +232,7 @@ export class WaitQueue {
   }
 
   private deadlinesOf(fiber: AnyFiber): Deadlines {
-    const clock: Clock.Clock = fiber.currentDefaultServices.unsafeMap.get(Clock.Clock.key)
+    const clock = clockOf(fiber)
     if (this.deadlines === undefined || clock !== this.clock) {
       this.clock = clock
       this.deadlines = forClock(clock)
@@ -256,7 +254,7 @@ export class WaitQueue {
     if (thread !== undefined && thread.fiber === fiber) (waiter.thread = thread).waitBegins(waiter)
     else if (this.isLight && deadlines !== undefined) {
       // A thread tells of its end; another fiber must be asked to, or the deadline would keep an idle program going.
-      fiber.addObserver(waiter.observer = (): void => this.left(waiter))
+      onExit(fiber, waiter.observer = (): void => this.left(waiter))
     }
     return suspend((resume) => {
       // It may have been made to yield on the way here, and be granted already.
@@ -322,7 +320,7 @@ export class WaitQueue {
     this.waiting.remove(waiter)
     if (waiter.index !== -1) waiter.deadlines?.cancel(waiter)
     if (waiter.thread !== undefined) waiter.thread.waitEnds(waiter)
-    if (waiter.observer !== undefined) waiter.fiber.removeObserver(waiter.observer)
+    if (waiter.observer !== undefined) offExit(waiter.fiber, waiter.observer)
     return waiter
   }
 

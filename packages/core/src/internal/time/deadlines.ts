@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberId from "effect/FiberId"
+import { interruptSoon } from "../effect/fibers.js"
 import * as EventLoop from "./eventLoop.js"
 import { throwLater } from "./outOfBand.js"
 
@@ -79,7 +79,7 @@ const clockTiming = (clock: Clock.Clock): Timing => ({
     const fiber = Effect.runFork(
       Effect.zipRight(millis > 0 ? slept : Effect.zipRight(slept, Effect.yieldNow()), Effect.sync(() => wake()))
     )
-    return () => fiber.unsafeInterruptAsFork(FiberId.none)
+    return () => interruptSoon(fiber)
   }
 })
 

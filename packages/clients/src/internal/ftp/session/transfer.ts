@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
-import { millisOf } from "../../effect/fibers.js"
+import { millisOf, type RunningFiber } from "../../effect/fibers.js"
 import * as Reply from "../../replies/reply.js"
 import * as Command from "../command.js"
 import * as Attributes from "./attributes.js"
@@ -41,8 +41,8 @@ export class Transfer {
   mode: FtpError.DataMode | undefined = undefined
   dataTls: "none" | "fresh" | "resumed" = "none"
   private socket: Socket | undefined = undefined
-  private monitor: Fiber.RuntimeFiber<Reply.Reply, ControlError> | undefined = undefined
-  private keepAlive: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
+  private monitor: RunningFiber<Reply.Reply, ControlError> | undefined = undefined
+  private keepAlive: RunningFiber<unknown, unknown> | undefined = undefined
   private finalDue = Infinity
 
   constructor(conversation: Conversation, request: Request, exchange: Exchange) {

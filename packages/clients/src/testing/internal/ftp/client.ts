@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import type { RunningFiber } from "../../../internal/effect/fibers.js"
 import * as Bytes from "../../../internal/text/bytes.js"
 import type { Quirks } from "../../FtpServer.js"
 import type { Disk } from "./disk.js"
@@ -44,7 +45,7 @@ export class Client {
   /** How the next data connection comes about. */
   private arranged: Effect.Effect<Socket, unknown, Scope.Scope> | undefined = undefined
   private arrangedScope: Scope.CloseableScope | undefined = undefined
-  private transfer: Fiber.RuntimeFiber<void, unknown> | undefined = undefined
+  private transfer: RunningFiber<void, unknown> | undefined = undefined
   /** NOOPs that are answered behind the transfer. */
   private late = 0
 
@@ -194,7 +195,7 @@ export class Client {
     }
   }
 
-  private abort(transfer: Fiber.RuntimeFiber<void, unknown>): Conversation {
+  private abort(transfer: RunningFiber<void, unknown>): Conversation {
     const { abort = "both" } = this.quirks
     return Effect.zipRight(
       Fiber.interrupt(transfer),

@@ -1,5 +1,5 @@
 /** Which simulation a fiber belongs to, and which host of it. */
-import * as Context from "effect/Context"
+import { type Reference, reference } from "../../../internal/effect/reference.js"
 import type { Network } from "../network/network.js"
 
 /** One run of a program in simulated time. */
@@ -9,11 +9,13 @@ export class SimulationRun {
 }
 
 /** The run that a fiber is part of; `undefined` outside of simulations. */
-export class CurrentRun extends Context.Reference<CurrentRun>()("@copas/core/testing/CurrentRun", {
-  defaultValue: (): SimulationRun | undefined => undefined
-}) {}
+export const CurrentRun: Reference<SimulationRun | undefined> = reference<SimulationRun | undefined>(
+  "@copas/core/testing/CurrentRun",
+  () => undefined
+)
 
 /** The name of the host whose program a fiber is part of. */
-export class CurrentHost extends Context.Reference<CurrentHost>()("@copas/core/testing/CurrentHost", {
-  defaultValue: (): string | undefined => undefined
-}) {}
+export const CurrentHost: Reference<string | undefined> = reference<string | undefined>(
+  "@copas/core/testing/CurrentHost",
+  () => undefined
+)

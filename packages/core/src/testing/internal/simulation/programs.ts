@@ -1,14 +1,14 @@
 /** The programs of a host, which a crash ends and a restart runs again. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
+import { interruptSoon, type RunningFiber } from "../../../internal/effect/fibers.js"
 import type { MemoryHost } from "../network/host.js"
 
 interface Program {
-  readonly run: () => Fiber.RuntimeFiber<void>
-  fiber: Fiber.RuntimeFiber<void> | undefined
+  readonly run: () => RunningFiber<void>
+  fiber: RunningFiber<void> | undefined
 }
 
 /** The programs of one host: a crash ends them, a restart runs them again. */
@@ -50,7 +50,7 @@ export class Programs {
       if (!this.host.isUp) return Effect.void
       const fibers = Array.from(this.programs).flatMap(({ fiber }) => fiber === undefined ? [] : [fiber])
       // First: they are not to see how their connections break.
-      for (const fiber of fibers) fiber.unsafeInterruptAsFork(FiberId.none)
+      for (const fiber of fibers) interruptSoon(fiber)
       this.host.crash()
       return Effect.forEach(fibers, (fiber) => Fiber.await(fiber), { discard: true })
     })

@@ -1,7 +1,5 @@
 /** The seed of the simulation that runs. */
-import * as Context from "effect/Context"
+import { type Reference, reference } from "../../../internal/effect/reference.js"
 
 /** What a simulation's chance comes from; 0 elsewhere. */
-export class CurrentSeed extends Context.Reference<CurrentSeed>()("@copas/core/testing/CurrentSeed", {
-  defaultValue: (): number => 0
-}) {}
+export const CurrentSeed: Reference<number> = reference("@copas/core/testing/CurrentSeed", () => 0)

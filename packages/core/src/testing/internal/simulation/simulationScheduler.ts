@@ -1,6 +1,7 @@
 /** The scheduler of a simulation, which runs fibers in the same order each time. */
-import type { RuntimeFiber } from "effect/Fiber"
+
 import * as Scheduler from "effect/Scheduler"
+import type { AnyFiber } from "../../../internal/effect/fibers.js"
 import { afterTurn } from "../../../internal/time/eventLoop.js"
 import { runAll } from "../../../internal/time/outOfBand.js"
 
@@ -18,7 +19,7 @@ export class SimulationScheduler implements Scheduler.Scheduler {
   private isScheduled = false
   private steps = 0
 
-  shouldYield(fiber: RuntimeFiber<unknown, unknown>): number | false {
+  shouldYield(fiber: AnyFiber): number | false {
     return fiber.currentOpCount < 1024 ? false : Scheduler.defaultScheduler.shouldYield(fiber)
   }
 

@@ -1,15 +1,14 @@
 /** Who waits for what when a simulation has stalled. */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as HashSet from "effect/HashSet"
-import * as Option from "effect/Option"
-import * as Tracer from "effect/Tracer"
 import { socketWaits } from "../../../internal/dispatcher/socketWaits.js"
+import { type AnyFiber, numberOf, spanNameOf } from "../../../internal/effect/fibers.js"
+import { providedTo } from "../../../internal/effect/reference.js"
 import { NetListener } from "../../../internal/net/listener.js"
 import { threadOf } from "../../../internal/thread/thread.js"
-import { type AnyFiber, queueWaits } from "../../../internal/thread/waitQueue.js"
+import { queueWaits } from "../../../internal/thread/waitQueue.js"
 import { CurrentHost, CurrentRun, type SimulationRun } from "./currentRun.js"
 
 export interface Waiter {
@@ -45,15 +44,11 @@ const networkWaits = (run: SimulationRun): Effect.Effect<Map<AnyFiber, Known>> =
     return known
   })
 
-const get = <I, S>(fiber: AnyFiber, tag: Context.Tag<I, S>): Option.Option<S> =>
-  Context.getOption(fiber.currentContext as Context.Context<I>, tag)
-
-const belongsTo = (run: SimulationRun) => (fiber: AnyFiber): boolean =>
-  Option.getOrUndefined(get(fiber, CurrentRun)) === run
+const belongsTo = (run: SimulationRun) => (fiber: AnyFiber): boolean => providedTo(fiber, CurrentRun) === run
 
 const withDescendants = (fiber: AnyFiber, found: Map<number, AnyFiber>): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const { id } = fiber.id()
+    const id = numberOf(fiber)
     if (found.has(id)) return Effect.void
     found.set(id, fiber)
     return Effect.flatMap(
@@ -67,7 +62,7 @@ const fibersOf = (run: SimulationRun): Effect.Effect<ReadonlyArray<AnyFiber>> =>
   Effect.gen(function*() {
     const found = new Map<number, AnyFiber>()
     for (const root of yield* Fiber.roots) if (belongsTo(run)(root)) yield* withDescendants(root, found)
-    return Array.from(found.values()).sort((a, b) => a.id().id - b.id().id)
+    return Array.from(found.values()).sort((a, b) => numberOf(a) - numberOf(b))
   })
 
 const threadWait = (fiber: AnyFiber): string | undefined => {
@@ -75,11 +70,7 @@ const threadWait = (fiber: AnyFiber): string | undefined => {
   return thread?.fiber === fiber && thread.isSleeping ? "a wake-up, or the exit" : undefined
 }
 
-const spanOf = (fiber: AnyFiber): string | undefined =>
-  Option.match(get(fiber, Tracer.ParentSpan), {
-    onNone: () => undefined,
-    onSome: (span) => span._tag === "Span" ? span.name : undefined
-  })
+const spanOf = (fiber: AnyFiber): string | undefined => spanNameOf(fiber)
 
 /**
  * Names all that wait in `run`. A fiber that waits for nothing but its own children is left out: what these wait for says
@@ -89,24 +80,24 @@ export const waiters = (run: SimulationRun): Effect.Effect<ReadonlyArray<Waiter>
   Effect.gen(function*() {
     const known = yield* networkWaits(run)
     const fibers = yield* fibersOf(run)
-    const number = new Map(fibers.map((fiber, index) => [fiber.id().id, index + 1]))
+    const number = new Map(fibers.map((fiber, index) => [numberOf(fiber), index + 1]))
     const found: Array<Waiter> = []
     for (const fiber of fibers) {
       const status = yield* fiber.status
       if (status._tag !== "Suspended") continue
       const blockingOn = Array.from(HashSet.values(FiberId.ids(status.blockingOn)))
-      const children = new Set((yield* fiber.children).map((child) => child.id().id))
+      const children = new Set((yield* fiber.children).map((child) => numberOf(child)))
       if (blockingOn.length > 0 && blockingOn.every((id) => children.has(id))) continue
       const numbers = blockingOn.flatMap((id) => number.get(id) ?? [])
       const network = known.get(fiber)
       const thread = threadOf(fiber)
       found.push({
-        host: Option.getOrUndefined(get(fiber, CurrentHost)) ?? network?.host,
+        host: providedTo(fiber, CurrentHost) ?? network?.host,
         thread: thread?.fiber === fiber
           ? thread.name
           : thread === undefined
-          ? `fiber ${number.get(fiber.id().id)}`
-          : `fiber ${number.get(fiber.id().id)} of ${thread.name}`,
+          ? `fiber ${number.get(numberOf(fiber))}`
+          : `fiber ${number.get(numberOf(fiber))} of ${thread.name}`,
         waitsFor: network?.waitsFor ?? queueWaits.labelOf(fiber) ?? threadWait(fiber) ??
           (numbers.length > 0
             ? `fiber ${numbers.join(", ")}, or what it has to complete`
