@@ -105,6 +105,8 @@ for (const line of readFileSync(join(root, "docs/architecture.md"), "utf8").spli
 
 for (const problem of problems) console.log(problem)
 console.log(
-  problems.length === 0 ? `${files.length} files keep the rule of the house` : "see docs/architecture.md, The rooms of core"
+  problems.length === 0
+    ? `${files.length} files keep the rule of the house`
+    : "see docs/architecture.md, The rooms of core"
 )
 process.exit(problems.length === 0 ? 0 : 1)
