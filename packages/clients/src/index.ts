@@ -1,6 +1,7 @@
 /**
  * @since 0.1.0
  */
+export * as Address from "./Address.js"
 export * as Connector from "./Connector.js"
 export * as Ftp from "./Ftp.js"
 export * as FtpError from "./FtpError.js"
@@ -8,3 +9,4 @@ export * as FtpPool from "./FtpPool.js"
 export * as FtpSession from "./FtpSession.js"
 export * as Mime from "./Mime.js"
 export * as ReplyError from "./ReplyError.js"
+export * as SmtpError from "./SmtpError.js"
