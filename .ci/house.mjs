@@ -1,6 +1,6 @@
 // The rule of the house: no circle of imports, types counted, ties two public modules; the folders of core's internal/
-// keep their order; node and clients import core, and core neither; docs/architecture.md names what exists. Run:
-// node .ci/house.mjs
+// keep their order; node and clients import core, and core neither; docs/architecture.md names what exists;
+// each file begins with what it holds. Run: node .ci/house.mjs
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -84,6 +84,19 @@ const visit = (file) => {
   }
 }
 for (const file of files) if (!index.has(file)) visit(file)
+
+// Every file begins with a sentence that says what it holds.
+const scripts = (directory) =>
+  readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name)
+    if (entry.isDirectory()) return /^(node_modules|dist|build|\.examples)$/.test(entry.name) ? [] : scripts(path)
+    return /\.m?[jt]s$/.test(entry.name) ? [path] : []
+  })
+for (const file of ["packages", "scratchpad", "docs", ".ci"].flatMap((folder) => scripts(join(root, folder)))) {
+  if (!/^(#!.*\n)?\/(\/|\*\*)\s/.test(readFileSync(file, "utf8"))) {
+    problems.push(`${show(file)}: no sentence at its top says what it holds`)
+  }
+}
 
 // What docs/architecture.md names exists: paths, in any of the folders below, and the functions in the cell after a path.
 const folders = [

@@ -1,3 +1,4 @@
+/** The names of attributes of spans and log lines, after OpenTelemetry's conventions. */
 import type { NetAddress } from "../NetAddress.js"
 
 /**

@@ -1,3 +1,4 @@
+/** What the sockets of one network share. */
 import type { DatagramSocket } from "../DatagramSocket.js"
 import type { Platform } from "../NetPlatform.js"
 import type { Socket, TraceEvent } from "../Socket.js"

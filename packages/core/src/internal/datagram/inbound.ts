@@ -1,3 +1,4 @@
+/** The receiving half of a datagram socket: the queue of datagrams, and the fibers that wait for one. */
 import * as Effect from "effect/Effect"
 import type { Datagram } from "../../DatagramSocket.js"
 import type { InetAddress } from "../../NetAddress.js"

@@ -1,3 +1,4 @@
+/** From a destination to an address: look-ups, families, and their errors. */
 import * as Effect from "effect/Effect"
 import type { Destination } from "../../DatagramSocket.js"
 import type { Family, InetAddress } from "../../NetAddress.js"

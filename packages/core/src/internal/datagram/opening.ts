@@ -1,3 +1,4 @@
+/** Opens datagram sockets: checks options, binds, connects, and gives the socket to the scope. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type {

@@ -1,3 +1,4 @@
+/** The options of datagram sockets, their checks, and multicast groups. */
 import * as Effect from "effect/Effect"
 import type { CommonOptions, DatagramOptions, MembershipOptions } from "../../DatagramSocket.js"
 import { type Family, familyOf } from "../../NetAddress.js"

@@ -1,3 +1,4 @@
+/** The sending half of a datagram socket: what was handed to the system and is not sent yet. */
 import * as Effect from "effect/Effect"
 import type { InetAddress } from "../../NetAddress.js"
 import * as NetAddress from "../../NetAddress.js"

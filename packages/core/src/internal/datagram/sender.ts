@@ -1,3 +1,4 @@
+/** The address of a datagram's sender, which a reply reaches without a look-up. */
 import type { Family, InetAddress } from "../../NetAddress.js"
 
 /**

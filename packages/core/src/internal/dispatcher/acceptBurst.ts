@@ -1,3 +1,4 @@
+/** Holds the threads for a moment while many connections arrive at once, so that all of them are accepted. */
 import { afterTurn } from "../time/eventLoop.js"
 import type { DispatcherScheduler } from "./scheduler.js"
 

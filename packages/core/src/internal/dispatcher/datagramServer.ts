@@ -1,3 +1,4 @@
+/** A server on a datagram socket: one thread, which runs the handler. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

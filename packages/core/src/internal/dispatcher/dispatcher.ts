@@ -1,3 +1,4 @@
+/** The dispatcher: threads, servers, and what is left to do. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+/** Running and ending: `run`, `step`, `exit`, `waitForExit`, `drain`. */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+/** The run queue of the dispatcher, as an Effect `Scheduler`. */
 import * as Scheduler from "effect/Scheduler"
 import type { AnyFiber } from "../effect/fibers.js"
 import type { Deadlines } from "../time/deadlines.js"

@@ -1,3 +1,4 @@
+/** A server on a listener: takes connections, and runs a thread for each. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"

@@ -1,3 +1,4 @@
+/** The service `Copas` over a dispatcher. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Service } from "../../Copas.js"

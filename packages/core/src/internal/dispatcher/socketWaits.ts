@@ -1,9 +1,9 @@
-import { type AnyFiber, hasEnded } from "../effect/fibers.js"
-/** Which fibers wait for a socket, and for what. */
+/** What fibers wait for on sockets, for the status and for stalled simulations. */
 import type { DatagramSocket } from "../../DatagramSocket.js"
 import type { Socket } from "../../Socket.js"
 import type { State } from "../../Status.js"
 import { DatagramEndpoint } from "../datagram/endpoint.js"
+import { type AnyFiber, hasEnded } from "../effect/fibers.js"
 import { StreamSocket } from "../socket/streamSocket.js"
 
 /** That a fiber waits for a socket, or for a time. */

@@ -1,3 +1,4 @@
+/** Makes the status: threads with their states, servers, sockets, counts. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { DatagramSocket } from "../../DatagramSocket.js"

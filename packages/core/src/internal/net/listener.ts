@@ -1,3 +1,4 @@
+/** A listening socket: connections that wait to be taken, and the fibers that wait for one. */
 import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import type * as Scope from "effect/Scope"

@@ -1,3 +1,4 @@
+/** Connects, listens and takes over connections: checks options, looks names up, gives the result to the scope. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"

@@ -1,3 +1,4 @@
+/** Finalizers of a scope that cost less than Effect's own. */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"

@@ -1,3 +1,4 @@
+/** Where to connect and to listen: checks of hosts, ports, families and paths. */
 import * as Effect from "effect/Effect"
 import { type Family, familyOf, format, formatHostPort, unix } from "../../NetAddress.js"
 import type { ListenTarget } from "../../NetPlatform.js"

@@ -1,3 +1,4 @@
+/** What a read takes from the buffer: chunks, lines, lengths, delimiters, everything. */
 import * as Effect from "effect/Effect"
 import type { LineOptions } from "../../Socket.js"
 import { isEndOfConversation, LineTooLong, MessageTooLong, type ReceiveError } from "../../SocketError.js"

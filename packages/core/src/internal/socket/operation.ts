@@ -1,3 +1,4 @@
+/** The operations that errors of sockets name. */
 import * as Schema from "effect/Schema"
 
 /** What a socket was doing when it failed. */

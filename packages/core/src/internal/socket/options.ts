@@ -1,3 +1,4 @@
+/** The options of stream sockets, and what is wrong with their values. */
 import type { InvalidOption } from "../../SocketError.js"
 import type { SocketOptions } from "../../SocketOptions.js"
 import { invalid, isCount, millisOf } from "../time/optionValues.js"

@@ -1,3 +1,4 @@
+/** Makes the errors of sockets, without a stack and without their schemas' checks. */
 import * as Effect from "effect/Effect"
 import type { Operation } from "../../SocketError.js"
 import {

@@ -1,3 +1,4 @@
+/** Log annotations of a thread, which are made when a line is logged. */
 import type * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"

@@ -1,3 +1,4 @@
+/** Runs part of a thread's work and reports its failure to the thread's error handler. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

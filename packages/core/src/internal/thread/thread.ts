@@ -1,3 +1,4 @@
+/** A thread of the dispatcher, and how it sleeps and is woken. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"

@@ -1,3 +1,4 @@
+/** The waiting queue of locks, semaphores, queues and futures. */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

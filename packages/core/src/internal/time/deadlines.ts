@@ -1,3 +1,4 @@
+/** Deadlines: a heap for each clock, and one timer for its top. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"

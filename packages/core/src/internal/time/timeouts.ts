@@ -1,3 +1,4 @@
+/** The three time-outs of a socket, in milliseconds, and changes to them. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { InvalidOption } from "../../SocketError.js"

@@ -1,3 +1,4 @@
+/** Limits an effect in time by a deadline. */
 import * as Effect from "effect/Effect"
 import { suspend } from "../effect/suspend.js"
 import { Deadline, type Deadlines } from "./deadlines.js"

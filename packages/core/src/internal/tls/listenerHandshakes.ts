@@ -1,3 +1,4 @@
+/** The handshakes that are under way on a listener, with a bound on their number. */
 import type { ServerContext } from "../../TlsContext.js"
 import type { TlsError } from "../../TlsError.js"
 import type { TlsFailure, TlsPlatform, TlsTransport, UpgradeRequest } from "../../TlsTransport.js"

@@ -1,3 +1,4 @@
+/** Server names and protocols in the form in which a handshake takes them. */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as NetAddress from "../../NetAddress.js"

@@ -1,3 +1,4 @@
+/** Starts TLS on a live socket. */
 import * as Effect from "effect/Effect"
 import type { Socket } from "../../Socket.js"
 import type { InvalidOption, UnsupportedOption } from "../../SocketError.js"

@@ -1,3 +1,4 @@
+/** Reads a certificate from DER (RFC 5280). */
 import * as Option from "effect/Option"
 import {
   type AlternativeName,
