@@ -124,7 +124,7 @@ const advice: Record<TlsReason, string> = {
   ProtocolViolation: "the peer sent something that the protocol does not allow there",
   BufferedPlaintext: "bytes in clear came behind the reply that starts TLS: somebody may be injecting commands; drop "
     + "the connection",
-  BadMaterial: "it cannot be used; the cause says more",
+  BadMaterial: "a key, a certificate or a setting cannot be used; look at `part` and `cause`",
   Unknown: "see the code and the cause"
 }
 
@@ -154,9 +154,12 @@ export class TlsError extends Schema.TaggedError<TlsError>("@copas/core/TlsError
   }
 
   override get message(): string {
-    const what = this.part === undefined ? this.reason : `${this.reason} (${this.part})`
-    const detail = this.detail === undefined ? "" : `: ${this.detail}`
-    const code = this.code === undefined ? "" : ` [${this.code}]`
-    return `${this.subject}: TLS failed: ${what}: ${advice[this.reason]}${detail}${code}`
+    const { code, detail, part, reason, subject } = this
+    const what = part === undefined ? reason : `${reason} (${part})`
+    // Bad material has its own advice, and OpenSSL's code for it would only mislead: it stays in the field.
+    if (reason === "BadMaterial" && detail !== undefined) return `${subject}: ${what}: ${detail}`
+    return `${subject}: TLS failed: ${what}: ${advice[reason]}${detail === undefined ? "" : `: ${detail}`}${
+      code === undefined ? "" : ` [${code}]`
+    }`
   }
 }

@@ -13,9 +13,9 @@
  *
  * @since 0.1.0
  */
+import * as Pem from "../internal/x509/pem.js"
 import type { Identity } from "../TlsContext.js"
 import * as Writer from "./internal/tls/certificateWriter.js"
-import * as Pem from "./internal/tls/pem.js"
 
 /**
  * @since 0.1.0

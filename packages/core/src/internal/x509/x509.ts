@@ -14,6 +14,7 @@ import type { CertificateCrypto } from "../../TlsTransport.js"
 import { CertificateTypeId } from "../typeIds.js"
 import * as Der from "./der.js"
 import { curveBits, oidName } from "./oids.js"
+import * as Pem from "./pem.js"
 
 const sequence = 0x30
 
@@ -63,27 +64,14 @@ const alternativeName = (element: Der.Element): AlternativeName => {
   }
 }
 
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
-const toPem = (label: string, der: Uint8Array): string => {
-  let encoded = ""
-  for (let at = 0; at < der.length; at += 3) {
-    const bits = (der[at]! << 16) | ((der[at + 1] ?? 0) << 8) | (der[at + 2] ?? 0)
-    encoded += alphabet[bits >> 18]! + alphabet[(bits >> 12) & 63]!
-      + (at + 1 < der.length ? alphabet[(bits >> 6) & 63]! : "=") + (at + 2 < der.length ? alphabet[bits & 63]! : "=")
-  }
-  const lines = encoded.match(/.{1,64}/g) ?? []
-  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`
-}
-
-const bitLength = (bytes: Uint8Array): number => {
+export const bitLength = (bytes: Uint8Array): number => {
   let from = 0
   while (bytes[from] === 0) from += 1
   const first = bytes[from]
   return first === undefined ? 0 : (bytes.length - from - 1) * 8 + (32 - Math.clz32(first))
 }
 
-const publicKeyOf = (info: Der.Element): PublicKey => {
+export const publicKeyOf = (info: Der.Element): PublicKey => {
   const [algorithm, key] = Der.children(info)
   const [type, parameters] = Der.children(Der.expect(algorithm, sequence, "key algorithm"))
   const name = oidName(Der.oid(Der.expect(type, 0x06, "key algorithm")))
@@ -97,7 +85,7 @@ const publicKeyOf = (info: Der.Element): PublicKey => {
     bits = curveBits[curve] ?? 0
   }
   const der = info.whole.slice()
-  return { algorithm: name, bits, curve: Option.fromNullable(curve), der, pem: toPem("PUBLIC KEY", der) }
+  return { algorithm: name, bits, curve: Option.fromNullable(curve), der, pem: Pem.encode("PUBLIC KEY", der) }
 }
 
 /** The algorithm's name; RSASSA-PSS carries its hash in the parameters (RFC 4055, section 3.1). */
@@ -155,7 +143,7 @@ class X509 implements Certificate {
   }
 
   get pem(): string {
-    return toPem("CERTIFICATE", this.der)
+    return Pem.encode("CERTIFICATE", this.der)
   }
 
   validAt(at: Date | number = Date.now()): boolean {

@@ -2,13 +2,14 @@
 import type * as Certificate from "@copas/core/Certificate"
 import * as PeerIdentity from "@copas/core/PeerIdentity"
 import type { TlsError } from "@copas/core/TlsError"
+import * as TlsMaterial from "@copas/core/TlsMaterial"
 import * as TlsTransport from "@copas/core/TlsTransport"
 import type { TlsFailure } from "@copas/core/TlsTransport"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Crypto from "node:crypto"
 import type * as Tls from "node:tls"
-import { bad, blocks, largestCertificate } from "./material.js"
+import { readCertificate } from "./material.js"
 
 const x509 = (der: Uint8Array): Crypto.X509Certificate => new Crypto.X509Certificate(der)
 
@@ -83,30 +84,9 @@ export const identityProblem = (
     }
   })
 
+/** At most `most` certificates of a source. */
 export const read = (
   source: string | Uint8Array,
   most: number
 ): Effect.Effect<ReadonlyArray<Certificate.Certificate>, TlsError> =>
-  Effect.gen(function*() {
-    const bytes = Buffer.from(source as string)
-    const isPem = bytes.includes("-----BEGIN ")
-    if (bytes.length > largestCertificate * (most === 1 ? 1 : 64)) {
-      return yield* bad("certificate", `${bytes.length} bytes are too many`, undefined)
-    }
-    const parts: ReadonlyArray<string | Buffer> = isPem
-      ? blocks(bytes.toString("latin1"), ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"])
-      : [bytes]
-    if (parts.length === 0) return yield* bad("certificate", "there is none", undefined)
-    if (most > 1 && parts.length > most) return yield* bad("certificate", `more than ${most}`, undefined)
-    return yield* Effect.forEach(parts.slice(0, most), (part) =>
-      Effect.flatMap(
-        Effect.try({
-          try: () => fromRaw(new Crypto.X509Certificate(part).raw),
-          catch: (cause) => bad("certificate", undefined, cause)
-        }),
-        Option.match({
-          onNone: () => Effect.fail(bad("certificate", "it is malformed", undefined)),
-          onSome: Effect.succeed
-        })
-      ))
-  })
+  TlsMaterial.parse(source, most, (der, label) => Option.getOrThrow(fromRaw(readCertificate(der, label).x509.raw)))

@@ -1,8 +1,9 @@
-/** Reads and checks the material of a context: certificates, keys, authorities, lists. */
+/** Loads the material of a TLS context, and has OpenSSL try each part of it. */
 import type { CommonContextOptions, Identity, Material } from "@copas/core/TlsContext"
-import { TlsError, type TlsPart } from "@copas/core/TlsError"
+import type { TlsError, TlsPart } from "@copas/core/TlsError"
+import * as TlsMaterial from "@copas/core/TlsMaterial"
+import * as TlsSettings from "@copas/core/TlsSettings"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -11,169 +12,162 @@ import { codeOf } from "./errors.js"
 
 /** More than any certificate or list of them has; a file that is larger is something else. */
 const largestFile = 16 * 1024 * 1024
-/** The largest certificate that is read at all. */
-export const largestCertificate = 256 * 1024
 
-export const bad = (part: TlsPart, detail: string | undefined, cause: unknown): TlsError => {
-  const code = codeOf(cause)
-  return new TlsError({
-    reason: "BadMaterial",
-    subject: "TLS context",
-    part,
-    ...(code === undefined ? {} : { code }),
-    ...(detail === undefined ? {} : { detail }),
-    ...(cause === undefined ? {} : { cause })
-  })
-}
-
-/** What may throw, with its error named. */
-export const tryPart = <A>(part: TlsPart, detail: string | undefined, make: () => A): Effect.Effect<A, TlsError> =>
-  Effect.try({ try: make, catch: (cause) => bad(part, detail, cause) })
-
-const listOf = <A>(value: A | ReadonlyArray<A> | undefined): ReadonlyArray<A> =>
-  value === undefined ? [] : Array.isArray(value) ? value : [value as A]
-
-// ---- bytes
-
-interface Loaded {
-  readonly bytes: Buffer
-  /** The path, where there is one. */
-  readonly from: string | undefined
-}
+// ---- sources
 
 const isHashed = /\.(pem|crt|cer)$|^[0-9a-f]{8}\.\d+$/i
 
-const readFile = (part: TlsPart, path: string): Effect.Effect<Loaded, TlsError> =>
-  Effect.tryPromise({
-    try: async () => {
-      const stats = await Fs.stat(path)
-      if (!stats.isFile()) throw new Error("it is not a file")
-      const { size } = stats
-      if (size > largestFile) throw new Error(`${size} bytes are too many`)
-      return { bytes: await Fs.readFile(path), from: path }
-    },
-    catch: (cause) => bad(part, path, cause)
-  })
+const unreadable: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file; see the path, and what the process's working directory is",
+  ENOTDIR: "a part of the path is no directory; see the path",
+  EACCES: "this process may not read it; see its owner and mode",
+  EPERM: "this process may not read it; see its owner and mode",
+  EISDIR: "it is a directory; give `{ directory: … }` for all certificates in it",
+  ELOOP: "its symbolic links lead in a circle",
+  EMFILE: "this process has too many files open",
+  ENFILE: "this system has too many files open"
+}
 
-const load = (part: TlsPart, material: Material): Effect.Effect<ReadonlyArray<Loaded>, TlsError> => {
-  if (typeof material === "string") return Effect.succeed([{ bytes: Buffer.from(material), from: undefined }])
-  if (material instanceof Uint8Array) return Effect.succeed([{ bytes: Buffer.from(material), from: undefined }])
-  if (Redacted.isRedacted(material)) {
-    const value = Redacted.value(material as Redacted.Redacted<string | Uint8Array>)
-    return load(part, value)
-  }
-  if ("path" in material) return Effect.map(readFile(part, material.path), (loaded) => [loaded])
-  return Effect.tryPromise({
-    try: () => Fs.readdir(material.directory),
-    catch: (cause) => bad(part, material.directory, cause)
-  }).pipe(
-    Effect.flatMap((names) =>
-      Effect.forEach(
-        names.filter((name) => isHashed.test(name)).sort(),
-        (name) => readFile(part, Path.join(material.directory, name))
-      )
-    )
+const notLoaded = (part: TlsPart, name: string, cause: unknown): TlsError => {
+  const code = codeOf(cause)
+  return TlsMaterial.bad(
+    part,
+    `\`${name}\` cannot be read: ${unreadable[code ?? ""] ?? code ?? (cause as Error).message}`,
+    cause
   )
 }
 
-const pemBegin = /-----BEGIN ([A-Z0-9 ]+)-----/
+const readFile = (part: TlsPart, option: string, path: string): Effect.Effect<TlsMaterial.Source, TlsError> => {
+  const name = `${option} (${path})`
+  return Effect.tryPromise({
+    try: async () => {
+      const stats = await Fs.stat(path)
+      if (stats.isDirectory()) throw Object.assign(new Error("it is a directory"), { code: "EISDIR" })
+      if (!stats.isFile()) throw new Error("it is a device or a pipe; give a file, or the material itself")
+      if (stats.size > largestFile) throw new Error(`it has ${stats.size} bytes, and ${largestFile} are the most`)
+      return { bytes: await Fs.readFile(path), name }
+    },
+    catch: (cause) => notLoaded(part, name, cause)
+  })
+}
 
-const isPem = (bytes: Buffer): boolean => bytes.includes("-----BEGIN ")
+/** At least one source. */
+const load = (
+  part: TlsPart,
+  option: string,
+  material: Material
+): Effect.Effect<ReadonlyArray<TlsMaterial.Source>, TlsError> =>
+  Effect.gen(function*() {
+    const given = yield* TlsMaterial.given(part, option, material)
+    if (given instanceof Uint8Array) return [{ name: option, bytes: given }]
+    if ("path" in given) return [yield* readFile(part, option, given.path)]
+    const { directory } = given
+    const name = `${option} (${directory})`
+    const all = yield* Effect.tryPromise({
+      try: () => Fs.readdir(directory),
+      catch: (cause) =>
+        codeOf(cause) === "ENOTDIR"
+          ? TlsMaterial.bad(part, `\`${name}\` is no directory; give a file as \`{ path: … }\``, cause)
+          : notLoaded(part, name, cause)
+    })
+    const files = all.filter((file) => isHashed.test(file)).sort()
+    return files.length > 0
+      ? yield* Effect.forEach(files, (file) => readFile(part, option, Path.join(directory, file)))
+      : yield* TlsMaterial.fail(
+        part,
+        `\`${name}\` has none of ${all.length} files whose name ends in .pem, .crt, .cer, or in a hash with a number `
+          + "(`openssl rehash`)"
+      )
+  })
 
 const toPem = (label: string, der: Uint8Array): string => {
   const lines = Buffer.from(der).toString("base64").match(/.{1,64}/g) ?? []
   return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`
 }
 
-/** The blocks of a PEM text with one of `labels`; other text between them is passed over (RFC 7468, section 5.2). */
-export const blocks = (text: string, labels: ReadonlyArray<string>): Array<string> => {
-  const found: Array<string> = []
-  let at = 0
-  for (;;) {
-    const rest = pemBegin.exec(text.slice(at))
-    if (rest === null) return found
-    const label = rest[1]!
-    const begin = at + rest.index
-    const mark = `-----END ${label}-----`
-    const end = text.indexOf(mark, begin)
-    if (end === -1) {
-      found.push(text.slice(begin))
-      return found
-    }
-    at = end + mark.length
-    if (labels.includes(label)) found.push(`${text.slice(begin, at)}\n`)
-  }
+interface ReadCertificate {
+  readonly x509: Crypto.X509Certificate
+  readonly pem: string
 }
 
-const certificateLabels = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"]
+/** Throws for what OpenSSL cannot read. */
+export const readCertificate = (der: Uint8Array, label: string): ReadCertificate => {
+  const pem = toPem(label, der)
+  return { x509: new Crypto.X509Certificate(pem), pem }
+}
 
-/** Splits a bundle into PEM certificates; every one of them can be read. */
 const certificates = (
   part: "certificate" | "ca",
-  { bytes, from }: Loaded
-): Effect.Effect<ReadonlyArray<string>, TlsError> =>
-  Effect.gen(function*() {
-    const pems = isPem(bytes) ? blocks(bytes.toString("latin1"), certificateLabels) : [toPem("CERTIFICATE", bytes)]
-    if (pems.length === 0) return yield* bad(part, from ?? "there is no certificate in it", undefined)
-    for (const pem of pems) {
-      if (pem.length > largestCertificate) return yield* bad(part, `${from ?? "one"} is too large`, undefined)
-      yield* tryPart(part, from, () => new Crypto.X509Certificate(pem))
-    }
-    return pems
-  })
+  option: string,
+  material: Material
+): Effect.Effect<ReadonlyArray<ReadCertificate>, TlsError> =>
+  Effect.flatMap(load(part, option, material), (sources) =>
+    Effect.map(
+      Effect.forEach(sources, (source) => TlsMaterial.certificates(part, source, readCertificate)),
+      (all) => all.flat()
+    ))
 
 // ---- identities
 
-const passphraseCodes = new Set([
-  "ERR_MISSING_PASSPHRASE",
-  "ERR_OSSL_BAD_DECRYPT",
-  "ERR_OSSL_EVP_BAD_DECRYPT",
-  "ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED",
-  "ERR_OSSL_PEM_BAD_PASSWORD_READ",
-  "ERR_OSSL_WRONG_FINAL_BLOCK_LENGTH"
-])
+const readKey = ({ bytes, form, passphrase }: TlsMaterial.KeySource): Crypto.KeyObject =>
+  Crypto.createPrivateKey({
+    key: Buffer.from(bytes),
+    ...(form === "pem" ? { format: "pem" } : { format: "der", type: form }),
+    ...(passphrase === undefined ? {} : { passphrase })
+  })
 
-const readKey = (
-  { bytes, from }: Loaded,
-  passphrase: string | undefined
-): Effect.Effect<Crypto.KeyObject, TlsError> => {
-  const attempt = (type: "pkcs8" | "sec1" | "pkcs1" | undefined): Crypto.KeyObject =>
-    Crypto.createPrivateKey({
-      key: bytes,
-      ...(type === undefined ? { format: "pem" } : { format: "der", type }),
-      ...(passphrase === undefined ? {} : { passphrase })
-    })
-  const failed = (cause: unknown): TlsError =>
-    bad(passphraseCodes.has(codeOf(cause) ?? "") ? "passphrase" : "key", from, cause)
-  const one = (type: "pkcs8" | "sec1" | "pkcs1" | undefined): Effect.Effect<Crypto.KeyObject, TlsError> =>
-    Effect.try({ try: () => attempt(type), catch: failed })
-  if (isPem(bytes)) return one(undefined)
-  return Effect.orElse(one("sec1"), () => Effect.orElse(one("pkcs1"), () => one("pkcs8")))
+/** False where OpenSSL cannot compare them, too. */
+const fits = ({ x509 }: ReadCertificate, key: Crypto.KeyObject): boolean => {
+  try {
+    return x509.checkPrivateKey(key)
+  } catch {
+    return false
+  }
 }
 
+const oneLine = (name: string): string => name.replaceAll("\n", ", ")
+
 const identity = (
+  option: string,
   { certificate, key, passphrase }: Identity
 ): Effect.Effect<{ readonly cert: string; readonly key: string }, TlsError> =>
   Effect.gen(function*() {
-    const chain: Array<string> = []
-    for (const loaded of yield* load("certificate", certificate)) {
-      chain.push(...(yield* certificates("certificate", loaded)))
+    const chain = yield* certificates("certificate", `${option}.certificate`, certificate)
+    const [source] = yield* load("key", `${option}.key`, key)
+    const own = yield* TlsMaterial.privateKey(source!, { name: `${option}.passphrase`, passphrase }, readKey)
+    if (!fits(chain[0]!, own)) {
+      return yield* TlsMaterial.misfit(
+        option,
+        { der: own.export({ type: "pkcs8", format: "der" }), fits: (index) => fits(chain[index]!, own) },
+        chain.map(({ x509 }) => ({ der: x509.raw, subject: oneLine(x509.subject) }))
+      )
     }
-    if (chain.length === 0) return yield* bad("certificate", "there is none", undefined)
-    const [loadedKey] = yield* load("key", key)
-    if (loadedKey === undefined) return yield* bad("key", "there is none", undefined)
-    const secret = passphrase === undefined || typeof passphrase === "string" ? passphrase : Redacted.value(passphrase)
-    const privateKey = yield* readKey(loadedKey, secret)
-    const leaf = new Crypto.X509Certificate(chain[0]!)
-    const fits = yield* tryPart("key", loadedKey.from, () => leaf.checkPrivateKey(privateKey))
-    if (!fits) return yield* bad("key", "it does not belong to the first certificate", undefined)
-    return { cert: chain.join(""), key: privateKey.export({ type: "pkcs8", format: "pem" }) as string }
+    const [cert, exported] = [chain.map(({ pem }) => pem).join(""), own.export({ type: "pkcs8", format: "pem" })]
+    // The list of ciphers says how weak a key may be (`@SECLEVEL`): `common` tries both together.
+    return { cert, key: exported as string }
   })
 
 // ---- everything
 
-const probe = (part: TlsPart, options: Tls.SecureContextOptions): Effect.Effect<void, TlsError> =>
-  Effect.asVoid(tryPart(part, undefined, () => Tls.createSecureContext(options)))
+/** Has OpenSSL try one part. Where it fails for a reason that only OpenSSL knows, the reason is OpenSSL's. */
+export const probe = (
+  part: TlsPart,
+  detail: string,
+  options: Tls.SecureContextOptions
+): Effect.Effect<Tls.SecureContext, TlsError> =>
+  Effect.try({
+    try: () => Tls.createSecureContext(options),
+    catch: (cause) => TlsMaterial.bad(part, `${detail} (OpenSSL: ${codeOf(cause) ?? (cause as Error).message})`, cause)
+  })
+
+const takes = (options: Tls.SecureContextOptions): boolean => {
+  try {
+    Tls.createSecureContext(options)
+    return true
+  } catch {
+    return false
+  }
+}
 
 const definedOptions = <A extends object>(options: A): A => {
   const defined: Record<string, unknown> = {}
@@ -184,84 +178,78 @@ const definedOptions = <A extends object>(options: A): A => {
 /** Loads and checks everything that clients and servers have in common, part by part. */
 export const common = (options: CommonContextOptions): Effect.Effect<Tls.SecureContextOptions, TlsError> =>
   Effect.gen(function*() {
-    const versions = definedOptions({
-      minVersion: options.minVersion ?? ("TLSv1.2" as const),
-      maxVersion: options.maxVersion ?? ("TLSv1.3" as const)
-    })
-    if (versions.minVersion > versions.maxVersion) {
-      return yield* bad("versions", "minVersion is above maxVersion", undefined)
-    }
-    yield* probe("versions", versions)
+    const versions = yield* TlsSettings.checkVersions(options)
+    yield* probe("versions", "`minVersion` and `maxVersion` are not supported by this Node", versions)
     const { ciphers, curves, signatureAlgorithms } = options
-    if (ciphers !== undefined) yield* probe("ciphers", { ciphers })
-    if (curves !== undefined) yield* probe("curves", { ecdhCurve: curves })
-    if (signatureAlgorithms !== undefined) yield* probe("signatureAlgorithms", { sigalgs: signatureAlgorithms })
-    const identities = yield* Effect.forEach(listOf(options.identity), identity)
+    if (ciphers !== undefined && !takes({ ciphers })) {
+      // A word of OpenSSL's language (`!PSK`, `@STRENGTH`) is no name.
+      const isName = /^[A-Z0-9][A-Z0-9_-]+$/
+      const knows = (word: string): boolean => !isName.test(word) || takes({ ciphers: word })
+      return yield* TlsSettings.unknown("ciphers", "ciphers", ciphers, knows)
+    }
+    if (curves !== undefined && !takes({ ecdhCurve: curves })) {
+      return yield* TlsSettings.unknown("curves", "curves", curves, (word) => takes({ ecdhCurve: word }))
+    }
+    if (signatureAlgorithms !== undefined && !takes({ sigalgs: signatureAlgorithms })) {
+      const [part, list] = ["signatureAlgorithms", signatureAlgorithms] as const
+      return yield* TlsSettings.unknown(part, part, list, (word) => takes({ sigalgs: word }))
+    }
+    const identities = yield* Effect.forEach(
+      TlsMaterial.named("identity", options.identity),
+      ([name, one]) => Effect.map(identity(name, one), (made) => ({ name, ...made }))
+    )
+    for (const { cert, key, name } of identities) {
+      yield* probe(
+        "certificate",
+        `\`${name}\` is refused: its key, or the hash of a signature in its chain, is too weak for OpenSSL's security `
+          + "level; use RSA of 2048 bits or EC with SHA-256, or lower the level with `@SECLEVEL=0` in `ciphers`",
+        definedOptions({ ciphers, cert, key })
+      )
+    }
     const own = identities.length === 0
       ? undefined
       : { cert: identities.map(({ cert }) => cert), key: identities.map(({ key }) => key) }
-    // The list of ciphers says how weak a key may be (`@SECLEVEL`).
-    if (own !== undefined) yield* probe("certificate", definedOptions({ ciphers, ...own }))
-    let ca: Array<string> | undefined
-    if (options.ca !== undefined) {
-      ca = []
-      for (const material of listOf(options.ca)) {
-        for (const loaded of yield* load("ca", material)) ca.push(...(yield* certificates("ca", loaded)))
-      }
-      // An empty list would mean the platform's own authorities.
-      if (ca.length === 0) return yield* bad("ca", "there is no certificate in it", undefined)
-    }
-    const crl: Array<string> = []
-    for (const material of listOf(options.crl)) {
-      for (const { bytes, from } of yield* load("crl", material)) {
-        const lists = isPem(bytes) ? blocks(bytes.toString("latin1"), ["X509 CRL"]) : [toPem("X509 CRL", bytes)]
-        if (lists.length === 0) return yield* bad("crl", from ?? "there is no list in it", undefined)
-        for (const list of lists) yield* probe("crl", { crl: list })
-        crl.push(...lists)
-      }
-    }
+    const authorities = yield* Effect.forEach(
+      TlsMaterial.named("ca", options.ca),
+      ([name, material]) => certificates("ca", name, material)
+    )
+    // An empty list would mean the platform's own authorities.
+    if (options.ca !== undefined && authorities.length === 0) return yield* TlsSettings.noAuthority("ca")
+    const crl = yield* Effect.forEach(
+      TlsMaterial.named("crl", options.crl),
+      ([name, material]) =>
+        Effect.flatMap(
+          load("crl", name, material),
+          (sources) =>
+            Effect.forEach(sources, (source) =>
+              TlsMaterial.revocationLists(source, (der) => {
+                const pem = toPem("X509 CRL", der)
+                Tls.createSecureContext({ crl: pem })
+                return pem
+              }))
+        )
+    )
     return definedOptions({
       ...versions,
       ciphers,
       ecdhCurve: curves,
       sigalgs: signatureAlgorithms,
       ...own,
-      ca,
-      crl: crl.length === 0 ? undefined : crl
+      ca: options.ca === undefined ? undefined : authorities.flat().map(({ pem }) => pem),
+      crl: crl.length === 0 ? undefined : crl.flat(2)
     } as Tls.SecureContextOptions)
   })
-
-/** The element at `at` of a DER encoding: its tag, and where its contents begin and end. */
-const elementAt = (bytes: Uint8Array, at: number): { tag: number; from: number; to: number } | undefined => {
-  const tag = bytes[at]
-  let length = bytes[at + 1]
-  let from = at + 2
-  if (tag === undefined || length === undefined) return undefined
-  if (length >= 0x80) {
-    const count = length & 0x7f
-    if (count === 0 || count > 4 || from + count > bytes.length) return undefined
-    length = 0
-    for (let index = 0; index < count; index += 1) length = length * 256 + bytes[from++]!
-  }
-  return from + length > bytes.length ? undefined : { tag, from, to: from + length }
-}
 
 export const dhparam = (material: Material | "auto" | undefined): Effect.Effect<string | undefined, TlsError> =>
   Effect.gen(function*() {
     if (material === undefined || material === "auto") return material
-    const [loaded] = yield* load("dhparam", material)
-    if (loaded === undefined) return yield* bad("dhparam", "there is none", undefined)
-    const [pem] = isPem(loaded.bytes)
-      ? blocks(loaded.bytes.toString("latin1"), ["DH PARAMETERS"])
-      : [toPem("DH PARAMETERS", loaded.bytes)]
-    // OpenSSL would go on without what it cannot read. RFC 2631: a prime and a generator.
-    const encoded = Buffer.from((pem ?? "").replace(/-----[^-]*-----/g, ""), "base64")
-    const all = elementAt(encoded, 0)
-    const prime = all?.tag === 0x30 ? elementAt(encoded, all.from) : undefined
-    const generator = prime?.tag === 0x02 ? elementAt(encoded, prime.to) : undefined
-    if (pem === undefined || generator?.tag !== 0x02) {
-      return yield* bad("dhparam", loaded.from ?? "there are no parameters in it", undefined)
-    }
-    yield* probe("dhparam", { dhparam: pem })
+    const [source] = yield* load("dhparam", "dhparam", material)
+    const pem = toPem("DH PARAMETERS", yield* TlsMaterial.dhParameters(source!))
+    yield* probe(
+      "dhparam",
+      "`dhparam` has parameters that OpenSSL refuses, or a prime of less than 1024 bits; make 2048 bits with "
+        + "`openssl dhparam -out FILE 2048`, or give \"auto\"",
+      { dhparam: pem }
+    )
     return pem
   })

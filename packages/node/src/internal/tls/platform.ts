@@ -1,6 +1,5 @@
 /** `node:tls` as the platform below `Tls`: contexts and upgrades. */
 import type { IdentityRule } from "@copas/core/PeerIdentity"
-import { longestPsk } from "@copas/core/TlsCallbacks"
 import type {
   AlpnOffer,
   ClientOptions,
@@ -10,9 +9,9 @@ import type {
   ServerOptions
 } from "@copas/core/TlsContext"
 import type { TlsError } from "@copas/core/TlsError"
+import * as TlsSettings from "@copas/core/TlsSettings"
 import type { HandshakeEvents, TlsPlatform, TlsTransport, UpgradeRequest } from "@copas/core/TlsTransport"
 import type { Transport } from "@copas/core/Transport"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -22,7 +21,7 @@ import { domainToASCII } from "node:url"
 import { NodeTransport } from "../net/transport.js"
 import * as Certificates from "./certificates.js"
 import { Refusal } from "./errors.js"
-import { bad, common, dhparam, tryPart } from "./material.js"
+import { common, dhparam, probe } from "./material.js"
 import { Sessions } from "./sessions.js"
 import { upgrade } from "./transport.js"
 
@@ -73,46 +72,15 @@ export interface ServerNative {
   settings: ServerSettings
 }
 
-const bytesOf = (value: Uint8Array | Redacted.Redacted<Uint8Array>): Uint8Array =>
-  Redacted.isRedacted(value) ? Redacted.value(value) : value
-
-// ---- checks
-
-const checkAlpn = (
-  protocols: ReadonlyArray<string> | undefined
-): Effect.Effect<Array<string> | undefined, TlsError> => {
-  if (protocols === undefined) return Effect.void as Effect.Effect<undefined>
-  const fits = protocols.every((name) => {
-    const { length } = Buffer.from(name)
-    return length > 0 && length < 256
-  })
-  return fits && protocols.length > 0
-    ? Effect.succeed([...protocols])
-    : Effect.fail(bad("alpn", "each protocol takes 1 to 255 bytes, and there must be one", undefined))
-}
-
-const checkPskText = (what: string, text: string, least: number): Effect.Effect<void, TlsError> => {
-  const length = Buffer.byteLength(text)
-  return length >= least && length <= longestPsk.text && !text.includes("\0")
-    ? Effect.void
-    : Effect.fail(bad("psk", `${what} takes ${least} to ${longestPsk.text} bytes without NUL`, undefined))
-}
-
-/** A key that is given as it is can be looked at now; what a function finds fails the handshake. */
-const checkPsk = (psk: ClientOptions["psk"]): Effect.Effect<void, TlsError> => {
-  if (psk === undefined || typeof psk === "function") return Effect.void
-  const { length } = bytesOf(psk.key)
-  return length >= 1 && length <= longestPsk.key
-    ? checkPskText("an identity", psk.identity, 1)
-    : Effect.fail(bad("psk", `a key takes 1 to ${longestPsk.key} bytes`, undefined))
-}
-
 /** A renegotiation is a way to make a server work (CVE-2011-1473), and TLS 1.3 has none. */
 const noRenegotiation = Crypto.constants.SSL_OP_NO_RENEGOTIATION
 
 /** Node's own list leaves out the ciphers that a pre-shared key needs up to TLS 1.2. */
 const pskCiphers = (options: CommonContextOptions, hasPsk: boolean): CommonContextOptions =>
   hasPsk && options.ciphers === undefined ? { ...options, ciphers: Tls.DEFAULT_CIPHERS.replace(":!PSK", "") } : options
+
+const build = (material: Tls.SecureContextOptions): Effect.Effect<Tls.SecureContext, TlsError> =>
+  probe("ciphers", "each of the settings can be used, but not all of them together; see `ciphers`", material)
 
 // ---- clients
 
@@ -122,13 +90,13 @@ const clientPsk = (psk: ClientOptions["psk"]): ClientNative["psk"] =>
 const clientContext = (options: ClientOptions): Effect.Effect<ClientNative, TlsError> =>
   Effect.gen(function*() {
     const material = yield* common(pskCiphers(options, options.psk !== undefined))
-    const alpn = yield* checkAlpn(options.alpn)
-    yield* checkPsk(options.psk)
-    const secure = yield* tryPart(
-      "ciphers",
-      undefined,
-      () => Tls.createSecureContext({ ...material, secureOptions: noRenegotiation })
-    )
+    const alpn = yield* TlsSettings.checkAlpn(options.alpn)
+    const { psk } = options
+    if (psk !== undefined && typeof psk !== "function") {
+      yield* TlsSettings.checkPsk("psk.key", psk.key)
+      yield* TlsSettings.checkPsk("psk.identity", psk.identity)
+    }
+    const secure = yield* build({ ...material, secureOptions: noRenegotiation })
     return {
       secure,
       verify: options.verify ?? "full",
@@ -161,7 +129,7 @@ const findName = (table: ServerNames, name: string): ServerContext | undefined =
 const serverSettings = (options: ServerOptions): Effect.Effect<ServerSettings, TlsError> =>
   Effect.gen(function*() {
     const { alpn, pskHint, serverNames } = options
-    if (pskHint !== undefined) yield* checkPskText("pskHint", pskHint, 0)
+    if (pskHint !== undefined) yield* TlsSettings.checkPsk("pskHint", pskHint)
     const table = nameTable(serverNames)
     const refusing = options.unknownServerName === "refuse"
     return {
@@ -169,7 +137,7 @@ const serverSettings = (options: ServerOptions): Effect.Effect<ServerSettings, T
       requestCertificate: options.clientCertificates !== undefined && options.clientCertificates !== "none",
       requireCertificate: options.clientCertificates === "require",
       verify: options.verify ?? "chain",
-      alpn: typeof alpn === "function" ? undefined : yield* checkAlpn(alpn),
+      alpn: typeof alpn === "function" ? undefined : yield* TlsSettings.checkAlpn(alpn),
       chooseAlpn: typeof alpn === "function" ? alpn : undefined,
       nameRequired: refusing,
       names: table,
@@ -185,9 +153,8 @@ const serverSettings = (options: ServerOptions): Effect.Effect<ServerSettings, T
 const serverMaterial = (options: ServerOptions): Effect.Effect<Tls.SecureContextOptions, TlsError> =>
   Effect.gen(function*() {
     const { psk, tickets } = options
-    if (options.identity === undefined && psk === undefined && options.serverNames === undefined) {
-      return yield* bad("certificate", "a server needs an `identity`, or a pre-shared key", undefined)
-    }
+    yield* TlsSettings.checkServer(options)
+    const { keys, lifetimeSeconds } = yield* TlsSettings.checkTickets(tickets)
     const material: Tls.SecureContextOptions = {
       ...(yield* common(pskCiphers(options, psk !== undefined))),
       honorCipherOrder: true,
@@ -198,26 +165,10 @@ const serverMaterial = (options: ServerOptions): Effect.Effect<Tls.SecureContext
     const dh = yield* dhparam(options.dhparam)
     if (dh !== undefined) material.dhparam = dh
     // OpenSSL's own default is two hours.
-    material.sessionTimeout = 300
-    if (tickets === undefined || tickets === false) return material
-    if (tickets.keys !== undefined) {
-      const keys = Redacted.value(tickets.keys)
-      if (keys.length !== 48) return yield* bad("tickets", `48 bytes are needed, not ${keys.length}`, undefined)
-      material.ticketKeys = Buffer.from(keys)
-    }
-    if (tickets.lifetime !== undefined) {
-      const seconds = Math.floor(Duration.toSeconds(tickets.lifetime))
-      // RFC 8446, section 4.6.1: seven days at most.
-      if (!(seconds >= 1 && seconds <= 604_800)) {
-        return yield* bad("tickets", "a lifetime of 1 second to 7 days", undefined)
-      }
-      material.sessionTimeout = seconds
-    }
+    material.sessionTimeout = lifetimeSeconds
+    if (keys !== undefined) material.ticketKeys = Buffer.from(keys)
     return material
   })
-
-const build = (material: Tls.SecureContextOptions): Effect.Effect<Tls.SecureContext, TlsError> =>
-  tryPart("ciphers", undefined, () => Tls.createSecureContext(material))
 
 const serverContext = (options: ServerOptions): Effect.Effect<ServerNative, TlsError> =>
   Effect.gen(function*() {

@@ -32,7 +32,7 @@ const authoritiesOf = (
   materials: NonNullable<NetMemory.Options["authorities"]>
 ): Effect.Effect<ReadonlyArray<Certificate>, InvalidOption> =>
   Effect.mapError(
-    loadAuthorities(materials),
+    loadAuthorities("authorities", materials),
     (error) => new InvalidOption({ option: "authorities", value: error.detail ?? "", expected: "certificates" })
   )
 

@@ -3,9 +3,9 @@
  * as RFC 5280 wants it, so whoever does not look at signatures can tell good ones from bad ones.
  */
 import * as DerReader from "../../../internal/x509/der.js"
+import * as Pem from "../../../internal/x509/pem.js"
 import { addressBytes } from "../../../PeerIdentity.js"
 import * as Der from "./derWriter.js"
-import * as Pem from "./pem.js"
 import { digest, expand } from "./sha.js"
 
 /** A certificate and its key, in DER. */

@@ -1,16 +1,12 @@
 /** Certificates for the stand-in: reading them, and who issued whom. */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Certificate from "../../../Certificate.js"
 import * as Der from "../../../internal/x509/der.js"
-import { TlsError, type TlsPart } from "../../../TlsError.js"
+import type { TlsError } from "../../../TlsError.js"
+import * as TlsMaterial from "../../../TlsMaterial.js"
 import * as TlsTransport from "../../../TlsTransport.js"
-import * as Pem from "./pem.js"
 import { digest, equalBytes } from "./sha.js"
-import { encode } from "./text.js"
-
-export const bad = (part: TlsPart, detail: string): TlsError =>
-  new TlsError({ reason: "BadMaterial", subject: "TLS context", part, detail })
 
 // ---- who issued whom
 
@@ -64,40 +60,12 @@ const crypto: TlsTransport.CertificateCrypto = {
 export const fromDer = (der: Uint8Array): Certificate.Certificate | undefined =>
   Option.getOrUndefined(TlsTransport.fromDer(der, crypto))
 
-/** The largest certificate that is read at all. */
-export const largestCertificate = 256 * 1024
-
-const labels = new Set(["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"])
-
-const latin1 = new TextDecoder("latin1")
-
-/** Text as it is, bytes as text where they are PEM. */
-export const pemOf = (source: string | Uint8Array): string | undefined => {
-  const text = typeof source === "string" ? source : latin1.decode(source)
-  return Pem.isPem(text) ? text : undefined
-}
+/** Throws when it is malformed. */
+export const readCertificate = (der: Uint8Array): Certificate.Certificate =>
+  Option.getOrThrow(TlsTransport.fromDer(der, crypto))
 
 /** The certificates of PEM text or of DER, at most `most` of them. */
 export const read = (
-  part: TlsPart,
   source: string | Uint8Array,
   most: number
-): Effect.Effect<ReadonlyArray<Certificate.Certificate>, TlsError> =>
-  Effect.gen(function*() {
-    if (source.length > largestCertificate * (most === 1 ? 1 : 64)) {
-      return yield* bad(part, `${source.length} bytes are too many`)
-    }
-    const pem = pemOf(source)
-    const ders = pem === undefined
-      ? [encode(source)]
-      : Pem.blocks(pem).filter(({ label }) => labels.has(label)).map(({ der }) => der)
-    if (ders.length === 0) return yield* bad(part, "there is no certificate in it")
-    if (most > 1 && ders.length > most) return yield* bad(part, `more than ${most}`)
-    const found: Array<Certificate.Certificate> = []
-    for (const der of ders.slice(0, most)) {
-      const certificate = der === undefined || der.length > largestCertificate ? undefined : fromDer(der)
-      if (certificate === undefined) return yield* bad(part, "a certificate is malformed")
-      found.push(certificate)
-    }
-    return found
-  })
+): Effect.Effect<ReadonlyArray<Certificate.Certificate>, TlsError> => TlsMaterial.parse(source, most, readCertificate)

@@ -1,16 +1,14 @@
 /** Contexts of the stand-in: the checked material of clients and servers. */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { IdentityRule } from "../../../PeerIdentity.js"
 import type { AlpnOffer, ClientOptions, PresharedKey, ServerContext, ServerOptions } from "../../../TlsContext.js"
 import type { TlsError } from "../../../TlsError.js"
-import { bad } from "./certificates.js"
+import * as TlsSettings from "../../../TlsSettings.js"
 import { checkDhparam, common, type CommonMaterial } from "./material.js"
 import { Sessions } from "./sessions.js"
 import { mix } from "./sha.js"
-import { byteLength } from "./text.js"
 
 /** What is built once for a client. */
 export interface ClientNative extends CommonMaterial {
@@ -45,23 +43,17 @@ export interface ServerNative {
 export const bytesOf = (value: Uint8Array | Redacted.Redacted<Uint8Array>): Uint8Array =>
   Redacted.isRedacted(value) ? Redacted.value(value) : value
 
-const checkAlpn = (
-  protocols: ReadonlyArray<string> | undefined
-): Effect.Effect<ReadonlyArray<string>, TlsError> => {
-  if (protocols === undefined) return Effect.succeed([])
-  const fits = protocols.every((name) => name.length > 0 && byteLength(name) < 256)
-  return fits && protocols.length > 0
-    ? Effect.succeed([...protocols])
-    : Effect.fail(bad("alpn", "each protocol takes 1 to 255 bytes, and there must be one"))
-}
-
 export const clientContext = (options: ClientOptions): Effect.Effect<ClientNative, TlsError> =>
   Effect.gen(function*() {
     const { psk } = options
+    if (psk !== undefined && typeof psk !== "function") {
+      yield* TlsSettings.checkPsk("psk.key", psk.key)
+      yield* TlsSettings.checkPsk("psk.identity", psk.identity)
+    }
     return {
       ...(yield* common(options, psk !== undefined)),
       verify: options.verify ?? "full",
-      alpn: yield* checkAlpn(options.alpn),
+      alpn: (yield* TlsSettings.checkAlpn(options.alpn)) ?? [],
       sessions: new Sessions(options.sessions ?? 256),
       identityRule: options.identityRule ?? "rfc9525",
       hasPsk: psk !== undefined,
@@ -85,23 +77,12 @@ export const findName = (table: ReadonlyMap<string, ServerContext>, name: string
 const fromList = (list: ReadonlyArray<string>) => ({ protocols }: AlpnOffer): Option.Option<string> =>
   Option.fromNullable(list.find((name) => protocols.includes(name)))
 
-const longestLifetime = 604_800
-
-const lifetimeOf = (tickets: ServerOptions["tickets"]): Effect.Effect<number | undefined, TlsError> => {
-  if (tickets === false) return Effect.void as Effect.Effect<undefined>
-  const seconds = Math.floor(Duration.toSeconds(tickets?.lifetime ?? "5 minutes"))
-  // RFC 8446, section 4.6.1: seven days at most.
-  return seconds >= 1 && seconds <= longestLifetime
-    ? Effect.succeed(seconds * 1000)
-    : Effect.fail(bad("tickets", "a lifetime of 1 second to 7 days"))
-}
-
 const settingsOf = (options: ServerOptions): Effect.Effect<ServerSettings, TlsError> =>
   Effect.gen(function*() {
     const { alpn, psk } = options
-    if (options.identity === undefined && psk === undefined && options.serverNames === undefined) {
-      return yield* bad("certificate", "a server needs an `identity`, or a pre-shared key")
-    }
+    yield* TlsSettings.checkServer(options)
+    const { lifetimeSeconds } = yield* TlsSettings.checkTickets(options.tickets)
+    if (options.pskHint !== undefined) yield* TlsSettings.checkPsk("pskHint", options.pskHint)
     const material = yield* common(options, psk !== undefined)
     yield* checkDhparam(options.dhparam)
     return {
@@ -112,13 +93,13 @@ const settingsOf = (options: ServerOptions): Effect.Effect<ServerSettings, TlsEr
         ? alpn
         : alpn === undefined
         ? undefined
-        : fromList(yield* checkAlpn(alpn)),
+        : fromList((yield* TlsSettings.checkAlpn(alpn)) ?? []),
       names: nameTable(options.serverNames),
       refusesUnknown: options.unknownServerName === "refuse",
       hasDhparam: options.dhparam !== undefined,
       psk,
       pskHint: options.pskHint,
-      ticketLifetime: yield* lifetimeOf(options.tickets)
+      ticketLifetime: options.tickets === false ? undefined : lifetimeSeconds * 1000
     }
   })
 
@@ -129,11 +110,6 @@ export const serverContext = (
 ): Effect.Effect<ServerNative, TlsError> =>
   Effect.gen(function*() {
     const settings = yield* settingsOf(options)
-    const keys = options.tickets === false || options.tickets?.keys === undefined
-      ? undefined
-      : Redacted.value(options.tickets.keys)
-    if (keys !== undefined && keys.length !== 48) {
-      return yield* bad("tickets", `48 bytes are needed, not ${keys.length}`)
-    }
+    const { keys } = yield* TlsSettings.checkTickets(options.tickets)
     return { settings, seal: keys === undefined ? random() : mix("ticket keys", keys) }
   })

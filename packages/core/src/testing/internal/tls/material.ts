@@ -1,17 +1,15 @@
-/** Reads the material of a context: identities, authorities, revocation lists. */
-import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
-import type { Certificate } from "../../../Certificate.js"
+/** Reads and judges the material of a context. */
+import * as Either from "effect/Either"
+import { type Certificate, formatName } from "../../../Certificate.js"
 import * as Der from "../../../internal/x509/der.js"
 import type { CommonContextOptions, Identity, Material, Version } from "../../../TlsContext.js"
-import type { TlsError, TlsPart } from "../../../TlsError.js"
-import { bad, fromDer, pemOf, read } from "./certificates.js"
+import type { TlsPart } from "../../../TlsError.js"
+import * as TlsMaterial from "../../../TlsMaterial.js"
+import * as TlsSettings from "../../../TlsSettings.js"
+import { fromDer, readCertificate } from "./certificates.js"
 import { chooseCiphers, type Cipher, curveNames, type KeyKind, signatureKinds, versionsBetween } from "./ciphers.js"
-import * as Pem from "./pem.js"
 import { readRevocationList, type RevocationList } from "./revocation.js"
 import { equalBytes } from "./sha.js"
-import { encode } from "./text.js"
 
 /** Who one is; what its key would sign with. */
 export interface OwnIdentity {
@@ -34,47 +32,47 @@ export interface CommonMaterial {
   readonly requireCloseNotify: boolean
 }
 
-export const listOf = <A>(value: A | ReadonlyArray<A> | undefined): ReadonlyArray<A> =>
-  value === undefined ? [] : Array.isArray(value) ? value : [value as A]
-
 // ---- sources
 
-const load = (part: TlsPart, material: Material): Effect.Effect<string | Uint8Array, TlsError> => {
-  if (typeof material === "string" || material instanceof Uint8Array) return Effect.succeed(material)
-  if (Redacted.isRedacted(material)) {
-    return load(part, Redacted.value(material as Redacted.Redacted<string | Uint8Array>))
-  }
-  const path = "path" in material ? material.path : material.directory
-  return Effect.fail(bad(part, `${path}: the network in memory has no files; give the PEM itself`))
-}
+const load = (part: TlsPart, name: string, material: Material): TlsMaterial.Judged<TlsMaterial.Source> =>
+  Either.flatMap(TlsMaterial.given(part, name, material), (given) => {
+    if (given instanceof Uint8Array) return Either.right({ name, bytes: given })
+    const path = "path" in given ? given.path : given.directory
+    return TlsMaterial.fail(part, `\`${name} (${path})\`: the network in memory has no files; give the PEM itself`)
+  })
 
-/** Every certificate of a bundle. */
 const loadCertificates = (
   part: "certificate" | "ca",
+  name: string,
   material: Material
-): Effect.Effect<ReadonlyArray<Certificate>, TlsError> =>
-  Effect.flatMap(load(part, material), (source) => read(part, source, 1024))
+): TlsMaterial.Judged<ReadonlyArray<Certificate>> =>
+  Either.flatMap(load(part, name, material), (source) => TlsMaterial.certificates(part, source, readCertificate))
 
 /** The authorities of a list of materials; there is at least one. */
 export const loadAuthorities = (
+  option: string,
   materials: Material | ReadonlyArray<Material>
-): Effect.Effect<ReadonlyArray<Certificate>, TlsError> =>
-  Effect.gen(function*() {
-    const found = (yield* Effect.forEach(listOf<Material>(materials), (one) => loadCertificates("ca", one))).flat()
-    return found.length === 0 ? yield* bad("ca", "there is no certificate in it") : found
-  })
+): TlsMaterial.Judged<ReadonlyArray<Certificate>> =>
+  Either.flatMap(
+    Either.all(TlsMaterial.named(option, materials).map(([name, one]) => loadCertificates("ca", name, one))),
+    (found) => found.length === 0 ? TlsSettings.noAuthority(option) : Either.right(found.flat())
+  )
 
 // ---- keys
 
 /** What is known of a private key: its public half, where the encoding has it. */
-interface PrivateKey {
+interface PrivateKey extends PublicPart {
+  readonly der: Uint8Array | undefined
+}
+
+interface PublicPart {
   readonly publicPart: Uint8Array | undefined
 }
 
 const bitsOf = (element: Der.Element): Uint8Array => element.bytes.subarray(1)
 
 /** RFC 5915: the public key is `[1]`, and may be missing. */
-const sec1 = (key: Der.Element): PrivateKey => {
+const sec1 = (key: Der.Element): PublicPart => {
   const [version, secret, ...rest] = Der.children(Der.expect(key, 0x30, "key"))
   Der.expect(version, 0x02, "version")
   Der.expect(secret, 0x04, "key")
@@ -83,7 +81,7 @@ const sec1 = (key: Der.Element): PrivateKey => {
 }
 
 /** RFC 8017, appendix A.1.2: the modulus tells whose it is. */
-const pkcs1 = (key: Der.Element): PrivateKey => {
+const pkcs1 = (key: Der.Element): PublicPart => {
   const [version, modulus, exponent, secret] = Der.children(Der.expect(key, 0x30, "key"))
   Der.expect(version, 0x02, "version")
   Der.expect(exponent, 0x02, "exponent")
@@ -92,7 +90,7 @@ const pkcs1 = (key: Der.Element): PrivateKey => {
 }
 
 /** RFC 5958. */
-const pkcs8 = (key: Der.Element): PrivateKey => {
+const pkcs8 = (key: Der.Element): PublicPart => {
   const [version, algorithm, secret, ...rest] = Der.children(Der.expect(key, 0x30, "key"))
   Der.expect(version, 0x02, "version")
   const type = Der.oid(Der.expect(Der.children(Der.expect(algorithm, 0x30, "algorithm"))[0], 0x06, "algorithm"))
@@ -103,37 +101,11 @@ const pkcs8 = (key: Der.Element): PrivateKey => {
   return { publicPart: shown === undefined ? undefined : bitsOf(shown) }
 }
 
-const attempt = (der: Uint8Array, readers: ReadonlyArray<(key: Der.Element) => PrivateKey>): PrivateKey | undefined => {
-  for (const reader of readers) {
-    const key = Option.liftThrowable(() => reader(Der.read(der)))()
-    if (Option.isSome(key)) return key.value
-  }
-  return undefined
-}
-
-const readers: Readonly<Record<string, ReadonlyArray<(key: Der.Element) => PrivateKey>>> = {
-  "PRIVATE KEY": [pkcs8],
-  "EC PRIVATE KEY": [sec1],
-  "RSA PRIVATE KEY": [pkcs1]
-}
-
-const readKey = (
-  source: string | Uint8Array,
-  passphrase: string | undefined
-): Effect.Effect<PrivateKey, TlsError> => {
-  const pem = pemOf(source)
-  if (pem !== undefined && /ENCRYPTED/.test(pem)) {
-    // Nothing here can decrypt it, and nothing here uses it.
-    return passphrase === undefined || passphrase === ""
-      ? Effect.fail(bad("passphrase", "the key is encrypted"))
-      : Effect.succeed({ publicPart: undefined })
-  }
-  const block = pem === undefined ? undefined : Pem.blocks(pem).find(({ label }) => label in readers)
-  const der = pem === undefined ? encode(source) : block?.der
-  const key = der === undefined
-    ? undefined
-    : attempt(der, block === undefined ? [sec1, pkcs1, pkcs8] : readers[block.label]!)
-  return key === undefined ? Effect.fail(bad("key", "it is no private key")) : Effect.succeed(key)
+/** Nothing here can decrypt a key, and nothing here uses it. */
+const readKey = ({ bytes, form, passphrase }: TlsMaterial.KeySource): PrivateKey => {
+  if (passphrase !== undefined) return { publicPart: undefined, der: undefined }
+  if (form === "pem") throw new TypeError("this kind of key is not known to the network in memory")
+  return { ...{ pkcs8, sec1, pkcs1 }[form](Der.read(bytes)), der: bytes }
 }
 
 /** As far as can be told without computing it. */
@@ -145,51 +117,63 @@ const belongs = ({ publicKey }: Certificate, { publicPart }: PrivateKey): boolea
     : equalBytes(key, publicPart)
 }
 
-const identity = ({ certificate, key, passphrase }: Identity): Effect.Effect<OwnIdentity, TlsError> =>
-  Effect.gen(function*() {
-    const chain = yield* loadCertificates("certificate", certificate)
-    const secret = Redacted.isRedacted(passphrase) ? Redacted.value(passphrase) : passphrase
-    const privateKey = yield* readKey(yield* load("key", key), secret)
+const identity = (
+  name: string,
+  { certificate, key, passphrase }: Identity
+): TlsMaterial.Judged<OwnIdentity> =>
+  Either.gen(function*() {
+    const chain = yield* loadCertificates("certificate", `${name}.certificate`, certificate)
+    const source = yield* load("key", `${name}.key`, key)
+    const privateKey = yield* TlsMaterial.privateKey(source, { name: `${name}.passphrase`, passphrase }, readKey)
     const own = chain[0]!
-    if (!belongs(own, privateKey)) return yield* bad("key", "it does not belong to the first certificate")
+    if (!belongs(own, privateKey)) {
+      return yield* Either.left(
+        TlsMaterial.misfit(
+          name,
+          { der: privateKey.der, fits: (index) => belongs(chain[index]!, privateKey) },
+          chain.map(({ der, subject }) => ({ der, subject: formatName(subject) }))
+        )
+      )
+    }
     const { algorithm } = own.publicKey
     return { chain, kind: algorithm === "rsa" || algorithm === "rsa-pss" ? "rsa" : algorithm === "ec" ? "ec" : "ed" }
   })
 
 // ---- everything
 
-const revocationLists = (material: Material): Effect.Effect<ReadonlyArray<RevocationList>, TlsError> =>
-  Effect.gen(function*() {
-    const source = yield* load("crl", material)
-    const pem = pemOf(source)
-    const ders = pem === undefined
-      ? [encode(source)]
-      : Pem.blocks(pem).filter(({ label }) => label === "X509 CRL").map(({ der }) => der)
-    if (ders.length === 0) return yield* bad("crl", "there is no list in it")
-    return yield* Effect.forEach(ders, (der) => {
-      const list = der === undefined ? undefined : readRevocationList(der)
-      return list === undefined ? Effect.fail(bad("crl", "a list is malformed")) : Effect.succeed(list)
-    })
-  })
+const revocationLists = (name: string, material: Material): TlsMaterial.Judged<ReadonlyArray<RevocationList>> =>
+  Either.flatMap(load("crl", name, material), (source) => TlsMaterial.revocationLists(source, readRevocationList))
 
-export const common = (
-  options: CommonContextOptions,
-  hasPsk: boolean
-): Effect.Effect<CommonMaterial, TlsError> =>
-  Effect.gen(function*() {
-    const versions = versionsBetween(options.minVersion ?? "TLSv1.2", options.maxVersion ?? "TLSv1.3")
-    if (versions.length === 0) return yield* bad("versions", "minVersion is above maxVersion")
+export const common = (options: CommonContextOptions, hasPsk: boolean): TlsMaterial.Judged<CommonMaterial> =>
+  Either.gen(function*() {
+    const { maxVersion, minVersion } = yield* TlsSettings.checkVersions(options)
     const ciphers = chooseCiphers(options.ciphers, hasPsk)
-    if (ciphers === undefined) return yield* bad("ciphers", "there is none that is known here")
+    if (ciphers === undefined) {
+      return yield* TlsSettings.unknown("ciphers", "ciphers", options.ciphers ?? "", () => false)
+    }
     const curves = curveNames(options.curves)
-    if (curves === undefined) return yield* bad("curves", "one is not known here")
+    if (curves === undefined) {
+      return yield* TlsSettings.unknown(
+        "curves",
+        "curves",
+        options.curves ?? "",
+        (word) => curveNames(word) !== undefined
+      )
+    }
     const kinds = signatureKinds(options.signatureAlgorithms)
-    if (kinds === undefined) return yield* bad("signatureAlgorithms", "there is none that is known here")
+    if (kinds === undefined) {
+      const [part, list] = ["signatureAlgorithms", options.signatureAlgorithms ?? ""] as const
+      return yield* TlsSettings.unknown(part, part, list, () => false)
+    }
     return {
-      identities: yield* Effect.forEach(listOf(options.identity), identity),
-      authorities: options.ca === undefined ? undefined : yield* loadAuthorities(options.ca),
-      revocationLists: (yield* Effect.forEach(listOf<Material>(options.crl), revocationLists)).flat(),
-      versions,
+      identities: yield* Either.all(
+        TlsMaterial.named("identity", options.identity).map(([name, one]) => identity(name, one))
+      ),
+      authorities: options.ca === undefined ? undefined : yield* loadAuthorities("ca", options.ca),
+      revocationLists: (yield* Either.all(
+        TlsMaterial.named("crl", options.crl).map(([name, one]) => revocationLists(name, one))
+      )).flat(),
+      versions: versionsBetween(minVersion, maxVersion),
       ciphers,
       curves,
       kinds,
@@ -199,19 +183,10 @@ export const common = (
   })
 
 /** Parameters for DHE: a prime and a generator. Here they only have to be some. */
-export const checkDhparam = (material: Material | "auto" | undefined): Effect.Effect<void, TlsError> =>
+export const checkDhparam = (material: Material | "auto" | undefined): TlsMaterial.Judged<void> =>
   material === undefined || material === "auto"
-    ? Effect.void
-    : Effect.flatMap(load("dhparam", material), (source) => {
-      const pem = pemOf(source)
-      const der = pem === undefined
-        ? encode(source)
-        : Pem.blocks(pem).find(({ label }) => label === "DH PARAMETERS")?.der
-      const parts = Option.liftThrowable(() => Der.children(Der.expect(Der.read(der!), 0x30, "parameters")))()
-      return Option.exists(parts, ([prime, generator]) => prime?.tag === 0x02 && generator?.tag === 0x02)
-        ? Effect.void
-        : Effect.fail(bad("dhparam", "there are no parameters in it"))
-    })
+    ? Either.void
+    : Either.map(Either.flatMap(load("dhparam", "dhparam", material), TlsMaterial.dhParameters), () => undefined)
 
 /** The certificates that came over the wire, `undefined` when one is malformed. */
 export const chainOf = (ders: ReadonlyArray<Uint8Array>): ReadonlyArray<Certificate> | undefined => {

@@ -35,6 +35,6 @@ export const make = ({ clock, network }: MemoryHost): TlsPlatform => {
         ;(context as Contexts.ServerNative).seal = seal()
       }),
     upgrade: (transport, request, events) => new MemoryTlsTransport(network, transport, request, events, surroundings),
-    certificates: (source, most) => read("certificate", source, most)
+    certificates: read
   }
 }

@@ -1,5 +1,4 @@
 /** Certificate revocation lists (RFC 5280, section 5). */
-import * as Option from "effect/Option"
 import type { Certificate } from "../../../Certificate.js"
 import * as Der from "../../../internal/x509/der.js"
 import { equalBytes } from "./sha.js"
@@ -16,7 +15,8 @@ export interface RevocationList {
 
 const isTime = (element: Der.Element | undefined): boolean => element?.tag === 0x17 || element?.tag === 0x18
 
-const parse = (der: Uint8Array): RevocationList => {
+/** Throws when it is malformed. */
+export const readRevocationList = (der: Uint8Array): RevocationList => {
   const [body] = Der.children(Der.expect(Der.read(der), 0x30, "list"))
   const fields = Der.children(Der.expect(body, 0x30, "list body"))
   // The version is there unless it is 1.
@@ -37,9 +37,6 @@ const parse = (der: Uint8Array): RevocationList => {
     }))
   }
 }
-
-export const readRevocationList = (der: Uint8Array): RevocationList | undefined =>
-  Option.getOrUndefined(Option.liftThrowable(parse)(der))
 
 /** The issuer's name in DER: the fourth field, or the third of a certificate of version 1. */
 const issuerName = ({ der }: Certificate): Uint8Array => {
