@@ -5,6 +5,7 @@ import { NetMemory } from "@copas/core/testing"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
@@ -263,6 +264,16 @@ const check = (error: unknown, { part, says }: Row): void => {
   expect(inspect(error, { depth: 20 }) + JSON.stringify(error)).not.toContain(password)
 }
 
+const wrongWith = (row: Row, exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  try {
+    if (Exit.isFailure(exit)) return `it was taken, or died: ${inspect(exit.cause)}`
+    check(exit.value, row)
+    return undefined
+  } catch (error) {
+    return (error as Error).message.slice(0, 500)
+  }
+}
+
 const networks: ReadonlyArray<readonly [string, Layer.Layer<Net.Net, unknown>]> = [
   ["Node", NodeNet.layer],
   ["in memory", NetMemory.layer]
@@ -277,12 +288,8 @@ describe("T01 bad material says which option, what was found there, and what to 
         for (const row of rows(pki)) {
           if (name === "in memory" && needsCryptography.has(row.title)) continue
           const exit = yield* Effect.exit(Effect.flip(Tls.server(row.options)))
-          try {
-            if (exit._tag === "Failure") throw new Error(`it was taken, or died: ${inspect(exit.cause)}`)
-            check(exit.value, row)
-          } catch (error) {
-            wrong.push(`${row.title}: ${(error as Error).message.slice(0, 500)}`)
-          }
+          const why = wrongWith(row, exit)
+          if (why !== undefined) wrong.push(`${row.title}: ${why}`)
         }
         expect(wrong).toEqual([])
       }).pipe(Effect.provide(network)))
