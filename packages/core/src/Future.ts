@@ -18,7 +18,7 @@ import * as ErrorSummary from "./ErrorSummary.js"
 import { isInterruptible } from "./internal/effect/fibers.js"
 import { withFiber } from "./internal/effect/suspend.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
-import type { DispatcherThread } from "./internal/thread/thread.js"
+import { type DispatcherThread, threadOf } from "./internal/thread/thread.js"
 import { type Request, WaitQueue } from "./internal/thread/waitQueue.js"
 import type { Thread } from "./Thread.js"
 
@@ -86,10 +86,10 @@ export interface Future<out A, out E = never> {
   readonly thread: Thread<A, E>
 
   /**
-   * The result: waits until it is there, as often as one asks. Who waits in `get` does not keep the dispatcher going; the
-   * future's own thread does.
+   * The result: waits until it is there, as often as one asks. A waiter in `get` does not keep the dispatcher going; the
+   * future's own thread does. A fiber of that thread dies instead of waiting for itself.
    *
-   * *Interruption* ends the wait; the future goes on.
+   * *Interruption* ends the wait; the future continues.
    */
   readonly get: Effect.Effect<A, E | FutureCancelled>
 
@@ -143,6 +143,8 @@ class FutureImpl<A, E> implements Future<A, E> {
     return withFiber((fiber) =>
       this.exit !== undefined
         ? Exit.succeed(this.exit)
+        : threadOf(fiber) === this.thread as DispatcherThread
+        ? Effect.dieMessage(`${this.thread.name} waits for its own result, which cannot come`)
         : this.queue.take(fiber, isInterruptible(fiber), 1, Infinity, request)
     )
   }

@@ -44,7 +44,7 @@ export interface Thread<out A = unknown, out E = unknown> {
   readonly id: number
   readonly name: string
   readonly setName: (name: string) => Effect.Effect<void>
-  /** How it ended, its finalizers included. Waits until it has; the thread that waits for itself dies. */
+  /** How it ended, its finalizers included. Waits until it has; a fiber of the thread itself dies instead of waiting. */
   readonly await: Effect.Effect<Exit.Exit<A, E>>
   /** The value, or the failure, of the thread. */
   readonly join: Effect.Effect<A, E>

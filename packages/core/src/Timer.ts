@@ -16,9 +16,10 @@ import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
+import { providedTo, reference } from "./internal/effect/reference.js"
 import { withFiber } from "./internal/effect/suspend.js"
 import { reported } from "./internal/thread/reporting.js"
-import { partyOf } from "./internal/thread/waitQueue.js"
+import { type DispatcherThread, threadOf } from "./internal/thread/thread.js"
 import { nextNumber } from "./internal/time/deadlines.js"
 import { millis } from "./internal/time/optionValues.js"
 import type { InvalidOption } from "./SocketError.js"
@@ -77,13 +78,20 @@ export interface Timer {
 
   /**
    * Disarms the timer; false when it was not armed. A call that is under way is interrupted, and this waits until it has
-   * ended; from the callback itself the call goes on, and is the last one.
+   * ended. Called by the callback itself, or by a fiber that it forked during that call, it interrupts nothing: the call
+   * continues, and is the last one.
    */
   readonly cancel: Effect.Effect<boolean>
 
   /** True from arming until the timer was cancelled or, unless it recurs, until its callback begins. */
   readonly isArmed: Effect.Effect<boolean>
 }
+
+/**
+ * The call of a timer that a fiber runs, or was forked within. A fiber inherits it when it is forked, so `cancel` can tell
+ * the callback and its children from a fiber that an earlier call left behind, or that merely has the thread's context.
+ */
+const CurrentCall = reference<object | undefined>("@copas/core/Timer/CurrentCall", () => undefined)
 
 class TimerImpl<P, E, R, RE> implements Timer {
   readonly [TypeId]: TypeId = TypeId
@@ -92,7 +100,9 @@ class TimerImpl<P, E, R, RE> implements Timer {
   private readonly runtime: Runtime.Runtime<Copas.Copas | Exclude<R | RE, Scope.Scope>>
   private readonly delay: number
   /** The thread of the arming that stands. */
-  private thread: Thread.Thread | undefined = undefined
+  private thread: DispatcherThread | undefined = undefined
+  /** The call under way. */
+  private call: object | undefined = undefined
 
   constructor(
     name: string,
@@ -110,7 +120,7 @@ class TimerImpl<P, E, R, RE> implements Timer {
     return Effect.flatMap(initialDelayOf(options, this.delay), (initialDelay) =>
       Effect.suspend(() => {
         if (this.thread !== undefined) return Effect.succeed(false)
-        const thread: Thread.Thread<void> = Runtime.runSync(
+        const thread = Runtime.runSync(
           this.runtime,
           Copas.addThread(
             Effect.suspend((): Effect.Effect<void, never, Exclude<R, Scope.Scope>> => this.wait(thread, initialDelay)),
@@ -119,25 +129,29 @@ class TimerImpl<P, E, R, RE> implements Timer {
               onError: this.options.onError
             }
           )
-        )
+        ) as Thread.Thread<any, any> as DispatcherThread
         this.thread = thread
         return Effect.succeed(true)
       }))
   }
 
   private wait(
-    thread: Thread.Thread,
+    thread: DispatcherThread,
     millis: number
   ): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
     return Effect.flatMap(Thread.pause(millis), () => this.expire(thread))
   }
 
-  private expire(thread: Thread.Thread): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
+  private expire(thread: DispatcherThread): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
     const recurring = this.options.recurring ?? false
     // So that the callback may arm it.
     if (!recurring && this.thread === thread) this.thread = undefined
     const call = Effect.scoped(Effect.suspend(() => this.options.callback(this, this.options.params as P)))
-    return Effect.flatMap(reported(call), () => this.thread === thread ? this.wait(thread, this.delay) : Effect.void)
+    const own = this.call = {}
+    return Effect.flatMap(Effect.provideService(reported(call), CurrentCall, own), () => {
+      if (this.call === own) this.call = undefined
+      return this.thread === thread ? this.wait(thread, this.delay) : Effect.void
+    })
   }
 
   get cancel(): Effect.Effect<boolean> {
@@ -145,7 +159,10 @@ class TimerImpl<P, E, R, RE> implements Timer {
       const { thread } = this
       if (thread === undefined) return Effect.succeed(false)
       this.thread = undefined
-      return partyOf(fiber) === thread ? Effect.succeed(true) : Effect.as(thread.interrupt, true)
+      const isWithin = this.call !== undefined && providedTo(fiber, CurrentCall) === this.call
+      if (isWithin && threadOf(fiber) === thread) return Effect.succeed(true)
+      thread.cut()
+      return Effect.as(thread.awaitEnd, true)
     })
   }
 

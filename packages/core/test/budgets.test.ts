@@ -23,13 +23,17 @@ interface Tool<A> {
 type Open<A> = Effect.Effect<Tool<A>, unknown, Net.Net | Scope.Scope>
 
 const items = 30
-const budgets = [...Array.from({ length: 29 }, (_, index) => 12 + index), 64, 100, 511]
+const from = (least: number): ReadonlyArray<number> => Array.from({ length: 29 }, (_, index) => least + index)
+const budgets = [...from(12), 64, 100, 511]
+/** The dispatcher's scheduler lets a thread run for 1024 operations, whatever it allows; so budgets begin to count there. */
+const budgetsInThreads = [...from(1024), 12, 64, 511]
+/** Enough for a thread to run into its budget. */
+const many = 500
 
 const one = (): number => 1
 const none = (): number => 0
-const all = (): number => items
 
-const queue = (how: "pop" | "pop while it waits"): Open<number> =>
+const queue = (how: "pop" | "pop while it waits", count = items): Open<number> =>
   Effect.gen(function*() {
     const queue = yield* WorkQueue.make<number>({ timeout: "1 hour" })
     const isFed = how === "pop while it waits"
@@ -39,22 +43,23 @@ const queue = (how: "pop" | "pop while it waits"): Open<number> =>
       runSync(queue.push(pushed))
       pushed += 1
     }
-    while (!isFed && pushed < items) feed()
+    while (!isFed && pushed < count) feed()
     return { take: queue.pop(), weigh: one, left: queue.getSize, total: () => pushed, feed: isFed ? feed : undefined }
   })
 
-const polling: Open<Option.Option<number>> = Effect.gen(function*() {
-  const queue = yield* WorkQueue.make<number>()
-  yield* Effect.forEach(Array.from({ length: items }, (_, index) => index), (item) => queue.push(item))
-  return { take: queue.poll, weigh: (item) => Option.isSome(item) ? 1 : 0, left: queue.getSize, total: all }
-})
+const polling = (count = items): Open<Option.Option<number>> =>
+  Effect.gen(function*() {
+    const queue = yield* WorkQueue.make<number>()
+    for (let item = 0; item < count; item += 1) yield* queue.push(item)
+    return { take: queue.poll, weigh: (item) => Option.isSome(item) ? 1 : 0, left: queue.getSize, total: () => count }
+  })
 
-const semaphore = (how: "take" | "take while it waits" | "withPermits" | "permits") =>
+const semaphore = (how: "take" | "take while it waits" | "withPermits" | "permits", count = items) =>
   Effect.gen(function*() {
     const isFed = how === "take while it waits"
-    const semaphore = yield* Semaphore.make({ max: 1000, start: isFed ? 0 : items, timeout: "1 hour" })
+    const semaphore = yield* Semaphore.make({ max: 1000, start: isFed ? 0 : count, timeout: "1 hour" })
     const runSync = Runtime.runSync(yield* Effect.runtime())
-    let given = isFed ? 0 : items
+    let given = isFed ? 0 : count
     const feed = (): void => {
       runSync(semaphore.give())
       given += 1
@@ -82,7 +87,7 @@ const lock = (how: "withLock" | "get" | "acquire", reentrant: boolean) =>
     // Another fiber can have it, unless the taker was told that it has it.
     const isFree = Effect.isSuccess(lock.withLock(Effect.void, { timeout: 0 }))
     const left = Effect.map(isFree, (free) => free || isHeld ? items : 0)
-    return { take, weigh: none, left, total: all }
+    return { take, weigh: none, left, total: () => items }
   })
 
 const listening = Effect.gen(function*() {
@@ -131,33 +136,42 @@ const datagrams = Effect.gen(function*() {
   const client = yield* Udp.bind({ host: "127.0.0.1" })
   for (let i = 0; i < items; i += 1) yield* client.sendTo("x", server.localAddress)
   while ((yield* server.stats).datagramsReceived < items) yield* turn
-  return { take: server.receive(), weigh: one, left: Effect.map(server.stats, ({ queued }) => queued), total: all }
+  return {
+    take: server.receive(),
+    weigh: one,
+    left: Effect.map(server.stats, ({ queued }) => queued),
+    total: () => items
+  }
 })
 
 const accepting = Effect.gen(function*() {
   const { listener, port } = yield* listening
   for (let i = 0; i < items; i += 1) yield* Net.connect({ host: "127.0.0.1", port, linger: 0 })
   while ((yield* listener.stats).pending < items) yield* turn
-  return { take: listener.accept, weigh: one, left: Effect.map(listener.stats, ({ pending }) => pending), total: all }
+  return {
+    take: listener.accept,
+    weigh: one,
+    left: Effect.map(listener.stats, ({ pending }) => pending),
+    total: () => items
+  }
 })
 
-/** Takes until it is interrupted after so many of its turns, and sees that nothing is lost; then another taker, if any. */
-const interruptedAfter = <A>(open: Open<A>, budget: number, turns: number) =>
-  Effect.scoped(Effect.gen(function*() {
-    const { feed, left, take, takers = 1, total, weigh } = yield* open
-    let taken = 0
-    const loop: Effect.Effect<never, unknown, Scope.Scope> = Effect.flatMap(take, (some) => {
-      taken += weigh(some)
-      return loop
-    })
+/** Lets some takers take, interrupts one after the other after so many of its turns, and waits until they have ended. */
+type Drive = (
+  loop: Effect.Effect<never, unknown, Scope.Scope>,
+  takers: number,
+  turns: number,
+  feed: (() => void) | undefined,
+  context: string
+) => Effect.Effect<void, unknown, Copas.Copas | Scope.Scope>
+
+/** The takers are fibers outside of threads. */
+const outside: Drive = (loop, takers, turns, feed, context) =>
+  Effect.gen(function*() {
     const scheduler = new Scheduler.ControlledScheduler()
     const runtime = yield* Effect.runtime<Scope.Scope>()
     const options = { scheduler, immediate: false }
-    const fibers = Array.from(
-      { length: takers },
-      () => Runtime.runFork(runtime, Effect.withMaxOpsBeforeYield(loop, budget), options)
-    )
-    const context = `budget ${budget}, interrupted after ${turns} turns`
+    const fibers = Array.from({ length: takers }, () => Runtime.runFork(runtime, loop, options))
     for (const fiber of fibers) {
       for (let i = 0; i < turns; i += 1) {
         feed?.()
@@ -167,19 +181,45 @@ const interruptedAfter = <A>(open: Open<A>, budget: number, turns: number) =>
       for (let i = 0; i < 1000 && fiber.unsafePoll() === null; i += 1) scheduler.step()
       assert.isNotNull(fiber.unsafePoll(), `the taker has ended: ${context}`)
     }
+  })
+
+/** The takers are threads, driven by another thread: a turn of each is a step of the dispatcher. */
+const inThreads: Drive = (loop, takers, turns, feed) =>
+  Copas.run(Effect.gen(function*() {
+    const threads = yield* Effect.replicateEffect(Copas.addThread(loop), takers)
+    for (const thread of threads) {
+      for (let i = 0; i < turns; i += 1) {
+        feed?.()
+        yield* Effect.yieldNow()
+      }
+      yield* thread.interrupt
+    }
+  }))
+
+/** Takes until it is interrupted after so many of its turns, and sees that nothing is lost; then another taker, if any. */
+const interruptedAfter = <A>(open: Open<A>, drive: Drive, budget: number, turns: number) =>
+  Effect.scoped(Effect.gen(function*() {
+    const { feed, left, take, takers = 1, total, weigh } = yield* open
+    let taken = 0
+    const loop: Effect.Effect<never, unknown, Scope.Scope> = Effect.flatMap(take, (some) => {
+      taken += weigh(some)
+      return loop
+    })
+    const context = `budget ${budget}, interrupted after ${turns} turns`
+    yield* drive(Effect.withMaxOpsBeforeYield(loop, budget), takers, turns, feed, context)
     assert.deepStrictEqual({ context, sum: taken + (yield* left) }, { context, sum: total() })
   }))
 
 const several = <A>(open: Open<A>): Open<A> => Effect.map(open, (tool) => ({ ...tool, takers: 2 }))
 
-const check = <A>(title: string, open: Open<A>) =>
+const check = <A>(title: string, open: Open<A>, drive = outside) =>
   it.live(title, () =>
     Effect.gen(function*() {
-      for (const budget of budgets) {
+      for (const budget of drive === outside ? budgets : budgetsInThreads) {
         yield* Sampling.forEachIn(
           `${title}, budget ${budget}, turns`,
-          { to: 26 },
-          (turns) => interruptedAfter(open, budget, turns)
+          { to: drive === outside ? 26 : 8 },
+          (turns) => interruptedAfter(open, drive, budget, turns)
         )
       }
     }).pipe(Effect.provide(Layer.provideMerge(Copas.layer, NetMemory.layer))))
@@ -187,7 +227,7 @@ const check = <A>(title: string, open: Open<A>) =>
 describe("what is interrupted at any budget of operations loses nothing", () => {
   check("C30 pop loses no item", queue("pop"))
   check("C30 pop loses no item that comes while it waits", queue("pop while it waits"))
-  check("C30 poll loses no item", polling)
+  check("C30 poll loses no item", polling())
   check("C29 take loses no permit", semaphore("take"))
   check("C29 take loses no permit that comes while it waits", semaphore("take while it waits"))
   check("C29 withPermits gives back what it took", semaphore("withPermits"))
@@ -226,4 +266,24 @@ describe("what is interrupted at any budget of operations loses nothing", () => 
   )
   check("C23 receive loses no datagram", datagrams)
   check("S01 accept loses no connection", accepting)
+})
+
+describe("what is interrupted in a thread at any budget of operations loses nothing", () => {
+  const checkInThreads = <A>(title: string, open: Open<A>): void => check(`${title} (in a thread)`, open, inThreads)
+
+  checkInThreads("C30 pop loses no item", queue("pop", many))
+  checkInThreads("C30 pop loses no item that comes while it waits", queue("pop while it waits"))
+  checkInThreads("C30 pop by several loses no item", several(queue("pop while it waits")))
+  checkInThreads("C30 poll loses no item", polling(many))
+  checkInThreads("C29 take loses no permit", semaphore("take", many))
+  checkInThreads("C29 take loses no permit that comes while it waits", semaphore("take while it waits"))
+  checkInThreads("C29 take by several loses no permit", several(semaphore("take while it waits")))
+  checkInThreads("C29 withPermits gives back what it took", semaphore("withPermits"))
+  checkInThreads("C29 permits come back with the scope", semaphore("permits"))
+  checkInThreads("C28 withLock leaves the lock free", lock("withLock", true))
+  checkInThreads("C28 withLock by several leaves the lock free", several(lock("withLock", true)))
+  checkInThreads("C28 withLock leaves a lock that is not re-entrant free", lock("withLock", false))
+  checkInThreads("C28 get leaves the lock free with its scope", lock("get", true))
+  checkInThreads("C28 acquire has the lock only when it says so", lock("acquire", true))
+  checkInThreads("C28 acquire has a lock that is not re-entrant only when it says so", lock("acquire", false))
 })

@@ -2,7 +2,20 @@
 import { Copas, Thread, Timer } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, Layer, Option, TestClock } from "effect"
+import {
+  Cause,
+  Clock,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Runtime,
+  TestClock
+} from "effect"
 
 const copas = Layer.provide(Copas.layer, NetMemory.layer)
 
@@ -165,6 +178,104 @@ describe("Timer", () => {
       log.push("cancelled")
       assert.deepStrictEqual(log, ["interrupted", "cancelled"])
       assert.strictEqual(yield* Clock.currentTimeMillis, 1000)
+    })))
+
+  const elsewhere: ReadonlyArray<
+    readonly [who: string, (cancel: Effect.Effect<unknown>) => Effect.Effect<unknown, never, Copas.Copas>]
+  > = [
+    ["a fiber that the call before left behind", (cancel) => Effect.forkDaemon(cancel)],
+    [
+      "a fiber that was given the context of the call before",
+      (cancel) => Effect.map(Effect.runtime(), (runtime) => Runtime.runFork(runtime, cancel))
+    ],
+    ["a thread that the call before added", (cancel) => Copas.addThread(cancel)]
+  ]
+  for (const [who, start] of elsewhere) {
+    it.effect(`C31 ${who} cancels from elsewhere: the call under way is interrupted, and it waits for its end`, () =>
+      inCopas(Effect.gen(function*() {
+        const log: Array<string> = []
+        const first = (timer: Timer.Timer) =>
+          start(Effect.gen(function*() {
+            yield* Effect.sleep("1500 millis")
+            log.push(`cancelled ${yield* timer.cancel}`)
+          }))
+        const second = Effect.onInterrupt(
+          Effect.never,
+          () => Effect.zipRight(Effect.sleep("1 second"), Effect.sync(() => log.push("ended")))
+        )
+        let calls = 0
+        yield* Timer.make({
+          delay: "1 second",
+          recurring: true,
+          callback: (timer) => {
+            calls += 1
+            return calls === 1 ? first(timer) : second
+          }
+        })
+        yield* Thread.pause("1 minute")
+        assert.deepStrictEqual([calls, log], [2, ["ended", "cancelled true"]])
+      })))
+  }
+
+  it.effect("C31 a thread that the callback adds cancels from elsewhere, also while that call is under way", () =>
+    inCopas(Effect.gen(function*() {
+      const log: Array<string> = []
+      yield* Timer.make({
+        delay: "1 second",
+        recurring: true,
+        callback: ({ cancel }) =>
+          Effect.zipRight(
+            Copas.addThread(Effect.map(cancel, (was) => log.push(`cancelled ${was}`))),
+            Effect.onInterrupt(Effect.never, () => Effect.sync(() => log.push("ended")))
+          )
+      })
+      yield* Thread.pause("1 minute")
+      assert.deepStrictEqual(log, ["ended", "cancelled true"])
+    })))
+
+  it.effect("C31 what the callback forks cancels as the callback does: the call goes on, and is the last", () =>
+    inCopas(Effect.gen(function*() {
+      const cancelled: Array<boolean> = []
+      const times: Array<number> = []
+      const ways: ReadonlyArray<(timer: Timer.Timer) => Effect.Effect<boolean, unknown>> = [
+        ({ cancel }) => Effect.timeout(cancel, "1 second"),
+        ({ cancel }) => Effect.race(cancel, Effect.never),
+        ({ cancel }) => Effect.flatMap(Effect.fork(cancel), Fiber.join),
+        ({ cancel }) => Effect.flatMap(Effect.forkDaemon(cancel), Fiber.join)
+      ]
+      for (const cancel of ways) {
+        yield* Timer.make({
+          delay: "1 second",
+          recurring: true,
+          callback: (self) =>
+            Effect.gen(function*() {
+              cancelled.push(yield* cancel(self))
+              yield* Thread.pause("5 seconds")
+              yield* clocked(times)
+            })
+        })
+      }
+      yield* Thread.pause("1 minute")
+      assert.deepStrictEqual(cancelled, [true, true, true, true])
+      assert.deepStrictEqual(times, [6000, 6000, 6000, 6000])
+    })))
+
+  it.effect("C31 the error handler of a call that failed cancels as the call does, and goes on", () =>
+    inCopas(Effect.gen(function*() {
+      const log: Array<string> = []
+      const timer: Timer.Timer = yield* Timer.make({
+        delay: "1 second",
+        recurring: true,
+        onError: () =>
+          Effect.gen(function*() {
+            yield* timer.cancel
+            yield* Thread.pause("1 second")
+            log.push("handled")
+          }),
+        callback: () => Effect.fail("failed")
+      })
+      yield* Thread.pause("1 minute")
+      assert.deepStrictEqual(log, ["handled"])
     })))
 
   it.effect("C31 an error in the callback goes to the error handler, and does not kill the timer", () =>

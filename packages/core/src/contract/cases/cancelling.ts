@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Copas from "../../Copas.js"
+import * as Future from "../../Future.js"
 import * as Thread from "../../Thread.js"
 import { type DispatcherCase, nothingLeft, test } from "./dispatcherSupport.js"
 import { failure, holds, listening, outcome, same, turn } from "./support.js"
@@ -70,18 +71,50 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     }))
   ),
   test(
-    "C08 a thread that waits for its own end dies, and says so",
+    "C08 a thread that waits for its own end dies, and says so; so does a fiber of it, also in a finalizer",
     Effect.gen(function*() {
       const own = Effect.flatMap(Thread.current, Effect.orDie)
-      for (
-        const wait of [
-          Effect.flatMap(own, (thread) => thread.join),
-          Effect.flatMap(own, (thread) => thread.await)
-        ]
-      ) {
-        const thread = yield* Copas.addThread(wait as Effect.Effect<unknown>, { onError: () => Effect.void })
-        const exit = yield* thread.await
-        holds(Exit.isFailure(exit) && Cause.pretty(exit.cause).includes("its own end"), "it says so")
+      const waits: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+        Effect.flatMap(own, (thread) => thread.join),
+        Effect.flatMap(own, (thread) => thread.await)
+      ]
+      for (const wait of waits) {
+        for (
+          const inFiber of [
+            wait,
+            Effect.timeout(wait, "1 hours"),
+            Effect.all([wait, Effect.void], { concurrency: "unbounded" }),
+            Effect.flatMap(Effect.fork(wait), Fiber.join),
+            Effect.flatMap(Effect.forkDaemon(Effect.interruptible(wait)), Fiber.join)
+          ]
+        ) {
+          for (
+            const thread of [
+              inFiber,
+              Effect.uninterruptible(inFiber),
+              Effect.ensuring(Effect.void, Effect.orDie(inFiber)),
+              Effect.addFinalizer(() => Effect.orDie(inFiber))
+            ]
+          ) {
+            const added = yield* Copas.addThread(thread, { onError: () => Effect.void })
+            // What is started here waits for it from outside, and so does not wait for itself.
+            const waiting = yield* Effect.fork(added.await)
+            const exit = yield* Effect.flatten(outcome(waiting))
+            holds(Exit.isFailure(exit) && Cause.pretty(exit.cause).includes("its own end"), "it says so")
+          }
+        }
+      }
+    })
+  ),
+  test(
+    "C32 a future whose own thread asks for its result dies, and says so",
+    Effect.gen(function*() {
+      for (const where of [(get: Effect.Effect<unknown>) => get, Effect.uninterruptible, Effect.timeout("1 hours")]) {
+        const future: Future.Future<unknown, unknown> = yield* Future.add(
+          Effect.zipRight(Effect.yieldNow(), Effect.suspend(() => where(Effect.orDie(future.get))))
+        )
+        const exit = yield* Effect.flatten(outcome(yield* Effect.fork(future.await)))
+        holds(Exit.isFailure(exit) && Cause.pretty(exit.cause).includes("its own result"), "it says so")
       }
     })
   ),

@@ -154,15 +154,17 @@ export class DispatcherThread implements Thread<any, any> {
 
   // ---- the end
 
+  /** No fiber of the thread may wait for the thread's end: the thread may be waiting for that fiber, in a finalizer too. */
   get await(): Effect.Effect<Exit.Exit<any, any>> {
     return withFiber((fiber) =>
-      this.exit === undefined && (fiber === this.fiber || fiber === this.closingFiber)
+      this.exit === undefined && threadOf(fiber) === this
         ? Effect.dieMessage(`${this.name} waits for its own end, which cannot come`)
         : this.awaitEnd
     )
   }
 
-  private get awaitEnd(): Effect.Effect<Exit.Exit<any, any>> {
+  /** Waits for the end, whoever asks. */
+  get awaitEnd(): Effect.Effect<Exit.Exit<any, any>> {
     return suspend((resume) => {
       if (this.exit !== undefined) {
         resume(Effect.succeed(this.exit))

@@ -11,9 +11,6 @@ import { suspend } from "../effect/suspend.js"
 import { Deadline, type Deadlines, forClock } from "../time/deadlines.js"
 import { type DispatcherThread, type QueueWait, threadOf } from "./thread.js"
 
-/** Whose the fiber's doings are: its Copas thread, or, outside of one, the fiber itself. */
-export const partyOf = (fiber: AnyFiber): object => threadOf(fiber) ?? fiber
-
 /** How long one waited, in milliseconds. */
 export interface Wait {
   readonly waited: number
