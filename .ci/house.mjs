@@ -52,7 +52,7 @@ for (const [file, targets] of graph) {
 
 /** What another major version of Effect would change stands in the folders `internal/effect/`: docs/architecture.md, The seam. */
 const seam =
-  /\bEffect\.async\b|\bwithFiberRuntime\b|\bRuntimeFiber\b|\bunsafe(Poll|Interrupt)|\b(add|remove)Observer\b|\bcurrent(Context|DefaultServices)\b|\bContext\.Reference\b/
+  /\bEffect\.async\b|\bwithFiberRuntime\b|\bRuntimeFiber\b|\bunsafe(Poll|Interrupt)|\b(add|remove)Observer\b|\bcurrent(Context|DefaultServices)\b|\bContext\.Reference\b|\bEffect\.runtime\b|\bRuntime\.(Runtime|runFork|make)\b|\bFiberRefs\./
 for (const file of files.filter((file) => !/\/internal\/effect\//.test(show(file)))) {
   for (const [at, line] of readFileSync(file, "utf8").split("\n").entries()) {
     const named = /^\s*(\*|\/\/|\/\*)/.test(line) ? null : seam.exec(line)

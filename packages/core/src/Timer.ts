@@ -13,9 +13,9 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
+import { currentEnv, type Env, runNow } from "./internal/effect/env.js"
 import { providedTo, reference } from "./internal/effect/reference.js"
 import { withFiber } from "./internal/effect/suspend.js"
 import { reported } from "./internal/thread/reporting.js"
@@ -97,7 +97,7 @@ class TimerImpl<P, E, R, RE> implements Timer {
   readonly [TypeId]: TypeId = TypeId
   readonly name: string
   private readonly options: Options<P, E, R, RE>
-  private readonly runtime: Runtime.Runtime<Copas.Copas | Exclude<R | RE, Scope.Scope>>
+  private readonly env: Env<Copas.Copas | Exclude<R | RE, Scope.Scope>>
   private readonly delay: number
   /** The thread of the arming that stands. */
   private thread: DispatcherThread | undefined = undefined
@@ -107,12 +107,12 @@ class TimerImpl<P, E, R, RE> implements Timer {
   constructor(
     name: string,
     options: Options<P, E, R, RE>,
-    runtime: Runtime.Runtime<Copas.Copas | Exclude<R | RE, Scope.Scope>>,
+    env: Env<Copas.Copas | Exclude<R | RE, Scope.Scope>>,
     delay: number
   ) {
     this.name = name
     this.options = options
-    this.runtime = runtime
+    this.env = env
     this.delay = delay
   }
 
@@ -120,8 +120,8 @@ class TimerImpl<P, E, R, RE> implements Timer {
     return Effect.flatMap(initialDelayOf(options, this.delay), (initialDelay) =>
       Effect.suspend(() => {
         if (this.thread !== undefined) return Effect.succeed(false)
-        const thread = Runtime.runSync(
-          this.runtime,
+        const thread = runNow(
+          this.env,
           Copas.addThread(
             Effect.suspend((): Effect.Effect<void, never, Exclude<R, Scope.Scope>> => this.wait(thread, initialDelay)),
             {
@@ -222,9 +222,9 @@ export const make = <P = undefined, E = never, R = never, RE = never>(
 ): Effect.Effect<Timer, InvalidOption, Copas.Copas | Exclude<R | RE, Scope.Scope>> =>
   Effect.gen(function*() {
     const delay = yield* millis("delay", options.delay)
-    const runtime = yield* Effect.runtime<Copas.Copas | Exclude<R | RE, Scope.Scope>>()
+    const env = yield* currentEnv<Copas.Copas | Exclude<R | RE, Scope.Scope>>()
     const name = options.name ?? `copas_timer_${yield* nextNumber("timer")}`
-    const timer = new TimerImpl(name, options, runtime, delay)
+    const timer = new TimerImpl(name, options, env, delay)
     yield* timer.arm({ initialDelay: options.initialDelay })
     return timer
   })

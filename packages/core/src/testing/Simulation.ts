@@ -11,9 +11,9 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
-import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as ErrorSummary from "../ErrorSummary.js"
+import { currentEnv, startOn } from "../internal/effect/env.js"
 import { exitOf, interruptSoon, onExit, type RunningFiber } from "../internal/effect/fibers.js"
 import { suspend } from "../internal/effect/suspend.js"
 import { queueWaits } from "../internal/thread/waitQueue.js"
@@ -206,7 +206,7 @@ export const run = <A, E, R>(
   program: Effect.Effect<A, E, R>,
   options?: Options
 ): Effect.Effect<A, E | SimulationError, R> =>
-  Effect.flatMap(Effect.runtime<R>(), (runtime) => {
+  Effect.flatMap(currentEnv<R>(), (env) => {
     const seed = options?.seed ?? 0
     const start = options?.startMillis ?? 0
     const maxTime = options?.maxTime === undefined ? Infinity : millisOf(options.maxTime)
@@ -223,7 +223,7 @@ export const run = <A, E, R>(
       Effect.withScheduler(scheduler)
     )
     return suspend<A, E | SimulationError>((resume) => {
-      const fiber = Runtime.runFork(runtime, simulated, { scheduler })
+      const fiber = startOn(scheduler, env, simulated)
       queueWaits.observe()
       const run = new Run(clock, limit, current, fiber)
       run.onEnd(() => {

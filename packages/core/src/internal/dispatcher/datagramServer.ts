@@ -2,13 +2,13 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Runtime from "effect/Runtime"
 import type { DatagramSocket, Stats } from "../../DatagramSocket.js"
 import * as NetAddress from "../../NetAddress.js"
 import type { DatagramServer } from "../../Server.js"
 import type { ServerStatus } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
+import type { Env } from "../effect/env.js"
 import { withFiber } from "../effect/suspend.js"
 import { isEndByClosing } from "../socket/ending.js"
 import { type DispatcherThread, threadOf } from "../thread/thread.js"
@@ -25,7 +25,7 @@ export interface DatagramServerSettings {
  */
 export class DispatcherDatagramServer implements DatagramServer {
   private readonly dispatcher: Dispatcher
-  private readonly runtime: Runtime.Runtime<any>
+  private readonly env: Env<any>
   private readonly handler: (socket: DatagramSocket) => Effect.Effect<unknown, unknown, any>
   private readonly options: DatagramServerSettings
   readonly socket: DatagramEndpoint
@@ -33,13 +33,13 @@ export class DispatcherDatagramServer implements DatagramServer {
 
   constructor(
     dispatcher: Dispatcher,
-    runtime: Runtime.Runtime<any>,
+    env: Env<any>,
     socket: DatagramEndpoint,
     handler: (socket: DatagramSocket) => Effect.Effect<unknown, unknown, any>,
     options: DatagramServerSettings
   ) {
     this.dispatcher = dispatcher
-    this.runtime = runtime
+    this.env = env
     this.socket = socket
     this.handler = handler
     this.options = options
@@ -73,7 +73,7 @@ export class DispatcherDatagramServer implements DatagramServer {
     this.dispatcher.servers.add(this)
     this.dispatcher.traced("serverAdded", this.name)
     this.socket.server = this
-    this.thread = this.dispatcher.spawn(this.runtime, this.run, {
+    this.thread = this.dispatcher.spawn(this.env, this.run, {
       label: `${this.name}:handler`,
       onError: this.options.onError,
       isWatched: false,

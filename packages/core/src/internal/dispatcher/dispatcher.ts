@@ -1,17 +1,12 @@
 /** The dispatcher: threads, servers, and what is left to do. */
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as FiberRef from "effect/FiberRef"
-import * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
-import * as Runtime from "effect/Runtime"
-import * as RuntimeFlags from "effect/RuntimeFlags"
-import * as Scope from "effect/Scope"
 import type { ServerStatus, TraceEvent } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
+import { type Env, envAfter, providedIn, Starter, threadEnv } from "../effect/env.js"
 import { type AnyFiber, exitOf, interruptedExit, onExit, type RunningFiber } from "../effect/fibers.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import { Observers } from "../observers.js"
@@ -24,13 +19,6 @@ import type { Deadlines } from "../time/deadlines.js"
 import { throwLater } from "../time/outOfBand.js"
 import { AcceptBurst } from "./acceptBurst.js"
 import { DispatcherScheduler } from "./scheduler.js"
-
-/**
- * Who adds a thread where it cannot be interrupted itself does not mean the thread. Effect's own metrics of fibers cost
- * a thread a tenth of its start; the dispatcher counts its threads itself.
- */
-const threadFlags = (flags: RuntimeFlags.RuntimeFlags): RuntimeFlags.RuntimeFlags =>
-  RuntimeFlags.disable(RuntimeFlags.enable(flags, RuntimeFlags.Interruption), RuntimeFlags.RuntimeMetrics)
 
 const remove = <A>(list: Array<A>, item: A): void => {
   const index = list.indexOf(item)
@@ -69,6 +57,7 @@ export class Dispatcher {
   readonly name: string
   readonly deadlines: Deadlines
   readonly scheduler: DispatcherScheduler
+  private readonly starter: Starter
   readonly burst: AcceptBurst
   readonly threads = new Set<DispatcherThread>()
   readonly servers = new Set<RunningServer>()
@@ -104,7 +93,7 @@ export class Dispatcher {
     this.scheduler.onThrow = this.seeEnds
     this.burst = new AcceptBurst(this.scheduler, deadlines.isLive)
     this.errorHandler = errorHandler
-    this.onForeignScheduler = { immediate: false, scheduler: this.scheduler }
+    this.starter = new Starter(this.scheduler)
   }
 
   // ---- threads
@@ -115,7 +104,7 @@ export class Dispatcher {
 
   /** Starts a thread: scheduled, not run at once. */
   spawn<A, E, R>(
-    runtime: Runtime.Runtime<R>,
+    env: Env<R>,
     effect: Effect.Effect<A, E, any>,
     options: Spawn,
     ordinal = 0,
@@ -131,16 +120,9 @@ export class Dispatcher {
       scope,
       socket,
       options.onError,
-      (runtime.context.unsafeMap.get(CurrentThread.key) as DispatcherThread | undefined)?.id
+      providedIn(env, CurrentThread)?.id
     )
-    const services = new Map<string, any>(runtime.context.unsafeMap)
-    services.set(Scope.Scope.key, scope)
-    services.set(CurrentThread.key, thread)
-    const own = Runtime.make({
-      context: Context.unsafeMake<never>(services),
-      runtimeFlags: threadFlags(runtime.runtimeFlags),
-      fiberRefs: runtime.fiberRefs
-    })
+    const own = threadEnv(env, scope, CurrentThread, thread)
     this.threads.add(thread)
     this.traced("threadAdded", thread.name)
     const ended = (exit: Exit.Exit<A, E>): void => {
@@ -163,17 +145,12 @@ export class Dispatcher {
 
   /** A fiber of a thread. One that nobody named says nothing of itself in logs, and starts the faster. */
   private fork<A, E>(
-    own: Runtime.Runtime<never>,
+    own: Env<never>,
     thread: DispatcherThread,
     { label, server }: Spawn,
     effect: Effect.Effect<A, E>
   ): RunningFiber<A, E> {
-    const options = this.forkOptions(own)
-    return Runtime.runFork(
-      own,
-      effect,
-      label === "" ? options : { ...options, updateRefs: annotating(thread, server) }
-    )
+    return this.starter.start(own, effect, label === "" ? undefined : annotating(thread, server))
   }
 
   /**
@@ -209,38 +186,27 @@ export class Dispatcher {
     }
   }
 
-  private readonly onOwnScheduler: Runtime.RunForkOptions = { immediate: false }
-  private readonly onForeignScheduler: Runtime.RunForkOptions
-
-  private forkOptions<R>(runtime: Runtime.Runtime<R>): Runtime.RunForkOptions {
-    const scheduler = FiberRefs.get(runtime.fiberRefs, FiberRef.currentScheduler)
-    return Option.isSome(scheduler) && scheduler.value === this.scheduler
-      ? this.onOwnScheduler
-      : this.onForeignScheduler
-  }
-
   private fiberEnded(
-    runtime: Runtime.Runtime<never>,
+    env: Env<never>,
     thread: DispatcherThread,
     exit: Exit.Exit<unknown, unknown>,
     options: Spawn
   ): void {
     const closing = thread.scope?.closing(exit)
     if (closing === undefined) {
-      this.threadEnded(runtime, thread, exit, options)
+      this.threadEnded(env, thread, exit, options)
       return
     }
     // As in a plain scope: finalizers cannot be interrupted, and find the fiber references as the thread left them.
-    const refs = FiberRefs.delete(thread.fiber!.getFiberRefs(), FiberRef.interruptedCause)
-    const left = Runtime.make({ context: runtime.context, runtimeFlags: runtime.runtimeFlags, fiberRefs: refs })
-    const close = (): AnyFiber => Runtime.runFork(left, Effect.uninterruptible(closing), this.forkOptions(left))
+    const left = envAfter(env, thread.fiber!)
+    const close = (): AnyFiber => this.starter.start(left, Effect.uninterruptible(closing))
     thread.closingFiber = this.watch(close, (closed) => {
-      this.threadEnded(runtime, thread, Exit.isSuccess(closed) ? exit : Exit.zipRight(exit, closed), options)
+      this.threadEnded(env, thread, Exit.isSuccess(closed) ? exit : Exit.zipRight(exit, closed), options)
     })
   }
 
   private threadEnded(
-    runtime: Runtime.Runtime<never>,
+    env: Env<never>,
     thread: DispatcherThread,
     exit: Exit.Exit<unknown, unknown>,
     options: Spawn
@@ -258,13 +224,13 @@ export class Dispatcher {
       !Cause.isInterruptedOnly(exit.cause) &&
       !(thread.socket !== undefined && isNormalEnd(exit, thread.socket))
     ) {
-      this.report(runtime, thread, options, exit.cause)
+      this.report(env, thread, options, exit.cause)
     }
     this.pendingDone()
   }
 
   private report(
-    runtime: Runtime.Runtime<never>,
+    env: Env<never>,
     thread: DispatcherThread,
     options: Spawn,
     cause: Cause.Cause<unknown>
@@ -277,7 +243,7 @@ export class Dispatcher {
       (failure) => Effect.logError(`the error handler of ${thread.name} failed`, failure)
     )
     this.pending += 1
-    const fiber = this.watch(() => this.fork(runtime, thread, options, handled), () => {
+    const fiber = this.watch(() => this.fork(env, thread, options, handled), () => {
       this.reports.delete(thread)
       this.pendingDone()
     })
@@ -285,9 +251,9 @@ export class Dispatcher {
   }
 
   /** Runs something of the dispatcher's own, which is not over before it is done. */
-  runPending<R>(runtime: Runtime.Runtime<R>, effect: Effect.Effect<void>): void {
+  runPending<R>(env: Env<R>, effect: Effect.Effect<void>): void {
     this.pending += 1
-    this.watch(() => Runtime.runFork(runtime, effect, this.forkOptions(runtime)), () => this.pendingDone())
+    this.watch(() => this.starter.start(env, effect), () => this.pendingDone())
   }
 
   pendingBegun(): void {

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { currentEnv } from "../effect/env.js"
 import { clockOf } from "../effect/reference.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import { Sleeper, threadOf } from "../thread/thread.js"
@@ -18,12 +19,12 @@ export const run = <A, E, R>(
   Effect.scopedWith((scope) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
-        const runtime = yield* Effect.runtime<Exclude<R, Scope.Scope>>()
+        const env = yield* currentEnv<Exclude<R, Scope.Scope>>()
         const failed = yield* Deferred.make<never, E>()
         const isInner = yield* withFiber<boolean>((fiber) => Effect.succeed(threadOf(fiber)?.dispatcher === dispatcher))
         if (dispatcher.running === 0) dispatcher.isExiting = false
         dispatcher.running += 1
-        const thread = dispatcher.spawn(runtime, Effect.provideService(program, Scope.Scope, scope), {
+        const thread = dispatcher.spawn(env, Effect.provideService(program, Scope.Scope, scope), {
           label: "initializer",
           onError: undefined,
           isWatched: true,

@@ -1,19 +1,15 @@
 /** A server on a listener: takes connections, and runs a thread for each. */
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberRefs from "effect/FiberRefs"
 import * as Inspectable from "effect/Inspectable"
-import type * as Runtime from "effect/Runtime"
-import * as Tracer from "effect/Tracer"
 import type { Server, ServerStats } from "../../Server.js"
 import type { Socket } from "../../Socket.js"
 import { AcceptError } from "../../SocketError.js"
 import type { ServerStatus } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
 import * as Attributes from "../attributes.js"
+import { type Env, hasTracer } from "../effect/env.js"
 import { interruptedExit } from "../effect/fibers.js"
 import { withFiber } from "../effect/suspend.js"
 import type { NetListener } from "../net/listener.js"
@@ -32,18 +28,12 @@ export interface ServerSettings {
   readonly onError: ErrorHandler | undefined
 }
 
-/** Effect's own tracer keeps spans for who asks in the program, and shows them to nobody. */
-const hasTracer = (runtime: Runtime.Runtime<any>): boolean => {
-  const services = FiberRefs.getOrDefault(runtime.fiberRefs, DefaultServices.currentServices)
-  return Context.get(services, Tracer.Tracer) !== Context.get(DefaultServices.liveServices, Tracer.Tracer)
-}
-
 /**
  * A server of the dispatcher: takes connections as they come, and runs a thread for each.
  */
 export class DispatcherServer implements Server {
   private readonly dispatcher: Dispatcher
-  private readonly runtime: Runtime.Runtime<any>
+  private readonly env: Env<any>
   private readonly handler: (socket: Socket) => Effect.Effect<unknown, unknown, any>
   private readonly options: ServerSettings
   private readonly isTraced: boolean
@@ -55,16 +45,16 @@ export class DispatcherServer implements Server {
 
   constructor(
     dispatcher: Dispatcher,
-    runtime: Runtime.Runtime<any>,
+    env: Env<any>,
     listener: NetListener,
     handler: (socket: Socket) => Effect.Effect<unknown, unknown, any>,
     options: ServerSettings
   ) {
     this.dispatcher = dispatcher
-    this.runtime = runtime
+    this.env = env
     this.listener = listener
     this.handler = handler
-    this.isTraced = hasTracer(runtime)
+    this.isTraced = hasTracer(env)
     this.options = options
     this.handlerSpawn = {
       label: `${options.name}:handler_`,
@@ -128,7 +118,7 @@ export class DispatcherServer implements Server {
       if (taken instanceof AcceptError) {
         this.dispatcher.totals.acceptFailures += taken.count
         this.dispatcher.runPending(
-          this.runtime,
+          this.env,
           // Peers that cannot agree on TLS come every day; `handshakeFailures` counts them.
           taken.reason === "Handshake"
             ? Effect.logDebug(`${this.name}: ${taken.message}`)
@@ -160,7 +150,7 @@ export class DispatcherServer implements Server {
     this.dispatcher.burst.came()
     this.dispatcher.connections.add(socket)
     this.dispatcher.spawn(
-      this.runtime,
+      this.env,
       this.isTraced ? this.tracedHandler(socket, this.connections) : Effect.suspend(() => this.handler(socket)),
       this.handlerSpawn,
       this.connections,

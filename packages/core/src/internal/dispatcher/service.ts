@@ -11,6 +11,7 @@ import { InvalidOption, ListenerClosed, type SocketClosed } from "../../SocketEr
 import type { ErrorHandler, Thread, ThreadOptions } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
 import * as DispatcherNames from "../dispatcherNames.js"
+import { currentEnv, servicesOf } from "../effect/env.js"
 import type { NetListener } from "../net/listener.js"
 import * as Options from "../net/targets.js"
 import { observe } from "../observers.js"
@@ -63,7 +64,7 @@ export const make = (
       options: DatagramServerOptions<any>
     ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, any> =>
       Effect.gen(function*() {
-        const runtime = yield* Effect.runtime<any>()
+        const env = yield* currentEnv<any>()
         const own = socket as DatagramEndpoint
         const timeouts = yield* TimeoutOptions.change(own.timeouts, options.timeouts)
         // From here to the start nothing yields: nobody closes it or adds it meanwhile.
@@ -77,10 +78,10 @@ export const make = (
           })
         }
         own.changeTimeouts(timeouts)
-        const server = new DispatcherDatagramServer(dispatcher, runtime, own, handler, {
+        const server = new DispatcherDatagramServer(dispatcher, env, own, handler, {
           name: options.name ?? own.name,
           autoClose: options.autoClose ?? false,
-          onError: boundHandler(options.onError, runtime.context)
+          onError: boundHandler(options.onError, servicesOf(env))
         })
         server.start()
         return server
@@ -92,7 +93,7 @@ export const make = (
       options: ServerOptions<any>
     ): Effect.Effect<Server, InvalidOption | ListenerClosed, any> =>
       Effect.gen(function*() {
-        const runtime = yield* Effect.runtime<any>()
+        const env = yield* currentEnv<any>()
         const own = listener as NetListener
         const name = options.name ?? own.shownAddress
         const timeouts = yield* TimeoutOptions.change(own.settings.timeouts, options.timeouts)
@@ -117,13 +118,13 @@ export const make = (
             expected: "one that no other server accepts on; remove that server first, with `keepOpen`"
           })
         }
-        const server = new DispatcherServer(dispatcher, runtime, own, handler, {
+        const server = new DispatcherServer(dispatcher, env, own, handler, {
           name,
           settings: { ...own.settings, label: `${name}:client_`, timeouts },
           maxConnections,
           autoClose: options.autoClose ?? true,
           afterFailure,
-          onError: boundHandler(options.onError, runtime.context)
+          onError: boundHandler(options.onError, servicesOf(env))
         })
         server.start()
         return server
@@ -138,10 +139,10 @@ export const make = (
       effect: Effect.Effect<A, E, R>,
       options: ThreadOptions<RE> = {}
     ): Effect.Effect<Thread<A, E>, never, Exclude<R | RE, Scope.Scope>> =>
-      Effect.map(Effect.runtime<Exclude<R | RE, Scope.Scope>>(), (runtime) =>
-        dispatcher.spawn(runtime, effect, {
+      Effect.map(currentEnv<Exclude<R | RE, Scope.Scope>>(), (env) =>
+        dispatcher.spawn(env, effect, {
           label: options.name ?? "",
-          onError: boundHandler(options.onError, runtime.context),
+          onError: boundHandler(options.onError, servicesOf(env)),
           isWatched: false,
           onEnd: undefined
         }))

@@ -1,8 +1,8 @@
 /** The programs of a host, which a crash ends and a restart runs again. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
+import { currentEnv, startSoon } from "../../../internal/effect/env.js"
 import { interruptSoon, type RunningFiber } from "../../../internal/effect/fibers.js"
 import type { MemoryHost } from "../network/host.js"
 
@@ -27,11 +27,11 @@ export class Programs {
       Effect.asVoid,
       Effect.catchAllCause((cause) => Effect.logError(`a program of the host ${this.host.name} failed`, cause))
     )
-    return Effect.flatMap(Effect.runtime<Exclude<R, Scope.Scope>>(), (runtime) =>
+    return Effect.flatMap(currentEnv<Exclude<R, Scope.Scope>>(), (env) =>
       Effect.asVoid(Effect.acquireRelease(
         Effect.sync(() => {
           const one: Program = {
-            run: () => Runtime.runFork(runtime, logged, { immediate: false }),
+            run: () => startSoon(env, logged),
             fiber: undefined
           }
           this.programs.add(one)
