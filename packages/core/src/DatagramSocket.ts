@@ -17,6 +17,7 @@ import type { TraceEvent } from "./Socket.js"
 import type {
   ConnectError,
   DatagramError,
+  DatagramOfferError,
   DatagramReceiveError,
   DatagramSendError,
   InvalidOption,
@@ -252,6 +253,34 @@ export interface DatagramSocket {
    * `send`.
    */
   readonly sendTo: (data: string | Uint8Array, to: Destination) => Effect.Effect<void, DatagramSendError>
+
+  /**
+   * Sends one datagram to the peer if that does not wait, and returns whether it did. `true`: the system was given the
+   * datagram. `false`: 64 datagrams were given to it whose outcome is not known yet, and this one was not. One that the
+   * system then cannot send counts as `unsent`, and its failure is reported to the next `receive`, `send` or `offer`.
+   * Otherwise it fails as `send`.
+   *
+   * *Interruption*: there is nothing to interrupt; it never waits and never forks.
+   */
+  readonly offer: (data: string | Uint8Array) => Effect.Effect<boolean, DatagramOfferError>
+
+  /**
+   * `offer` to anybody. The host of `to` must be numeric (`InvalidOption`): looking a name up would wait. One that the
+   * system then cannot send counts as `unsent`.
+   *
+   * @example
+   * ```ts
+   * import type { DatagramSocket, NetAddress } from "@copas/core"
+   * import { Effect } from "effect"
+   *
+   * const tell = (
+   *   socket: DatagramSocket.DatagramSocket,
+   *   members: Iterable<NetAddress.InetAddress>,
+   *   position: Uint8Array
+   * ) => Effect.forEach(members, (member) => socket.offerTo(position, member), { discard: true })
+   * ```
+   */
+  readonly offerTo: (data: string | Uint8Array, to: Destination) => Effect.Effect<boolean, DatagramOfferError>
 
   /**
    * Makes `to` the peer: `send` goes there, only what it sends is received (what others sent and was not read yet is

@@ -26,6 +26,7 @@ import {
   isEndOfConversation,
   type LineTooLong,
   type MessageTooLong,
+  type OfferError,
   type ReceiveError,
   type SendError,
   type SocketClosed,
@@ -178,6 +179,32 @@ export interface Socket {
    * *Interruption* while it waits for a slow peer does not take the bytes back.
    */
   readonly send: (data: string | Uint8Array) => Effect.Effect<void, SendError>
+
+  /**
+   * Sends all of `data` if that does not wait, and returns whether it did: for a broadcast, in which one slow member must
+   * not hold up the others.
+   *
+   * `true`: the socket took the bytes, and sends them in order with those of `send`. `false`: it took none of them,
+   * because an earlier `send` waits, or because more bytes than `sendHighWaterMark` would wait to go out. A socket with
+   * nothing to send takes data of any length. It fails with `SocketClosed` if the socket was closed here or has sent its
+   * end, and with `SocketBroken` if the connection broke. A caller that must not change a `Uint8Array` after `send` must
+   * not after `offer` either.
+   *
+   * *Interruption*: there is nothing to interrupt; it never waits and never forks.
+   *
+   * @example
+   * ```ts
+   * import type { Socket } from "@copas/core"
+   * import { Effect } from "effect"
+   *
+   * // Members whose queue is full miss the message. One that has gone is removed by its own handler.
+   * const broadcast = (members: Iterable<Socket.Socket>, message: string) => {
+   *   const bytes = new TextEncoder().encode(`${message}\n`)
+   *   return Effect.forEach(members, (member) => Effect.ignore(member.offer(bytes)), { discard: true })
+   * }
+   * ```
+   */
+  readonly offer: (data: string | Uint8Array) => Effect.Effect<boolean, OfferError>
 
   /** Waits until the system has taken everything that was sent. */
   readonly flush: Effect.Effect<void, SendError>

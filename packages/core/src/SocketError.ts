@@ -460,6 +460,14 @@ export type ReceiveError = SocketClosed | SocketTimeout | SocketBroken
 export type SendError = SocketClosed | SocketTimeout | SocketBroken
 
 /**
+ * What offering data to a stream socket can fail with. It has no time-out: `offer` does not wait.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type OfferError = SocketClosed | SocketBroken
+
+/**
  * What receiving a datagram can fail with.
  *
  * @since 0.1.0
@@ -474,6 +482,14 @@ export type DatagramReceiveError = SocketClosed | SocketTimeout | DatagramError
  * @category errors
  */
 export type DatagramSendError = SocketClosed | SocketTimeout | DatagramError | MessageTooLong | InvalidOption
+
+/**
+ * What offering a datagram can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type DatagramOfferError = Exclude<DatagramSendError, SocketTimeout>
 
 /**
  * Every error of this module.

@@ -8,6 +8,7 @@ import * as Options from "./cases/datagramOptions.js"
 import * as Datagrams from "./cases/datagrams.js"
 import * as Serving from "./cases/datagramServing.js"
 import * as Waiting from "./cases/datagramWaiting.js"
+import * as Offering from "./cases/offering.js"
 
 /**
  * What every network with datagrams does alike. The platform must have a loopback, `127.0.0.1`.
@@ -15,4 +16,10 @@ import * as Waiting from "./cases/datagramWaiting.js"
  * @since 0.1.0
  * @category cases
  */
-export const cases: ReadonlyArray<Case> = [...Datagrams.cases, ...Waiting.cases, ...Options.cases, ...Serving.cases]
+export const cases: ReadonlyArray<Case> = [
+  ...Datagrams.cases,
+  ...Waiting.cases,
+  ...Options.cases,
+  ...Serving.cases,
+  ...Offering.datagramCases
+]

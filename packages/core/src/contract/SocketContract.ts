@@ -15,6 +15,7 @@ import type { Case } from "./Case.js"
 import * as Closing from "./cases/closing.js"
 import * as Ending from "./cases/ending.js"
 import * as Lines from "./cases/lines.js"
+import * as Offering from "./cases/offering.js"
 import * as Opening from "./cases/opening.js"
 import * as Options from "./cases/options.js"
 import * as Reading from "./cases/reading.js"
@@ -32,6 +33,7 @@ export const cases: ReadonlyArray<Case> = [
   ...Reading.cases,
   ...Waiting.cases,
   ...Writing.cases,
+  ...Offering.cases,
   ...Closing.cases,
   ...Ending.cases,
   ...Opening.cases,

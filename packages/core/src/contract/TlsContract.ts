@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import type { Copas } from "../Copas.js"
 import type { Net } from "../Net.js"
 import type { Case } from "./Case.js"
+import * as Offering from "./cases/offering.js"
 import * as Callbacks from "./cases/tlsCallbacks.js"
 import * as Handshakes from "./cases/tlsHandshakes.js"
 import * as Hostile from "./cases/tlsHostile.js"
@@ -35,5 +36,6 @@ export const cases = (certificates: Certificates): ReadonlyArray<Case<Copas | Ne
   ...Callbacks.cases(certificates),
   ...Negotiation.cases(certificates),
   ...Peers.cases(certificates),
-  ...Sessions.cases(certificates)
+  ...Sessions.cases(certificates),
+  ...Offering.tlsCases(certificates)
 ]

@@ -116,3 +116,21 @@ it.effect("C22 a write is at most 128 KiB, whatever was queued, and keeps every 
     yield* Fiber.join(sending)
     expect(said.filter((entry) => entry.startsWith("sent"))).toEqual(["sent 131072", "sent 131072", "sent 37856"])
   }))
+
+it.effect("C22 an offer is refused while a send waits, also when there is room and that send has not run yet", () =>
+  Effect.gen(function*() {
+    const { endOfTurn, outbound, said, written } = yield* opened
+    const first = yield* begin(outbound.send("123456789"))
+    const second = yield* begin(outbound.send("b"))
+    yield* endOfTurn
+    // Without a yield between them: there is room, and the second send is woken and has not run.
+    expect(yield* Effect.zipRight(written, outbound.offer("?"))).toBe(false)
+    yield* Fiber.joinAll([first, second])
+    expect([yield* outbound.offer("c"), yield* outbound.offer("1234567"), yield* outbound.offer("d")]).toEqual([
+      true,
+      false,
+      true
+    ])
+    yield* endOfTurn
+    expect(said.at(-1)).toBe("write 3: b|c|d")
+  }))

@@ -15,6 +15,7 @@ import type { InetAddress } from "../../NetAddress.js"
 import {
   type ConnectError,
   type DatagramError,
+  type DatagramOfferError,
   type DatagramReceiveError,
   type DatagramSendError,
   type InvalidOption,
@@ -117,6 +118,16 @@ export class DatagramEndpoint extends SocketBase<DatagramSettings, DatagramOptio
     return DatagramNames.isReady(this, to)
       ? this.outbound.send(data, to)
       : Effect.flatMap(DatagramNames.destination(this, to), (address) => this.outbound.send(data, address))
+  }
+
+  offer(data: string | Uint8Array): Effect.Effect<boolean, DatagramOfferError> {
+    return this.outbound.offer(data, undefined)
+  }
+
+  offerTo(data: string | Uint8Array, to: Destination): Effect.Effect<boolean, DatagramOfferError> {
+    return DatagramNames.isReady(this, to)
+      ? this.outbound.offer(data, to)
+      : Effect.flatMap(DatagramNames.numericDestination(this, to), (address) => this.outbound.offer(data, address))
   }
 
   // ---- the peer

@@ -3,11 +3,18 @@ import * as Effect from "effect/Effect"
 import type { Destination } from "../../DatagramSocket.js"
 import type { Family, InetAddress } from "../../NetAddress.js"
 import * as NetAddress from "../../NetAddress.js"
-import { ConnectError, ConnectReason, type DatagramSendError, type InvalidOption } from "../../SocketError.js"
+import {
+  ConnectError,
+  ConnectReason,
+  type DatagramOfferError,
+  type DatagramSendError,
+  type InvalidOption
+} from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
 import * as Options from "../net/targets.js"
 import type { NetState } from "../netState.js"
 import * as SocketFailure from "../socket/socketFailure.js"
+import { invalid } from "../time/optionValues.js"
 import { within } from "../time/within.js"
 import type { DatagramEndpoint } from "./endpoint.js"
 
@@ -82,6 +89,18 @@ export const destination = (
       ? SocketFailure.timeout(socket, "send", socket.timeouts.connect, SocketFailure.noBytes, 0)
       : SocketFailure.datagram(socket, "send", error, NetAddress.formatHostPort(to.host, to.port))
   })
+
+/** Where a datagram is to go at once: looking a name up would wait. */
+export const numericDestination = (
+  socket: DatagramEndpoint,
+  to: Destination
+): Effect.Effect<InetAddress, DatagramOfferError> =>
+  typeof to.host === "string" && NetAddress.familyOf(to.host) === undefined
+    ? Effect.fail(
+      invalid("host", to.host, "a numeric address, because offerTo does not wait for a name to be looked up")
+    )
+    // Only a look-up times out.
+    : destination(socket, to) as Effect.Effect<InetAddress, DatagramOfferError>
 
 /** Who is to be the peer. */
 export const peer = (

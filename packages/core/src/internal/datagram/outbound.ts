@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { InetAddress } from "../../NetAddress.js"
 import * as NetAddress from "../../NetAddress.js"
-import type { DatagramSendError } from "../../SocketError.js"
+import type { DatagramOfferError, DatagramSendError } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
 import { suspend } from "../effect/suspend.js"
 import * as SocketFailure from "../socket/socketFailure.js"
@@ -65,18 +65,37 @@ export class DatagramOutbound {
   /** `to` is numeric, and of the socket's family. */
   send(data: string | Uint8Array, to: InetAddress | undefined): Effect.Effect<void, DatagramSendError> {
     return Effect.suspend(() => {
-      const { socket } = this
-      const size = typeof data === "string" ? socket.netState.platform.byteLength(data) : data.length
+      const size = this.sizeOf(data)
       const refusal = this.refuse(size, to)
       if (refusal !== undefined) return refusal
       if (!this.trusts(to)) return suspend<void, DatagramSendError>((resume) => this.start(data, size, to, resume))
-      this.underWay += 1
-      socket.transport.send(data, to, (failure) => {
-        this.underWay -= 1
-        if (failure === undefined) this.sent(size)
-        else this.lost(failure, to)
-      })
+      this.handOver(data, size, to)
       return Effect.void
+    })
+  }
+
+  /** Hands it to the system unless too many are under way; what comes of it is reported as for a reply. */
+  offer(data: string | Uint8Array, to: InetAddress | undefined): Effect.Effect<boolean, DatagramOfferError> {
+    return Effect.suspend((): Effect.Effect<boolean, DatagramOfferError> => {
+      const size = this.sizeOf(data)
+      const refusal = this.refuse(size, to)
+      if (refusal !== undefined) return refusal
+      if (this.underWay >= mostUnderWay) return Effect.succeed(false)
+      this.handOver(data, size, to)
+      return Effect.succeed(true)
+    })
+  }
+
+  private sizeOf(data: string | Uint8Array): number {
+    return typeof data === "string" ? this.socket.netState.platform.byteLength(data) : data.length
+  }
+
+  private handOver(data: string | Uint8Array, size: number, to: InetAddress | undefined): void {
+    this.underWay += 1
+    this.socket.transport.send(data, to, (failure) => {
+      this.underWay -= 1
+      if (failure === undefined) this.sent(size)
+      else this.lost(failure, to)
     })
   }
 
@@ -120,7 +139,7 @@ export class DatagramOutbound {
     if (to === undefined) this.socket.inbound.report(failure)
   }
 
-  private refuse(size: number, to: InetAddress | undefined): Effect.Effect<never, DatagramSendError> | undefined {
+  private refuse(size: number, to: InetAddress | undefined): Effect.Effect<never, DatagramOfferError> | undefined {
     const { socket } = this
     if (socket.isClosing) return SocketFailure.closed(socket, "send", "here", SocketFailure.noBytes)
     if (size > this.limit) return SocketFailure.messageTooLong(socket, "send", this.limit)
@@ -151,7 +170,7 @@ export class DatagramOutbound {
       )
   }
 
-  private failure(failure: Failure, to: InetAddress | undefined): Effect.Effect<never, DatagramSendError> {
+  private failure(failure: Failure, to: InetAddress | undefined): Effect.Effect<never, DatagramOfferError> {
     const { socket } = this
     if (socket.isClosing) return SocketFailure.closed(socket, "send", "here", SocketFailure.noBytes)
     if (failure.reason === "MessageTooLong") return SocketFailure.messageTooLong(socket, "send", this.limit)

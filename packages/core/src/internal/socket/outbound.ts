@@ -1,6 +1,6 @@
 /** The sending half of a stream socket. */
 import * as Effect from "effect/Effect"
-import type { Operation, SendError } from "../../SocketError.js"
+import type { OfferError, Operation, SendError } from "../../SocketError.js"
 import type { AnyFiber } from "../effect/fibers.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import { Deadline } from "../time/deadlines.js"
@@ -16,6 +16,9 @@ const longText = 65536
 const largestWrite = 128 * 1024
 
 const encoder = new TextEncoder()
+
+const chunkOf = (data: string | Uint8Array): string | Uint8Array =>
+  typeof data === "string" && data.length > longText ? encoder.encode(data) : data
 
 class SendDeadline extends Deadline {
   readonly outbound: Outbound
@@ -92,6 +95,27 @@ export class Outbound {
     })
   }
 
+  /** Queues `data` unless a send of it would wait: then it is refused, and nothing is queued. */
+  offer(data: string | Uint8Array): Effect.Effect<boolean, OfferError> {
+    return Effect.suspend((): Effect.Effect<boolean, OfferError> => {
+      const refusal = this.refuse()
+      if (refusal !== undefined) return refusal
+      if (this.queue.length > 0) return Effect.succeed(false)
+      // A text has at least as many bytes as characters: one that is too long already need not be measured.
+      if (!this.fits(data.length)) return Effect.succeed(false)
+      const chunk = chunkOf(data)
+      const length = this.lengthOf(chunk)
+      if (!this.fits(length)) return Effect.succeed(false)
+      this.enqueue(chunk, length)
+      return Effect.succeed(true)
+    })
+  }
+
+  /** Data of any length fits a socket that has nothing to send: otherwise long data would never be taken. */
+  private fits(length: number): boolean {
+    return this.pending === 0 || this.pending + length <= this.socket.sendHighWaterMark
+  }
+
   /** Waits until there is room and no earlier send waits. */
   private waitForRoom(data: string | Uint8Array): Effect.Effect<void, SendError> {
     return Effect.uninterruptibleMask((restore) =>
@@ -124,19 +148,25 @@ export class Outbound {
   }
 
   private accept(data: string | Uint8Array): Effect.Effect<void, SendError> {
+    const refusal = this.refuse()
+    if (refusal !== undefined) return refusal
+    const from = this.queued
+    const chunk = chunkOf(data)
+    this.enqueue(chunk, this.lengthOf(chunk))
+    return this.hasRoom() ? Effect.void : this.wait("send", from, this.queued, () => this.hasRoom())
+  }
+
+  /** Why nothing can be sent any more. */
+  private refuse(): Effect.Effect<never, OfferError> | undefined {
     const { socket } = this
     if (socket.isClosing || this.ending) return SocketFailure.closed(socket, "send", "here", SocketFailure.noBytes)
-    if (socket.failure !== undefined) return SocketFailure.broken(socket, "send", socket.failure, SocketFailure.noBytes)
-    const from = this.queued
-    if (typeof data !== "string") {
-      this.enqueue(data, data.length)
-    } else if (data.length > longText) {
-      const bytes = encoder.encode(data)
-      this.enqueue(bytes, bytes.length)
-    } else {
-      this.enqueue(data, socket.netState.platform.byteLength(data))
-    }
-    return this.hasRoom() ? Effect.void : this.wait("send", from, this.queued, () => this.hasRoom())
+    return socket.failure === undefined
+      ? undefined
+      : SocketFailure.broken(socket, "send", socket.failure, SocketFailure.noBytes)
+  }
+
+  private lengthOf(chunk: string | Uint8Array): number {
+    return typeof chunk === "string" ? this.socket.netState.platform.byteLength(chunk) : chunk.length
   }
 
   private enqueue(data: string | Uint8Array, length: number): void {
@@ -240,7 +270,7 @@ export class Outbound {
     let room = largestWrite
     let taken = 0
     for (const chunk of chunks) {
-      const length = typeof chunk === "string" ? this.socket.netState.platform.byteLength(chunk) : chunk.length
+      const length = this.lengthOf(chunk)
       if (length <= room || (typeof chunk === "string" && taken === 0)) {
         write.push(chunk)
         room -= length

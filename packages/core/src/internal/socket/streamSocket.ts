@@ -9,6 +9,7 @@ import type {
   InvalidOption,
   LineTooLong,
   MessageTooLong,
+  OfferError,
   ReceiveError,
   SendError,
   UnsupportedOption
@@ -141,6 +142,10 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
 
   send(data: string | Uint8Array): Effect.Effect<void, SendError> {
     return this.outbound.send(data)
+  }
+
+  offer(data: string | Uint8Array): Effect.Effect<boolean, OfferError> {
+    return this.outbound.offer(data)
   }
 
   get flush(): Effect.Effect<void, SendError> {
