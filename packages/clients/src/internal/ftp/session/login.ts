@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { ConnectFailure, Failure, Options, Session } from "../../../FtpSession.js"
 import * as Reply from "../../replies/reply.js"
+import { startTls } from "../../replies/startTls.js"
 import * as Command from "../command.js"
 import * as Features from "../features.js"
 import { Control } from "./control.js"
@@ -30,24 +31,6 @@ const secure = (conversation: Conversation): Effect.Effect<void, ConnectFailure>
     })
   )
 }
-
-/** RFC 4217, section 4: whatever came behind the reply came in clear, so anybody may have put it there. */
-const startTls = (conversation: Conversation): Effect.Effect<void, ConnectFailure> =>
-  Effect.gen(function*() {
-    yield* conversation.exec(Command.make("AUTH", "TLS"), { intermediate: true })
-    const { receiveBuffered } = yield* conversation.control.socket.stats
-    if (!conversation.control.isQuiet || receiveBuffered > 0) {
-      const error = new FtpError.ProtocolViolation({
-        protocol: "ftp",
-        server: conversation.server,
-        what: "something came in clear behind the reply to AUTH TLS, where nothing may",
-        received: `${receiveBuffered} bytes or more`
-      })
-      yield* conversation.control.lose(error.message, error)
-      return yield* error
-    }
-    yield* secure(conversation)
-  })
 
 /** RFC 4217, section 8, for explicit and implicit TLS alike. */
 const protect = (conversation: Conversation): Effect.Effect<void, Failure> =>
@@ -100,18 +83,17 @@ const discover = (conversation: Conversation): Effect.Effect<void, Failure> =>
     }
   })
 
-const greet = (conversation: Control): Effect.Effect<Reply.Reply, Failure> =>
-  Effect.gen(function*() {
-    const { final } = yield* conversation.greeting
-    const reply = final!
-    if (Reply.kind(reply) === "completion") return reply
-    return yield* new FtpError.ProtocolViolation({
-      protocol: "ftp",
-      server: conversation.settings.server,
-      what: "the greeting is not one",
-      received: Reply.show(reply)
-    })
-  })
+const greet = (control: Control): Effect.Effect<Reply.Reply, Failure> =>
+  Effect.filterOrFail(
+    control.welcome,
+    (reply) => Reply.kind(reply) === "completion",
+    (reply) =>
+      new FtpError.ProtocolViolation({
+        ...control.origin,
+        what: "the greeting is not one",
+        received: Reply.show(reply)
+      })
+  )
 
 /** QUIT is said to a server that is still listening, and its reply is not waited for: the socket's end is. */
 const quit = (control: Control, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
@@ -139,7 +121,10 @@ export const connectWith = (
     const conversation = new Conversation(control, settings, net)
     if (settings.tls === "implicit") yield* secure(conversation)
     conversation.greeting = yield* greet(control)
-    if (settings.tls === "explicit") yield* startTls(conversation)
+    if (settings.tls === "explicit") {
+      const say = conversation.exec(Command.make("AUTH", "TLS"), { intermediate: true })
+      yield* startTls(control, "AUTH TLS", say, secure(conversation))
+    }
     if (settings.virtualHost !== undefined) {
       const reply = yield* conversation.send(Command.make("HOST", settings.virtualHost))
       if (Reply.kind(reply) !== "completion") {

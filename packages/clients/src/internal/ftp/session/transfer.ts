@@ -13,10 +13,11 @@ import * as Scope from "effect/Scope"
 import type * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
 import { millisOf, type RunningFiber } from "../../effect/fibers.js"
+import type { ChannelError } from "../../replies/channel.js"
+import type { Exchange } from "../../replies/ledger.js"
 import * as Reply from "../../replies/reply.js"
 import * as Command from "../command.js"
 import * as Attributes from "./attributes.js"
-import type { ControlError, Exchange } from "./control.js"
 import type { Conversation } from "./conversation.js"
 import * as DataConnection from "./dataConnection.js"
 
@@ -41,7 +42,7 @@ export class Transfer {
   mode: FtpError.DataMode | undefined = undefined
   dataTls: "none" | "fresh" | "resumed" = "none"
   private socket: Socket | undefined = undefined
-  private monitor: RunningFiber<Reply.Reply, ControlError> | undefined = undefined
+  private monitor: RunningFiber<Reply.Reply, ChannelError> | undefined = undefined
   private keepAlive: RunningFiber<unknown, unknown> | undefined = undefined
   private finalDue = Infinity
 
@@ -127,7 +128,7 @@ export class Transfer {
   }
 
   /** Reads the control connection while the data moves. */
-  private get watch(): Effect.Effect<Reply.Reply, ControlError> {
+  private get watch(): Effect.Effect<Reply.Reply, ChannelError> {
     const { control, settings } = this.conversation
     // What has come is still there to be read, but nothing more need be waited for; and nothing more is wanted.
     const stop = Effect.suspend(() =>
@@ -135,7 +136,7 @@ export class Transfer {
         ? this.data.abort
         : Effect.orDie(this.data.setTimeouts({ receive: settings.firstMillis }))
     )
-    return control.until(() => this.exchange.final, () => this.finalDue).pipe(
+    return control.until(() => this.exchange.final, { due: () => this.finalDue }).pipe(
       Effect.tap((reply) => this.isRefused(reply) ? stop : Effect.void),
       // Without a control connection the data is never known to be all of it.
       Effect.tapError(() => stop)
@@ -173,7 +174,7 @@ export class Transfer {
     const { control, settings } = this.conversation
     return Effect.clockWith((clock) => {
       this.finalDue = millisOf(clock) + settings.controlMillis
-      const reply: Effect.Effect<Reply.Reply, ControlError> = this.monitor === undefined
+      const reply: Effect.Effect<Reply.Reply, ChannelError> = this.monitor === undefined
         ? control.await(this.exchange)
         : Effect.orDie(control.socket.setTimeouts({ receive: settings.controlMillis })).pipe(
           Effect.zipRight(this.stopKeepAlive),
@@ -192,14 +193,7 @@ export class Transfer {
   private get settleKeepAlives(): Effect.Effect<void> {
     const { control, settings } = this.conversation
     if (settings.keepAliveMillis === undefined || control.owed === 0) return Effect.void
-    return Effect.clockWith((clock) => {
-      const due = millisOf(clock) + settings.abortMillis
-      return Effect.orDie(control.socket.setTimeouts({ receive: settings.abortMillis })).pipe(
-        Effect.zipRight(control.until(() => control.owed === 0 ? true : undefined, () => due)),
-        Effect.zipRight(Effect.orDie(control.socket.setTimeouts({ receive: settings.controlMillis }))),
-        Effect.ignore
-      )
-    })
+    return Effect.ignore(control.until(() => control.owed === 0 ? true : undefined, { within: settings.abortMillis }))
   }
 
   private get stopKeepAlive(): Effect.Effect<void> {
@@ -254,7 +248,7 @@ export const open = (
       })
     }
     const transfer = yield* Effect.uninterruptible(Effect.gen(function*() {
-      const exchange = yield* conversation.control.submit(request.command, { isTransfer: true })
+      const exchange = yield* conversation.control.submitTransfer(request.command)
       const transfer = new Transfer(conversation, request, exchange)
       transfer.mode = arranged.mode
       yield* Scope.addFinalizer(yield* Effect.scope, transfer.abort)

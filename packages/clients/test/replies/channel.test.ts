@@ -1,0 +1,209 @@
+/** A channel against a peer that says what the test has it say, on both networks. */
+import { Net } from "@copas/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Duration, Effect, Exit, Fiber, type Scope } from "effect"
+import { Channel } from "../../src/internal/replies/channel.js"
+import * as Command from "../../src/internal/replies/command.js"
+import * as Ledger from "../../src/internal/replies/ledger.js"
+import * as Parser from "../../src/internal/replies/parser.js"
+import { startTls } from "../../src/internal/replies/startTls.js"
+import * as Codec from "../../src/internal/text/codec.js"
+import { networks, text, turn, until } from "../ftp/networks.js"
+import { bytes } from "../ftp/support.js"
+
+interface Peer {
+  /** Waits until all of this has come, and nothing else. */
+  readonly hears: (lines: string) => Effect.Effect<void, unknown>
+  readonly says: (lines: string) => Effect.Effect<void, unknown>
+  readonly heard: () => string
+}
+
+const connected: Effect.Effect<{ readonly channel: Channel; readonly peer: Peer }, unknown, Net.Net | Scope.Scope> =
+  Effect.gen(function*() {
+    const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
+    const { address } = listener
+    const port = address._tag === "InetAddress" ? address.port : 0
+    const socket = yield* Net.connect({ host: "127.0.0.1", port, linger: 0 })
+    const other = yield* listener.accept
+    let heard = ""
+    yield* Effect.forkScoped(Effect.ignore(other.forEachChunk((chunk) =>
+      Effect.sync(() => {
+        heard += text(chunk)
+      })
+    )))
+    const server = `127.0.0.1:${port}`
+    const channel = new Channel(socket, {
+      server,
+      wire: { protocol: "smtp", codec: Codec.utf8 },
+      parser: Parser.make({ protocol: "smtp", server, inner: "code" }),
+      replyMillis: 60_000
+    })
+    const says = (lines: string) => Effect.zipRight(other.send(lines), other.flush)
+    const hears = (lines: string) =>
+      Effect.suspend(() => {
+        const whole = heard.length + lines.length
+        return Effect.map(until(Effect.sync(() => heard.length >= whole || heard.endsWith(lines))), () => {
+          expect(heard.endsWith(lines)).toBe(true)
+        })
+      })
+    return { channel, peer: { hears, says, heard: () => heard } }
+  })
+
+/** Waits until something has come that was not read, or not entered. */
+const buffered = (channel: Channel): Effect.Effect<void> =>
+  until(Effect.map(channel.socket.stats, ({ receiveBuffered }) => receiveBuffered > 0 || !channel.isQuiet))
+
+describe.each(networks)("a channel, %s", (_name, network) => {
+  const scoped = <E>(title: string, use: Effect.Effect<void, E, Net.Net | Scope.Scope>): void =>
+    it.live(title, () => use.pipe(Effect.scoped, Effect.provide(network)))
+
+  scoped(
+    "C35 a group goes out whole, each command gets its reply, and 354 is the reply to DATA",
+    Effect.gen(function*() {
+      const { channel, peer } = yield* connected
+      const group = yield* channel.submitAll([
+        [Command.make("MAIL", "FROM:<a@x.example>")],
+        [Command.make("RCPT", "TO:<b@y.example>"), { accepts: (code) => code !== 354 }],
+        [Command.make("DATA")]
+      ])
+      expect(channel.owed).toBe(3)
+      yield* peer.hears("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\n")
+      yield* peer.says("250 Ok\r\n550-5.1.1 No\r\n550 5.1.1 such user\r\n354 Go")
+      const [mail, rcpt] = yield* Effect.all(group.slice(0, 2).map((exchange) => channel.await(exchange)))
+      expect([mail!.code, rcpt!.code]).toEqual([250, 550])
+      expect(rcpt!.lines).toEqual(["5.1.1 No", "5.1.1 such user"])
+      yield* peer.says(" ahead\r\n")
+      expect((yield* channel.await(group[2]!)).code).toBe(354)
+      const end = Ledger.exchange(Command.make("DATA"))
+      yield* channel.submitBytes(bytes("Hi\r\n.\r\n"), [end])
+      yield* peer.hears("Hi\r\n.\r\n")
+      yield* peer.says("250 Queued\r\n")
+      expect((yield* channel.await(end)).lines).toEqual(["Queued"])
+      expect(channel.isQuiet).toBe(true)
+    })
+  )
+
+  scoped(
+    "C35 of a group with a command that cannot be sent nothing goes out, and nothing is owed",
+    Effect.gen(function*() {
+      const { channel, peer } = yield* connected
+      const failed = yield* Effect.flip(
+        channel.submitAll([[Command.make("MAIL", "FROM:<a>")], [Command.make("RCPT", "TO:<b>\r\nRSET")]])
+      )
+      expect(failed).toMatchObject({ _tag: "InvalidArgument", protocol: "smtp", what: "RCPT" })
+      expect(channel.owed).toBe(0)
+      yield* channel.submit(Command.make("NOOP"))
+      yield* peer.hears("NOOP\r\n")
+      expect(peer.heard()).toBe("NOOP\r\n")
+    })
+  )
+
+  scoped(
+    "C35 the reply to a command whose sender was interrupted is read before the next, and is not its",
+    Effect.gen(function*() {
+      const { channel, peer } = yield* connected
+      const send = (verb: string) => Effect.flatMap(channel.submit(Command.make(verb)), (one) => channel.await(one))
+      const first = yield* Effect.fork(send("RSET"))
+      yield* peer.hears("RSET\r\n")
+      yield* Fiber.interrupt(first)
+      expect(channel.owed).toBe(1)
+      const next = yield* Effect.fork(Effect.zipRight(channel.settle, send("NOOP")))
+      yield* turn
+      expect(peer.heard()).toBe("RSET\r\n")
+      yield* peer.says("250 reset\r\n")
+      yield* peer.hears("NOOP\r\n")
+      yield* peer.says("250 noop\r\n")
+      expect((yield* Fiber.join(next)).lines).toEqual(["noop"])
+    })
+  )
+
+  scoped(
+    "C35 a reply that nobody asked for ends the session before the next command is sent",
+    Effect.gen(function*() {
+      const { channel, peer } = yield* connected
+      yield* peer.says("250 out of the blue\r\n")
+      yield* buffered(channel)
+      const settled = yield* Effect.flip(channel.settle)
+      expect(settled).toMatchObject({ _tag: "ProtocolViolation", received: "250 out of the blue" })
+      const closed = yield* Effect.flip(channel.submit(Command.make("NOOP")))
+      expect(closed).toMatchObject({ _tag: "SessionClosed", protocol: "smtp", why: settled.message })
+      expect(peer.heard()).toBe("")
+    })
+  )
+
+  scoped(
+    "C35 a surplus reply behind the last one is not the next command's, which is not sent",
+    Effect.gen(function*() {
+      const { channel, peer } = yield* connected
+      const noop = yield* channel.submit(Command.make("NOOP"))
+      yield* peer.hears("NOOP\r\n")
+      yield* peer.says("250 Ok\r\n250 and more\r\n")
+      expect((yield* channel.await(noop)).lines).toEqual(["Ok"])
+      yield* buffered(channel)
+      const failed = yield* Effect.flip(Effect.zipRight(channel.settle, channel.submit(Command.make("RSET"))))
+      expect(failed).toMatchObject({ _tag: "ProtocolViolation", received: "250 and more" })
+      expect(peer.heard()).toBe("NOOP\r\n")
+    })
+  )
+
+  scoped(
+    "C35 a reply that does not come in time ends the session, so a late one is nobody's",
+    Effect.gen(function*() {
+      const { channel, peer } = yield* connected
+      const noop = yield* channel.submit(Command.make("NOOP"))
+      const failed = yield* Effect.flip(channel.await(noop, { within: 1 }))
+      expect(failed).toMatchObject({ _tag: "SocketTimeout", operation: "receive" })
+      yield* Effect.ignore(peer.says("250 late\r\n"))
+      expect(yield* Effect.flip(channel.settle)).toMatchObject({ _tag: "SessionClosed" })
+      expect(yield* Effect.flip(channel.submit(Command.make("RSET")))).toMatchObject({ _tag: "SessionClosed" })
+    })
+  )
+
+  scoped(
+    "C35 the time for one reply is set back once it has come",
+    Effect.gen(function*() {
+      const { channel, peer } = yield* connected
+      const noop = yield* channel.submit(Command.make("NOOP"))
+      yield* peer.says("250 Ok\r\n")
+      yield* channel.await(noop, { within: 20_000 })
+      expect(Duration.toMillis(channel.socket.timeouts.receive!)).toBe(60_000)
+    })
+  )
+
+  scoped(
+    "C35 the greeting answers no command, and 421 in its place is ServiceUnavailable",
+    Effect.gen(function*() {
+      const { channel, peer } = yield* connected
+      yield* peer.says("220-Hello\r\n220 there\r\n")
+      expect((yield* channel.greeting()).lines).toEqual(["Hello", "there"])
+      const next = yield* Effect.fork(
+        Effect.flip(Effect.flatMap(channel.submit(Command.make("NOOP")), channel.await.bind(channel)))
+      )
+      yield* peer.hears("NOOP\r\n")
+      yield* peer.says("421 Bye\r\n")
+      expect(yield* Fiber.join(next)).toMatchObject({ _tag: "ServiceUnavailable", command: "NOOP", lines: ["Bye"] })
+    })
+  )
+
+  it.live.each([
+    ["nothing", "", true],
+    ["a reply", "250 PWNED\r\n", false],
+    ["a part of one", "25", false],
+    ["an empty line", "\r\n", false]
+  ])("C35 STARTTLS: %s came in clear behind the go-ahead", ([_what, behind, isRight]) =>
+    Effect.gen(function*() {
+      const { channel, peer } = yield* connected
+      let upgraded = false
+      const say = Effect.flatMap(channel.submit(Command.make("STARTTLS")), (exchange) => channel.await(exchange))
+      const upgrade = Effect.sync(() => {
+        upgraded = true
+      })
+      const exit = yield* Effect.fork(Effect.exit(startTls(channel, "STARTTLS", say, upgrade)))
+      yield* peer.hears("STARTTLS\r\n")
+      yield* peer.says(`220 Go ahead\r\n${behind}`)
+      const result = yield* Fiber.join(exit)
+      expect([Exit.isSuccess(result), upgraded]).toEqual([isRight, isRight])
+      expect(channel.lost === undefined).toBe(isRight)
+      if (Exit.isFailure(result)) expect(JSON.stringify(result.cause)).toContain("ProtocolViolation")
+    }).pipe(Effect.scoped, Effect.provide(network)))
+})
