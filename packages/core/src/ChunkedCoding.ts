@@ -1,6 +1,6 @@
 /**
  * The chunked transfer coding of HTTP/1.1 on a socket: a body whose length is not known beforehand (RFC 9112, section
- * 7.1). What LuaSocket's `socket.source("http-chunked")` and `socket.sink("http-chunked")` do.
+ * 7.1). LuaSocket's `socket.source("http-chunked")` and `socket.sink("http-chunked")`.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ const longestLine = 4096
 const mostTrailers = 128
 
 /**
- * What the peer sent is not the chunked coding.
+ * The peer sent something that is not the chunked coding.
  *
  * @since 0.1.0
  * @category errors
@@ -28,7 +28,7 @@ export class ChunkedCodingError
     /** The socket's name. */
     socket: Schema.String,
     expected: Schema.String,
-    /** What came, cut to 80 characters. */
+    /** What the peer sent instead, cut to 80 characters. */
     got: Schema.String
   })
 {
@@ -66,7 +66,9 @@ const trailers = (socket: Socket, left = mostTrailers): Effect.Effect<void, Chun
   })
 
 /**
- * The body as a stream, until its last chunk. Trailers are read and dropped; what follows stays in the socket.
+ * The body as a stream, until its last chunk. It reads and drops trailers; what follows them stays in the socket.
+ *
+ * *Interruption* loses the place within the coding: close the connection.
  *
  * @since 0.1.0
  * @category conversions
@@ -92,7 +94,10 @@ export const stream = (socket: Socket): Stream.Stream<Uint8Array, ChunkedError> 
 }
 
 /**
- * Sends a stream as a chunked body, with its last chunk; the socket goes on. Each part of the stream becomes one chunk.
+ * Sends a stream as a chunked body, including the last chunk; the socket stays open. Each part of the stream becomes one
+ * chunk.
+ *
+ * *Interruption* leaves the body without its last chunk: close the connection.
  *
  * @since 0.1.0
  * @category conversions

@@ -1,9 +1,9 @@
 /**
  * The datagram socket: whole messages to and from many peers, or one, without a connection (UDP, RFC 768).
  *
- * A socket comes from `Udp.bind` or `Udp.connect`; its scope closes it. What arrives waits in a bounded queue until it is
- * read; what finds the queue full is dropped and counted, as the system does with its own. Each datagram is read whole,
- * or not at all, unless `receive` is given `maxBytes`.
+ * A socket comes from `Udp.bind` or `Udp.connect`; its scope closes it. Datagrams wait in a bounded queue until they are
+ * read; one that finds the queue full is dropped and counted, as the system does with its own queue. A read gives a whole
+ * datagram, unless `receive` has `maxBytes`.
  *
  * @since 0.1.0
  */
@@ -39,19 +39,19 @@ export { DatagramSocketTypeId as TypeId }
 export type TypeId = typeof DatagramSocketTypeId
 
 /**
- * A message and who sent it.
+ * A message and its sender.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Datagram {
-  /** May be empty: a datagram of no bytes is one. The bytes are the reader's: nothing else writes into them. */
+  /** It may be empty: a datagram may have no bytes. The bytes are the reader's: nothing else writes into them. */
   readonly data: Uint8Array
   readonly from: InetAddress
 }
 
 /**
- * Where a datagram is to go: what `Datagram.from` gives, or a host (a name is looked up first, each time) and a port.
+ * Where a datagram is to go: the `from` of a `Datagram`, or a host and a port. A name is looked up each time.
  *
  * @since 0.1.0
  * @category models
@@ -62,7 +62,7 @@ export interface Destination {
 }
 
 /**
- * Options of the socket itself, for `bind`, `connect` and `socket.setOption`. One that the platform cannot set fails
+ * Options of the socket itself, for `bind`, `connect` and `socket.setOption`. An option that the platform cannot set fails
  * with `UnsupportedOption`; none is dropped silently.
  *
  * @since 0.1.0
@@ -75,11 +75,11 @@ export interface DatagramOptions {
   readonly ttl?: number | undefined
   /** The same for multicast, 0 to 255; 0 stays on this machine (IP_MULTICAST_TTL). Default 1. */
   readonly multicastTtl?: number | undefined
-  /** Hear one's own multicast, on this machine (IP_MULTICAST_LOOP). Default true. */
+  /** Deliver this machine's own multicast on this machine, too (IP_MULTICAST_LOOP). Default true. */
   readonly multicastLoop?: boolean | undefined
   /** Send multicast from this interface: its IPv4 address, or for IPv6 `::%` and its name (IP_MULTICAST_IF). */
   readonly multicastInterface?: string | undefined
-  /** The system's own buffers, in bytes (SO_SNDBUF, SO_RCVBUF). Linux shows twice of what was set: see socket(7). */
+  /** The system's own buffers, in bytes (SO_SNDBUF, SO_RCVBUF). Linux shows twice the value that was set: socket(7). */
   readonly sendBufferSize?: number | undefined
   readonly receiveBufferSize?: number | undefined
   /** Send only to what is on the same link (SO_DONTROUTE). */
@@ -95,12 +95,12 @@ export interface DatagramOptions {
  * @category models
  */
 export interface CommonOptions extends DatagramOptions {
-  /** `receive` and `send` count from when the call began to wait; `connect` is for looking up the peer's name. */
+  /** `receive` and `send` count from when the call began to wait; `connect` limits the look-up of the peer's name. */
   readonly timeouts?: Timeouts | undefined
   readonly name?: string | undefined
-  /** So many datagrams may wait unread; the next are dropped. Default 1024. */
+  /** How many datagrams may wait unread; further ones are dropped. Default 1024. */
   readonly maxQueued?: number | undefined
-  /** So many bytes may wait unread, each datagram counted with 64 more. Default 1 MiB. */
+  /** How many bytes may wait unread; each datagram counts 64 more than its own. Default 1 MiB. */
   readonly maxQueuedBytes?: number | undefined
 }
 
@@ -117,12 +117,12 @@ export type BindOptions =
        * `"0.0.0.0"`, or `"::"` when `family` is IPv6.
        */
       readonly host?: string | undefined
-      /** Default 0: the system chooses; `socket.localAddress` tells. */
+      /** Default 0: the system chooses; `socket.localAddress` has the port that it chose. */
       readonly port?: number | undefined
       readonly family?: Family | undefined
-      /** Let others bind the same address too: who listens to a multicast group wants it (SO_REUSEADDR). Default false. */
+      /** Let other sockets bind the same address, as members of a multicast group need (SO_REUSEADDR). Default false. */
       readonly reuseAddress?: boolean | undefined
-      /** Share the port with other processes, the datagrams spread over them (SO_REUSEPORT). Default false. */
+      /** Share the port with other processes; the system spreads the datagrams over them (SO_REUSEPORT). Default false. */
       readonly reusePort?: boolean | undefined
       /** On `::`, leave IPv4 alone (IPV6_V6ONLY). Default false. */
       readonly ipv6Only?: boolean | undefined
@@ -157,7 +157,7 @@ export type ConnectOptions = CommonOptions & {
 export interface MembershipOptions {
   /** Where to listen: the IPv4 address of an interface, or for IPv6 `::%` and its name. Default: the system chooses. */
   readonly interface?: string | undefined
-  /** Take only what this host sends to the group (source-specific multicast, RFC 4607). IPv4 and IPv6. */
+  /** Receive only what this host sends to the group (source-specific multicast, RFC 4607). IPv4 and IPv6. */
   readonly source?: string | undefined
 }
 
@@ -170,13 +170,13 @@ export interface Stats {
   readonly datagramsSent: number
   readonly bytesReceived: number
   readonly bytesSent: number
-  /** Came while the queue was full, or, once connected, from somebody else. Not in `datagramsReceived`. */
+  /** Datagrams that came while the queue was full, or from a host other than the peer. Not in `datagramsReceived`. */
   readonly dropped: number
-  /** Were handed to the system, which then could not send them, and of which no `send` was told. See `sendTo`. */
+  /** Datagrams that the system took and then could not send, and whose `send` had already returned. See `sendTo`. */
   readonly unsent: number
-  /** Wait unread. */
+  /** Datagrams that wait unread. */
   readonly queued: number
-  /** As `maxQueuedBytes` counts them. */
+  /** Their bytes, as `maxQueuedBytes` counts them. */
   readonly queuedBytes: number
   /** Milliseconds since the socket was made. */
   readonly ageMillis: number
@@ -192,12 +192,12 @@ export interface DatagramSocket {
   readonly [DatagramSocketTypeId]: TypeId
 
   /**
-   * A number that no other socket of this process has. A clock that is not the machine's (a test's, a simulation's) counts
-   * anew, so that a run says the same each time.
+   * A number that no other socket of this process has. Under the clock of a test or of a simulation, numbers begin at 1
+   * again, so that each run shows the same.
    */
   readonly id: number
 
-  /** The name in logs, spans and `Copas.status`; its local address unless one was given. */
+  /** The name in logs, spans and `Copas.status`. The default is its local address. */
   readonly name: string
   readonly setName: (name: string) => Effect.Effect<void>
 
@@ -207,8 +207,9 @@ export interface DatagramSocket {
   readonly remoteAddress: InetAddress | undefined
 
   /**
-   * The bytes of the next datagram. Each of several readers gets a datagram of its own. A connected socket whose peer
-   * refuses what was sent (ICMP) reports that once, as `DatagramError` with reason `Refused`; the next call waits again.
+   * Waits for the next datagram and gives its bytes. Each of several readers gets a datagram of its own. If the peer of a
+   * connected socket refuses what was sent (ICMP), one call fails with `DatagramError`, reason `Refused`; the next waits
+   * again.
    *
    * With `maxBytes` it returns at most that many bytes, and drops the rest of that datagram, as recv(2) does. It dies with
    * `InvalidOption` unless `maxBytes` is a whole number of at least 1. *Interruption* loses no datagram.
@@ -236,20 +237,20 @@ export interface DatagramSocket {
     options?: { readonly maxBytes?: number | undefined }
   ) => Effect.Effect<Uint8Array, DatagramReceiveError>
 
-  /** The next datagram, whole, with its sender. Otherwise as `receive`. */
+  /** Waits for the next datagram and gives it whole, with its sender. Otherwise as `receive`. */
   readonly receiveFrom: Effect.Effect<Datagram, DatagramReceiveError>
 
   /**
-   * Sends one datagram to the peer of a connected socket; text as UTF-8. Done when the system took it: whether it
-   * arrives nobody knows. A failure of an earlier datagram, such as its refusal, that no `receive` was told of fails it,
-   * and nothing is sent.
-   * More than fits one datagram is `MessageTooLong`. *Interruption* does not take the datagram back.
+   * Sends one datagram to the peer of a connected socket; text as UTF-8. Completes when the system accepts it; delivery is
+   * not confirmed. If an earlier datagram failed, by a refusal for example, and no `receive` has reported that, the call
+   * fails with it and sends nothing. More than fits one datagram is `MessageTooLong`. *Interruption* does not take the
+   * datagram back.
    */
   readonly send: (data: string | Uint8Array) => Effect.Effect<void, DatagramSendError>
 
   /**
-   * Sends one datagram to anybody. A reply, to what `receiveFrom` gave, does not wait for the system's word; should the
-   * system not take one, it counts as `unsent`, and those after it wait again and fail as they should. Otherwise as
+   * Sends one datagram to any address. A reply (to the `from` of `receiveFrom`) does not wait until the system accepts it:
+   * if the system refuses it, it counts as `unsent`, and the replies after it wait, and fail where they must. Otherwise as
    * `send`.
    */
   readonly sendTo: (data: string | Uint8Array, to: Destination) => Effect.Effect<void, DatagramSendError>
@@ -265,7 +266,7 @@ export interface DatagramSocket {
   readonly offer: (data: string | Uint8Array) => Effect.Effect<boolean, DatagramOfferError>
 
   /**
-   * `offer` to anybody. The host of `to` must be numeric (`InvalidOption`): looking a name up would wait. One that the
+   * Does what `offer` does, to any address. The host of `to` must be numeric (`InvalidOption`): looking a name up would wait. One that the
    * system then cannot send counts as `unsent`.
    *
    * @example
@@ -283,17 +284,18 @@ export interface DatagramSocket {
   readonly offerTo: (data: string | Uint8Array, to: Destination) => Effect.Effect<boolean, DatagramOfferError>
 
   /**
-   * Makes `to` the peer: `send` goes there, only what it sends is received (what others sent and was not read yet is
-   * dropped), and refusals are told. A peer that there was is replaced.
+   * Makes `to` the peer, in place of an earlier one: `send` goes there, the socket receives only what the peer sends, and
+   * drops unread datagrams of others, and refusals are reported. *Interruption* while the name is looked up changes
+   * nothing.
    */
   readonly connect: (to: Destination) => Effect.Effect<void, ConnectError | InvalidOption | SocketClosed>
 
-  /** There is no peer any more; harmless without one. */
+  /** Removes the peer. It does nothing if there is none. */
   readonly disconnect: Effect.Effect<void, DatagramError | SocketClosed>
 
   /**
-   * Becomes a member of a multicast group, until the scope ends. Joining the same group twice at a time on one socket
-   * and interface is refused by the system (`AddressInUse`). RFC 1112, RFC 3376, RFC 3810.
+   * Joins a multicast group until the scope ends. The system refuses a socket that joins a group which it is in already,
+   * on the same interface (`AddressInUse`). RFC 1112, RFC 3376, RFC 3810.
    */
   readonly join: (
     group: string,
@@ -301,13 +303,13 @@ export interface DatagramSocket {
   ) => Effect.Effect<void, DatagramError | InvalidOption | UnsupportedOption | SocketClosed, Scope.Scope>
 
   /**
-   * Closes before the scope does: pending reads and writes of other fibers fail with `SocketClosed` at once; what was
-   * not read is dropped. A second call fails with `SocketClosed`.
+   * Closes before the scope does: pending reads and writes of other fibers fail with `SocketClosed` at once, and unread
+   * datagrams are dropped. A second call fails with `SocketClosed`. *Interruption* waits for the close.
    */
   readonly close: Effect.Effect<void, SocketClosed>
 
   readonly timeouts: Timeouts
-  /** Changes the time-outs that are named, one by one; `null` unsets one. Calls that wait already follow at once. */
+  /** Changes the time-outs that are named, each by itself; `null` removes one. It applies to calls under way, too. */
   readonly setTimeouts: (
     timeouts: { readonly [K in keyof Timeouts]?: Duration.DurationInput | null | undefined }
   ) => Effect.Effect<void, InvalidOption>
@@ -316,19 +318,19 @@ export interface DatagramSocket {
     name: K,
     value: NonNullable<DatagramOptions[K]>
   ) => Effect.Effect<void, UnsupportedOption | InvalidOption | SocketClosed>
-  /** As the platform knows it; `undefined` when nobody set it and the system cannot be asked. */
+  /** The value as the platform knows it; `undefined` if it was not set and the system cannot be asked. */
   readonly getOption: <K extends keyof DatagramOptions>(
     name: K
   ) => Effect.Effect<DatagramOptions[K], UnsupportedOption | SocketClosed>
 
   readonly stats: Effect.Effect<Stats>
 
-  /** Shows every event of this socket to `tracer`, until `trace(undefined)` or the next `trace`: there is one tracer. */
+  /** Shows every event of this socket to `tracer` until `trace(undefined)` or the next `trace`: there is one tracer. */
   readonly trace: (tracer: ((event: TraceEvent) => void) | undefined) => Effect.Effect<void>
 
   /**
-   * Shows every event of this socket to `listener` for as long as the scope lasts. Any number may observe, beside the one
-   * of `trace`. What a listener throws, or an `async` one rejects with, is swallowed.
+   * Shows every event of this socket to `listener` for as long as the scope lasts. Any number of listeners may observe,
+   * beside the tracer. What a listener throws, or an `async` one rejects with, is swallowed.
    */
   readonly observe: (listener: (event: TraceEvent) => void) => Effect.Effect<void, never, Scope.Scope>
 }
@@ -340,10 +342,10 @@ export interface DatagramSocket {
 export const isDatagramSocket = (u: unknown): u is DatagramSocket => Predicate.hasProperty(u, DatagramSocketTypeId)
 
 /**
- * Runs `f` for each datagram that comes, one after the other, for ever: the loop of a datagram server. It ends with the
- * first failure, of `f` or of receiving; a server that is to survive a reply that cannot be sent handles that in `f`.
+ * Runs `f` for each datagram, one after the other, without end: the loop of a datagram server. The first failure, of `f`
+ * or of receiving, ends it. To survive a reply that cannot be sent, handle that failure in `f`.
  *
- * *Interruption* loses no datagram that `f` was not given.
+ * *Interruption* loses no datagram that `f` has not received.
  *
  * @since 0.1.0
  * @category combinators

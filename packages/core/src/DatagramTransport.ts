@@ -1,8 +1,8 @@
 /**
- * The contract between this library and a platform's datagrams; `Transport` has the one for streams.
+ * The contract between this library and a platform's datagram sockets; `Transport` has the one for streams.
  *
- * As there: everything is synchronous and called from the platform's event loop; queues, time-outs and typed errors are
- * written once, above it.
+ * As there, everything is synchronous and called from the platform's event loop. Queues, time-outs and typed errors exist
+ * once, above it.
  *
  * @since 0.1.0
  */
@@ -12,16 +12,16 @@ import type { InvalidOption, UnsupportedOption } from "./SocketError.js"
 import type { Failure } from "./Transport.js"
 
 /**
- * What a datagram transport tells the socket above it. Nothing comes after `closed`.
+ * What a datagram transport reports to the socket above it. Nothing comes after `closed`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DatagramEvents {
   readonly bound: () => void
-  /** A datagram came. The bytes belong to the receiver from now on. */
+  /** A datagram has arrived. The bytes belong to the receiver from now on. */
   readonly deliver: (data: Uint8Array, host: string, port: number) => void
-  /** Before `bound`: binding failed. After it: the system reported one (of an earlier send, say); the socket goes on. */
+  /** Before `bound`: binding failed. After it: the system reported a failure, such as a refusal; the socket continues. */
   readonly failed: (failure: Failure) => void
   /** The descriptor is released. */
   readonly closed: () => void
@@ -34,15 +34,16 @@ export interface DatagramEvents {
  * @category models
  */
 export interface DatagramTransport {
-  /** Known once `bound` was said. */
+  /** Known once `bound` was reported. */
   readonly localAddress: InetAddress
   /** The peer, while connected, written as `deliver` writes it. */
   readonly remoteAddress: InetAddress | undefined
   /** Binds; events go to `events`, and may come before this returns. Called once, before anything else. */
   readonly open: (events: DatagramEvents) => void
   /**
-   * Sends one datagram, to the peer when there is no `to`, which is numeric and of the socket's family. `done` is called
-   * exactly once, not before this returns: when the system took it, or why it did not. Closing calls it too.
+   * Sends one datagram to `to`, which is numeric and of the socket's family, or without `to` to the peer. It calls `done`
+   * exactly once, after it has returned: when the system has accepted the datagram, or with why it has not. Closing calls
+   * it, too.
    */
   readonly send: (
     data: Uint8Array | string,
@@ -76,14 +77,14 @@ export interface DatagramTarget {
 }
 
 /**
- * What a platform that has datagrams brings.
+ * What a platform that has datagrams implements.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DatagramPlatform {
-  /** Makes a socket that is not bound yet: `open` does that. */
+  /** Makes a socket, which `open` then binds. */
   readonly bind: (target: DatagramTarget) => DatagramTransport
-  /** Says why the platform cannot do an option of a socket yet to be made. */
+  /** Returns why the platform cannot do an option of a socket that is to be made. */
   readonly unsupported: (options: DatagramOptions, target: DatagramTarget | undefined) => UnsupportedOption | undefined
 }

@@ -1,9 +1,9 @@
 /**
- * Names, addresses and records as a capability, never blocking a thread.
+ * Names, addresses and records as a capability, which never blocks a thread.
  *
- * `lookup` and `reverse` ask as the system does, its hosts file included; `resolve` asks name servers for records.
- * `Net` and `Udp` look names up by the platform's own means; a platform's layer may let them use this service instead, as
- * `NodeCopas.layer` does: then a program has one owner of its names.
+ * `lookup` and `reverse` ask as the system does, including its hosts file; `resolve` asks name servers for records. `Net`
+ * and `Udp` look names up by the platform's own means; a platform's layer may let them use this service instead, as
+ * `NodeCopas.layer` does. Then one service answers all questions about names.
  *
  * @since 0.1.0
  */
@@ -121,7 +121,7 @@ export interface TlsaRecord {
 }
 
 /**
- * What each type of record is given as. Those with a priority come in its order.
+ * What `resolve` gives for each type of record. Records with a priority come in its order.
  *
  * @since 0.1.0
  * @category records
@@ -149,14 +149,14 @@ export interface Records {
 export type RecordType = keyof Records
 
 /**
- * What stands behind an address and a port (getnameinfo).
+ * The names of an address and a port (getnameinfo).
  *
  * @since 0.1.0
  * @category models
  */
 export interface NameInfo {
   readonly host: string
-  /** The name of the service at the port, `"http"` say, or the port's number where it has none. */
+  /** The name of the service at the port, such as `"http"`, or the port's number if it has none. */
   readonly service: string
 }
 
@@ -166,7 +166,7 @@ export interface NameInfo {
  */
 export interface Service {
   /**
-   * True when `lookup` asks about each family apart, as name servers do. `make` then asks about both at once, and
+   * True if `lookup` asks about each family separately, as name servers do. `make` then asks about both at once, and
    * `Net.connect` begins with the family that is known first (RFC 8305, section 3). Default false.
    */
   readonly asksByFamily?: boolean | undefined
@@ -216,14 +216,14 @@ const reserved = (
 }
 
 /**
- * A service whose questions make sense. `service` is not asked
+ * Checks the questions before `service` gets them. It answers these itself:
  *
- * - about what cannot be a name or an address: that is `BadName`
- * - for the address of a numeric address, which is its own answer
- * - about `localhost` and names below it, which are the loopback whatever a hosts file says (RFC 6761, section 6.3)
- * - about names in `.invalid` and `.onion`, which are never there (RFC 6761, section 6.4; RFC 7686)
+ * - what cannot be a name or an address: `BadName`
+ * - the address of a numeric address: that address
+ * - `localhost` and names below it: the loopback, whatever a hosts file says (RFC 6761, section 6.3)
+ * - names in `.invalid` and `.onion`: `NotFound` (RFC 6761, section 6.4; RFC 7686)
  *
- * Where `asksByFamily`, a look-up of both families asks about each at once; when one has an address, the other has 50 ms
+ * With `asksByFamily`, a look-up of both families asks about both at once; once one has an address, the other has 50 ms
  * left to answer (RFC 8305, section 3).
  *
  * @since 0.1.0
@@ -259,7 +259,7 @@ export const make = (service: Service): Service => ({
 })
 
 /**
- * How a platform's `Net` looks names up by `service`.
+ * Makes the `lookup` of a platform from a service.
  *
  * @since 0.1.0
  * @category conversions
@@ -276,13 +276,13 @@ export const toPlatformLookup = (
   }))
 
 /**
- * The addresses of a name, in the order of preference (getaddrinfo). What LuaSocket calls `toip` and `getaddrinfo`.
+ * Looks up the addresses of a name, in the order of preference (getaddrinfo). LuaSocket's `toip` and `getaddrinfo`.
  *
- * Where name servers are asked directly, they are asked about each family apart. Once one family has an address, the
- * other has 50 ms left to answer (RFC 8305, section 3), so the result may lack the slower one; name a `family` to wait
+ * If the service asks name servers directly, it asks about each family separately. Once one family has an address, the
+ * other has 50 ms left to answer (RFC 8305, section 3), so the result may lack the slower family; name a `family` to wait
  * for it.
  *
- * *Interruption* ends the wait at once; a question that the system cannot take back is answered to nobody.
+ * *Interruption* ends the wait at once; the answer to a question that the system cannot cancel is dropped.
  *
  * @since 0.1.0
  * @category accessors
@@ -308,7 +308,9 @@ export const lookup = (
 ): Effect.Effect<ReadonlyArray<HostAddress>, DnsError, Dns> => Effect.flatMap(Dns, (dns) => dns.lookup(name, options))
 
 /**
- * The names of an address. What LuaSocket calls `tohostname`.
+ * Looks up the names of a numeric address. LuaSocket's `tohostname`.
+ *
+ * *Interruption* ends the wait at once.
  *
  * @since 0.1.0
  * @category accessors
@@ -317,7 +319,9 @@ export const reverse = (address: string): Effect.Effect<ReadonlyArray<string>, D
   Effect.flatMap(Dns, (dns) => dns.reverse(address))
 
 /**
- * The name of an address, and of the service at a port (getnameinfo).
+ * Looks up the name of a numeric address, and of the service at a port (getnameinfo).
+ *
+ * *Interruption* ends the wait at once.
  *
  * @since 0.1.0
  * @category accessors
@@ -326,7 +330,8 @@ export const nameInfo = (address: string, port: number): Effect.Effect<NameInfo,
   Effect.flatMap(Dns, (dns) => dns.nameInfo(address, port))
 
 /**
- * The records of a type that a name has. A type that the platform cannot ask for is `UnsupportedOption`.
+ * Asks name servers for the records of a type that a name has. A type that the platform cannot ask for is
+ * `UnsupportedOption`.
  *
  * *Interruption* cancels the question.
  *
@@ -340,7 +345,7 @@ export const resolve = <T extends RecordType>(
   Effect.flatMap(Dns, (dns) => dns.resolve(name, type))
 
 /**
- * The name of this machine. What LuaSocket calls `gethostname`.
+ * The name of this machine. LuaSocket's `gethostname`.
  *
  * @since 0.1.0
  * @category accessors

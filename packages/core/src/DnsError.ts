@@ -1,5 +1,5 @@
 /**
- * What looking up a name, an address or a record can fail with. `SocketError` has it too, with all the others.
+ * The error of look-ups of names, addresses and records. `SocketError` has it too, with all the others.
  *
  * @since 0.1.0
  */
@@ -10,9 +10,9 @@ import * as ErrorSummary from "./ErrorSummary.js"
  * Why a look-up failed.
  *
  * - `NotFound`: there is no such name (NXDOMAIN, RFC 1035, section 4.1.1)
- * - `NoData`: the name is there, but has no record of the type (RFC 2308, section 2.2)
- * - `Refused`: the server answered, and will not serve us; `Unreachable`: no server could be asked
- * - `BadName`: no server was asked, for the name cannot be one
+ * - `NoData`: the name exists, but has no record of the type (RFC 2308, section 2.2)
+ * - `Refused`: the server answered that it will not serve us; `Unreachable`: no server could be asked
+ * - `BadName`: no server was asked, because the text cannot be a name
  *
  * @since 0.1.0
  * @category models
@@ -65,7 +65,7 @@ export class DnsError extends Schema.TaggedError<DnsError>("@copas/core/SocketEr
   name: Schema.String,
   /** What was asked for: `"address"`, `"name"`, or a record type such as `"MX"`. */
   query: Schema.String,
-  /** Where several name servers were asked: why each of them did not answer the question. */
+  /** If several name servers were asked: why each of them did not answer the question. */
   attempts: Schema.optional(Schema.Array(Schema.Struct({ server: Schema.String, reason: DnsReason }))),
   cause: Schema.optional(Schema.Defect)
 }) {

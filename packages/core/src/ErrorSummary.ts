@@ -1,6 +1,6 @@
 /**
- * How errors show themselves in logs and in JSON: the tag, the message, short fields, and how long the bytes are. Every
- * error of this library does so; errors of programs can.
+ * How errors appear in logs and in JSON: with their tag, message and short fields, and the length of bytes in place of the
+ * bytes. Every error of this library does so, and errors of programs can.
  *
  * @since 0.1.0
  */
@@ -80,7 +80,8 @@ const ofFields = (value: object, depth: number): Record<string, unknown> => {
 }
 
 /**
- * What `error` shows of itself: short, without a cycle, and without bytes that a peer sent. It never throws.
+ * Returns what `error` shows in logs and in JSON: short, without a cycle, and without bytes that a peer sent. It never
+ * throws.
  *
  * @since 0.1.0
  * @category conversions
@@ -115,8 +116,8 @@ const framesOf = (error: Error): string => {
 }
 
 /**
- * Has the errors of a class show their summary: in `JSON.stringify`, in every logger of Effect's, and in `console.log`.
- * What a schema encodes does not change.
+ * Makes the errors of a class show their summary in `JSON.stringify`, in every logger of Effect, and in `console.log`.
+ * The encoding of a schema does not change.
  *
  * @since 0.1.0
  * @category combinators

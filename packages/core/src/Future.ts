@@ -1,9 +1,9 @@
 /**
- * A future: a thread whose result many can wait for, look at, or cancel.
+ * A future: a thread whose result any number of fibers can wait for, look at, or cancel.
  *
- * Use Effect's own `Effect.fork` and `Fiber.join` where the work belongs to the fiber that starts it, and ends with it;
- * `Effect.cached` where the work begins when it is first asked for; `Deferred` where no single effect makes the result.
- * A future runs in a thread of the dispatcher: it outlives who began it, and is seen in `Copas.status`.
+ * Use Effect's own `Effect.fork` and `Fiber.join` if the work belongs to the fiber that starts it and ends with it;
+ * `Effect.cached` if the work begins when its result is first needed; `Deferred` if no single effect makes the result. A
+ * future runs in a thread of the dispatcher: it outlives the fiber that began it, and `Copas.status` shows it.
  *
  * @since 0.1.0
  */
@@ -86,8 +86,8 @@ export interface Future<out A, out E = never> {
   readonly thread: Thread<A, E>
 
   /**
-   * The result: waits until it is there, as often as one asks. A waiter in `get` does not keep the dispatcher going; the
-   * future's own thread does. A fiber of that thread dies instead of waiting for itself.
+   * Waits for the result; after that it returns the result at once, each time. A fiber that waits here does not keep the
+   * dispatcher running; the future's own thread does. A fiber of that thread dies instead of waiting for itself.
    *
    * *Interruption* ends the wait; the future continues.
    */
@@ -96,12 +96,12 @@ export interface Future<out A, out E = never> {
   /** The result as an `Exit`; never fails. */
   readonly await: Effect.Effect<Exit.Exit<A, E | FutureCancelled>>
 
-  /** How far it is, at once. */
+  /** Returns at once how far it is. */
   readonly try: Effect.Effect<Status<A, E>>
 
   /**
-   * Gives up: who waits gets `FutureCancelled` now, and the thread is interrupted. False when the result was there before.
-   * Does not wait for the thread's finalizers; `thread.await` does.
+   * Cancels the future: waiting fibers fail with `FutureCancelled` now, and the thread is interrupted. Returns false if
+   * the result was there already. It does not wait for the thread's finalizers; `thread.await` does.
    */
   readonly cancel: Effect.Effect<boolean>
 }
@@ -176,7 +176,7 @@ class FutureImpl<A, E> implements Future<A, E> {
 export const isFuture = (u: unknown): u is Future<unknown, unknown> => Predicate.hasProperty(u, TypeId)
 
 /**
- * Begins a future: a thread that runs `effect`. Its failure is the future's, and no error handler is told.
+ * Begins a future: a thread that runs `effect`. If it fails, the future has its failure, and no error handler runs.
  *
  * @since 0.1.0
  * @category constructors

@@ -16,9 +16,9 @@ import type { AcceptError, ListenerClosed } from "./SocketError.js"
  */
 export interface ListenerStats {
   readonly accepted: number
-  /** Cut at once because `backlog` connections waited already. */
+  /** Connections that were cut at once because `backlog` connections already waited. */
   readonly refused: number
-  /** What the system could not hand over, for want of descriptors for example. */
+  /** Connections that the system could not hand over, because descriptors ran out for example. */
   readonly failed: number
   readonly pending: number
   /** TLS handshakes under way. */
@@ -38,11 +38,11 @@ export interface Listener {
   /** The address with the port that the system chose. */
   readonly address: NetAddress
   /**
-   * The next connection, for as long as the scope lasts. `AcceptError` means that one was lost, not that the listener
-   * is: accept again. *Interruption* loses no connection.
+   * Waits for the next connection and gives it to the scope. `AcceptError` means that one connection was lost, and not the
+   * listener: accept again. *Interruption* loses no connection.
    */
   readonly accept: Effect.Effect<Socket, AcceptError | ListenerClosed, Scope.Scope>
-  /** Stops listening before the scope does; what it accepted goes on. A second call fails. */
+  /** Stops listening before the scope does; accepted connections continue. A second call fails with `ListenerClosed`. */
   readonly close: Effect.Effect<void, ListenerClosed>
   readonly stats: Effect.Effect<ListenerStats>
 }

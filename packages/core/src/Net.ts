@@ -55,24 +55,24 @@ export interface Service {
     BindError | ConnectError | InvalidOption | UnsupportedOption | SocketClosed,
     Scope.Scope
   >
-  /** Every datagram socket that is open now. */
+  /** All datagram sockets that are open now. */
   readonly datagramSockets: Effect.Effect<ReadonlyArray<DatagramSocket.DatagramSocket>>
-  /** What the platform does for TLS. The functions of `Tls` and `Certificate` are what programs use. */
+  /** What the platform does for TLS. Programs use the functions of `Tls`. */
   readonly tls: Effect.Effect<TlsPlatform, UnsupportedOption>
-  /** Every stream socket that is open now. */
+  /** All stream sockets that are open now. */
   readonly sockets: Effect.Effect<ReadonlyArray<Socket>>
-  /** Bytes of every stream socket there ever was. */
+  /** The bytes of all stream sockets, the closed ones included. */
   readonly bytes: Effect.Effect<{ readonly bytesReceived: number; readonly bytesSent: number }>
-  /** Shows the events of every socket to `tracer`, until `trace(undefined)` or the next `trace`: there is one tracer. */
+  /** Shows the events of every socket to `tracer` until `trace(undefined)` or the next `trace`: there is one tracer. */
   readonly trace: (tracer: ((event: TraceEvent) => void) | undefined) => Effect.Effect<void>
   /**
-   * Shows the events of every socket to `listener` for as long as the scope lasts. Any number may observe, beside the one
-   * of `trace`. What a listener throws, or an `async` one rejects with, is swallowed.
+   * Shows the events of every socket to `listener` for as long as the scope lasts. Any number of listeners may observe,
+   * beside the tracer. What a listener throws, or an `async` one rejects with, is swallowed.
    */
   readonly observe: (listener: (event: TraceEvent) => void) => Effect.Effect<void, never, Scope.Scope>
   /**
-   * Takes over a connection that the platform has already made: how `fromNodeSocket` works. `makeTransport` is called
-   * once, and from then on the scope closes what it gave.
+   * Takes over a connection that the platform has already made, as `NodeSocket.fromNodeSocket` does. It calls
+   * `makeTransport` once, and from then on the scope closes the transport.
    */
   readonly adopt: (
     makeTransport: () => Transport,
@@ -89,7 +89,7 @@ export interface Service {
 export class Net extends Context.Tag("@copas/core/Net")<Net, Service>() {}
 
 /**
- * The network on a platform.
+ * Makes the network of a platform.
  *
  * @since 0.1.0
  * @category constructors
@@ -117,9 +117,10 @@ export const make = (platform: Platform): Service => {
 /**
  * Connects to a host and port, or to a Unix-domain socket; the scope closes the socket.
  *
- * A name that stands for several addresses has them raced: the next attempt starts when one fails or 250 ms after it
- * (Happy Eyeballs, RFC 8305, section 5). Leaving the scope after success flushes, half-closes and waits for the peer, all
- * within `linger`; after failure or interruption it cuts. *Interruption* while connecting leaves no descriptor.
+ * If a name stands for several addresses, `connect` races them: the next attempt starts when one fails, or 250 ms after it
+ * began (Happy Eyeballs, RFC 8305, section 5). Leaving the scope after success flushes, half-closes and waits for the
+ * peer, all within `linger`; after a failure or an interruption it cuts the connection. *Interruption* while connecting
+ * leaves no descriptor.
  *
  * @since 0.1.0
  * @category accessors
@@ -145,7 +146,9 @@ export const connect = (
   Effect.flatMap(Net, (net) => net.connect(options))
 
 /**
- * Listens on an address and port, or on a path; the scope closes the listener. What it accepted goes on.
+ * Listens on an address and port, or on a path; the scope closes the listener, and accepted connections continue.
+ *
+ * *Interruption* while binding leaves no descriptor.
  *
  * @since 0.1.0
  * @category accessors

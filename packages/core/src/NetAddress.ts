@@ -24,7 +24,7 @@ export interface InetAddress {
 }
 
 /**
- * A Unix-domain address. An unnamed one (the usual client end) has the empty path.
+ * A Unix-domain address. An unnamed one, as most clients have, has the empty path.
  *
  * @since 0.1.0
  * @category models
@@ -41,6 +41,8 @@ export interface UnixAddress {
 export type NetAddress = InetAddress | UnixAddress
 
 /**
+ * Makes an internet address; the form of `host` gives its family.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -52,6 +54,8 @@ export const inet = (host: string, port: number): InetAddress => ({
 })
 
 /**
+ * Makes a Unix-domain address.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -61,7 +65,7 @@ const octet = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
 const ipv4 = new RegExp(`^${octet}(?:\\.${octet}){3}$`)
 
 /**
- * The family of a numeric address, `undefined` when `host` is a name.
+ * The family of a numeric address; `undefined` if `host` is a name.
  *
  * An IPv6 zone (`fe80::1%eth0`) counts as part of the address (RFC 4007, section 11).
  *
@@ -102,7 +106,7 @@ const isIpv6 = (text: string): boolean => {
 }
 
 /**
- * The address as people write it: `127.0.0.1:80`, `[::1]:80`, or the path; an abstract name with `@` for its NUL.
+ * Writes an address as people do: `127.0.0.1:80`, `[::1]:80`, or the path; an abstract name has `@` for its NUL.
  *
  * @since 0.1.0
  * @category conversions
@@ -113,7 +117,7 @@ export const format = (address: NetAddress): string =>
     : formatHostPort(address.host, address.port)
 
 /**
- * A host, numeric or not, and a port as people write them: IPv6 gets its brackets (RFC 3986, section 3.2.2).
+ * Writes a host, numeric or not, and a port as people do: an IPv6 address in brackets (RFC 3986, section 3.2.2).
  *
  * @since 0.1.0
  * @category conversions
@@ -122,7 +126,7 @@ export const formatHostPort = (host: string, port: number): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 
 /**
- * True when both are the same address and port, or the same path.
+ * True if both are the same address and port, or the same path.
  *
  * @since 0.1.0
  * @category guards

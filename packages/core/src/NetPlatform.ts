@@ -21,7 +21,7 @@ export interface ConnectTarget {
   readonly address: NetAddress
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
-  /** A wish: how many bytes one read may bring. */
+  /** How many bytes one read may bring, if the platform lets that be chosen. */
   readonly readSize?: number | undefined
   readonly options: SocketOptions
 }
@@ -36,9 +36,9 @@ export interface ListenTarget {
   readonly ipv6Only: boolean
   readonly reuseAddress: boolean
   readonly reusePort: boolean
-  /** Of a path: the permissions of its file. */
+  /** For a path: the permissions of its file. */
   readonly mode: number | undefined
-  /** Of a path: replace a socket file on which nobody listens. */
+  /** For a path: replace a socket file on which no process listens. */
   readonly takeOver: boolean
   /** For every socket that is accepted. */
   readonly options: SocketOptions
@@ -56,10 +56,10 @@ export interface HostAddress {
 }
 
 /**
- * What a platform brings: how to make transports, how to look names up, and when a turn of its event loop ends.
+ * What a platform implements: making transports, looking names up, and reporting when a turn of its event loop ends.
  *
- * `connect` and `listen` start at once and return at once; how it went comes as an event. So the caller always holds
- * what there is to release, and an interruption leaks nothing.
+ * `connect` and `listen` start at once and return at once; an event reports how it went. So the caller always holds what
+ * has to be released, and an interruption leaks nothing.
  *
  * @since 0.1.0
  * @category models
@@ -67,7 +67,7 @@ export interface HostAddress {
 export interface Platform {
   /** The name that `UnsupportedOption` shows. */
   readonly name: string
-  /** Runs `task` when all that is ready to run in this turn of the event loop has run. Sends of a turn are joined so. */
+  /** Runs `task` when everything that is ready in this turn of the event loop has run. It joins the sends of a turn. */
   readonly endOfTurn: (task: () => void) => void
   readonly connect: (target: ConnectTarget) => Transport
   readonly listen: (target: ListenTarget, events: ListenEvents) => ListenTransport
@@ -78,20 +78,20 @@ export interface Platform {
   /** The addresses of a name, in the order of preference. */
   readonly lookup: (host: string, family: Family | undefined) => Effect.Effect<ReadonlyArray<HostAddress>, Failure>
   /**
-   * True when `lookup` asks about each family apart: connecting then asks about both at once, and begins with the family
-   * that is known first (RFC 8305, section 3). Default false: one question for both, as getaddrinfo does it.
+   * True if `lookup` asks about each family separately: connecting then asks about both at once, and begins with the
+   * family that is known first (RFC 8305, section 3). Default false: one question for both, as getaddrinfo does it.
    */
   readonly asksByFamily?: boolean | undefined
   /**
-   * Says why the platform cannot do an option of a socket yet to be made, `undefined` when it can. `path` is that of a
-   * Unix-domain socket.
+   * Returns why the platform cannot do an option of a socket that is to be made, or `undefined` if it can. `path` is that
+   * of a Unix-domain socket.
    */
   readonly unsupported: (
     options: SocketOptions,
     listen: ListenTarget | undefined,
     path: string | undefined
   ) => UnsupportedOption | InvalidOption | undefined
-  /** How many bytes `text` takes in UTF-8. */
+  /** The number of bytes of `text` in UTF-8. */
   readonly byteLength: (text: string) => number
   /** Decodes a part of a chunk; a platform may have a faster one than `TextDecoder`. Invalid bytes become U+FFFD. */
   readonly decode: (chunk: Uint8Array, start: number, end: number, encoding: "utf-8" | "latin1") => string

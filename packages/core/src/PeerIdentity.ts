@@ -1,5 +1,5 @@
 /**
- * Whether a certificate is for the host that a client wants to talk to: one pure function, which every platform uses.
+ * Checks that a certificate is for the host that a client connects to: one pure function, which every platform uses.
  *
  * @since 0.1.0
  */
@@ -8,13 +8,13 @@ import type { AlternativeName, DistinguishedName } from "./Certificate.js"
 import { familyOf } from "./NetAddress.js"
 
 /**
- * By which rule a name is compared.
+ * The rule by which names are compared.
  *
- * `"rfc9525"`, the rule of today: the host must be among the certificate's alternative names; the common name counts
- * for nothing, and `*` stands for exactly one whole label, the first, with at least two labels after it.
+ * `"rfc9525"`, the current rule: the host must be among the certificate's alternative names; the common name is ignored,
+ * and `*` stands for exactly one whole label, the first, with at least two labels after it.
  *
- * `"rfc6125"`, the rule before it: where a certificate has no alternative name of a host, an address or a service, its
- * common name counts (section 6.4.4), and `*` may be a part of the first label (section 6.4.3).
+ * `"rfc6125"`, the earlier rule: if a certificate has no alternative name of a host, an address or a service, its common
+ * name counts (section 6.4.4), and `*` may be a part of the first label (section 6.4.3).
  *
  * @since 0.1.0
  * @category models
@@ -22,7 +22,7 @@ import { familyOf } from "./NetAddress.js"
 export type IdentityRule = "rfc9525" | "rfc6125"
 
 /**
- * What a certificate says of whom it is for.
+ * The names for which a certificate was issued.
  *
  * @since 0.1.0
  * @category models
@@ -33,7 +33,7 @@ export interface Presented {
 }
 
 /**
- * Why a certificate is not for a host. `LegacyName`: by the rule of RFC 6125 it would be.
+ * Why a certificate is not for a host. `LegacyName` means that it would be by the rule of RFC 6125.
  *
  * @since 0.1.0
  * @category models
@@ -128,13 +128,12 @@ const shown = (names: ReadonlyArray<string>): string => {
 }
 
 /**
- * Compares a certificate with the host that was asked for: `undefined` when it is for that host.
+ * Compares a certificate with the host that the client asked for. Returns `undefined` if the certificate is for that host.
  *
- * - A numeric address is compared with addresses alone (RFC 9525, section 6.4), byte by byte.
- * - A name is compared with DNS names alone, label by label, in ASCII and whatever the case; one dot at the end, the
- *   root's, counts for nothing on either side. URI-IDs and SRV-IDs are for clients that ask for a service, and match no
- *   host.
- * - `*.com` is refused. There is no list of public suffixes here: `*.co.uk` is what authorities must not issue.
+ * - A numeric address is compared with addresses only (RFC 9525, section 6.4), byte by byte.
+ * - A name is compared with DNS names only, label by label, in ASCII and without regard to case; one dot at the end, the
+ *   root's, is ignored on either side. URI-IDs and SRV-IDs are for clients that ask for a service, and match no host.
+ * - `*.com` is refused. The library has no list of public suffixes: authorities must not issue `*.co.uk`.
  *
  * RFC 9525, section 6.
  *

@@ -1,6 +1,6 @@
 /**
- * Sockets of this library where `@effect/platform` wants its own: any socket as its `Socket`, a listener as its
- * `SocketServer`. So Effect's RPC, and all that runs over those, runs over Copas.
+ * Sockets of this library as those of `@effect/platform`: any socket as its `Socket`, a listener as its `SocketServer`.
+ * Effect's RPC, and everything else that uses these, then runs over Copas.
  *
  * @since 0.1.0
  */
@@ -109,7 +109,8 @@ const fromOpen = <E>(
 }
 
 /**
- * A connected socket as `@effect/platform`'s. `run` reads until the peer finishes; the socket stays its scope's.
+ * A connected socket as the `Socket` of `@effect/platform`. `run` reads until the peer finishes; the socket's own scope
+ * closes it.
  *
  * @since 0.1.0
  * @category conversions
@@ -117,7 +118,7 @@ const fromOpen = <E>(
 export const fromSocket = (socket: Socket): PlatformSocket.Socket => fromOpen(Effect.succeed(socket))
 
 /**
- * A client's socket as `@effect/platform`'s, connected anew by each `run`, as RPC clients want it.
+ * A client's socket as the `Socket` of `@effect/platform`. Each `run` makes a new connection, as RPC clients require.
  *
  * @since 0.1.0
  * @category constructors
@@ -131,6 +132,8 @@ export const makeConnect = (
   )
 
 /**
+ * `makeConnect` as a layer.
+ *
  * @since 0.1.0
  * @category layers
  */
@@ -144,9 +147,9 @@ const toPlatformAddress = (address: NetAddress.NetAddress): PlatformSocketServer
     : { _tag: "TcpAddress", hostname: address.host, port: address.port }
 
 /**
- * A Copas server as `@effect/platform`'s `SocketServer`: each connection is a thread of the dispatcher, named and
- * counted like any other. `run` serves until it is interrupted, or the scope of the server ends; then its handlers are
- * interrupted and their connections closed, before what they use is released.
+ * A Copas server as the `SocketServer` of `@effect/platform`: each connection is a thread of the dispatcher, with a name,
+ * and counted. `run` serves until it is interrupted or the scope of the server ends. Then the handlers are interrupted and
+ * their connections closed, before the services that they use are released.
  *
  * @since 0.1.0
  * @category constructors
@@ -202,6 +205,8 @@ export const makeServer = <RE = never>(
   })
 
 /**
+ * `makeServer` as a layer.
+ *
  * @since 0.1.0
  * @category layers
  */

@@ -1,9 +1,9 @@
 /**
  * The stream socket: straight-line reads and writes on a connection, with backpressure both ways and typed errors.
  *
- * A socket comes from `Net.connect` or from a server; its scope closes it. Reads are pulled: nothing is read from the
- * system faster than the program takes it, beyond a bounded buffer. What a read was interrupted over, or what came of it
- * before a time-out, stays in the socket for the next read.
+ * A socket comes from `Net.connect` or from a server; its scope closes it. Reads are pulled: beyond a bounded buffer, the
+ * socket reads from the system only as fast as the program takes the bytes. If a read is interrupted or times out, what
+ * had arrived stays in the socket for the next read.
  *
  * @since 0.1.0
  */
@@ -65,9 +65,9 @@ export interface LineOptions {
 export interface Stats {
   readonly bytesReceived: number
   readonly bytesSent: number
-  /** Bytes that came and were not read yet. */
+  /** Bytes that have arrived and were not read yet. */
   readonly receiveBuffered: number
-  /** Bytes that `send` took and the system did not. */
+  /** Bytes that `send` has taken and the system has not taken yet. */
   readonly sendBuffered: number
   /** Milliseconds since the socket was made. */
   readonly ageMillis: number
@@ -96,8 +96,8 @@ export interface Socket {
   readonly [SocketTypeId]: TypeId
 
   /**
-   * A number that no other socket of this process has. A clock that is not the machine's (a test's, a simulation's) counts
-   * anew, so that a run says the same each time.
+   * A number that no other socket of this process has. Under the clock of a test or of a simulation, numbers begin at 1
+   * again, so that each run shows the same.
    */
   readonly id: number
 
@@ -109,36 +109,39 @@ export interface Socket {
   readonly remoteAddress: NetAddress
 
   /**
-   * Whatever has arrived, at least a byte, at most `maxBytes`.
+   * Returns whatever has arrived: at least a byte, at most `maxBytes`. It waits if nothing has arrived.
    *
    * The chunk is the caller's: nothing else writes into it. *Interruption* loses no byte.
    */
   readonly receive: (options?: { readonly maxBytes?: number | undefined }) => Effect.Effect<Uint8Array, ReceiveError>
 
   /**
-   * Gives a chunk back that `receive` gave whole, so that it can be read into again: bulk transfers then cost the
-   * collector nothing. For who knows that nobody else has it, and never looks at it again. Of use with `readSize` only;
-   * otherwise, and for any other bytes, it does nothing.
+   * Gives back a whole chunk of `receive`, so that the socket can read into it again: then bulk transfers cost the
+   * collector nothing. Call it only if nothing else holds the chunk and you will not read it again. It has an effect with
+   * `readSize` only, and none for any other bytes.
    */
   readonly recycle: (chunk: Uint8Array) => void
 
   /**
-   * A line as text, without its LF or CR LF. At the end of the stream an unfinished last line is in the error's
-   * `partial` and can still be taken with `receive`. *Interruption* loses no byte.
+   * Reads a line as text, without its LF or CR LF. If the stream ends within a line, it fails with `SocketClosed`: the
+   * unfinished line is in the error's `partial`, and `receive` can still take it. *Interruption* loses no byte.
    */
   readonly receiveLine: (options?: LineOptions) => Effect.Effect<string, ReceiveError | LineTooLong>
 
-  /** Exactly `length` bytes. *Interruption* loses no byte. */
+  /** Reads exactly `length` bytes. *Interruption* loses no byte. */
   readonly receiveExactly: (length: number) => Effect.Effect<Uint8Array, ReceiveError>
 
-  /** Everything until the peer finishes sending; `MessageTooLong` past `maxBytes` (default 16 MiB). */
+  /**
+   * Reads everything until the peer finishes sending; `MessageTooLong` past `maxBytes` (default 16 MiB). *Interruption*
+   * loses no byte.
+   */
   readonly receiveAll: (
     options?: { readonly maxBytes?: number | undefined }
   ) => Effect.Effect<Uint8Array, ReceiveError | MessageTooLong>
 
   /**
-   * The bytes before `delimiter`, which is taken and dropped; `LineTooLong` past `maxLength` (default 65536). Text is
-   * taken as UTF-8. *Interruption* loses no byte.
+   * Reads the bytes before `delimiter`, which is dropped; `LineTooLong` past `maxLength` (default 65536). A delimiter that
+   * is text stands for its bytes in UTF-8. *Interruption* loses no byte.
    */
   readonly receiveUntil: (
     delimiter: string | Uint8Array,
@@ -147,9 +150,9 @@ export interface Socket {
   /**
    * Runs `f` for each line, one after the other, until the peer finishes after a whole line.
    *
-   * This is the fast way to write a line server: it does not yield between lines that have arrived already, so their
-   * answers go out together; a busy socket still lets the other threads run. An unfinished last line fails with
-   * `SocketClosed`. *Interruption* loses no byte that `f` was not given.
+   * This is the fast way to write a line server: it does not yield between lines that have already arrived, so their
+   * answers go out together; a busy socket still lets the other threads run. If the last line is unfinished, it fails with
+   * `SocketClosed`. *Interruption* loses no byte that `f` has not received.
    *
    * @example
    * ```ts
@@ -165,18 +168,19 @@ export interface Socket {
   ) => Effect.Effect<void, E | ReceiveError | LineTooLong, R>
   /**
    * Runs `f` for whatever arrives, one chunk after the other, until the peer finishes. *Interruption* loses no byte that
-   * `f` was not given.
+   * `f` has not received.
    */
   readonly forEachChunk: <E, R>(
     f: (chunk: Uint8Array) => Effect.Effect<unknown, E, R>
   ) => Effect.Effect<void, E | ReceiveError, R>
 
   /**
-   * Sends all of `data`; text as UTF-8. Done when the socket took the bytes and no more than the high-water mark waits;
-   * they go out together, in the order of the calls, joined with the other sends of the same turn. The caller must not
-   * change a `Uint8Array` that it gave away.
+   * Sends all of `data`; text as UTF-8. It completes when the socket has taken the bytes and no more than the high-water
+   * mark waits to go out. The bytes of a call stay together, in the order of the calls, and go out joined with the other
+   * sends of the same turn. The caller must not change a `Uint8Array` afterwards.
    *
-   * *Interruption* while it waits for a slow peer does not take the bytes back.
+   * *Interruption* while it waits for room before its bytes are queued has sent nothing; once they are queued, an
+   * interruption does not take them back.
    */
   readonly send: (data: string | Uint8Array) => Effect.Effect<void, SendError>
 
@@ -210,33 +214,36 @@ export interface Socket {
   readonly flush: Effect.Effect<void, SendError>
 
   /**
-   * Half-close. `"send"` flushes and tells the peer that nothing more comes; `"receive"` drops what comes from now on.
-   * RFC 9293, section 3.6.
+   * Half-closes. `"send"` flushes, then sends the peer an end (FIN); `"receive"` drops what arrives from now on. RFC 9293,
+   * section 3.6. *Interruption* ends the wait, not the half-close.
    */
   readonly shutdown: (how: "send" | "receive" | "both") => Effect.Effect<void, SendError>
 
   /**
    * Closes before the scope does, and waits until the descriptor is released: pending reads and writes of other fibers
-   * fail with `SocketClosed` at once, what was sent is flushed, the peer has the `linger` time to end its side. A second
-   * call fails with `SocketClosed`. A server's handler whose own socket is closed so, and which fails with that
-   * `SocketClosed`, has ended normally: no error handler is told.
+   * fail with `SocketClosed` at once, what was sent is flushed, and the peer has the `linger` time to end its side. A
+   * second call fails with `SocketClosed`. If a server's handler fails with the `SocketClosed` of its own socket that was
+   * closed in this way, it has ended normally: no error handler runs.
    *
-   * *Interruption* waits for it. `startClose` does not make the caller wait.
+   * *Interruption* waits for the close. `startClose` does not make the caller wait.
    */
   readonly close: Effect.Effect<void, SocketClosed>
 
   /**
    * Begins what `close` does, and returns at once: the flush and the wait for the peer continue by themselves, for at most
-   * the `linger` time, and the scope's end and `Copas.run` still wait for them. For a fiber that closes the connections of
-   * others and must not be held up by a slow peer.
+   * the `linger` time, and the scope's end and `Copas.run` still wait for them. Use it in a fiber that closes the
+   * connections of others, so that a slow peer does not hold it up.
    */
   readonly startClose: Effect.Effect<void, SocketClosed>
 
-  /** Drops everything and tells the peer by a reset, where the platform can. Never fails, also when closed already. */
+  /**
+   * Drops everything and resets the connection, where the platform can, and waits until the descriptor is released. It
+   * never fails, and does nothing on a closed socket. *Interruption* waits for it.
+   */
   readonly abort: Effect.Effect<void>
 
   readonly timeouts: Timeouts
-  /** Changes the time-outs that are named, one by one; `null` unsets one. Reads and writes under way follow at once. */
+  /** Changes the time-outs that are named, each by itself; `null` removes one. It applies to calls under way, too. */
   readonly setTimeouts: (
     timeouts: { readonly [K in Exclude<keyof Timeouts, "connect">]?: Duration.DurationInput | null | undefined }
   ) => Effect.Effect<void, InvalidOption>
@@ -249,17 +256,17 @@ export interface Socket {
     name: K
   ) => Effect.Effect<SocketOptions[K], UnsupportedOption | SocketClosed>
 
-  /** What is known about the secure connection, where TLS stands on this socket. */
+  /** What is known about the secure connection; `None` on a connection in clear. */
   readonly tls: Option.Option<TlsConnection>
 
   readonly stats: Effect.Effect<Stats>
 
-  /** Shows every event of this socket to `tracer`, until `trace(undefined)` or the next `trace`: there is one tracer. */
+  /** Shows every event of this socket to `tracer` until `trace(undefined)` or the next `trace`: there is one tracer. */
   readonly trace: (tracer: ((event: TraceEvent) => void) | undefined) => Effect.Effect<void>
 
   /**
-   * Shows every event of this socket to `listener` for as long as the scope lasts. Any number may observe, beside the one
-   * of `trace`. What a listener throws, or an `async` one rejects with, is swallowed.
+   * Shows every event of this socket to `listener` for as long as the scope lasts. Any number of listeners may observe,
+   * beside the tracer. What a listener throws, or an `async` one rejects with, is swallowed.
    */
   readonly observe: (listener: (event: TraceEvent) => void) => Effect.Effect<void, never, Scope.Scope>
 }
@@ -275,13 +282,13 @@ export const isSocket = (u: unknown): u is Socket => Predicate.hasProperty(u, So
  * @category models
  */
 export interface StreamOptions {
-  /** Ends after so many bytes; what follows stays in the socket. An earlier end fails with `SocketClosed`. */
+  /** Ends after this many bytes; what follows stays in the socket. An earlier end fails with `SocketClosed`. */
   readonly length?: number | undefined
 }
 
 /**
- * What arrives, as a stream of chunks, until the peer finishes, or until `length` bytes came. Pulled: nothing is read
- * faster than the stream is run. What LuaSocket calls `socket.source`.
+ * What arrives, as a stream of chunks, until the peer finishes or until `length` bytes have arrived. The stream is pulled:
+ * the socket reads only as fast as the stream is run. LuaSocket's `socket.source`.
  *
  * @since 0.1.0
  * @category conversions
@@ -321,12 +328,12 @@ export const lines = (self: Socket, options?: LineOptions): Stream.Stream<string
  * @category models
  */
 export interface SinkOptions {
-  /** Half-close when the stream is at its end. Default false: the socket goes on. */
+  /** Half-close at the end of the stream. Default false: the socket stays open. */
   readonly endOnDone?: boolean | undefined
 }
 
 /**
- * Sends what a stream gives; done when the system has taken all of it. What LuaSocket calls `socket.sink`.
+ * Sends what a stream gives; it completes when the system has taken all of it. LuaSocket's `socket.sink`.
  *
  * @since 0.1.0
  * @category conversions
@@ -341,8 +348,8 @@ export const sink = (
   )
 
 /**
- * The socket as a channel: what is written into it is sent, and its end half-closes; what arrives comes out. For
- * protocols that are written as channels (`Ndjson`, `MsgPack`).
+ * The socket as a channel, for protocols that are written as channels (`Ndjson`, `MsgPack`): its input is sent, the end of
+ * its input half-closes, and its output is what arrives.
  *
  * @since 0.1.0
  * @category conversions

@@ -8,14 +8,14 @@ import type { Family } from "./NetAddress.js"
 import type { ClientContext, ConnectTlsOptions, ListenTlsOptions, ServerContext } from "./TlsContext.js"
 
 /**
- * Options of the connection itself, for `connect`, for what a listener accepts, and for `socket.setOption`. One that
- * the platform cannot set fails with `UnsupportedOption`; none is dropped silently.
+ * Options of the connection itself: for `connect`, for the sockets that a listener accepts, and for `socket.setOption`. An
+ * option that the platform cannot set fails with `UnsupportedOption`; none is dropped silently.
  *
  * @since 0.1.0
  * @category models
  */
 export interface SocketOptions {
-  /** Send small packets at once (TCP_NODELAY). Default true: sends of one turn are joined here already. */
+  /** Send small packets at once (TCP_NODELAY). Default true: the library joins the sends of one turn itself. */
   readonly noDelay?: boolean | undefined
   /** Probe an idle connection (SO_KEEPALIVE); a duration sets the idle time before the first probe as well. */
   readonly keepAlive?: boolean | Duration.DurationInput | undefined
@@ -28,7 +28,7 @@ export interface SocketOptions {
   readonly receiveBufferSize?: number | undefined
   /** Send data with the SYN (TCP_FASTOPEN, RFC 7413). */
   readonly fastOpen?: boolean | undefined
-  /** Accept when data has come, waiting so long for it (TCP_DEFER_ACCEPT). */
+  /** Accept a connection when its first data has come, or after this time (TCP_DEFER_ACCEPT). */
   readonly deferAccept?: Duration.DurationInput | undefined
   /** Send only to what is on the same link (SO_DONTROUTE). */
   readonly dontRoute?: boolean | undefined
@@ -45,17 +45,17 @@ export interface SocketOptions {
 export interface CommonOptions extends SocketOptions {
   readonly timeouts?: Timeouts | undefined
   /**
-   * How long leaving the scope may take: counted from the last byte that moved while what was sent is flushed (default
-   * 30 seconds), then once more for the peer to finish (default 2 seconds). Past it the connection is cut.
+   * How long leaving the scope may take: first from the last byte that moved, while what was sent is flushed (default 30
+   * seconds), then once more for the peer to finish (default 2 seconds). After that the connection is cut.
    *
-   * Zero does not wait at all: what was sent is handed to the system in one write of at most 128 KiB, unless another
-   * write is under way, and the connection is closed at once. What the system does not take then is dropped, and what the
-   * peer sent and nobody read turns the close into a reset. (LuaSocket's `linger` with a time-out of zero resets always.)
+   * Zero does not wait: the socket hands what was sent to the system in one write of at most 128 KiB, unless another write
+   * is under way, and closes the connection at once. What the system does not take is dropped, and unread bytes of the
+   * peer turn the close into a reset. (LuaSocket's `linger` with a time-out of zero always resets.)
    */
   readonly linger?: Duration.DurationInput | undefined
-  /** Reading from the system stops when so many bytes wait unread. Default 128 KiB. */
+  /** The socket stops reading from the system while this many bytes wait unread. Default 128 KiB. */
   readonly highWaterMark?: number | undefined
-  /** `send` waits while more than so many bytes wait to go out. Default 256 KiB. */
+  /** `send` waits while more than this many bytes wait to go out. Default 256 KiB. */
   readonly sendHighWaterMark?: number | undefined
   readonly name?: string | undefined
 }
@@ -68,14 +68,14 @@ export type ConnectOptions =
   & CommonOptions
   & {
     /**
-     * Do a TLS handshake before the socket is handed out. `true` verifies the server by the platform's authorities and the
-     * host's name.
+     * Do a TLS handshake before `connect` returns the socket. `true` verifies the server by the platform's authorities and
+     * the host's name.
      */
     readonly tls?: boolean | ClientContext | ConnectTlsOptions | undefined
     /**
-     * How many bytes one read of the system may bring at most, where the platform lets that be chosen. Large reads make
-     * bulk transfers cheaper, and cost a buffer of that size for as long as the connection stands. Default the platform's
-     * (64 KiB on Node, with no buffer while nothing comes). Not for connections that TLS will stand on.
+     * The most bytes that one read of the system may bring, where the platform lets a program choose. Large reads make
+     * bulk transfers cheaper, and cost a buffer of that size for as long as the connection lasts. The default is the
+     * platform's (64 KiB on Node, without a buffer while nothing arrives). Do not set it on connections that use TLS.
      */
     readonly readSize?: number | undefined
   }
@@ -106,11 +106,11 @@ export type ConnectOptions =
 export type ListenOptions =
   & CommonOptions
   & {
-    /** How many connections may wait to be accepted, in the system and again here. Default 511. */
+    /** How many connections may wait to be accepted: this many in the system, and as many again here. Default 511. */
     readonly backlog?: number | undefined
     /**
-     * Do TLS handshakes with those who connect: only those whose handshake is done are accepted. One that fails is told
-     * as an `AcceptError`, reason `Handshake`.
+     * Do a TLS handshake with each peer that connects: only connections whose handshake is done are accepted. A failed
+     * handshake is an `AcceptError`, reason `Handshake`.
      */
     readonly tls?: ServerContext | ListenTlsOptions | undefined
   }
@@ -118,7 +118,7 @@ export type ListenOptions =
     | {
       /** A name or a numeric address of this machine. Default `"127.0.0.1"`; `"0.0.0.0"` or `"::"` listen to all. */
       readonly host?: string | undefined
-      /** 0 lets the system choose; `listener.address` tells. */
+      /** 0 lets the system choose; `listener.address` has the port that it chose. */
       readonly port: number
       readonly family?: Family | undefined
       /** Take an address whose old connections still linger (SO_REUSEADDR). */
@@ -138,8 +138,8 @@ export type ListenOptions =
       /** Who may connect: the permissions of the file, such as `0o600`. At no moment does it have more. */
       readonly mode?: number | undefined
       /**
-       * Replace a socket file that a process left behind: one on which nobody listens. Default true. A file that is no
-       * socket is never touched.
+       * Replace a socket file that a process left behind and on which no process listens. Default true. A file that is not
+       * a socket is never touched.
        */
       readonly takeOver?: boolean | undefined
       readonly host?: undefined
@@ -148,14 +148,14 @@ export type ListenOptions =
   )
 
 /**
- * The time-outs of a socket. Each counts from the last byte moved in its direction, so a slow transfer that goes on does
- * not time out; zero allows only what can be done at once. What is not set never times out.
+ * The time-outs of a socket. Each counts from the last byte that moved in its direction, so a slow transfer that continues
+ * does not time out. Zero allows only what can be done at once. A time-out that is not set never expires.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Timeouts {
-  /** For making the connection, names looked up and a TLS handshake included. */
+  /** For making the connection, including the look-up of names and the TLS handshake. */
   readonly connect?: Duration.DurationInput | undefined
   readonly send?: Duration.DurationInput | undefined
   readonly receive?: Duration.DurationInput | undefined

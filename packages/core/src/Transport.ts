@@ -1,12 +1,11 @@
 /**
  * The contract between this library and a platform: what a platform must do so that everything else works on it.
  *
- * A transport moves bytes and says what happened; it has no buffers beyond the system's, no time-outs and no errors of
- * its own making. Buffering, patterns, deadlines, accounting and typed errors are written once, above it. Everything here
- * is synchronous and called from the platform's event loop: this is the hot path.
+ * A transport moves bytes and reports what happened. It has no buffers beyond the system's, no time-outs, and no errors of
+ * its own making: buffering, patterns, deadlines, accounting and typed errors exist once, above it. Everything here is
+ * synchronous and called from the platform's event loop: this is the hot path.
  *
- * Users do not need this module; those who bring the library to another platform do. The contract suite in
- * `@copas/core/testing` tells whether they did it right.
+ * Programs do not need this module; authors of platforms do. The suites of `@copas/core/contract` check a platform.
  *
  * @since 0.1.0
  */
@@ -16,7 +15,7 @@ import type { SocketOptions } from "./SocketOptions.js"
 import type { TlsConnection } from "./TlsConnection.js"
 
 /**
- * A failure as the platform saw it. The layer above turns it into the typed error of what was being done.
+ * A failure as the platform saw it. The layer above turns it into the typed error of the operation that was under way.
  *
  * @since 0.1.0
  * @category models
@@ -45,19 +44,19 @@ export interface Failure {
 }
 
 /**
- * What a transport tells the socket above it. `connected` comes first and once (at once for an accepted one), `closed`
- * comes last and once, and nothing comes after it.
+ * What a transport reports to the socket above it. `connected` comes first, and once (at once for an accepted connection).
+ * `closed` comes last, and once; nothing comes after it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Events {
   readonly connected: () => void
-  /** Bytes came. The chunk belongs to the receiver from now on. */
+  /** Bytes have arrived. The chunk belongs to the receiver from now on. */
   readonly deliver: (chunk: Uint8Array) => void
   /** The peer finished sending; our own direction stays open. */
   readonly ended: () => void
-  /** The system took the whole write that was under way. */
+  /** The system has taken the whole write that was under way. */
   readonly written: () => void
   /** The connection, or the attempt to make it, failed; `closed` follows. */
   readonly failed: (failure: Failure) => void
@@ -74,27 +73,27 @@ export interface Events {
 export interface Transport {
   readonly localAddress: NetAddress
   readonly remoteAddress: NetAddress
-  /** What stands on it, where it is a secure connection. */
+  /** The TLS connection, if it is a secure one. */
   readonly tls?: TlsConnection | undefined
-  /** From now on events go to `events`; reading starts. Called once, before anything else. */
+  /** Sends events to `events` from now on, and starts reading. Called once, before anything else. */
   readonly open: (events: Events) => void
-  /** Stop reading soon. At most one more buffer of the system may be delivered. */
+  /** Stops reading soon. It may deliver at most one more buffer of the system. */
   readonly pause: () => void
   readonly resume: () => void
-  /** Takes back a chunk that was delivered, to read into it again. A platform that does not reuse buffers has none. */
+  /** Takes back a delivered chunk, to read into it again. A platform that does not reuse buffers leaves it out. */
   readonly recycle?: ((chunk: Uint8Array) => void) | undefined
   /**
-   * Hands over `chunks`, in order, as one write of so many `bytes`; `written` follows when the system took all of it. Never called while
-   * another write is under way.
+   * Hands over `chunks`, in order, as one write of `bytes` bytes; `written` follows when the system has taken all of it.
+   * Never called while another write is under way.
    */
   readonly write: (chunks: ReadonlyArray<Uint8Array | string>, bytes: number) => void
-  /** Finish sending (FIN). Called once, when no write is under way. Reading goes on. */
+  /** Finishes sending (FIN). Called once, when no write is under way. Reading continues. */
   readonly end: () => void
-  /** Release the descriptor now; what is unsent is dropped. `closed` follows. Harmless when called again. */
+  /** Releases the descriptor now, and drops what is unsent. `closed` follows. Harmless when called again. */
   readonly destroy: () => void
-  /** Like `destroy`, but the peer is told by a reset (RST) where the platform can. */
+  /** As `destroy`, but with a reset (RST) to the peer, where the platform can. */
   readonly reset: () => void
-  /** Sets an option of a live socket, or says why not. */
+  /** Sets an option of an open socket, or returns why it cannot. */
   readonly setOption: <K extends keyof SocketOptions>(
     name: K,
     value: NonNullable<SocketOptions[K]>
@@ -104,16 +103,16 @@ export interface Transport {
 }
 
 /**
- * What a listening transport tells the listener above it.
+ * What a listening transport reports to the listener above it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ListenEvents {
   readonly listening: () => void
-  /** A connection came in, already established. */
+  /** A connection came in and is established. */
   readonly accepted: (transport: Transport) => void
-  /** Before `listening`: binding failed. After it: a connection could not be accepted, and listening goes on. */
+  /** Before `listening`: binding failed. After it: a connection could not be accepted, and listening continues. */
   readonly failed: (failure: Failure) => void
   /** The descriptor is released. */
   readonly closed: () => void
@@ -126,8 +125,8 @@ export interface ListenEvents {
  * @category models
  */
 export interface ListenTransport {
-  /** Known once `listening` was said. */
+  /** Known once `listening` was reported. */
   readonly localAddress: NetAddress
-  /** Stop listening and release the descriptor; `closed` follows. Connections it accepted are not touched. */
+  /** Stops listening and releases the descriptor; `closed` follows. Accepted connections continue. */
   readonly close: () => void
 }

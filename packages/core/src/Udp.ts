@@ -1,5 +1,5 @@
 /**
- * Datagrams on the network: how to get a `DatagramSocket`.
+ * Opens datagram sockets.
  *
  * @since 0.1.0
  */
@@ -11,8 +11,8 @@ import { Net } from "./Net.js"
 import type { BindError, ConnectError, InvalidOption, SocketClosed, UnsupportedOption } from "./SocketError.js"
 
 /**
- * The most bytes that one datagram carries over IPv4 (RFC 768, RFC 791); over IPv6 it is 20 more. A datagram larger than
- * the path's MTU, about 1400 bytes on the internet, travels in fragments, and is lost with any of them.
+ * The most bytes that one datagram carries over IPv4 (RFC 768, RFC 791); over IPv6 it carries 20 more. A datagram larger
+ * than the path's MTU, about 1400 bytes on the internet, travels in fragments, and is lost if any of them is.
  *
  * @since 0.1.0
  * @category constants
@@ -33,8 +33,9 @@ export const bind = (
   Effect.flatMap(Net, (net) => net.bindUdp(options))
 
 /**
- * Binds a datagram socket to a port that the system chooses, with one peer: `send` goes there, and only what it sends
- * is received. Nothing is sent yet, so a peer that is not there shows when something is (`DatagramError`, `Refused`).
+ * Binds a datagram socket to a port that the system chooses, with one peer: `send` goes there, and the socket receives
+ * only what the peer sends. Connecting sends nothing, so an absent peer is noticed only when a datagram is sent
+ * (`DatagramError`, `Refused`).
  *
  * *Interruption* while the peer's name is looked up leaves no descriptor.
  *
