@@ -33,7 +33,7 @@ const cases = {
   "Unix-domain sockets": served({ path }, () => connected({ path })),
   UDP: Effect.scoped(Effect.gen(function*() {
     const [one, other] = [yield* Udp.bind(local), yield* Udp.bind(local)]
-    yield* one.sendTo("hello", { host: "127.0.0.1", port: other.localAddress.port })
+    yield* one.sendTo("hello", { host: "127.0.0.1", port: other.port })
     const receive = Effect.isEffect(other.receiveFrom) ? other.receiveFrom : other.receiveFrom()
     return new TextDecoder().decode((yield* receive).data)
   })),

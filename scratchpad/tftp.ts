@@ -92,7 +92,7 @@ const serve = (folder: string, port: number) =>
       name: "tftp"
     })
     yield* Console.log(`serving ${folder} on ${NetAddress.format(socket.localAddress)}`)
-    return { server, port: socket.localAddress.port }
+    return { server, port: socket.port }
   })
 
 const demo = Effect.gen(function*() {

@@ -14,7 +14,7 @@ const program = Effect.gen(function*() {
       ))
       yield* socket.receiveLine()
     }))
-  const port = listener.address._tag === "InetAddress" ? listener.address.port : 0
+  const port = listener.port
   const line = yield* Effect.scoped(Effect.gen(function*() {
     const socket = yield* Net.connect({ host: "127.0.0.1", port })
     const line = yield* socket.receiveLine()

@@ -14,7 +14,7 @@ export const datagrams: Station = {
       (socket) => Effect.forever(Effect.flatMap(socket.receiveFrom, ({ data, from }) => socket.sendTo(data, from))),
       { name: "datagrams" }
     )
-    const client = yield* Udp.connect({ host: "127.0.0.1", port: bound.localAddress.port })
+    const client = yield* Udp.connect({ host: "127.0.0.1", port: bound.port })
     let same = 0
     for (let index = 0; index < count; index += 1) {
       yield* client.send(`datagram ${index}`)

@@ -1,5 +1,5 @@
 /** The two servers of the tour. */
-import type { Listener, Server, Socket } from "@copas/core"
+import type { Server, Socket } from "@copas/core"
 import { Copas, Net } from "@copas/core"
 import { Effect } from "effect"
 
@@ -20,9 +20,6 @@ export interface Servers {
   readonly echoPort: number
 }
 
-const portOf = (listener: Listener.Listener): number =>
-  listener.address._tag === "InetAddress" ? listener.address.port : 0
-
 /** The two servers of the tour, on ports that the system chooses unless told otherwise. */
 export const startServers = (ports: { readonly line: number; readonly echo: number }) =>
   Effect.gen(function*() {
@@ -32,5 +29,5 @@ export const startServers = (ports: { readonly line: number; readonly echo: numb
     const echoListener = yield* Net.listen({ host, port: ports.echo, backlog: 2048 })
     const line = yield* Copas.addServer(lineListener, lineHandler, { name: "line", timeouts })
     const echo = yield* Copas.addServer(echoListener, echoHandler, { name: "echo", timeouts })
-    return { line, echo, linePort: portOf(lineListener), echoPort: portOf(echoListener) } satisfies Servers
+    return { line, echo, linePort: lineListener.port, echoPort: echoListener.port } satisfies Servers
   })

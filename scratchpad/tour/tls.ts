@@ -14,7 +14,7 @@ export const tls: Station = {
     const context = yield* Tls.server({ identity, alpn: ["echo/1"] })
     const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, tls: context })
     const server = yield* Copas.addServer(listener, echo, { name: "secure", onError: () => Effect.void })
-    const port = listener.address._tag === "InetAddress" ? listener.address.port : 0
+    const port = listener.port
 
     const trusting = yield* Tls.client({ ca: identity.certificate, alpn: ["echo/1"] })
     const socket = yield* Net.connect({ host: "localhost", port, tls: { context: trusting } })

@@ -21,8 +21,9 @@ import { isBrokenByPeer } from "./internal/socket/ending.js"
 import type * as Listener from "./Listener.js"
 import * as Net from "./Net.js"
 import type { DatagramServer, DatagramServerOptions, Server, ServerOptions } from "./Server.js"
-import type { Socket } from "./Socket.js"
+import type { InetSocket, Socket, UnixSocket } from "./Socket.js"
 import type { BindError, InvalidOption, ListenerClosed, SocketClosed, UnsupportedOption } from "./SocketError.js"
+import type { InetListenOptions, UnixListenOptions } from "./SocketOptions.js"
 import type { Counters, Status, TraceEvent } from "./Status.js"
 import type { ErrorHandler, Thread, ThreadOptions } from "./Thread.js"
 
@@ -41,6 +42,25 @@ export interface RemoveOptions {
 }
 
 /**
+ * The type of `addServer`. The handler gets what the listener accepts: an `InetSocket` from an `InetListener`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AddServer<out S> {
+  <L extends Listener.Listener, E, R, RE = never>(
+    listener: L,
+    handler: (socket: Listener.Accepted<L>) => Effect.Effect<unknown, E, R>,
+    options?: ServerOptions<RE>
+  ): Effect.Effect<Server<L>, InvalidOption | ListenerClosed, Exclude<R | RE, Scope.Scope> | S>
+  <E, R, RE = never>(
+    socket: DatagramSocket,
+    handler: (socket: DatagramSocket) => Effect.Effect<unknown, E, R>,
+    options?: DatagramServerOptions<RE>
+  ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, Exclude<R | RE, Scope.Scope> | S>
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -51,18 +71,7 @@ export interface Service {
   readonly step: (timeout?: Duration.DurationInput) => Effect.Effect<boolean>
   readonly finished: Effect.Effect<boolean>
   readonly running: Effect.Effect<boolean>
-  readonly addServer: {
-    <E, R, RE = never>(
-      listener: Listener.Listener,
-      handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
-      options?: ServerOptions<RE>
-    ): Effect.Effect<Server, InvalidOption | ListenerClosed, Exclude<R | RE, Scope.Scope>>
-    <E, R, RE = never>(
-      socket: DatagramSocket,
-      handler: (socket: DatagramSocket) => Effect.Effect<unknown, E, R>,
-      options?: DatagramServerOptions<RE>
-    ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, Exclude<R | RE, Scope.Scope>>
-  }
+  readonly addServer: AddServer<never>
   readonly removeServer: (
     server: Server | DatagramServer,
     options?: RemoveOptions
@@ -242,19 +251,9 @@ export const running: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copa
  * @since 0.1.0
  * @category servers
  */
-export const addServer: {
-  <E, R, RE = never>(
-    listener: Listener.Listener,
-    handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
-    options?: ServerOptions<RE>
-  ): Effect.Effect<Server, InvalidOption | ListenerClosed, Exclude<R | RE, Scope.Scope> | Copas>
-  <E, R, RE = never>(
-    socket: DatagramSocket,
-    handler: (socket: DatagramSocket) => Effect.Effect<unknown, E, R>,
-    options?: DatagramServerOptions<RE>
-  ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, Exclude<R | RE, Scope.Scope> | Copas>
-} = (listener: any, handler: any, options?: object): Effect.Effect<any, any, any> =>
-  Effect.flatMap(Copas, (copas) => copas.addServer(listener, handler, options))
+export const addServer =
+  ((listener: any, handler: any, options?: object) =>
+    Effect.flatMap(Copas, (copas) => copas.addServer(listener, handler, options))) as AddServer<Copas>
 
 /**
  * Stops accepting; handlers that run continue, unless `interrupt` is set. The listener is closed, unless `keepOpen` is set.
@@ -277,14 +276,23 @@ export const removeServer = (
  * @since 0.1.0
  * @category layers
  */
-export const serve = <E, R, RE = never>(
-  handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
-  options: Net.ListenOptions & ServerOptions<RE>
-): Layer.Layer<
-  never,
-  BindError | InvalidOption | UnsupportedOption,
-  Copas | Net.Net | Exclude<R | RE, Scope.Scope>
-> =>
+export const serve: {
+  <E, R, RE = never>(
+    handler: (socket: InetSocket) => Effect.Effect<unknown, E, R>,
+    options: InetListenOptions & ServerOptions<RE>
+  ): Layer.Layer<never, BindError | InvalidOption | UnsupportedOption, Copas | Net.Net | Exclude<R | RE, Scope.Scope>>
+  <E, R, RE = never>(
+    handler: (socket: UnixSocket) => Effect.Effect<unknown, E, R>,
+    options: UnixListenOptions & ServerOptions<RE>
+  ): Layer.Layer<never, BindError | InvalidOption | UnsupportedOption, Copas | Net.Net | Exclude<R | RE, Scope.Scope>>
+  <E, R, RE = never>(
+    handler: (socket: Socket) => Effect.Effect<unknown, E, R>,
+    options: Net.ListenOptions & ServerOptions<RE>
+  ): Layer.Layer<never, BindError | InvalidOption | UnsupportedOption, Copas | Net.Net | Exclude<R | RE, Scope.Scope>>
+} = (
+  handler: (socket: any) => Effect.Effect<unknown, any, any>,
+  options: Net.ListenOptions & ServerOptions<any>
+): Layer.Layer<never, BindError | InvalidOption | UnsupportedOption, any> =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const listener = yield* Net.listen(options)
     // The scope that would close it is this one's.

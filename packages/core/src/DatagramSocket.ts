@@ -117,7 +117,7 @@ export type BindOptions =
        * `"0.0.0.0"`, or `"::"` when `family` is IPv6.
        */
       readonly host?: string | undefined
-      /** Default 0: the system chooses; `socket.localAddress` has the port that it chose. */
+      /** Default 0: the system chooses; `socket.port` is the port that it chose. */
       readonly port?: number | undefined
       readonly family?: Family | undefined
       /** Let other sockets bind the same address, as members of a multicast group need (SO_REUSEADDR). Default false. */
@@ -203,6 +203,8 @@ export interface DatagramSocket {
 
   /** With the port that the system chose. */
   readonly localAddress: InetAddress
+  /** The port of `localAddress`. */
+  readonly port: number
   /** The peer, while there is one. */
   readonly remoteAddress: InetAddress | undefined
 

@@ -6,8 +6,8 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ListenerTypeId } from "./internal/typeIds.js"
-import type { NetAddress } from "./NetAddress.js"
-import type { Socket } from "./Socket.js"
+import type { InetAddress, NetAddress, UnixAddress } from "./NetAddress.js"
+import type { InetSocket, Socket, UnixSocket } from "./Socket.js"
 import type { AcceptError, ListenerClosed } from "./SocketError.js"
 
 /**
@@ -46,3 +46,37 @@ export interface Listener {
   readonly close: Effect.Effect<void, ListenerClosed>
   readonly stats: Effect.Effect<ListenerStats>
 }
+
+/**
+ * A listener on an address and port.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface InetListener extends Listener {
+  readonly address: InetAddress
+  /** That of `address`: the port that the system chose, where it was asked for 0. */
+  readonly port: number
+  readonly accept: Effect.Effect<InetSocket, AcceptError | ListenerClosed, Scope.Scope>
+}
+
+/**
+ * A listener on a Unix-domain socket.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UnixListener extends Listener {
+  readonly address: UnixAddress
+  /** That of `address`. An abstract name of Linux begins with NUL. */
+  readonly path: string
+  readonly accept: Effect.Effect<UnixSocket, AcceptError | ListenerClosed, Scope.Scope>
+}
+
+/**
+ * What a listener accepts: an `InetSocket` from an `InetListener`, a `Socket` where the kind is not known.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Accepted<L extends Listener> = Effect.Effect.Success<L["accept"]>

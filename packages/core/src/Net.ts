@@ -15,11 +15,19 @@ import { NetState } from "./internal/netState.js"
 import { observe } from "./internal/observers.js"
 import { platformOf } from "./internal/tls/contexts.js"
 import { ListenerTypeId } from "./internal/typeIds.js"
-import type { Listener } from "./Listener.js"
+import type { InetListener, Listener, UnixListener } from "./Listener.js"
 import type { Platform } from "./NetPlatform.js"
-import type { Socket, TraceEvent } from "./Socket.js"
+import type { InetSocket, Socket, TraceEvent, UnixSocket } from "./Socket.js"
 import type { BindError, ConnectError, InvalidOption, SocketClosed, UnsupportedOption } from "./SocketError.js"
-import type { CommonOptions, ConnectOptions, ListenOptions } from "./SocketOptions.js"
+import type {
+  CommonOptions,
+  ConnectOptions,
+  InetConnectOptions,
+  InetListenOptions,
+  ListenOptions,
+  UnixConnectOptions,
+  UnixListenOptions
+} from "./SocketOptions.js"
 import type { TlsError } from "./TlsError.js"
 import type { TlsPlatform } from "./TlsTransport.js"
 import type { Transport } from "./Transport.js"
@@ -33,16 +41,41 @@ export type { ConnectOptions, ListenOptions } from "./SocketOptions.js"
 export { ListenerTypeId }
 
 /**
+ * The type of `connect`: options with a port give a socket with ports, options with a path one with paths. Where the
+ * options may be either, so may the socket.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Connect<out R> {
+  (
+    options: InetConnectOptions
+  ): Effect.Effect<InetSocket, ConnectError | TlsError | InvalidOption | UnsupportedOption, R>
+  (
+    options: UnixConnectOptions
+  ): Effect.Effect<UnixSocket, ConnectError | TlsError | InvalidOption | UnsupportedOption, R>
+  (options: ConnectOptions): Effect.Effect<Socket, ConnectError | TlsError | InvalidOption | UnsupportedOption, R>
+}
+
+/**
+ * The type of `listen`, of which the same is true.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Listen<out R> {
+  (options: InetListenOptions): Effect.Effect<InetListener, BindError | InvalidOption | UnsupportedOption, R>
+  (options: UnixListenOptions): Effect.Effect<UnixListener, BindError | InvalidOption | UnsupportedOption, R>
+  (options: ListenOptions): Effect.Effect<Listener, BindError | InvalidOption | UnsupportedOption, R>
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  readonly connect: (
-    options: ConnectOptions
-  ) => Effect.Effect<Socket, ConnectError | TlsError | InvalidOption | UnsupportedOption, Scope.Scope>
-  readonly listen: (
-    options: ListenOptions
-  ) => Effect.Effect<Listener, BindError | InvalidOption | UnsupportedOption, Scope.Scope>
+  readonly connect: Connect<Scope.Scope>
+  readonly listen: Listen<Scope.Scope>
   /** What `Udp.bind` does. */
   readonly bindUdp: (
     options: DatagramSocket.BindOptions
@@ -97,8 +130,8 @@ export class Net extends Context.Tag("@copas/core/Net")<Net, Service>() {}
 export const make = (platform: Platform): Service => {
   const netState = new NetState(platform)
   return {
-    connect: (options) => Opening.connect(netState, options),
-    listen: (options) => Opening.listen(netState, options),
+    connect: ((options: ConnectOptions) => Opening.connect(netState, options)) as Service["connect"],
+    listen: ((options: ListenOptions) => Opening.listen(netState, options)) as Service["listen"],
     bindUdp: (options) => DatagramOpening.bind(netState, options),
     connectUdp: (options) => DatagramOpening.connect(netState, options),
     datagramSockets: Effect.sync(() => Array.from(netState.datagramSockets)),
@@ -140,10 +173,9 @@ export const make = (platform: Platform): Service => {
  * Effect.runPromise(greeting.pipe(Effect.provide(NetMemory.layer))).then(console.log) // nobody home: HostNotFound
  * ```
  */
-export const connect = (
-  options: ConnectOptions
-): Effect.Effect<Socket, ConnectError | TlsError | InvalidOption | UnsupportedOption, Net | Scope.Scope> =>
-  Effect.flatMap(Net, (net) => net.connect(options))
+export const connect = ((options: ConnectOptions) => Effect.flatMap(Net, (net) => net.connect(options))) as Connect<
+  Net | Scope.Scope
+>
 
 /**
  * Listens on an address and port, or on a path; the scope closes the listener, and accepted connections continue.
@@ -166,7 +198,6 @@ export const connect = (
  * Effect.runPromise(program.pipe(Effect.provide(NetMemory.layer))).then(console.log) // 127.0.0.1:7
  * ```
  */
-export const listen = (
-  options: ListenOptions
-): Effect.Effect<Listener, BindError | InvalidOption | UnsupportedOption, Net | Scope.Scope> =>
-  Effect.flatMap(Net, (net) => net.listen(options))
+export const listen = ((options: ListenOptions) => Effect.flatMap(Net, (net) => net.listen(options))) as Listen<
+  Net | Scope.Scope
+>

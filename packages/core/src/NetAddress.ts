@@ -106,6 +106,24 @@ const isIpv6 = (text: string): boolean => {
 }
 
 /**
+ * The port of an internet address, `undefined` for a Unix-domain one.
+ *
+ * Where the kind of a socket is known its port is a property: `InetListener.port`, `InetSocket.localPort`.
+ *
+ * @since 0.1.0
+ * @category getters
+ * @example
+ * ```ts
+ * import { NetAddress } from "@copas/core"
+ *
+ * console.log(NetAddress.portOf(NetAddress.inet("127.0.0.1", 80))) // 80
+ * console.log(NetAddress.portOf(NetAddress.unix("/run/app.sock"))) // undefined
+ * ```
+ */
+export const portOf = (address: NetAddress): number | undefined =>
+  address._tag === "InetAddress" ? address.port : undefined
+
+/**
  * Writes an address as people do: `127.0.0.1:80`, `[::1]:80`, or the path; an abstract name has `@` for its NUL.
  *
  * @since 0.1.0

@@ -53,14 +53,14 @@ export interface ServerStats extends Listener.ListenerStats {
 }
 
 /**
- * A server that the dispatcher runs.
+ * A server that the dispatcher runs. Its listener is the one that was given to `Copas.addServer`.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Server {
+export interface Server<out L extends Listener.Listener = Listener.Listener> {
   readonly name: string
-  readonly listener: Listener.Listener
+  readonly listener: L
   readonly stats: Effect.Effect<ServerStats>
 }
 

@@ -20,7 +20,7 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import { aCount, invalid, isCount } from "./internal/time/optionValues.js"
 import { SocketTypeId } from "./internal/typeIds.js"
-import type { NetAddress } from "./NetAddress.js"
+import type { InetAddress, NetAddress, UnixAddress } from "./NetAddress.js"
 import {
   type InvalidOption,
   isEndOfConversation,
@@ -269,6 +269,33 @@ export interface Socket {
    * beside the tracer. What a listener throws, or an `async` one rejects with, is swallowed.
    */
   readonly observe: (listener: (event: TraceEvent) => void) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/**
+ * A socket between two ports: what `Net.connect` gives for a port, and what an `InetListener` accepts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface InetSocket extends Socket {
+  readonly localAddress: InetAddress
+  readonly remoteAddress: InetAddress
+  /** That of `localAddress`. */
+  readonly localPort: number
+  /** That of `remoteAddress`. */
+  readonly remotePort: number
+}
+
+/**
+ * A Unix-domain socket: what `Net.connect` gives for a path, and what a `UnixListener` accepts. On the side that connected
+ * `remoteAddress.path` is the listener's, on the side that accepted `localAddress.path` is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UnixSocket extends Socket {
+  readonly localAddress: UnixAddress
+  readonly remoteAddress: UnixAddress
 }
 
 /**

@@ -60,92 +60,116 @@ export interface CommonOptions extends SocketOptions {
   readonly name?: string | undefined
 }
 
+interface ConnectCommonOptions extends CommonOptions {
+  /**
+   * Do a TLS handshake before `connect` returns the socket. `true` verifies the server by the platform's authorities and
+   * the host's name.
+   */
+  readonly tls?: boolean | ClientContext | ConnectTlsOptions | undefined
+  /**
+   * The most bytes that one read of the system may bring, where the platform lets a program choose. Large reads make
+   * bulk transfers cheaper, and cost a buffer of that size for as long as the connection lasts. The default is the
+   * platform's (64 KiB on Node, without a buffer while nothing arrives). Do not set it on connections that use TLS.
+   */
+  readonly readSize?: number | undefined
+}
+
 /**
+ * Options for connecting to a host and port.
+ *
  * @since 0.1.0
  * @category models
  */
-export type ConnectOptions =
-  & CommonOptions
-  & {
-    /**
-     * Do a TLS handshake before `connect` returns the socket. `true` verifies the server by the platform's authorities and
-     * the host's name.
-     */
-    readonly tls?: boolean | ClientContext | ConnectTlsOptions | undefined
-    /**
-     * The most bytes that one read of the system may bring, where the platform lets a program choose. Large reads make
-     * bulk transfers cheaper, and cost a buffer of that size for as long as the connection lasts. The default is the
-     * platform's (64 KiB on Node, without a buffer while nothing arrives). Do not set it on connections that use TLS.
-     */
-    readonly readSize?: number | undefined
-  }
-  & (
-    | {
-      /** A name or a numeric address. Default `"localhost"`. */
-      readonly host?: string | undefined
-      readonly port: number
-      /** Only addresses of this family. Default both, raced (RFC 8305). */
-      readonly family?: Family | undefined
-      /** Connect from this address of this machine. */
-      readonly localAddress?: string | undefined
-      readonly localPort?: number | undefined
-      readonly path?: undefined
-    }
-    | {
-      /** A Unix-domain socket: a path, or, after a NUL, an abstract name of Linux. */
-      readonly path: string
-      readonly host?: undefined
-      readonly port?: undefined
-    }
-  )
+export interface InetConnectOptions extends ConnectCommonOptions {
+  /** A name or a numeric address. Default `"localhost"`. */
+  readonly host?: string | undefined
+  readonly port: number
+  /** Only addresses of this family. Default both, raced (RFC 8305). */
+  readonly family?: Family | undefined
+  /** Connect from this address of this machine. */
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+  readonly path?: undefined
+}
+
+/**
+ * Options for connecting to a Unix-domain socket.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UnixConnectOptions extends ConnectCommonOptions {
+  /** A path, or, after a NUL, an abstract name of Linux. */
+  readonly path: string
+  readonly host?: undefined
+  readonly port?: undefined
+}
 
 /**
  * @since 0.1.0
  * @category models
  */
-export type ListenOptions =
-  & CommonOptions
-  & {
-    /** How many connections may wait to be accepted: this many in the system, and as many again here. Default 511. */
-    readonly backlog?: number | undefined
-    /**
-     * Do a TLS handshake with each peer that connects: only connections whose handshake is done are accepted. A failed
-     * handshake is an `AcceptError`, reason `Handshake`.
-     */
-    readonly tls?: ServerContext | ListenTlsOptions | undefined
-  }
-  & (
-    | {
-      /** A name or a numeric address of this machine. Default `"127.0.0.1"`; `"0.0.0.0"` or `"::"` listen to all. */
-      readonly host?: string | undefined
-      /** 0 lets the system choose; `listener.address` has the port that it chose. */
-      readonly port: number
-      readonly family?: Family | undefined
-      /** Take an address whose old connections still linger (SO_REUSEADDR). */
-      readonly reuseAddress?: boolean | undefined
-      /** Share the port with other processes (SO_REUSEPORT). */
-      readonly reusePort?: boolean | undefined
-      /** On `::`, leave IPv4 alone (IPV6_V6ONLY). */
-      readonly ipv6Only?: boolean | undefined
-      readonly path?: undefined
-    }
-    | {
-      /**
-       * A Unix-domain socket: a file that is removed when the listener closes, or, after a NUL, an abstract name of Linux.
-       * A path has at most about 107 bytes (`PathTooLong`).
-       */
-      readonly path: string
-      /** Who may connect: the permissions of the file, such as `0o600`. At no moment does it have more. */
-      readonly mode?: number | undefined
-      /**
-       * Replace a socket file that a process left behind and on which no process listens. Default true. A file that is not
-       * a socket is never touched.
-       */
-      readonly takeOver?: boolean | undefined
-      readonly host?: undefined
-      readonly port?: undefined
-    }
-  )
+export type ConnectOptions = InetConnectOptions | UnixConnectOptions
+
+interface ListenCommonOptions extends CommonOptions {
+  /** How many connections may wait to be accepted: this many in the system, and as many again here. Default 511. */
+  readonly backlog?: number | undefined
+  /**
+   * Do a TLS handshake with each peer that connects: only connections whose handshake is done are accepted. A failed
+   * handshake is an `AcceptError`, reason `Handshake`.
+   */
+  readonly tls?: ServerContext | ListenTlsOptions | undefined
+}
+
+/**
+ * Options for listening on an address and port.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface InetListenOptions extends ListenCommonOptions {
+  /** A name or a numeric address of this machine. Default `"127.0.0.1"`; `"0.0.0.0"` or `"::"` listen to all. */
+  readonly host?: string | undefined
+  /** 0 lets the system choose; `listener.port` is the port that it chose. */
+  readonly port: number
+  readonly family?: Family | undefined
+  /** Take an address whose old connections still linger (SO_REUSEADDR). */
+  readonly reuseAddress?: boolean | undefined
+  /** Share the port with other processes (SO_REUSEPORT). */
+  readonly reusePort?: boolean | undefined
+  /** On `::`, leave IPv4 alone (IPV6_V6ONLY). */
+  readonly ipv6Only?: boolean | undefined
+  readonly path?: undefined
+}
+
+/**
+ * Options for listening on a Unix-domain socket.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UnixListenOptions extends ListenCommonOptions {
+  /**
+   * A file that is removed when the listener closes, or, after a NUL, an abstract name of Linux. A path has at most about
+   * 107 bytes (`PathTooLong`).
+   */
+  readonly path: string
+  /** Who may connect: the permissions of the file, such as `0o600`. At no moment does it have more. */
+  readonly mode?: number | undefined
+  /**
+   * Replace a socket file that a process left behind and on which no process listens. Default true. A file that is not
+   * a socket is never touched.
+   */
+  readonly takeOver?: boolean | undefined
+  readonly host?: undefined
+  readonly port?: undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ListenOptions = InetListenOptions | UnixListenOptions
 
 /**
  * The time-outs of a socket. Each counts from the last byte that moved in its direction, so a slow transfer that continues

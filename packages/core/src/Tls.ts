@@ -138,11 +138,11 @@ export const upgrade = (
  *   })
  * ```
  */
-export const handler = <A, E, R>(
+export const handler = <A, E, R, S extends Socket = Socket>(
   context: ClientContext | ServerContext,
-  handler: (socket: Socket) => Effect.Effect<A, E, R>,
+  handler: (socket: S) => Effect.Effect<A, E, R>,
   options?: UpgradeOptions
-): (socket: Socket) => Effect.Effect<A, E | TlsError | SendError | InvalidOption | UnsupportedOption, R> =>
+): (socket: S) => Effect.Effect<A, E | TlsError | SendError | InvalidOption | UnsupportedOption, R> =>
 (socket) => Effect.zipRight(upgrade(socket, context, options), Effect.suspend(() => handler(socket)))
 
 /**

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
-import { begin, listening, portOf, turn, until } from "../src/contract/cases/support.js"
+import { begin, listening, turn, until } from "../src/contract/cases/support.js"
 import * as Copas from "../src/Copas.js"
 import * as Net from "../src/Net.js"
 import type { Socket } from "../src/Socket.js"
@@ -21,7 +21,7 @@ const logged = (handler: (socket: Socket) => Effect.Effect<unknown, unknown>) =>
       const listener = yield* listening()
       const server = yield* Copas.addServer(listener, handler, { name: "daily" })
       yield* begin(Effect.scoped(Effect.gen(function*() {
-        const socket = yield* Net.connect({ host: "127.0.0.1", port: portOf(listener), linger: 0 })
+        const socket = yield* Net.connect({ host: "127.0.0.1", port: listener.port, linger: 0 })
         yield* socket.send("half")
         yield* until(Effect.map(server.stats, ({ active }) => active === 1))
         yield* turn

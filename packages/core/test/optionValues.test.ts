@@ -12,9 +12,7 @@ const never = () => Effect.never
 
 const socket = Effect.gen(function*() {
   const listener = yield* Net.listen(where)
-  const { address } = listener
-  if (address._tag !== "InetAddress") throw new Error("no port")
-  return yield* Net.connect({ host: "127.0.0.1", port: address.port, linger: 0 })
+  return yield* Net.connect({ host: "127.0.0.1", port: listener.port, linger: 0 })
 })
 const to = <A, E, R>(
   subject: Effect.Effect<A, E, R>,

@@ -12,7 +12,7 @@ import * as Udp from "../src/Udp.js"
 it.scoped("C34 sockets, listeners, datagram sockets and servers show a few words of themselves, at any depth, and nothing that hangs on them", () =>
   Effect.gen(function*() {
     const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, name: "shown", linger: 0 })
-    const port = listener.address._tag === "InetAddress" ? listener.address.port : 0
+    const port = listener.port
     const server = yield* Copas.addServer(listener, (socket) => socket.receive())
     const socket = yield* Net.connect({ host: "127.0.0.1", port, linger: 0 })
     const datagram = yield* Udp.bind({ host: "127.0.0.1" })

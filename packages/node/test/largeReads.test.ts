@@ -8,7 +8,7 @@ import { pattern } from "./pattern.js"
 const pair = (options: { readonly readSize: number; readonly highWaterMark?: number }) =>
   Effect.gen(function*() {
     const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
-    const port = listener.address._tag === "InetAddress" ? listener.address.port : 0
+    const port = listener.port
     const client = yield* Net.connect({ host: "127.0.0.1", port, linger: 0, ...options })
     return { client, server: yield* listener.accept }
   })

@@ -152,7 +152,7 @@ layer(Layer.mergeAll(NodeNet.layer, Fixture.layer), { excludeTestServices: true 
       const peer = yield* startPeer
       const socket = yield* Udp.bind({ host: "127.0.0.1", timeouts: { receive: timeout } })
       const read = yield* Effect.fork(socket.receiveFrom)
-      yield* peer.blockFor({ job: "datagram", port: socket.localAddress.port })
+      yield* peer.blockFor({ job: "datagram", port: socket.port })
       expect(new TextDecoder().decode((yield* Fiber.join(read)).data)).toBe("late")
     }))
 

@@ -1,13 +1,11 @@
 /** Status, metrics, traces, spans and logs of a program on Node. */
-import type { Listener, Socket } from "@copas/core"
-import { Copas, Metrics, Net, type NetAddress, Thread } from "@copas/core"
+import type { Socket } from "@copas/core"
+import { Copas, Metrics, Net, Thread } from "@copas/core"
 import { NodeCopas, NodeNet } from "@copas/node"
 import { NodeSdk } from "@effect/opentelemetry"
 import { expect, it } from "@effect/vitest"
 import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
 import { Deferred, Effect, Exit, HashMap, Layer, Logger, Option } from "effect"
-
-const portOf = (listener: Listener.Listener): number => (listener.address as NetAddress.InetAddress).port
 
 /** A line server and a client that has been answered once. */
 const conversation = (handler: (socket: Socket.Socket) => Effect.Effect<unknown, unknown>) =>
@@ -18,7 +16,7 @@ const conversation = (handler: (socket: Socket.Socket) => Effect.Effect<unknown,
       timeouts: { receive: "1 minute" },
       onError: () => Effect.void
     })
-    const socket = yield* Net.connect({ host: "127.0.0.1", port: portOf(listener), name: "the client" })
+    const socket = yield* Net.connect({ host: "127.0.0.1", port: listener.port, name: "the client" })
     yield* socket.send("hello\n")
     expect(yield* socket.receiveLine()).toBe("hello")
     return { listener, server, socket }
@@ -54,7 +52,7 @@ it.scopedLive("C25 the status shows every thread, server and socket, and what ea
     expect(status.servers).toMatchObject([{
       name: "echo",
       kind: "stream",
-      address: `127.0.0.1:${portOf(listener)}`,
+      address: `127.0.0.1:${listener.port}`,
       accepted: 1,
       active: 1,
       refused: 0,
@@ -158,7 +156,7 @@ it.scopedLive("B each connection is a span, with its addresses by OpenTelemetry'
   }))
   return Effect.gen(function*() {
     const { listener, socket } = yield* conversation(echo)
-    const { port } = socket.localAddress as NetAddress.InetAddress
+    const { port } = socket.localAddress
     yield* socket.close
     yield* ended
     const spans = exporter.getFinishedSpans().filter(({ name }) => name === "copas.connection")
@@ -168,7 +166,7 @@ it.scopedLive("B each connection is a span, with its addresses by OpenTelemetry'
       "copas.thread": "echo:handler_1",
       "network.transport": "tcp",
       "server.address": "127.0.0.1",
-      "server.port": portOf(listener),
+      "server.port": listener.port,
       "client.address": "127.0.0.1"
     })
     expect(spans[0]!.attributes["client.port"]).toBe(port)
@@ -186,7 +184,7 @@ it.scopedLive("B what a handler logs says its thread and its peer", () =>
     ).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
     const annotations = yield* Deferred.await(logged)
     expect(HashMap.get(annotations, "copas.thread")).toEqual(Option.some("echo:handler_1"))
-    const { host, port } = socket.localAddress as NetAddress.InetAddress
+    const { host, port } = socket.localAddress
     expect(HashMap.get(annotations, "client.address")).toEqual(Option.some(`${host}:${port}`))
     expect(HashMap.get(annotations, "copas.server")).toEqual(Option.some("echo"))
   }).pipe(Effect.provide(NodeCopas.layer)))

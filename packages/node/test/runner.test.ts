@@ -34,7 +34,7 @@ import * as Effect from "effect/Effect"
 export default Effect.gen(function*() {
   const listener = yield* Net.listen({ host: "127.0.0.1", port: 0 })
   yield* Copas.addServer(listener, (socket: Socket.Socket) => socket.forEachLine((line) => socket.send(line + "\\n")))
-  if (listener.address._tag === "InetAddress") console.log("port=" + listener.address.port + ".")
+  console.log("port=" + listener.port + ".")
 })
 `
 
@@ -338,7 +338,7 @@ it.scopedLive("C37 a layer's services last until the connections that use them h
          const listener = yield* Net.listen({ host: "127.0.0.1", port: 0 })
          yield* Copas.addServer(listener, (socket: Socket.Socket) =>
            Effect.ensuring(socket.forEachLine((line) => socket.send(line + "\\n")), Console.log("served")))
-         if (listener.address._tag === "InetAddress") console.log("port=" + listener.address.port + ".")
+         console.log("port=" + listener.port + ".")
        }))
        export default serving`
     )

@@ -12,7 +12,7 @@ const program = Effect.gen(function*() {
   yield* Copas.addServer(listener, (socket) => socket.forEachChunk((chunk) => socket.send(chunk)), {
     onError: () => Effect.void
   })
-  if (listener.address._tag === "InetAddress") console.log(`READY ${listener.address.port}`)
+  console.log(`READY ${listener.port}`)
 })
 
 Copas.run(program).pipe(Effect.provide(NodeCopas.layer), NodeRuntime.runMain)

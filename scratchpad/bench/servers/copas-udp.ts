@@ -10,7 +10,7 @@ const echo = (socket: DatagramSocket.DatagramSocket) =>
 const program = Effect.gen(function*() {
   const socket = yield* Udp.bind({ host: "127.0.0.1" })
   yield* Copas.addServer(socket, echo, { name: "echo" })
-  console.log(`READY ${socket.localAddress.port}`)
+  console.log(`READY ${socket.port}`)
 })
 
 Copas.run(program).pipe(Effect.provide(NodeCopas.layer), NodeRuntime.runMain)

@@ -19,7 +19,7 @@ const handler = mode === "lines" ? lines : mode === "storm" ? storm : echo
 const program = Effect.gen(function*() {
   const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, backlog: 4096 })
   yield* Copas.addServer(listener, handler, { name: mode, onError: () => Effect.void })
-  if (listener.address._tag === "InetAddress") console.log(`READY ${listener.address.port}`)
+  console.log(`READY ${listener.port}`)
 })
 
 Copas.run(program).pipe(Effect.provide(NodeCopas.layer), NodeRuntime.runMain)

@@ -485,7 +485,7 @@ describe("listings by LIST", () => {
             if (verb === "EPSV") {
               const listener = yield* net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
               accept = listener.accept
-              yield* peer.say(`229 (|||${listener.address._tag === "InetAddress" ? listener.address.port : 0}|)\r\n`)
+              yield* peer.say(`229 (|||${listener.port}|)\r\n`)
             } else if (line === "LIST -a") yield* peer.say("550 -a: no such file\r\n")
             else if (verb === "LIST") {
               const data = yield* accept

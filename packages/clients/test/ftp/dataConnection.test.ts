@@ -12,7 +12,7 @@ import { against } from "./scripted.js"
 const deadPort = Effect.scoped(Effect.gen(function*() {
   const net = yield* Net.Net
   const listener = yield* net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
-  return listener.address._tag === "InetAddress" ? listener.address.port : 0
+  return listener.port
 }))
 
 const arrangements = (commands: ReadonlyArray<string>): ReadonlyArray<string> =>

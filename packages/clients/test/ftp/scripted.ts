@@ -27,7 +27,7 @@ const makePeer = (net: Net.Service, socket: Socket.Socket): Peer => {
   const passive = Effect.gen(function*() {
     const listener = yield* net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
     yield* expect(/^EPSV$/)
-    yield* say(`229 (|||${listener.address._tag === "InetAddress" ? listener.address.port : 0}|)\r\n`)
+    yield* say(`229 (|||${listener.port}|)\r\n`)
     return listener.accept
   })
   return {
@@ -73,7 +73,7 @@ export const scripted = <E, R>(
         Effect.onError(talk(makePeer(net, socket)), (cause) => Effect.zipRight(Effect.logError(cause), socket.abort)),
         Effect.zipRight(Effect.ignore(Effect.forever(socket.receive())), Effect.ignore(socket.close))
       )))
-    return { host: "127.0.0.1", port: listener.address._tag === "InetAddress" ? listener.address.port : 0 }
+    return { host: "127.0.0.1", port: listener.port }
   })
 
 /** A session with such a peer. */

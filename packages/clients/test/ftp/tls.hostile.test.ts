@@ -243,7 +243,7 @@ describe("TLS", () => {
         yield* Deferred.await(cue)
         yield* near.send("500 OOPS: vsf_sysutil_recv_peek: no data\r\n")
       }))
-      const port = between.address._tag === "InetAddress" ? between.address.port : 0
+      const port = between.port
       const session = yield* ftp.connect({ port })
       yield* session.noop
       yield* server.setQuirks({ delay: "1 minute" })

@@ -3,7 +3,7 @@ import { Net, NetAddress } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, TestClock } from "effect"
-import { bytes, elapsed, pair, portOf, simulated } from "./support.js"
+import { bytes, elapsed, pair, simulated } from "./support.js"
 
 describe("NetMemory: conditions", () => {
   it.scoped("latency is TestClock's time: connecting takes a round trip, and a line half of one", () =>
@@ -140,10 +140,8 @@ describe("NetMemory: conditions", () => {
     Effect.gen(function*() {
       const one = yield* pair()
       const two = yield* pair()
-      const port = portOf(one.listener)
-      const reset = yield* NetMemory.resetConnections(({ server }) =>
-        server._tag === "InetAddress" && server.port === port
-      )
+      const port = one.listener.port
+      const reset = yield* NetMemory.resetConnections(({ server }) => NetAddress.portOf(server) === port)
       assert.strictEqual(reset, 1)
       for (const socket of [one.client, one.server]) {
         const error = yield* Effect.flip(socket.receive())

@@ -3,14 +3,14 @@ import { Copas, Net, NetAddress, type Socket } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
-import { bytes, pair, portOf } from "./support.js"
+import { bytes, pair } from "./support.js"
 
 describe("NetMemory: one machine", () => {
   it.scoped("S01 the names and addresses of the machine are localhost, 127.0.0.1 and ::1", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ host: "::", port: 0, linger: 0 })
       for (const host of ["localhost", "LOCALHOST.", "127.0.0.1", "127.1.2.3", "::1", "0.0.0.0"]) {
-        const socket = yield* Net.connect({ host, port: portOf(listener), linger: 0 })
+        const socket = yield* Net.connect({ host, port: listener.port, linger: 0 })
         const accepted = yield* listener.accept
         assert.strictEqual(NetAddress.format(accepted.remoteAddress), NetAddress.format(socket.localAddress), host)
       }
@@ -29,7 +29,7 @@ describe("NetMemory: one machine", () => {
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0 })
       yield* Copas.addServer(listener, (socket) => socket.receive())
-      const client = yield* Net.connect({ port: portOf(listener), linger: 0 })
+      const client = yield* Net.connect({ port: listener.port, linger: 0 })
       const error = yield* Effect.flip(Effect.zipRight(client.send(bytes(500)), client.flush))
       assert.strictEqual(error._tag, "SocketBroken")
     }).pipe(Effect.provide(Layer.provideMerge(Copas.layer, NetMemory.layerWith({ bufferSize: 100 })))))

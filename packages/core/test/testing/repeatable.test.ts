@@ -23,8 +23,7 @@ const told = Effect.gen(function*() {
         yield* Thread.pause(yield* Random.nextIntBetween(0, 5))
         yield* socket.send(`${line}\n`)
       }))
-    const address = listener.address
-    const port = address._tag === "InetAddress" ? address.port : 0
+    const { port } = listener
     yield* Effect.forEach(
       Array.from({ length: 1500 }),
       (_, index) =>
@@ -60,8 +59,7 @@ it.effect("C11 the end of a socket is not that of another network's whose socket
   Effect.gen(function*() {
     const hangUp = Effect.scoped(Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0 })
-      const address = listener.address
-      const client = yield* Net.connect({ port: address._tag === "InetAddress" ? address.port : 0 })
+      const client = yield* Net.connect({ port: listener.port })
       const socket = yield* listener.accept
       yield* client.shutdown("send")
       return { socket, end: yield* Effect.flip(socket.receive()) }

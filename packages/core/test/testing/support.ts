@@ -1,20 +1,14 @@
 /** Connections and ports for the tests of the in-memory network. */
-import type { Listener, SocketOptions } from "@copas/core"
+import type { SocketOptions } from "@copas/core"
 import { Net } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
-import { assert } from "@effect/vitest"
 import { Clock, Effect, type Scope } from "effect"
-
-export const portOf = (listener: Listener.Listener): number => {
-  assert(listener.address._tag === "InetAddress")
-  return listener.address.port
-}
 
 /** Two ends of a connection on the network of the program. */
 export const pair = (options: SocketOptions.CommonOptions = {}) =>
   Effect.gen(function*() {
     const listener = yield* Net.listen({ port: 0, linger: 0, ...options })
-    const client = yield* Net.connect({ host: "localhost", port: portOf(listener), linger: 0, ...options })
+    const client = yield* Net.connect({ host: "localhost", port: listener.port, linger: 0, ...options })
     const server = yield* listener.accept
     return { listener, client, server }
   })

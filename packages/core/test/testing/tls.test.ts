@@ -6,17 +6,17 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Option, Redacted, type Scope, TestClock } from "effect"
 import * as Crypto from "node:crypto"
 import { digest } from "../../src/testing/internal/tls/sha.js"
-import { bytes, elapsed, portOf, simulated } from "./support.js"
+import { bytes, elapsed, simulated } from "./support.js"
 
 const { ca, identity } = TlsMemory.identity()
 
 const listening = (options: TlsContext.ServerOptions = {}) =>
   Effect.flatMap(Tls.server({ identity, ...options }), (tls) => Net.listen({ port: 0, linger: 0, tls }))
 
-const connecting = (listener: Listener.Listener, options: TlsContext.ClientOptions = {}) =>
+const connecting = (listener: Listener.InetListener, options: TlsContext.ClientOptions = {}) =>
   Effect.flatMap(
     Tls.client({ ca, ...options }),
-    (tls) => Net.connect({ host: "localhost", port: portOf(listener), linger: 0, tls })
+    (tls) => Net.connect({ host: "localhost", port: listener.port, linger: 0, tls })
   )
 
 const secured = (options: { server?: TlsContext.ServerOptions; client?: TlsContext.ClientOptions } = {}) =>
@@ -77,7 +77,7 @@ gCtd8Mu5KanG3gtkZSuTkRRENf4tBlPqxmzNuWECvm0CIQDT0CL71Dd0XzjuTdIU
       const listener = yield* listening({ identity: { certificate: pem, key } })
       const context = yield* Tls.client({ ca: pem })
       const connect = (serverName: string) =>
-        Net.connect({ port: portOf(listener), tls: { context, serverName }, linger: 0 })
+        Net.connect({ port: listener.port, tls: { context, serverName }, linger: 0 })
       assert.deepStrictEqual(tlsOf(yield* connect("mail.example")).authorization, {
         _tag: "Verified",
         by: "authority"
@@ -119,7 +119,7 @@ gCtd8Mu5KanG3gtkZSuTkRRENf4tBlPqxmzNuWECvm0CIQDT0CL71Dd0XzjuTdIU
   it.scoped("T01 `tls: true` trusts the network's authorities, which are none unless they are given", () =>
     Effect.gen(function*() {
       const listener = yield* listening()
-      return yield* Effect.exit(Net.connect({ host: "localhost", port: portOf(listener), linger: 0, tls: true }))
+      return yield* Effect.exit(Net.connect({ host: "localhost", port: listener.port, linger: 0, tls: true }))
     }).pipe(
       (attempt) =>
         Effect.gen(function*() {
@@ -184,7 +184,7 @@ gCtd8Mu5KanG3gtkZSuTkRRENf4tBlPqxmzNuWECvm0CIQDT0CL71Dd0XzjuTdIU
           const accepting = yield* Effect.fork(
             Effect.scoped(Effect.zipRight(listener.accept, Effect.sleep("1 second")))
           )
-          const [socket, millis] = yield* elapsed(Net.connect({ host: "localhost", port: portOf(listener), tls }))
+          const [socket, millis] = yield* elapsed(Net.connect({ host: "localhost", port: listener.port, tls }))
           yield* Fiber.await(accepting)
           return [tlsOf(socket).isResumed, millis]
         })
@@ -275,7 +275,7 @@ gCtd8Mu5KanG3gtkZSuTkRRENf4tBlPqxmzNuWECvm0CIQDT0CL71Dd0XzjuTdIU
       const tls = yield* Tls.client({ ca })
       const round = Effect.scoped(Effect.gen(function*() {
         const [client, server] = yield* Effect.all([
-          Net.connect({ host: "localhost", port: portOf(listener), linger: 0, tls }),
+          Net.connect({ host: "localhost", port: listener.port, linger: 0, tls }),
           listener.accept
         ], { concurrency: 2 })
         yield* server.send("\n")
@@ -312,10 +312,10 @@ gCtd8Mu5KanG3gtkZSuTkRRENf4tBlPqxmzNuWECvm0CIQDT0CL71Dd0XzjuTdIU
       const proxy = yield* Net.listen({ port: 0, linger: 0 })
       const context = yield* Tls.client({ ca })
       const dialled = yield* Effect.fork(
-        Net.connect({ host: "localhost", port: portOf(proxy), linger: 0, tls: context })
+        Net.connect({ host: "localhost", port: proxy.port, linger: 0, tls: context })
       )
       const inner = yield* proxy.accept
-      const outer = yield* Net.connect({ host: "localhost", port: portOf(listener), linger: 0 })
+      const outer = yield* Net.connect({ host: "localhost", port: listener.port, linger: 0 })
       const relay = (from: Socket.Socket, to: Socket.Socket) =>
         Effect.fork(Effect.forever(Effect.flatMap(from.receive(), (chunk) => to.send(chunk))))
       yield* relay(inner, outer)
@@ -371,11 +371,11 @@ gCtd8Mu5KanG3gtkZSuTkRRENf4tBlPqxmzNuWECvm0CIQDT0CL71Dd0XzjuTdIU
                 assert.strictEqual(yield* socket.receiveLine(), "hello")
                 return yield* socket.receiveLine()
               }))))
-            const one = yield* talking(Net.connect({ host: "localhost", port: portOf(proxy), tls: context }))
+            const one = yield* talking(Net.connect({ host: "localhost", port: proxy.port, tls: context }))
             const other = yield* talking(listener.accept)
             const ends = [
               yield* proxy.accept,
-              yield* Net.connect({ host: "localhost", port: portOf(listener), linger: 0 })
+              yield* Net.connect({ host: "localhost", port: listener.port, linger: 0 })
             ] as const
             let left = (seed * 7919) % 5000
             const relay = (from: Socket.Socket, to: Socket.Socket) =>

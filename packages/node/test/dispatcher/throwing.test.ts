@@ -126,11 +126,7 @@ for (const [network, layer] of Object.entries(networks)) {
                   Effect.supervised(new Throwing(when))
                 )
                 yield* Effect.scoped(Effect.gen(function*() {
-                  const address = listener.address
-                  const socket = yield* Net.connect({
-                    host: "127.0.0.1",
-                    port: address._tag === "InetAddress" ? address.port : 0
-                  })
+                  const socket = yield* Net.connect({ host: "127.0.0.1", port: listener.port })
                   yield* Effect.exit(socket.receiveAll())
                 }))
                 yield* Copas.removeServer(server)

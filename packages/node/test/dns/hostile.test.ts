@@ -36,7 +36,7 @@ const records = (type: number, ...data: ReadonlyArray<ReadonlyArray<number>>) =>
       return socket.sendTo(new Uint8Array([...head, ...query.subarray(12, end), ...answers]), from)
     })
     yield* Effect.forkScoped(Effect.ignore(Effect.forever(serve)))
-    return `127.0.0.1:${socket.localAddress.port}`
+    return `127.0.0.1:${socket.port}`
   })
 
 const resolving = <T extends Dns.RecordType>(type: T, number: number, ...data: ReadonlyArray<ReadonlyArray<number>>) =>
@@ -154,7 +154,7 @@ describe("Dns, hostile and slow servers", () => {
           yield* Effect.forkScoped(Effect.ignore(Effect.forever(serve)))
           return yield* Effect.either(Effect.provide(
             Dns.lookup("host.example"),
-            NodeDns.layerWith({ servers: [`127.0.0.1:${socket.localAddress.port}`], timeout: "1 second", tries: 1 })
+            NodeDns.layerWith({ servers: [`127.0.0.1:${socket.port}`], timeout: "1 second", tries: 1 })
           ))
         }).pipe(Effect.scoped, Effect.provide(NodeNet.layer))
       const found = { _tag: "Right", right: [{ host: "192.0.2.7", family: "IPv4" }] }
@@ -212,7 +212,7 @@ describe("Dns, hostile and slow servers", () => {
         Effect.provide(Dns.resolve("www.example", "A"), NodeDns.layerWith({ servers, timeout: "50 millis", tries: 2 }))
       expect(yield* ask([silent.address, good.address])).toEqual([{ address: "192.0.2.9", ttlSeconds: 60 }])
       const closed = yield* Effect.scoped(
-        Effect.map(Udp.bind({ host: "127.0.0.1" }), (socket) => socket.localAddress.port)
+        Effect.map(Udp.bind({ host: "127.0.0.1" }), (socket) => socket.port)
       )
       const error = yield* Effect.flip(ask([`127.0.0.1:${closed}`]))
       expect(error).toMatchObject({ _tag: "DnsError", reason: "Unreachable" })

@@ -58,5 +58,5 @@ export const nameServer = (
       return socket.sendTo(typeof said === "string" ? reply(data, 0, said) : reply(data, said, undefined), from)
     })
     yield* Effect.forkScoped(Effect.ignore(Effect.forever(serve)))
-    return { address: `127.0.0.1:${socket.localAddress.port}`, asked }
+    return { address: `127.0.0.1:${socket.port}`, asked }
   })

@@ -61,7 +61,7 @@ const serving = (type: number, data: ReadonlyArray<ReadonlyArray<number>>) =>
       return socket.sendTo(new Uint8Array([...head, ...query.subarray(12, end), ...answers]), from)
     })
     yield* Effect.forkScoped(Effect.ignore(Effect.forever(serve)))
-    return `127.0.0.1:${socket.localAddress.port}`
+    return `127.0.0.1:${socket.port}`
   })
 
 describe("records", () => {

@@ -94,7 +94,7 @@ describe("name servers", () => {
     Effect.gen(function*() {
       const server = yield* nameServer((_name, type) => type === types.A ? "127.0.0.1" : undefined)
       const listener = yield* Net.listen({ host: "127.0.0.1", port: 0 })
-      const port = listener.address._tag === "InetAddress" ? listener.address.port : 0
+      const port = listener.port
       const network = Layer.provide(NodeCopas.layerDns, names([server.address]))
       const peer = yield* Effect.provide(
         Effect.scoped(

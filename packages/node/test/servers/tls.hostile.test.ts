@@ -89,7 +89,7 @@ const echo = (options: TlsContext.ServerOptions, seen: Array<TlsConnection.TlsCo
       seen.push(Fixture.tlsOf(socket))
       return Effect.forever(Effect.flatMap(socket.receiveLine(), (line) => socket.send(`echo ${line}\n`)))
     }, { onError: (cause) => Effect.sync(() => void failures.push(cause)) })
-    return { port: Fixture.portOf(listener), failures, listener }
+    return { port: listener.port, failures, listener }
   })
 
 layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true })((it) => {

@@ -107,7 +107,7 @@ const echo = (options: TlsContext.ServerOptions = {}, seen: Array<TlsConnection.
           return socket.send(`echo ${line}\n`)
         }))
     )
-    return Fixture.portOf(listener)
+    return listener.port
   })
 
 const sClient = (port: number, ...args: ReadonlyArray<string>) =>
@@ -348,7 +348,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
           yield* socket.send(`250 secure ${line}\r\n`)
         }))
       const client = yield* sClient(
-        Fixture.portOf(listener),
+        listener.port,
         "-starttls",
         "smtp",
         "-CAfile",
@@ -365,7 +365,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext() })
       yield* Copas.addServer(listener, (socket: Socket.Socket) => socket.send("all of it\n"))
       for (const flag of ["-tls1_2", "-tls1_3"]) {
-        const client = yield* sClient(Fixture.portOf(listener), "-msg", flag)
+        const client = yield* sClient(listener.port, "-msg", flag)
         yield* client.exit
         expect(client.output()).toContain("all of it")
         expect(client.output()).toMatch(/<<< .*Alert.*warning close_notify/)
@@ -391,7 +391,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
           yield* socket.send(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${who.length}\r\n\r\n${who}`)
         })
       yield* Copas.addServer(listener, page)
-      const port = Fixture.portOf(listener)
+      const port = listener.port
       const url = `https://www.copas.test:${port}/`
       const common = ["-sS", "--cacert", root, "--resolve", `www.copas.test:${port}:127.0.0.1`, url]
       const anonymous = yield* run("curl", common)

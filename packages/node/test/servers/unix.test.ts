@@ -109,7 +109,7 @@ describe("Unix-domain sockets and datagrams with other programs", () => {
       const server = yield* Copas.addServer(socket, (socket) =>
         Effect.forever(Effect.flatMap(socket.receiveFrom, ({ data, from }) =>
           socket.sendTo(text(data).toUpperCase(), from))))
-      const answer = yield* run("socat", ["-t1", "-", `UDP4:127.0.0.1:${socket.localAddress.port}`], "datagram")
+      const answer = yield* run("socat", ["-t1", "-", `UDP4:127.0.0.1:${socket.port}`], "datagram")
       expect(answer).toBe("DATAGRAM")
       yield* Copas.removeServer(server)
     })).pipe(Effect.provide(NodeCopas.layer)))

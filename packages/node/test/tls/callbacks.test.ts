@@ -39,7 +39,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       const connect = Net.connect({
         host: "localhost",
         family: "IPv4",
-        port: Fixture.portOf(listener),
+        port: listener.port,
         linger: 0,
         tls: context
       })

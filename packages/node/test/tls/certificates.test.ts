@@ -146,13 +146,13 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         const connect = Net.connect({
           host: "localhost",
           family: "IPv4",
-          port: Fixture.portOf(listener),
+          port: listener.port,
           linger: 0,
           tls
         })
         expect(yield* Effect.flip(connect)).toMatchObject({ _tag: "TlsError" })
       }
-      const socket = yield* Net.connect({ host: "127.0.0.1", port: Fixture.portOf(listener), linger: 0 })
+      const socket = yield* Net.connect({ host: "127.0.0.1", port: listener.port, linger: 0 })
       expect(yield* Effect.flip(Tls.upgrade(socket, yield* Tls.client(), { serverName: "localhost" }))).toMatchObject({
         _tag: "TlsError"
       })
@@ -206,7 +206,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         const connect = Net.connect({
           host: "localhost",
           family: "IPv4",
-          port: Fixture.portOf(listener),
+          port: listener.port,
           linger: 0,
           tls
         })

@@ -34,9 +34,6 @@ export const layer: Layer.Layer<TestPki> = Layer.effect(
 export const makePromise = (wanted: Certificates.Wanted): Effect.Effect<Certificates.Made> =>
   Effect.promise(() => Certificates.make(wanted))
 
-export const portOf = (listener: Listener.Listener): number =>
-  listener.address._tag === "InetAddress" ? listener.address.port : 0
-
 export const serverContext = (options: TlsContext.ServerOptions = {}) =>
   Effect.flatMap(TestPki, ({ server }) => Tls.server({ identity: Certificates.identity(server), ...options }))
 
@@ -44,9 +41,9 @@ export const clientContext = (options: TlsContext.ClientOptions = {}) =>
   Effect.flatMap(TestPki, ({ root }) => Tls.client({ ca: root.pem, ...options }))
 
 export interface Pair {
-  readonly client: Socket.Socket
-  readonly server: Socket.Socket
-  readonly listener: Listener.Listener
+  readonly client: Socket.InetSocket
+  readonly server: Socket.InetSocket
+  readonly listener: Listener.InetListener
 }
 
 export interface PairOptions {
@@ -65,7 +62,7 @@ export const pair = (options: PairOptions = {}) =>
       Net.connect({
         host: options.host ?? "localhost",
         family: "IPv4",
-        port: portOf(listener),
+        port: listener.port,
         tls: { context, ...options.connect },
         linger: 0
       }),
@@ -83,7 +80,7 @@ export const failures = (options: PairOptions = {}) =>
     const client = yield* Effect.either(Net.connect({
       host: options.host ?? "localhost",
       family: "IPv4",
-      port: portOf(listener),
+      port: listener.port,
       tls: { context, ...options.connect },
       linger: 0
     }))

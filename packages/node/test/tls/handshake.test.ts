@@ -41,7 +41,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       const socket = yield* Net.connect({
         host: "localhost",
         family: "IPv4",
-        port: Fixture.portOf(listener),
+        port: listener.port,
         tls: context
       })
       expect(Buffer.from(yield* socket.receiveAll()).toString()).toBe("bye")
@@ -73,7 +73,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
         const socket = yield* Net.connect({
           host: "localhost",
           family: "IPv4",
-          port: Fixture.portOf(listener),
+          port: listener.port,
           linger: 0
         })
         expect(yield* socket.receiveLine()).toBe("220 hello")
@@ -94,7 +94,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
   it.scoped("T02 bytes in clear behind the reply that starts TLS fail the client's upgrade and cut the socket", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0 })
-      const client = yield* Net.connect({ host: "127.0.0.1", port: Fixture.portOf(listener) })
+      const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port })
       const server = yield* listener.accept
       yield* server.send("220 go ahead\r\n250 injected\r\n")
       expect(yield* client.receiveLine()).toBe("220 go ahead")
@@ -107,7 +107,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
   it.scoped("T02 commands in clear behind STARTTLS fail the server's upgrade", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0 })
-      const client = yield* Net.connect({ host: "127.0.0.1", port: Fixture.portOf(listener) })
+      const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port })
       const server = yield* listener.accept
       yield* client.send("STARTTLS\r\nMAIL FROM:<eve@copas.test>\r\n")
       expect(yield* server.receiveLine()).toBe("STARTTLS")
@@ -124,7 +124,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
         Net.connect({
           host: "localhost",
           family: "IPv4",
-          port: Fixture.portOf(listener),
+          port: listener.port,
           linger: 0,
           tls: yield* Fixture.clientContext()
         })
@@ -140,7 +140,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
   it.scoped("T02 an interrupted upgrade cuts the connection", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0 })
-      const client = yield* Net.connect({ host: "127.0.0.1", port: Fixture.portOf(listener) })
+      const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port })
       const server = yield* listener.accept
       const upgrading = yield* Effect.fork(Tls.upgrade(client, yield* Fixture.clientContext()))
       // The hello is there, so the handshake is under way.
@@ -165,7 +165,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       const client = yield* Net.connect({
         host: "localhost",
         family: "IPv4",
-        port: Fixture.portOf(listener),
+        port: listener.port,
         tls: yield* Fixture.clientContext()
       })
       yield* client.send("hi\n")
@@ -177,13 +177,13 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext() })
       const server = yield* Copas.addServer(listener, (socket) =>
         Effect.flatMap(socket.receiveLine(), (line) => socket.send(`${line}\n`)))
-      const plain = yield* Net.connect({ host: "127.0.0.1", port: Fixture.portOf(listener) })
+      const plain = yield* Net.connect({ host: "127.0.0.1", port: listener.port })
       yield* plain.send("GET / HTTP/1.0\r\n\r\n")
       yield* Effect.exit(plain.receiveAll())
       const client = yield* Net.connect({
         host: "localhost",
         family: "IPv4",
-        port: Fixture.portOf(listener),
+        port: listener.port,
         tls: yield* Fixture.clientContext()
       })
       yield* client.send("hi\n")
@@ -203,7 +203,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       })
       const client = yield* Tls.client({ ca: new Uint8Array(pki.root.certificate.rawData) })
       const listener = yield* Net.listen({ port: 0, linger: 0, tls: server })
-      const socket = yield* Net.connect({ host: "127.0.0.1", port: Fixture.portOf(listener), tls: client })
+      const socket = yield* Net.connect({ host: "127.0.0.1", port: listener.port, tls: client })
       // A numeric address is verified, but not asked for (RFC 6066, section 3).
       expect(Fixture.tlsOf(socket).authorization).toEqual({ _tag: "Verified", by: "authority" })
       const accepted = yield* listener.accept

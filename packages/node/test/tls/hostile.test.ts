@@ -35,7 +35,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
         port: 0,
         tls: yield* Fixture.serverContext({ handshakeTimeout: "3 seconds" })
       })
-      const peer = yield* silent(Fixture.portOf(listener))
+      const peer = yield* silent(listener.port)
       yield* waitFor(listener, ({ handshakes }) => handshakes === 1)
       yield* TestClock.adjust("2900 millis")
       expect(yield* listener.stats).toMatchObject({ handshakes: 1, handshakeFailures: 0 })
@@ -54,7 +54,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
       const listener = yield* Net.listen({ port: 0 })
       const connecting = yield* Effect.fork(Effect.flip(Net.connect({
         host: "127.0.0.1",
-        port: Fixture.portOf(listener),
+        port: listener.port,
         tls: yield* Fixture.clientContext(),
         timeouts: { connect: "2 seconds" }
       })))
@@ -68,7 +68,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
   it.scoped("T02 the handshake has ten seconds by default", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0 })
-      const client = yield* silent(Fixture.portOf(listener))
+      const client = yield* silent(listener.port)
       const server = yield* listener.accept
       const upgrading = yield* Effect.fork(Effect.flip(Tls.upgrade(server, yield* Fixture.serverContext())))
       yield* client.flush
@@ -85,7 +85,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
         linger: 0,
         tls: { context: yield* Fixture.serverContext(), maxHandshakes: 100 }
       })
-      const port = Fixture.portOf(listener)
+      const port = listener.port
       yield* Effect.forEach(Array.from({ length: 300 }), () => silent(port), { concurrency: 50 })
       yield* waitFor(listener, ({ handshakeFailures, handshakes }) => handshakes === 100 && handshakeFailures === 200)
       const client = yield* Net.connect({
@@ -105,7 +105,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
   it.scoped("T02 closing the listener cuts the handshakes that are under way", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext() })
-      const peers = yield* Effect.forEach(Array.from({ length: 20 }), () => silent(Fixture.portOf(listener)))
+      const peers = yield* Effect.forEach(Array.from({ length: 20 }), () => silent(listener.port))
       yield* waitFor(listener, ({ handshakes }) => handshakes === 20)
       yield* listener.close
       for (const peer of peers) expect(yield* Effect.flip(peer.receive())).toMatchObject({ by: "peer" })
@@ -129,7 +129,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
         ["", "ClosedInHandshake"]
       ] as const
       for (const [bytes, reason] of cases) {
-        const peer = yield* silent(Fixture.portOf(listener))
+        const peer = yield* silent(listener.port)
         yield* peer.send(bytes)
         yield* peer.shutdown("send")
         const error = yield* Effect.flip(listener.accept)
@@ -140,7 +140,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
         Net.connect({
           host: "localhost",
           family: "IPv4",
-          port: Fixture.portOf(listener),
+          port: listener.port,
           linger: 0,
           tls: yield* Fixture.clientContext()
         }),
@@ -153,7 +153,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0, tls: yield* Fixture.serverContext({ alpn: ["a"] }) })
       const context = yield* Fixture.clientContext({ alpn: ["b"] })
-      const port = Fixture.portOf(listener)
+      const port = listener.port
       const open = Effect.promise(() => Fs.readdir("/proc/self/fd").then((names) => names.length))
       const before = yield* open
       const strangers = Net.connect({ host: "127.0.0.1", port, linger: 0, tls: true })
@@ -175,7 +175,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
       const listener = yield* Net.listen({ port: 0 })
       const connect = Effect.flatMap(
         Fixture.clientContext(),
-        (tls) => Effect.flip(Net.connect({ host: "127.0.0.1", port: Fixture.portOf(listener), tls }))
+        (tls) => Effect.flip(Net.connect({ host: "127.0.0.1", port: listener.port, tls }))
       )
       const greeting = Effect.flatMap(listener.accept, (socket) => socket.send("220 mail.copas.test ESMTP\r\n"))
       const [greeted] = yield* Effect.all([connect, greeting], { concurrency: 2 })
@@ -198,7 +198,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0, tls: yield* Fixture.serverContext() })
       const { root } = yield* Fixture.TestPki
-      const raw = NodeNet.connect(Fixture.portOf(listener), "127.0.0.1")
+      const raw = NodeNet.connect(listener.port, "127.0.0.1")
       const secure = NodeTls.connect({ socket: raw, ca: root.pem, servername: "localhost" })
       secure.on("error", () => undefined)
       raw.on("error", () => undefined)
@@ -217,7 +217,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0, tls: yield* Fixture.serverContext(options.server) })
       const { root } = yield* Fixture.TestPki
-      const raw = NodeNet.connect(Fixture.portOf(listener), "127.0.0.1")
+      const raw = NodeNet.connect(listener.port, "127.0.0.1")
       const secure = NodeTls.connect({ socket: raw, ca: root.pem, servername: "localhost" })
       secure.on("error", () => undefined)
       const server = yield* listener.accept
@@ -264,7 +264,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
       yield* Copas.addServer(listener, (socket: Socket.Socket) => Effect.forever(socket.receive()))
       const tls = yield* Fixture.clientContext({ requireCloseNotify: true })
       for (let round = 0; round < 5; round += 1) {
-        const client = yield* Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls })
+        const client = yield* Net.connect({ host: "localhost", family: "IPv4", port: listener.port, tls })
         yield* client.shutdown("send")
         expect(yield* Effect.flip(client.receive())).toMatchObject({ _tag: "SocketClosed", by: "peer" })
       }
@@ -303,7 +303,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
       })
       const connect = Effect.flatMap(
         Fixture.clientContext(),
-        (tls) => Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), linger: 0, tls })
+        (tls) => Net.connect({ host: "localhost", family: "IPv4", port: listener.port, linger: 0, tls })
       )
       const one = yield* connect
       yield* one.send("die\n")

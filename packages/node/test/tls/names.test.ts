@@ -63,7 +63,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         Effect.scoped(Effect.gen(function*() {
           const tls = { context, serverName, sessionKey: "one for all" }
           const [client, accepted] = yield* Effect.all([
-            Net.connect({ host: "127.0.0.1", port: Fixture.portOf(listener), linger: 0, tls }),
+            Net.connect({ host: "127.0.0.1", port: listener.port, linger: 0, tls }),
             listener.accept
           ], { concurrency: 2 })
           yield* accepted.send("behind the tickets\n")
@@ -101,7 +101,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
 
   /** How a server sees a client that asks for a name, or why it would not have it. */
   const seen = (
-    listener: Listener.Listener,
+    listener: Listener.InetListener,
     context: Tls.ClientContext,
     serverName: string
   ) =>
@@ -110,7 +110,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         Effect.flatMap(
           Net.connect({
             host: "127.0.0.1",
-            port: Fixture.portOf(listener),
+            port: listener.port,
             linger: 0,
             tls: { context, serverName, sessionKey: "one for all" }
           }),

@@ -200,7 +200,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       })
       const context = yield* Fixture.clientContext()
       const connect = Effect.all([
-        Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls: context, linger: 0 }),
+        Net.connect({ host: "localhost", family: "IPv4", port: listener.port, tls: context, linger: 0 }),
         listener.accept
       ], { concurrency: 2 })
       yield* connect
@@ -290,7 +290,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         // With TLS 1.3 the client has finished before the server looks: it learns of it when it reads.
         const outcome = yield* Effect.flip(Effect.flatMap(
           Effect.flatMap(Fixture.clientContext(), (tls) =>
-            Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls, linger: 0 })),
+            Net.connect({ host: "localhost", family: "IPv4", port: listener.port, tls, linger: 0 })),
           (socket) =>
             socket.receive()
         ))
@@ -315,7 +315,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         yield* Effect.exit(
           Effect.flatMap(
             Fixture.clientContext(client),
-            (tls) => Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls, linger: 0 })
+            (tls) => Net.connect({ host: "localhost", family: "IPv4", port: listener.port, tls, linger: 0 })
           )
         )
         expect(yield* Effect.flip(listener.accept)).toMatchObject({ cause: { reason: "SelfSigned" } })
@@ -337,7 +337,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       })
       const tls = yield* Fixture.clientContext({ identity: Certificates.identity(alice) })
       const connect = Effect.all([
-        Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls, linger: 0 }),
+        Net.connect({ host: "localhost", family: "IPv4", port: listener.port, tls, linger: 0 }),
         listener.accept
       ], { concurrency: 2 })
       yield* connect

@@ -30,7 +30,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         const listener = yield* listening(maxVersion)
         const { cert, key } = { cert: stranger.pem, key: stranger.key }
         const [told, error] = yield* Effect.all([
-          seen({ port: Fixture.portOf(listener), host: "127.0.0.1", servername: "localhost", ca: root.pem, cert, key }),
+          seen({ port: listener.port, host: "127.0.0.1", servername: "localhost", ca: root.pem, cert, key }),
           Effect.flip(listener.accept)
         ], { concurrency: 2 })
         expect(error).toMatchObject({ reason: "Handshake", cause: { reason: "SelfSigned" } })

@@ -23,7 +23,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       for (const psk of callbacks) {
         const context = yield* Tls.client({ psk })
         const listener = yield* Net.listen({ port: 0, linger: 0 })
-        const port = Fixture.portOf(listener)
+        const port = listener.port
         const connected = yield* Effect.flip(Net.connect({ host: "127.0.0.1", port, linger: 0, tls: context }))
         expect(connected).toMatchObject({ _tag: "TlsError", reason: "Unknown", cause: expect.any(Error) })
         if (psk === callbacks[0]) expect(connected.cause).toBe(mistake)

@@ -129,7 +129,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
             const listener = yield* Net.listen({ port: 0, linger: 0, tls: yield* Fixture.serverContext() })
             const context = yield* Fixture.clientContext()
             const connecting = yield* Effect.fork(
-              Net.connect({ host: "127.0.0.1", port: Fixture.portOf(listener), tls: { context }, linger: 0 })
+              Net.connect({ host: "127.0.0.1", port: listener.port, tls: { context }, linger: 0 })
             )
             for (let turned = 0; turned < turns; turned += 1) yield* turn
             yield* Fiber.interrupt(connecting)
@@ -147,7 +147,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         for (let turns = 0; turns < 12; turns += 1) {
           yield* Effect.scoped(Effect.gen(function*() {
             const listener = yield* Net.listen({ port: 0, linger: 0 })
-            const client = yield* Net.connect({ host: "127.0.0.1", port: Fixture.portOf(listener), linger: 0 })
+            const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port, linger: 0 })
             const server = yield* listener.accept
             const upgrades = [
               Tls.upgrade(client, yield* Fixture.clientContext()),

@@ -93,7 +93,7 @@ describe("T09 no secret is in any text", () => {
         const client = yield* Tls.client({ ca: root.pem, identity, maxVersion: "TLSv1.2" })
         const keyed = yield* Tls.client({ psk: { identity: "me", key: psk.bytes } })
         const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, linger: 0, tls: server })
-        const port = listener.address._tag === "InetAddress" ? listener.address.port : 0
+        const port = listener.port
         const [socket, accepted] = yield* Effect.all([
           Net.connect({ host: "localhost", family: "IPv4", port, linger: 0, tls: client }),
           listener.accept

@@ -21,7 +21,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       const round = (tls: TlsContext.ConnectTlsOptions) =>
         Effect.scoped(Effect.gen(function*() {
           const [socket, accepted] = yield* Effect.all([
-            Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls, linger: 0 }),
+            Net.connect({ host: "localhost", family: "IPv4", port: listener.port, tls, linger: 0 }),
             listener.accept
           ], { concurrency: 2 })
           // Behind the tickets, so they have come.
@@ -106,7 +106,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       const listener = yield* Net.listen({ port: 0, linger: 0, tls: context })
       const connect = Effect.flatMap(Fixture.clientContext(), (tls) =>
         Effect.all([
-          Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls, linger: 0 }),
+          Net.connect({ host: "localhost", family: "IPv4", port: listener.port, tls, linger: 0 }),
           listener.accept
         ], { concurrency: 2 }))
       const [before, accepted] = yield* connect

@@ -23,7 +23,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       const round = (tls: TlsContext.ConnectTlsOptions = { context: client }) =>
         Effect.scoped(Effect.gen(function*() {
           const [socket, accepted] = yield* Effect.all([
-            Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), tls, linger: 0 }),
+            Net.connect({ host: "localhost", family: "IPv4", port: listener.port, tls, linger: 0 }),
             // A handshake that failed in an earlier round may be told only now.
             Effect.retry(listener.accept, { while: (error) => error._tag === "AcceptError" })
           ], { concurrency: 2 })

@@ -74,7 +74,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
   ) =>
     Effect.scoped(Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext(server) })
-      const between = yield* cutter(Fixture.portOf(listener), after, how)
+      const between = yield* cutter(listener.port, after, how)
       yield* Effect.forkScoped(
         Effect.exit(Effect.scoped(Effect.flatMap(listener.accept, (socket) => socket.send(message))))
       )
@@ -150,7 +150,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
           const relay = yield* Effect.acquireRelease(
             Effect.async<NodeNetwork.Server>((resume) => {
               const server = NodeNetwork.createServer((client) => {
-                const upstream = NodeNetwork.connect(Fixture.portOf(listener), "127.0.0.1")
+                const upstream = NodeNetwork.connect(listener.port, "127.0.0.1")
                 client.on("error", () => undefined).on("data", (chunk) => upstream.write(chunk))
                 client.on("close", () => upstream.destroy())
                 upstream.on("error", () => undefined).on("data", (chunk) => {

@@ -16,7 +16,7 @@ import { backTo, sockets, turn, turns, until } from "./support.js"
 layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true })((it) => {
   const plain = Effect.gen(function*() {
     const listener = yield* Net.listen({ port: 0, linger: 0 })
-    const port = Fixture.portOf(listener)
+    const port = listener.port
     const [client, server] = yield* Effect.all([
       Net.connect({ host: "localhost", family: "IPv4", port, linger: 0 }),
       listener.accept
@@ -46,7 +46,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
         yield* Effect.scoped(Effect.gen(function*() {
           const listener = yield* Net.listen({ port: 0, linger: 0 })
           const below = yield* Effect.acquireRelease(
-            Effect.sync(() => NodeNet.connect(Fixture.portOf(listener), "127.0.0.1")),
+            Effect.sync(() => NodeNet.connect(listener.port, "127.0.0.1")),
             (socket) => Effect.sync(() => socket.destroy())
           )
           below.on("error", () => undefined)
@@ -132,7 +132,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       const listener = yield* Net.listen({ port: 0, linger: 0 })
       const client = yield* Net.connect({
         host: "127.0.0.1",
-        port: Fixture.portOf(listener),
+        port: listener.port,
         linger: 0,
         highWaterMark: 1024
       })
@@ -176,7 +176,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
         { onError: (cause) => Effect.sync(() => void failures.push(cause)) }
       )
       const connect = (tls: boolean | Tls.ClientContext) =>
-        Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), linger: 0, tls })
+        Net.connect({ host: "localhost", family: "IPv4", port: listener.port, linger: 0, tls })
       yield* Effect.exit(connect(true))
       const clear = yield* connect(false)
       yield* clear.send("EHLO me\r\n")
@@ -232,7 +232,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0, tls: yield* Fixture.serverContext() })
       const tls = yield* Fixture.clientContext()
-      const connect = Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), linger: 0, tls })
+      const connect = Net.connect({ host: "localhost", family: "IPv4", port: listener.port, linger: 0, tls })
       const draining = yield* Effect.fork(Effect.forever(Effect.ignore(Effect.scoped(listener.accept))))
       const quiet = until(Effect.map(listener.stats, ({ handshakes, pending }) => handshakes + pending === 0))
       yield* interrupted(60, connect, quiet)
@@ -249,7 +249,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       const tls = yield* Fixture.clientContext()
       for (let round = 0; round < 20; round += 1) {
         const connecting = yield* Effect.fork(
-          Net.connect({ host: "localhost", family: "IPv4", port: Fixture.portOf(listener), linger: 0, tls })
+          Net.connect({ host: "localhost", family: "IPv4", port: listener.port, linger: 0, tls })
         )
         const first = yield* Effect.fork(Effect.scoped(Effect.zipRight(listener.accept, Effect.never)))
         yield* turns(round)
@@ -281,7 +281,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
           Net.connect({
             host: "localhost",
             family: "IPv4",
-            port: Fixture.portOf(listener),
+            port: listener.port,
             linger: 0,
             ...(secure ? { tls } : {})
           })
@@ -319,7 +319,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
         Effect.sync(() =>
           NodeTls.connect({
             host: "127.0.0.1",
-            port: Fixture.portOf(listener),
+            port: listener.port,
             ca: root.pem,
             servername: "localhost",
             maxVersion: "TLSv1.2"

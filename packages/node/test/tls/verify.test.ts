@@ -188,7 +188,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       const connect = (serverName: string) =>
         Net.connect({
           host: "127.0.0.1",
-          port: Fixture.portOf(listener),
+          port: listener.port,
           linger: 0,
           tls: { context, serverName, sessionKey: "shared" }
         })

@@ -79,7 +79,7 @@ describe("datagrams, floods and faults", () => {
       const usage = (): number => process.memoryUsage().arrayBuffers
       const before = usage()
       for (let batch = 0; batch < 40; batch += 1) {
-        yield* sendAll(from, socket.localAddress.port, 100, new Uint8Array([7]))
+        yield* sendAll(from, socket.port, 100, new Uint8Array([7]))
         yield* turn
       }
       yield* until(Effect.map(socket.stats, ({ queued }) => queued > 1000))
@@ -93,7 +93,7 @@ describe("datagrams, floods and faults", () => {
       const families = hasIpv6 ? [["127.0.0.1", 65_507], ["::1", 65_527]] as const : [["127.0.0.1", 65_507]] as const
       for (const [host, limit] of families) {
         const server = yield* Udp.bind({ host, receiveBufferSize: 400_000 })
-        const client = yield* Udp.connect({ host, port: server.localAddress.port, sendBufferSize: 400_000 })
+        const client = yield* Udp.connect({ host, port: server.port, sendBufferSize: 400_000 })
         const bound = yield* Udp.bind({ host, sendBufferSize: 400_000 })
         for (const size of [limit + 1, 70_000, 1_000_000]) {
           const data = new Uint8Array(size)
@@ -113,7 +113,7 @@ describe("datagrams, floods and faults", () => {
   it.scopedLive("S07 a refusal is told once, typed, to receive or to send; and again for the next one", () =>
     Effect.gen(function*() {
       for (const host of hasIpv6 ? ["127.0.0.1", "::1"] : ["127.0.0.1"]) {
-        const port = yield* Effect.scoped(Effect.map(Udp.bind({ host }), (socket) => socket.localAddress.port))
+        const port = yield* Effect.scoped(Effect.map(Udp.bind({ host }), (socket) => socket.port))
         const socket = yield* Udp.connect({ host, port })
         for (let round = 0; round < 3; round += 1) {
           const waiting = yield* Effect.fork(Effect.flip(socket.receive()))
@@ -142,12 +142,12 @@ describe("datagrams, floods and faults", () => {
     Effect.gen(function*() {
       const socket = yield* Udp.bind({ host: "127.0.0.1" })
       const from = yield* sender
-      yield* sendAll(from, socket.localAddress.port, 3, new Uint8Array(0))
+      yield* sendAll(from, socket.port, 3, new Uint8Array(0))
       for (let index = 0; index < 3; index += 1) {
         expect(yield* socket.receiveFrom).toMatchObject({ data: { length: 0 }, from: { port: from.address().port } })
       }
       expect(yield* socket.stats).toMatchObject({ datagramsReceived: 3, bytesReceived: 0, queued: 0 })
-      const peer = yield* Udp.connect({ host: "127.0.0.1", port: socket.localAddress.port })
+      const peer = yield* Udp.connect({ host: "127.0.0.1", port: socket.port })
       yield* peer.send("")
       expect((yield* socket.receive()).length).toBe(0)
     }).pipe(Effect.provide(NodeNet.layer)))
@@ -247,7 +247,7 @@ describe("datagrams, floods and faults", () => {
       Effect.gen(function*() {
         const socket = yield* Udp.bind({ host: "127.0.0.1" })
         const shown = (...args: ReadonlyArray<string>) =>
-          execFileSync("ss", [...args, "sport", "=", `:${socket.localAddress.port}`], { encoding: "utf8" })
+          execFileSync("ss", [...args, "sport", "=", `:${socket.port}`], { encoding: "utf8" })
         yield* socket.setOption("receiveBufferSize", 50_000)
         yield* socket.setOption("sendBufferSize", 20_000)
         expect(shown("-uanmH")).toMatch(/rb100000.*tb40000/)

@@ -1,5 +1,5 @@
 /** Datagram and listener options as the kernel has them, read from its tables. */
-import type { Listener, SocketOptions } from "@copas/core"
+import type { SocketOptions } from "@copas/core"
 import { Net, SocketError, Udp } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
@@ -10,15 +10,12 @@ import * as Fs from "node:fs"
 // The system is asked what it thinks was set.
 const hasSs = spawnSync("ss", ["--version"]).status === 0
 const ss = (...args: ReadonlyArray<string>): string => execFileSync("ss", args, { encoding: "utf8" })
-const portOf = (listener: Listener.Listener): number =>
-  listener.address._tag === "InetAddress" ? listener.address.port : 0
-
 const pair = (options: SocketOptions.SocketOptions) =>
   Effect.gen(function*() {
     const listener = yield* Net.listen({ port: 0, linger: 0, ...options })
-    const client = yield* Net.connect({ host: "127.0.0.1", port: portOf(listener), linger: 0, ...options })
+    const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port, linger: 0, ...options })
     const server = yield* listener.accept
-    const port = client.localAddress._tag === "InetAddress" ? client.localAddress.port : 0
+    const port = client.localPort
     const shown = (which: "sport" | "dport") => Effect.sync(() => ss("-tnoH", which, "=", `:${port}`))
     return { client, listener, server, shown }
   })
@@ -56,11 +53,11 @@ describe.skipIf(!hasSs)("options, as the system has them", () => {
   it.scoped("S01 the backlog and ipv6Only reach the system", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, backlog: 37 })
-      expect(ss("-ltnH", "sport", "=", `:${portOf(listener)}`)).toMatch(/LISTEN\s+\d+\s+37\s/)
+      expect(ss("-ltnH", "sport", "=", `:${listener.port}`)).toMatch(/LISTEN\s+\d+\s+37\s/)
       const only = yield* Net.listen({ host: "::", port: 0, ipv6Only: true })
-      expect(ss("-6ltneH", "sport", "=", `:${portOf(only)}`)).toContain("v6only:1")
+      expect(ss("-6ltneH", "sport", "=", `:${only.port}`)).toContain("v6only:1")
       const both = yield* Net.listen({ host: "::", port: 0 })
-      expect(ss("-6ltneH", "sport", "=", `:${portOf(both)}`)).not.toContain("v6only:1")
+      expect(ss("-6ltneH", "sport", "=", `:${both.port}`)).not.toContain("v6only:1")
     }).pipe(Effect.provide(NodeNet.layer)))
 
   it.scoped("S04 what node:net cannot set is UnsupportedOption: when connecting, listening and later", () =>
@@ -106,7 +103,7 @@ describe.skipIf(!hasSs)("options, as the system has them", () => {
   it.scoped("S04 the buffers of a datagram socket are the system's, which shows twice of what was set", () =>
     Effect.gen(function*() {
       const socket = yield* Udp.bind({ host: "127.0.0.1", receiveBufferSize: 40_000, sendBufferSize: 30_000 })
-      const shown = ss("-uanmH", "sport", "=", `:${socket.localAddress.port}`)
+      const shown = ss("-uanmH", "sport", "=", `:${socket.port}`)
       expect(shown).toContain("rb80000")
       expect(shown).toContain("tb60000")
       expect(yield* socket.getOption("receiveBufferSize")).toBe(80_000)
@@ -128,7 +125,7 @@ describe.skipIf(!hasSs)("options, as the system has them", () => {
   it.scoped("S08 multicastLoop is the system's", () =>
     Effect.gen(function*() {
       const socket = yield* Udp.bind()
-      const shown = Effect.sync(() => ss("-uanH", "--inet-sockopt", "sport", "=", `:${socket.localAddress.port}`))
+      const shown = Effect.sync(() => ss("-uanH", "--inet-sockopt", "sport", "=", `:${socket.port}`))
       expect(yield* shown).toContain("mc_loop")
       yield* socket.setOption("multicastLoop", false)
       expect(yield* shown).not.toContain("mc_loop")

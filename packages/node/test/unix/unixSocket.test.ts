@@ -46,6 +46,7 @@ describe("Unix-domain sockets on Node", () => {
       yield* Effect.scoped(Effect.gen(function*() {
         const listener = yield* Net.listen({ path })
         expect(listener.address).toEqual(NetAddress.unix(path))
+        expect(listener.path).toBe(path)
         yield* Effect.fork(echoOnce(listener))
         expect(yield* ask(path, "hello")).toBe("hello")
         expect(Fs.lstatSync(path).isSocket()).toBe(true)

@@ -5,18 +5,19 @@ import * as Equal from "effect/Equal"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Copas from "../../Copas.js"
+import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
 import type * as Server from "../../Server.js"
 import type * as Socket from "../../Socket.js"
 import { isEndOfConversation, SocketClosed } from "../../SocketError.js"
 import { dial, type DispatcherCase, type Handler, keeping, nothingLeft, serving, test } from "./dispatcherSupport.js"
-import { connected, failure, holds, listening, portOf, same, until } from "./support.js"
+import { connected, failure, holds, listening, same, until } from "./support.js"
 
 /** Connects to a backend that takes a question, and hangs up. */
 const backend = (name: string): Effect.Effect<Socket.Socket, unknown, Net.Net | Scope.Scope> =>
   Effect.gen(function*() {
     const listener = yield* listening()
-    const upstream = yield* Net.connect({ host: "127.0.0.1", port: portOf(listener), linger: 0, name })
+    const upstream = yield* Net.connect({ host: "127.0.0.1", port: listener.port, linger: 0, name })
     const server = yield* listener.accept
     yield* server.shutdown("send")
     return upstream
@@ -25,7 +26,7 @@ const backend = (name: string): Effect.Effect<Socket.Socket, unknown, Net.Net | 
 /** A server with such a backend; when `use` is done the server is removed. */
 const proxy = (
   handle: (client: Socket.Socket, upstream: Socket.Socket) => Effect.Effect<unknown, unknown>,
-  use: (server: Server.Server, failures: ReturnType<typeof keeping>["seen"]) => Effect.Effect<
+  use: (server: Server.Server<Listener.InetListener>, failures: ReturnType<typeof keeping>["seen"]) => Effect.Effect<
     unknown,
     unknown,
     Copas.Copas | Net.Net | Scope.Scope
@@ -178,7 +179,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       for (const isOwn of [true, false]) {
         const leaving = yield* Effect.fork(Effect.exit(Effect.scoped(Effect.gen(function*() {
           const upstream = yield* backend("")
-          const socket = yield* Net.connect({ host: "127.0.0.1", port: portOf(listener), linger: "7 seconds" })
+          const socket = yield* Net.connect({ host: "127.0.0.1", port: listener.port, linger: "7 seconds" })
           return yield* (isOwn ? socket : upstream).receiveLine()
         }))))
         const server = yield* listener.accept

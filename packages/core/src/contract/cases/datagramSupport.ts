@@ -20,7 +20,7 @@ export const connectedTo = (
   DatagramSocket,
   BindError | ConnectError | InvalidOption | SocketClosed | UnsupportedOption,
   Net | Scope.Scope
-> => Udp.connect({ host: "127.0.0.1", port: peer.localAddress.port })
+> => Udp.connect({ host: "127.0.0.1", port: peer.port })
 
 /** Waits until so many datagrams came, those included that were dropped. */
 export const came = (socket: DatagramSocket, datagrams: number): Effect.Effect<void> =>
@@ -28,5 +28,5 @@ export const came = (socket: DatagramSocket, datagrams: number): Effect.Effect<v
 
 /** A port where nobody receives. */
 export const deadPort: Effect.Effect<number, BindError | InvalidOption | UnsupportedOption, Net> = Effect.scoped(
-  Effect.map(bound(), (socket) => socket.localAddress.port)
+  Effect.map(bound(), (socket) => socket.port)
 )

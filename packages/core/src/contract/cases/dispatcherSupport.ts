@@ -12,7 +12,7 @@ import type * as SocketOptions from "../../SocketOptions.js"
 import type * as Thread from "../../Thread.js"
 import type { ErrorHandler } from "../../Thread.js"
 import type { Case } from "../Case.js"
-import { listening, portOf, same, until } from "./support.js"
+import { listening, same, until } from "./support.js"
 
 /** One sentence of the contract of the dispatcher. */
 export type DispatcherCase = Case<Copas.Copas | Net.Net>
@@ -55,10 +55,10 @@ export type Handler = (socket: Socket.Socket) => Effect.Effect<unknown, unknown>
 export const echo: Handler = (socket) => socket.forEachLine((line) => socket.send(`${line}\n`))
 
 export const dial = (
-  listener: Listener.Listener,
+  listener: Listener.InetListener,
   options: SocketOptions.CommonOptions = {}
-): Effect.Effect<Socket.Socket, unknown, Net.Net | Scope.Scope> =>
-  Net.connect({ host: "127.0.0.1", port: portOf(listener), linger: 0, ...options })
+): Effect.Effect<Socket.InetSocket, unknown, Net.Net | Scope.Scope> =>
+  Net.connect({ host: "127.0.0.1", port: listener.port, linger: 0, ...options })
 
 /** Asks and waits for the answer. */
 export const ask = (socket: Socket.Socket, question: string): Effect.Effect<string, unknown> =>
@@ -67,7 +67,7 @@ export const ask = (socket: Socket.Socket, question: string): Effect.Effect<stri
 /** Runs `use` with a server; when it is done the server is removed, so that run ends. */
 export const serving = <E>(
   handler: Handler,
-  use: (server: Server.Server) => Effect.Effect<unknown, E, Copas.Copas | Net.Net | Scope.Scope>,
+  use: (server: Server.Server<Listener.InetListener>) => Effect.Effect<unknown, E, Copas.Copas | Net.Net | Scope.Scope>,
   options: Server.ServerOptions & { readonly listen?: SocketOptions.CommonOptions & { readonly backlog?: number } } = {}
 ): Effect.Effect<unknown, unknown, Copas.Copas | Net.Net> =>
   Copas.run(Effect.gen(function*() {

@@ -21,7 +21,6 @@ import {
   listening,
   outcome,
   pattern,
-  portOf,
   received,
   same,
   sendApart,
@@ -41,7 +40,7 @@ const inScope = (
   Effect.gen(function*() {
     const listener = yield* listening()
     const scope = yield* Scope.make()
-    const client = yield* Net.connect({ host: "127.0.0.1", port: portOf(listener), ...options }).pipe(
+    const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port, ...options }).pipe(
       Scope.extend(scope)
     )
     const server = yield* listener.accept

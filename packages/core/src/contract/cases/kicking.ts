@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Copas from "../../Copas.js"
+import type * as Listener from "../../Listener.js"
 import type * as Server from "../../Server.js"
 import type { Socket } from "../../Socket.js"
 import * as Udp from "../../Udp.js"
@@ -32,7 +33,7 @@ const served = (handler: Handler, use: (socket: Socket) => Effect.Effect<unknown
     const sockets: Array<Socket> = []
     let count = -1
     const keep: Handler = (socket) => Effect.zipRight(Effect.sync(() => sockets.push(socket)), handler(socket))
-    yield* serving(keep, ({ listener, stats }: Server.Server) =>
+    yield* serving(keep, ({ listener, stats }: Server.Server<Listener.InetListener>) =>
       Effect.gen(function*() {
         const client = yield* dial(listener)
         yield* client.send("begun")

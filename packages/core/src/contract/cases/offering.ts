@@ -14,7 +14,6 @@ import {
   holds,
   outcome,
   pattern,
-  portOf,
   same,
   test,
   textOf,
@@ -170,7 +169,7 @@ export const cases: ReadonlyArray<Case> = [
       const members: Array<Socket> = [slow]
       const ends: Array<Socket> = []
       for (let count = 0; count < 5; count += 1) {
-        members.push(yield* Net.connect({ host: "127.0.0.1", port: portOf(listener), linger: 0 }))
+        members.push(yield* Net.connect({ host: "127.0.0.1", port: listener.port, linger: 0 }))
         ends.push(yield* listener.accept)
       }
       yield* offerUntilStuck(slow, pattern(10_000))

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Net from "../../Net.js"
 import type * as SocketOptions from "../../SocketOptions.js"
-import { type Case, connected, failure, mentions, portOf, same, test } from "./support.js"
+import { type Case, connected, failure, mentions, same, test } from "./support.js"
 
 const to = (port: number): { readonly host: string; readonly port: number; readonly linger: 0 } => ({
   host: "127.0.0.1",
@@ -89,7 +89,7 @@ export const cases: ReadonlyArray<Case> = [
       ]
       for (const [name, value] of options) {
         const live = yield* Effect.either(Effect.zipRight(client.setOption(name, value), client.getOption(name)))
-        const made = yield* Effect.either(Effect.scoped(Net.connect({ ...to(portOf(listener)), [name]: value })))
+        const made = yield* Effect.either(Effect.scoped(Net.connect({ ...to(listener.port), [name]: value })))
         same(live._tag, made._tag, `${name} on a live socket and on a new one`)
         if (live._tag === "Right") same(live.right, value, name)
         else {

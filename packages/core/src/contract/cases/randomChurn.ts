@@ -10,14 +10,14 @@ import * as Net from "../../Net.js"
 import type * as Server from "../../Server.js"
 import type { Socket } from "../../Socket.js"
 import * as Thread from "../../Thread.js"
-import { portOf, turn, until } from "./support.js"
+import { turn, until } from "./support.js"
 
 type Act = Effect.Effect<unknown, unknown, Copas.Copas | Net.Net | Scope.Scope>
 
 class Churn {
   private readonly random: PCGRandom
   private readonly servers: Array<Server.Server> = []
-  private readonly listeners: Array<Listener.Listener> = []
+  private readonly listeners: Array<Listener.InetListener> = []
   private readonly kept: Array<Socket> = []
   private readonly threads: Array<Thread.Thread> = []
   /** Fibers that threads left behind. */
@@ -150,7 +150,7 @@ class Churn {
         Effect.scoped(Effect.gen(this, function*() {
           const socket = yield* Net.connect({
             host: "127.0.0.1",
-            port: portOf(listener),
+            port: listener.port,
             linger: this.chance(2) ? 0 : 2
           })
           if (!this.chance(4)) yield* socket.send("hello\n")

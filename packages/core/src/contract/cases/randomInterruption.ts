@@ -78,7 +78,7 @@ const program = (random: PCGRandom): Effect.Effect<unknown, unknown, Copas.Copas
         linger,
         highWaterMark: 1 + random.integer(100_000)
       })
-      const port = listener.address._tag === "InetAddress" ? listener.address.port : 0
+      const port = listener.port
       if (random.integer(4) > 0) {
         const server = yield* Copas.addServer(listener, (socket) => conversation(random, socket), {
           autoClose: random.integer(4) > 0,

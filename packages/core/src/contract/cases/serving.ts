@@ -21,7 +21,7 @@ import {
   serving,
   test
 } from "./dispatcherSupport.js"
-import { failure, holds, listening, pattern, portOf, same, turn, until } from "./support.js"
+import { failure, holds, listening, pattern, same, turn, until } from "./support.js"
 
 /** The cases. */
 export const cases: ReadonlyArray<DispatcherCase> = [
@@ -293,7 +293,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
   test(
     "C10 a server that listens as a layer ends with the layer",
     Effect.gen(function*() {
-      const free = yield* Effect.scoped(Effect.map(listening(), portOf))
+      const free = yield* Effect.scoped(Effect.map(listening(), ({ port }) => port))
       const use = Effect.scoped(Effect.gen(function*() {
         const client = yield* Net.connect({ host: "127.0.0.1", port: free, linger: 0 })
         same(yield* ask(client, "hello"), "hello", "the answer")

@@ -17,7 +17,6 @@ import {
   mentions,
   outcome,
   pattern,
-  portOf,
   received,
   same,
   sendApart,
@@ -227,7 +226,7 @@ export const cases: ReadonlyArray<Case> = [
       const last: Array<string> = []
       const attempt = (end: Effect.Effect<never, string>): Effect.Effect<unknown, unknown, Net.Net> =>
         Effect.exit(Effect.scoped(Effect.gen(function*() {
-          const socket = yield* Net.connect({ host: "127.0.0.1", port: portOf(listener) })
+          const socket = yield* Net.connect({ host: "127.0.0.1", port: listener.port })
           yield* Effect.addFinalizer(() => Effect.orDie(Effect.zipRight(socket.send("quit\n"), socket.flush)))
           return yield* end
         })))

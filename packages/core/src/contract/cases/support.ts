@@ -8,7 +8,7 @@ import { onExit, type RunningFiber } from "../../internal/effect/fibers.js"
 import { suspend } from "../../internal/effect/suspend.js"
 import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
-import type { Socket } from "../../Socket.js"
+import type { InetSocket, Socket } from "../../Socket.js"
 import type * as SocketError from "../../SocketError.js"
 import type * as SocketOptions from "../../SocketOptions.js"
 import type { Case } from "../Case.js"
@@ -152,26 +152,19 @@ export const outcome = <A, E>(fiber: RunningFiber<A, E>): Effect.Effect<Exit.Exi
 
 // ---- sockets
 
-/** The port of a listener. */
-export const portOf = (listener: Listener.Listener): number => {
-  const { address } = listener
-  if (address._tag !== "InetAddress") throw new Error("the listener has no port")
-  return address.port
-}
-
 /** A listener on the loopback, on a port that the system chooses. */
 export const listening = (
   options: SocketOptions.CommonOptions & { readonly backlog?: number | undefined } = {}
 ): Effect.Effect<
-  Listener.Listener,
+  Listener.InetListener,
   SocketError.BindError | SocketError.InvalidOption | SocketError.UnsupportedOption,
   Net.Net | Scope.Scope
 > => Net.listen({ host: "127.0.0.1", port: 0, linger: 0, ...options })
 
 export interface Pair {
-  readonly listener: Listener.Listener
-  readonly client: Socket
-  readonly server: Socket
+  readonly listener: Listener.InetListener
+  readonly client: InetSocket
+  readonly server: InetSocket
 }
 
 /** What `connected` can fail with. */
@@ -195,7 +188,7 @@ export const connected = (
     const listener = yield* listening(options.server)
     const client = yield* Net.connect({
       host: "127.0.0.1",
-      port: portOf(listener),
+      port: listener.port,
       linger: 0,
       ...options.client
     })

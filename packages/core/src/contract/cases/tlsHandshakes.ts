@@ -10,19 +10,7 @@ import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import * as Tls from "../../Tls.js"
 import type { Certificates } from "../TlsMaterial.js"
-import {
-  begin,
-  connected,
-  failure,
-  failureOf,
-  holds,
-  listening,
-  outcome,
-  portOf,
-  same,
-  textOf,
-  until
-} from "./support.js"
+import { begin, connected, failure, failureOf, holds, listening, outcome, same, textOf, until } from "./support.js"
 import { because, dialing, fixture, talks, test, type TlsCase, tlsErrorOf, tlsOf } from "./tlsSupport.js"
 
 const sockets = Effect.flatMap(Net.Net, (net) => net.sockets)
@@ -173,7 +161,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
         const listener = yield* listening()
         const connecting = yield* Effect.fork(Effect.exit(Net.connect({
           host: "127.0.0.1",
-          port: portOf(listener),
+          port: listener.port,
           tls: yield* tls.clientContext(),
           timeouts: { connect: "2 seconds" }
         })))

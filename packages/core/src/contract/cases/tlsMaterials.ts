@@ -8,7 +8,7 @@ import * as Tls from "../../Tls.js"
 import type { Material, ServerOptions } from "../../TlsContext.js"
 import { TlsError, type TlsPart } from "../../TlsError.js"
 import type { Certificates } from "../TlsMaterial.js"
-import { failure, holds, mentions, portOf, same, utf8 } from "./support.js"
+import { failure, holds, mentions, same, utf8 } from "./support.js"
 import { fixture, talks, test, type TlsCase, tlsOf } from "./tlsSupport.js"
 
 /** The cases. */
@@ -129,7 +129,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
         yield* Effect.forkScoped(Effect.scoped(Effect.flatMap(listener.accept, (socket) => socket.send("bye"))))
         const socket = yield* Net.connect({
           host: "127.0.0.1",
-          port: portOf(listener),
+          port: listener.port,
           tls: yield* tls.clientContext({ requireCloseNotify: true })
         })
         same(yield* socket.receiveAll(), utf8("bye"), "what came")

@@ -16,7 +16,7 @@ import { dialing, fixture, talks, test, type TlsCase, tlsOf } from "./tlsSupport
 interface Rounds {
   readonly context: Tls.ServerContext
   readonly client: Tls.ClientContext
-  readonly listener: Listener.Listener
+  readonly listener: Listener.InetListener
   /** Connects once more, and says what both sides agreed on. */
   readonly round: (
     tls: TlsContext.ConnectTlsOptions

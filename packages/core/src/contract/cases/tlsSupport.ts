@@ -15,7 +15,6 @@ import type { ClientOptions, ServerOptions } from "../../TlsContext.js"
 import { TlsError, type TlsReason } from "../../TlsError.js"
 import type { Case } from "../Case.js"
 import type { Certificates, Made } from "../TlsMaterial.js"
-import { portOf } from "./support.js"
 
 /** One sentence of the contract of TLS. */
 export type TlsCase = Case<Copas.Copas | Net.Net | Scope.Scope>
@@ -57,7 +56,7 @@ const pkis = new WeakMap<Certificates, Effect.Effect<Pki>>()
 export interface Pair {
   readonly client: Socket
   readonly server: Socket
-  readonly listener: Listener.Listener
+  readonly listener: Listener.InetListener
 }
 
 export interface PairOptions {
@@ -82,7 +81,7 @@ export interface Fixture {
   readonly clientContext: (options?: ClientOptions) => Effect.Effect<Tls.ClientContext, ContextError, Net.Net>
   readonly listening: (
     options?: ServerOptions
-  ) => Effect.Effect<Listener.Listener, ContextError | SocketError.BindError, Net.Net | Scope.Scope>
+  ) => Effect.Effect<Listener.InetListener, ContextError | SocketError.BindError, Net.Net | Scope.Scope>
   /** Both ends of a connection, handshake done on both. */
   readonly pair: (options?: PairOptions) => Effect.Effect<Pair, OpenError, Net.Net | Scope.Scope>
   /** The errors of both ends of a connection that does not come about; `undefined` where that end found nothing wrong. */
@@ -94,14 +93,14 @@ export interface Fixture {
 }
 
 export const dialing = (
-  listener: Listener.Listener,
+  listener: Listener.InetListener,
   tls?: Tls.ClientContext | TlsContext.ConnectTlsOptions,
   host = "localhost"
 ): Effect.Effect<
   Socket,
   SocketError.ConnectError | TlsError | SocketError.InvalidOption | SocketError.UnsupportedOption,
   Net.Net | Scope.Scope
-> => Net.connect({ host, family: "IPv4", port: portOf(listener), linger: 0, tls })
+> => Net.connect({ host, family: "IPv4", port: listener.port, linger: 0, tls })
 
 export const fixture = (certificates: Certificates): Fixture => {
   const pki = pkiOf(certificates)

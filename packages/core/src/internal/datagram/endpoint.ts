@@ -90,6 +90,10 @@ export class DatagramEndpoint extends SocketBase<DatagramSettings, DatagramOptio
     return this.transport.localAddress
   }
 
+  get port(): number {
+    return this.transport.localAddress.port
+  }
+
   get remoteAddress(): InetAddress | undefined {
     return this.peer
   }

@@ -65,6 +65,15 @@ export class NetListener implements Listener, ListenEvents {
     return this.transport.localAddress
   }
 
+  get port(): number | undefined {
+    return NetAddressModule.portOf(this.address)
+  }
+
+  get path(): string | undefined {
+    const { address } = this
+    return address._tag === "UnixAddress" ? address.path : undefined
+  }
+
   get shownAddress(): string {
     return NetAddressModule.format(this.address)
   }

@@ -3,7 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type { NetAddress } from "../../NetAddress.js"
+import { type NetAddress, portOf } from "../../NetAddress.js"
 import type { LineOptions, Socket, Stats } from "../../Socket.js"
 import type {
   InvalidOption,
@@ -90,6 +90,14 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
 
   protected get shownAddress(): NetAddress {
     return this.transport.remoteAddress
+  }
+
+  get localPort(): number | undefined {
+    return portOf(this.localAddress)
+  }
+
+  get remotePort(): number | undefined {
+    return portOf(this.remoteAddress)
   }
 
   get tls(): Option.Option<TlsConnection> {

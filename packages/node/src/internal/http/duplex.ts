@@ -1,4 +1,5 @@
 /** A Copas socket as the `Duplex` stream that undici takes. */
+import * as NetAddress from "@copas/core/NetAddress"
 import type { Socket } from "@copas/core/Socket"
 import { isEndOfConversation } from "@copas/core/SocketError"
 import * as Cause from "effect/Cause"
@@ -49,8 +50,7 @@ export class SocketDuplex extends Duplex {
   }
 
   get remotePort(): number | undefined {
-    const { remoteAddress } = this.socket
-    return remoteAddress._tag === "InetAddress" ? remoteAddress.port : undefined
+    return NetAddress.portOf(this.socket.remoteAddress)
   }
 
   // undici calls these as it does with Node's own sockets: a connection without a request is not to keep Node alive.

@@ -6,7 +6,7 @@
  */
 import type * as Listener from "@copas/core/Listener"
 import * as Net from "@copas/core/Net"
-import type { Socket } from "@copas/core/Socket"
+import type { InetSocket, Socket } from "@copas/core/Socket"
 import type { BindError, InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -102,7 +102,7 @@ const pasv = (conversation: Conversation, isBulk: boolean): Effect.Effect<Arrang
 const listenOn = (
   conversation: Conversation,
   host: string
-): Effect.Effect<Listener.Listener, BindError | InvalidOption | UnsupportedOption, Scope.Scope> => {
+): Effect.Effect<Listener.InetListener, BindError | InvalidOption | UnsupportedOption, Scope.Scope> => {
   const { activePorts } = conversation.settings
   const listen = (port: number) =>
     conversation.net.listen({
@@ -115,7 +115,7 @@ const listenOn = (
   if (activePorts === undefined) return listen(0)
   const [first, last] = activePorts
   const next = (port: number): Effect.Effect<
-    Listener.Listener,
+    Listener.InetListener,
     BindError | InvalidOption | UnsupportedOption,
     Scope.Scope
   > =>
@@ -132,15 +132,14 @@ const mostStrangers = 32
 
 const acceptFrom = (
   conversation: Conversation,
-  listener: Listener.Listener,
+  listener: Listener.InetListener,
   mode: FtpError.DataMode,
   command: Command.Command
 ): Effect.Effect<Socket, Failure, Scope.Scope> => {
   const peer = conversation.control.socket.remoteAddress
   const expected = peer._tag === "InetAddress" ? Address.unmap(peer.host) : undefined
-  const isPeer = (socket: Socket): boolean =>
-    expected === undefined ||
-    (socket.remoteAddress._tag === "InetAddress" && Address.unmap(socket.remoteAddress.host) === expected)
+  const isPeer = (socket: InetSocket): boolean =>
+    expected === undefined || Address.unmap(socket.remoteAddress.host) === expected
   const next = (strangers: number): Effect.Effect<Socket, { readonly message: string }, Scope.Scope> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
@@ -188,8 +187,7 @@ const active = (
       listenOn(conversation, localAddress.host),
       (error) => new Refused(error.message, error)
     )
-    const { address } = listener
-    const port = address._tag === "InetAddress" ? address.port : 0
+    const { port } = listener
     const told = conversation.settings.activeAddress ?? Address.unmap(localAddress.host)
     const argument = yield* Effect.mapError(
       orFail(mode === "EPRT" ? Address.formatEprt(told, port) : Address.formatPort(told, port)),

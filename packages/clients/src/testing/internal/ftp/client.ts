@@ -2,7 +2,7 @@
  * One control connection of the test server: reading commands, writing replies, and the transfer that is under way.
  */
 import type * as Net from "@copas/core/Net"
-import type { Socket } from "@copas/core/Socket"
+import type { InetSocket, Socket } from "@copas/core/Socket"
 import * as Tls from "@copas/core/Tls"
 import type { ServerContext } from "@copas/core/TlsContext"
 import * as Deferred from "effect/Deferred"
@@ -32,7 +32,7 @@ export type Conversation = Effect.Effect<void, unknown>
 
 export class Client {
   readonly shared: Shared
-  readonly socket: Socket
+  readonly socket: InetSocket
   isSecure: boolean
   protectsData = false
   user: string | undefined = undefined
@@ -49,7 +49,7 @@ export class Client {
   /** NOOPs that are answered behind the transfer. */
   private late = 0
 
-  constructor(shared: Shared, socket: Socket, isSecure: boolean) {
+  constructor(shared: Shared, socket: InetSocket, isSecure: boolean) {
     this.shared = shared
     this.socket = socket
     this.isSecure = isSecure
@@ -102,11 +102,10 @@ export class Client {
       yield* this.forget
       const scope = yield* Scope.make()
       this.arrangedScope = scope
-      const { localAddress } = this.socket
-      const host = localAddress._tag === "InetAddress" ? localAddress.host : "127.0.0.1"
+      const { host } = this.socket.localAddress
       const listener = yield* Scope.extend(this.shared.net.listen({ host, port: 0, linger: 0 }), scope)
       this.arranged = listener.accept
-      yield* then(listener.address._tag === "InetAddress" ? listener.address.port : 0)
+      yield* then(listener.port)
     })
   }
 

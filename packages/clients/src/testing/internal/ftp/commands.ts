@@ -153,8 +153,7 @@ const nlst: Handler = (client, argument) => {
 
 const passive: Handler = (client) =>
   client.listen((port) => {
-    const { localAddress } = client.socket
-    const host = client.quirks.passiveHost ?? (localAddress._tag === "InetAddress" ? localAddress.host : "127.0.0.1")
+    const host = client.quirks.passiveHost ?? client.socket.localAddress.host
     return client.reply(`227 Entering passive mode (${host.replaceAll(".", ",")},${port >> 8},${port & 255})`)
   })
 

@@ -3,7 +3,7 @@
  */
 import * as Net from "@copas/core/Net"
 import * as NetAddress from "@copas/core/NetAddress"
-import type { Socket } from "@copas/core/Socket"
+import type { InetSocket } from "@copas/core/Socket"
 import type { BindError, InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import * as Tls from "@copas/core/Tls"
 import * as Clock from "effect/Clock"
@@ -21,7 +21,7 @@ import * as Disk from "./disk.js"
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-const converse = (shared: Shared, socket: Socket, isImplicit: boolean): Effect.Effect<void, unknown> =>
+const converse = (shared: Shared, socket: InetSocket, isImplicit: boolean): Effect.Effect<void, unknown> =>
   Effect.gen(function*() {
     if (isImplicit) yield* Tls.upgrade(socket, shared.tls!)
     const client = new Client(shared, socket, isImplicit)
@@ -95,7 +95,7 @@ export const make = (
       })
     )
     yield* Effect.forkScoped(Effect.forever(serve))
-    const port = listener.address._tag === "InetAddress" ? listener.address.port : 0
+    const port = listener.port
     return {
       host,
       port,
