@@ -5,16 +5,21 @@
  */
 import * as Schema from "effect/Schema"
 import * as ErrorSummary from "./ErrorSummary.js"
+import * as Advice from "./internal/advice.js"
 import { Operation } from "./internal/socket/operation.js"
 
 /**
  * Why a datagram was not sent or did not arrive, as far as the system can tell.
  *
- * - `Refused`: nobody receives at the peer's port, as the peer's machine reported (ICMP); of a connected socket only
+ * - `Refused`: nothing receives at the peer's port, as the peer's machine reported (ICMP); of a connected socket only
  * - `NotConnected`: `send` without a peer; `sendTo` says where
  * - `AlreadyConnected`: `sendTo` while there is a peer; `disconnect` first, or use `send`
+ * - `MessageTooLong`: of `receive`, or of a later `send`: an earlier datagram was too large for the way to the peer
  * - `AccessDenied`: among others, a broadcast while the option `broadcast` is off
+ * - `ZoneMissing`: a link-local address (RFC 4007) without its interface, as in `fe80::1%eth0`
  * - `AddressInUse`, `AddressNotAvailable`: of `join`, the group was joined already, or there is no such interface
+ * - `TooManyGroups`: of `join`, the system's bound (Linux: `net.ipv4.igmp_max_memberships`) is reached
+ * - `TooManyOpenFiles`, `AddressInUse`: of `disconnect`, which on Linux may have to open the socket again
  *
  * @since 0.1.0
  * @category models
@@ -26,9 +31,14 @@ export const DatagramReason = Schema.Literal(
   "LookupFailed",
   "NotConnected",
   "AlreadyConnected",
+  "MessageTooLong",
   "AccessDenied",
+  "ZoneMissing",
   "AddressInUse",
   "AddressNotAvailable",
+  "TooManyGroups",
+  "Unsupported",
+  "TooManyOpenFiles",
   "OutOfMemory",
   "Unknown"
 )
@@ -38,20 +48,6 @@ export const DatagramReason = Schema.Literal(
  * @category models
  */
 export type DatagramReason = typeof DatagramReason.Type
-
-const datagramAdvice: Record<DatagramReason, string> = {
-  Refused: "nobody receives there; check the port, or start the peer",
-  Unreachable: "there is no route to it from here; check the network, the address family and the socket's own address",
-  HostNotFound: "no such name; check the spelling or the name server",
-  LookupFailed: "the name server did not answer usefully; try again later",
-  NotConnected: "the socket has no peer; use `sendTo`, or `connect` first",
-  AlreadyConnected: "the socket has a peer; use `send`, or `disconnect` first",
-  AccessDenied: "the system forbids it; a broadcast wants the option `broadcast`, else check the firewall rules",
-  AddressInUse: "the socket is a member of the group already",
-  AddressNotAvailable: "there is no such address or interface on this machine",
-  OutOfMemory: "the system has no room for it; send slower, or try again later",
-  Unknown: "see the cause"
-}
 
 /**
  * A datagram could not be sent, or the system reported that an earlier one did not arrive. The socket is as usable as
@@ -76,7 +72,11 @@ export class DatagramError
   }
 
   override get message(): string {
-    const where = this.target === "" ? "" : ` (${this.target})`
-    return `${this.socket}: ${this.operation}${where} failed: ${this.reason}: ${datagramAdvice[this.reason]}`
+    const { cause, operation, reason, socket, target } = this
+    const where = target === "" ? "" : ` (${target})`
+    const why = reason === "Unknown"
+      ? Advice.unknown(cause)
+      : (operation === "join" ? Advice.join : Advice.datagram)[reason]
+    return `${socket}: ${operation}${where} failed: ${reason}: ${why}`
   }
 }

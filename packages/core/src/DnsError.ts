@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as ErrorSummary from "./ErrorSummary.js"
+import * as Advice from "./internal/advice.js"
 
 /**
  * Why a look-up failed.
@@ -38,7 +39,7 @@ export const DnsReason = Schema.Literal(
  */
 export type DnsReason = typeof DnsReason.Type
 
-const dnsAdvice: Record<DnsReason, string> = {
+const dnsAdvice: Record<Exclude<DnsReason, "Unknown">, string> = {
   NotFound: "no such name; check the spelling",
   NoData: "the name has no record of this type; ask for another",
   ServerFailure: "the name server could not find out; try again later",
@@ -49,8 +50,7 @@ const dnsAdvice: Record<DnsReason, string> = {
   BadQuery: "the name server did not understand the question; ask another",
   BadResponse: "the name server's answer makes no sense; ask another",
   BadName: "this cannot be a name or an address; labels have 1 to 63 bytes, the whole at most 253",
-  OutOfMemory: "the system is out of memory; try again later",
-  Unknown: "see the cause"
+  OutOfMemory: "the system is out of memory; try again later"
 }
 
 /**
@@ -74,10 +74,11 @@ export class DnsError extends Schema.TaggedError<DnsError>("@copas/core/SocketEr
   }
 
   override get message(): string {
-    const { attempts = [], name, query, reason } = this
+    const { attempts = [], cause, name, query, reason } = this
     const each = attempts.length === 0
       ? ""
       : ` (${attempts.map(({ reason, server }) => `${server}: ${reason}`).join(", ")})`
-    return `Could not look up the ${query} of ${name}: ${reason}: ${dnsAdvice[reason]}${each}`
+    const why = reason === "Unknown" ? Advice.unknown(cause) : dnsAdvice[reason]
+    return `Could not look up the ${query} of ${name}: ${reason}: ${why}${each}`
   }
 }

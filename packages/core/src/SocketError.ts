@@ -11,10 +11,12 @@ import * as Schema from "effect/Schema"
 import type { DatagramError } from "./DatagramError.js"
 import type { DnsError } from "./DnsError.js"
 import * as ErrorSummary from "./ErrorSummary.js"
+import * as Advice from "./internal/advice.js"
 import { isEndOf } from "./internal/socket/conversationEnd.js"
 import { Operation } from "./internal/socket/operation.js"
 import { counted } from "./internal/text.js"
-import { TlsError } from "./TlsError.js"
+import type { AcceptError, BindError, ConnectError, ListenerClosed } from "./OpeningError.js"
+import type { TlsError } from "./TlsError.js"
 
 export {
   /**
@@ -32,189 +34,16 @@ export {
  */
 export { Operation }
 
-/**
- * Why a connection could not be made.
- *
- * `AddressNotAvailable`, `AddressInUse` and `AccessDenied` speak of the local end, the others of the remote one.
- *
- * @since 0.1.0
- * @category models
- */
-export const ConnectReason = Schema.Literal(
-  "Refused",
-  "TimedOut",
-  "Unreachable",
-  "HostNotFound",
-  "LookupFailed",
-  "Reset",
-  "AddressInUse",
-  "AddressNotAvailable",
-  "AccessDenied",
-  "PathTooLong",
-  "TooManyOpenFiles",
-  "OutOfMemory",
-  "Unknown"
-)
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type ConnectReason = typeof ConnectReason.Type
-
-const connectAdvice: Record<ConnectReason, string> = {
-  Refused: "nothing listens there; check the port, or start the server",
-  TimedOut: "no answer came in time; check the address and any firewall, or raise the connect time-out",
-  Unreachable: "there is no route to it from here; check the network and the address family",
-  HostNotFound: "no such name; check the spelling or the name server",
-  LookupFailed: "the name server did not answer usefully; try again later",
-  Reset: "the peer cut the connection while it was being made; try again",
-  AddressInUse: "the local address is taken; choose another local port",
-  AddressNotAvailable: "the local address is not one of this machine's, or its ports are used up",
-  AccessDenied: "the system forbids it; check permissions and firewall rules",
-  PathTooLong: "the system allows about a hundred bytes for a socket's path; use a shorter one",
-  TooManyOpenFiles: "this process is out of descriptors; close some, or raise `ulimit -n`",
-  OutOfMemory: "the system is out of memory for sockets; try again later",
-  Unknown: "see the cause"
-}
-
-/**
- * A connection could not be made: `Net.connect` failed before there was a socket.
- *
- * @since 0.1.0
- * @category errors
- */
-export class ConnectError extends Schema.TaggedError<ConnectError>("@copas/core/SocketError/ConnectError")(
-  "ConnectError",
-  {
-    reason: ConnectReason,
-    /** The host and port, or the path, as the caller gave it. */
-    target: Schema.String,
-    /** Every address that was tried, in order, with the reason each failed. */
-    attempts: Schema.Array(Schema.Struct({ address: Schema.String, reason: ConnectReason })),
-    cause: Schema.optional(Schema.Defect)
-  }
-) {
-  static {
-    ErrorSummary.summarize(this)
-  }
-
-  override get message(): string {
-    const tried = this.attempts.length > 1
-      ? ` (tried ${this.attempts.map((attempt) => `${attempt.address}: ${attempt.reason}`).join(", ")})`
-      : ""
-    return `Could not connect to ${this.target}: ${this.reason}: ${connectAdvice[this.reason]}${tried}`
-  }
-}
-
-/**
- * Why an address could not be listened on or bound.
- *
- * @since 0.1.0
- * @category models
- */
-export const BindReason = Schema.Literal(
-  "AddressInUse",
-  "AccessDenied",
-  "AddressNotAvailable",
-  "HostNotFound",
-  "PathTooLong",
-  "TooManyOpenFiles",
-  "OutOfMemory",
-  "Unknown"
-)
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type BindReason = typeof BindReason.Type
-
-const bindAdvice: Record<BindReason, string> = {
-  AddressInUse: "another socket listens there; stop it, or use another port (0 lets the system choose)",
-  AccessDenied: "the system forbids it; ports below 1024 want privileges, a path wants a writable folder",
-  AddressNotAvailable: "the address is not one of this machine's",
-  HostNotFound: "no such name; give an address of this machine",
-  PathTooLong: "the system allows about a hundred bytes for a socket's path; use a shorter one",
-  TooManyOpenFiles: "this process is out of descriptors; close some, or raise `ulimit -n`",
-  OutOfMemory: "the system is out of memory for sockets; try again later",
-  Unknown: "see the cause"
-}
-
-/**
- * An address could not be bound.
- *
- * @since 0.1.0
- * @category errors
- */
-export class BindError extends Schema.TaggedError<BindError>("@copas/core/SocketError/BindError")("BindError", {
-  reason: BindReason,
-  /** The host and port, or the path, as the caller gave it. */
-  target: Schema.String,
-  cause: Schema.optional(Schema.Defect)
-}) {
-  static {
-    ErrorSummary.summarize(this)
-  }
-
-  override get message(): string {
-    return `Could not listen on ${this.target}: ${this.reason}: ${bindAdvice[this.reason]}`
-  }
-}
-
-/**
- * A listener could not take over a connection that had come in. The listener itself goes on: accepting again is right.
- *
- * @since 0.1.0
- * @category errors
- */
-export class AcceptError extends Schema.TaggedError<AcceptError>("@copas/core/SocketError/AcceptError")("AcceptError", {
-  /** `Handshake`: TLS failed with that peer; the cause is the `TlsError` of the last one. */
-  reason: Schema.Literal("TooManyOpenFiles", "OutOfMemory", "Aborted", "Handshake", "Unknown"),
-  /** The listener's address. */
-  address: Schema.String,
-  /** How many connections failed so since the error before. */
-  count: Schema.Number,
-  cause: Schema.optional(Schema.Defect)
-}) {
-  static {
-    ErrorSummary.summarize(this)
-  }
-
-  override get message(): string {
-    const advice = this.reason === "TooManyOpenFiles"
-      ? "this process is out of descriptors; close some, or raise `ulimit -n`"
-      : this.reason === "OutOfMemory"
-      ? "the system is out of memory for sockets"
-      : this.reason === "Aborted"
-      ? "the peer gave up before it was served"
-      : this.reason === "Handshake"
-      ? `TLS could not be agreed on; ${this.cause instanceof TlsError ? this.cause.message : "see the cause"}`
-      : "see the cause"
-    return `Could not accept ${counted(this.count, "connection")} on ${this.address}: ${this.reason}: ${advice}`
-  }
-}
-
-/**
- * The listener was closed, so nothing more can be accepted on it.
- *
- * @since 0.1.0
- * @category errors
- */
-export class ListenerClosed
-  extends Schema.TaggedError<ListenerClosed>("@copas/core/SocketError/ListenerClosed")("ListenerClosed", {
-    /** The listener's address. */
-    address: Schema.String
-  })
-{
-  static {
-    ErrorSummary.summarize(this)
-  }
-
-  override get message(): string {
-    return `The listener on ${this.address} is closed; bind a new one with Net.listen`
-  }
-}
+export {
+  AcceptError,
+  AcceptReason,
+  BindError,
+  BindReason,
+  ConnectError,
+  ConnectReason,
+  ListenerClosed,
+  TransportKind
+} from "./OpeningError.js"
 
 /**
  * No byte moved for as long as the socket's time-out for the operation allows. The socket is still open.
@@ -336,8 +165,14 @@ export class SocketBroken
   }
 
   override get message(): string {
-    return `${this.socket}: the connection broke during ${this.operation}: ${this.reason}; this connection is lost, ` +
-      `and what was under way with it: a client may connect again`
+    const { cause, operation, reason, socket } = this
+    const why = reason === "Unknown"
+      ? Advice.unknown(cause)
+      : reason === "Tls" && cause instanceof Error
+      ? cause.message
+      : Advice.broken[reason]
+    return `${socket}: the connection broke during ${operation}: ${reason}: ${why}; what was under way on it is lost, ` +
+      `and a client may connect again`
   }
 }
 

@@ -16,6 +16,8 @@ import type { TlsConnection } from "./TlsConnection.js"
 
 /**
  * A failure as the platform saw it. The layer above turns it into the typed error of the operation that was under way.
+ * The platform chooses the reason by the call and the kind of address: `ConnectReason`, `BindReason`, `AcceptReason`,
+ * `BrokenReason` and `DatagramReason` of `SocketError` say which ones each call has, and what they mean.
  *
  * @since 0.1.0
  * @category models
@@ -35,7 +37,18 @@ export interface Failure {
     | "AccessDenied"
     | "TooManyOpenFiles"
     | "OutOfMemory"
+    | "ZoneMissing"
+    | "PathNotFound"
     | "PathTooLong"
+    | "BadPath"
+    | "NotASocket"
+    | "WrongSocketType"
+    | "BacklogFull"
+    | "FileSystemFailed"
+    | "Unsupported"
+    | "NotConnected"
+    | "AlreadyConnected"
+    | "TooManyGroups"
     | "MessageTooLong"
     | "Truncated"
     | "Tls"

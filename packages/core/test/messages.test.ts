@@ -1,6 +1,7 @@
 /** The message of every error. */
 import { Future, Lock, Semaphore, SocketError, WorkQueue } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
+import { Schema } from "effect"
 
 const partial = new Uint8Array(3)
 const socket = "echo:client_1"
@@ -44,7 +45,7 @@ const messages: ReadonlyArray<readonly [error: Error, message: RegExp]> = [
   // A server's peer connects, not the server.
   [
     new SocketError.SocketBroken({ operation: "receive", socket, reason: "Reset", partial, bytesSent: 0 }),
-    /broke during receive: Reset; this connection is lost.*a client may connect again$/
+    /broke during receive: Reset: the peer.* reset it; what was under way on it is lost, and a client may connect again$/
   ],
   [
     new SocketError.SocketTimeout({ operation: "receive", socket, afterMillis: 20.0576, partial, bytesSent: 0 }),
@@ -77,4 +78,70 @@ describe("a message says in plain words what happened, in round numbers, and wha
       expect(error.message).not.toMatch(/anew|not to be had|raise the bound|\(s\)|\d\.\d{3}|undefined|\[object/)
     })
   }
+})
+
+describe("every reason has an advice, and the advice fits the kind of address", () => {
+  const cause = new Error("connect EL3HLT")
+  const target = "/run/app.sock"
+
+  const says = (error: Error & { readonly reason: string }): void => {
+    if (error.reason === "Unknown") expect(error.message).toContain(`the system says "${cause.message}"`)
+    expect(error.message).toMatch(new RegExp(`: ${error.reason}: \\w.{6,}`))
+    expect(error.message).not.toMatch(/undefined|\[object|see the cause/)
+  }
+
+  it("S10 ConnectError and BindError of a host and port, of a datagram socket and of a path", () => {
+    for (const transport of SocketError.TransportKind.literals) {
+      const connects = SocketError.ConnectReason.literals.map((reason) =>
+        new SocketError.ConnectError({ reason, target, transport, attempts: [], cause })
+      )
+      const binds = SocketError.BindReason.literals.map((reason) =>
+        new SocketError.BindError({ reason, target, transport, cause })
+      )
+      for (const error of [...connects, ...binds]) {
+        says(error)
+        const isOfPorts = error.reason === "AddressInUse" || error.reason === "AddressNotAvailable"
+        // The local port of a connection: no path has one.
+        if (transport === "unix" && !(isOfPorts && error._tag === "ConnectError")) {
+          expect(error.message).not.toMatch(/\bports?\b/)
+        }
+      }
+    }
+    expect(new SocketError.BindError({ reason: "AddressInUse", target: "127.0.0.1:53", transport: "udp" }).message)
+      .toBe(
+        "Could not bind 127.0.0.1:53: AddressInUse: another socket has the port; close it, or use another port "
+          + "(0 lets the system choose)"
+      )
+  })
+
+  it("S01 AcceptError, SocketBroken and DatagramError", () => {
+    for (const reason of SocketError.AcceptReason.literals) {
+      says(new SocketError.AcceptError({ reason, address: target, count: 2, cause }))
+    }
+    for (const reason of SocketError.BrokenReason.literals) {
+      says(new SocketError.SocketBroken({ operation: "send", socket, reason, partial, bytesSent: 0, cause }))
+    }
+    for (const reason of SocketError.DatagramReason.literals) {
+      for (const operation of ["send", "receive", "join", "connect"] as const) {
+        says(new SocketError.DatagramError({ operation, socket, target, reason, cause }))
+      }
+    }
+  })
+
+  it("S08 a group that cannot be joined is not spoken of as a datagram", () => {
+    const of = (operation: "join" | "send", reason: SocketError.DatagramReason): string =>
+      new SocketError.DatagramError({ operation, socket, target: "239.1.1.1", reason }).message
+    expect(of("join", "OutOfMemory")).not.toContain("send slower")
+    expect(of("join", "AccessDenied")).not.toContain("broadcast")
+    expect(of("join", "AddressInUse")).toContain("a member of the group already")
+    expect(of("send", "AddressInUse")).not.toContain("group")
+    expect(of("send", "Unknown")).toMatch(/: Unknown: the system gave no reason$/)
+  })
+
+  it("S01 an error that was encoded without its kind of address is of TCP", () => {
+    const encoded = { _tag: "BindError", reason: "AddressInUse", target: "127.0.0.1:80" } as const
+    expect(Schema.decodeSync(SocketError.BindError)(encoded).transport).toBe("tcp")
+    const error = new SocketError.BindError({ reason: "NotASocket", target, transport: "unix" })
+    expect(Schema.decodeSync(SocketError.BindError)(Schema.encodeSync(SocketError.BindError)(error))).toEqual(error)
+  })
 })

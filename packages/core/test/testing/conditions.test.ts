@@ -2,7 +2,7 @@
 import { Net, NetAddress } from "@copas/core"
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, TestClock } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, type Scope, TestClock } from "effect"
 import { bytes, elapsed, pair, simulated } from "./support.js"
 
 describe("NetMemory: conditions", () => {
@@ -257,6 +257,34 @@ describe("NetMemory: many hosts", () => {
       assert.strictEqual((yield* Effect.flip(socket.receive()))._tag, "SocketBroken")
       assert.strictEqual((yield* Effect.flip(a.net.listen({ port: 0 })))._tag, "BindError")
       assert.strictEqual((yield* Effect.flip(a.net.connect({ host: "b", port: 7 })))._tag, "ConnectError")
+    }))))
+
+  it.effect("S10 a crash leaves the socket file of a listener behind: Refused, in use without takeOver, taken over with it", () =>
+    Simulation.run(Effect.scoped(Effect.gen(function*() {
+      const { a } = yield* hosts()
+      const path = "/run/left.sock"
+      const abstract = "\0left"
+      const isReady = yield* Deferred.make<void>()
+      const listen = Effect.all([a.net.listen({ path }), a.net.listen({ path: abstract })])
+      yield* a.start(Effect.suspend(() =>
+        Effect.runSync(Deferred.isDone(isReady))
+          ? Effect.void
+          : Effect.zipRight(Effect.intoDeferred(Effect.orDie(Effect.asVoid(listen)), isReady), Effect.never)
+      ))
+      yield* Deferred.await(isReady)
+      yield* a.crash
+      yield* a.restart
+      const reasonOf = (effect: Effect.Effect<unknown, { readonly _tag: string }, Scope.Scope>) =>
+        Effect.map(
+          Effect.flip(Effect.scoped(effect)),
+          (error) => "reason" in error ? [error._tag, error.reason] : [error._tag]
+        )
+      assert.deepStrictEqual(yield* reasonOf(a.net.connect({ path })), ["ConnectError", "Refused"])
+      assert.deepStrictEqual(yield* reasonOf(a.net.connect({ path: abstract })), ["ConnectError", "Refused"])
+      assert.deepStrictEqual(yield* reasonOf(a.net.listen({ path, takeOver: false })), ["BindError", "AddressInUse"])
+      yield* Effect.scoped(Effect.zipRight(a.net.listen({ path }), a.net.connect({ path, linger: 0 })))
+      assert.deepStrictEqual(yield* reasonOf(a.net.connect({ path })), ["ConnectError", "PathNotFound"])
+      yield* Effect.scoped(a.net.listen({ path: abstract, takeOver: false }))
     }))))
 
   it.effect("nothing is left on the network when its programs have ended", () =>

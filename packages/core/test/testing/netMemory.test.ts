@@ -71,7 +71,7 @@ describe("NetMemory: one machine", () => {
       assert.strictEqual(again.reason, "AddressInUse")
     }).pipe(Effect.provide(NetMemory.layer)))
 
-  it.scoped("S10 a path connects to who listens on it, and is refused when nobody does", () =>
+  it.scoped("S10 a path connects to its listener; without one it is PathNotFound, an abstract name Refused", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ path: "/run/echo", linger: 0 })
       const client = yield* Net.connect({ path: "/run/echo", linger: 0 })
@@ -80,7 +80,14 @@ describe("NetMemory: one machine", () => {
       assert.strictEqual(yield* server.receiveLine(), "over a path")
       const nobody = yield* Effect.flip(Net.connect({ path: "/run/nobody" }))
       assert(nobody._tag === "ConnectError")
-      assert.strictEqual(nobody.reason, "Refused")
+      assert.strictEqual(nobody.reason, "PathNotFound")
+      yield* listener.close
+      for (const [path, reason] of [["/run/echo", "PathNotFound"], ["\0nobody", "Refused"]] as const) {
+        const error = yield* Effect.flip(Net.connect({ path }))
+        assert(error._tag === "ConnectError")
+        assert.deepStrictEqual([path, error.reason, error.transport], [path, reason, "unix"])
+        assert.notMatch(error.message, /\bport\b/)
+      }
     }).pipe(Effect.provide(NetMemory.layer)))
 
   it.scoped("S04 options are remembered, a wrong value is refused, and buffer sizes bound what a peer that does not read takes", () =>

@@ -152,7 +152,7 @@ describe("Unix-domain sockets on Node", () => {
       const path = Path.join(yield* directory, "precious.txt")
       Fs.writeFileSync(path, "precious")
       const error = yield* Effect.flip(Effect.scoped(Net.listen({ path })))
-      expect(error).toMatchObject({ _tag: "BindError", reason: "AddressInUse" })
+      expect(error).toMatchObject({ _tag: "BindError", reason: "NotASocket" })
       expect(Fs.readFileSync(path, "utf8")).toBe("precious")
     }).pipe(Effect.provide(NodeNet.layer)))
 
@@ -182,16 +182,16 @@ describe("Unix-domain sockets on Node", () => {
       })
     }).pipe(Effect.provide(NodeNet.layer)))
 
-  it.scoped("S10 a folder that is not there is AccessDenied, a path where nobody listens Refused", () =>
+  it.scoped("S10 a folder that is not there is PathNotFound, to listen in and to connect to", () =>
     Effect.gen(function*() {
       const path = Path.join(yield* directory, "no-such-folder", "x.sock")
       expect(yield* Effect.flip(Effect.scoped(Net.listen({ path })))).toMatchObject({
         _tag: "BindError",
-        reason: "AccessDenied"
+        reason: "PathNotFound"
       })
       expect(yield* Effect.flip(Effect.scoped(Net.connect({ path })))).toMatchObject({
         _tag: "ConnectError",
-        reason: "Refused"
+        reason: "PathNotFound"
       })
     }).pipe(Effect.provide(NodeNet.layer)))
 

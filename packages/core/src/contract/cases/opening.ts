@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Net from "../../Net.js"
 import * as NetAddress from "../../NetAddress.js"
+import * as Udp from "../../Udp.js"
 import {
   begin,
   type Case,
@@ -29,6 +30,9 @@ const to = (port: number): { readonly host: string; readonly port: number; reado
 
 /** A port that nothing listens on. */
 const freePort = Effect.scoped(Effect.map(listening(), ({ port }) => port))
+
+/** Not every machine has IPv6. */
+const hasIpv6 = Effect.isSuccess(Effect.scoped(Net.listen({ host: "::1", port: 0, linger: 0 })))
 
 const sockets = Effect.flatMap(Net.Net, (net) => net.sockets)
 
@@ -154,6 +158,35 @@ export const cases: ReadonlyArray<Case> = [
       mentions(error.message, "Could not connect", `127.0.0.1:${port}`, "Refused", "start the server")
       yield* allGone
     })
+  ),
+  test(
+    "S10 a path that is not there is ConnectError with reason PathNotFound, and its advice speaks of the path",
+    Effect.gen(function*() {
+      const path = "/no-such-folder-of-the-contract/x.sock"
+      const error = yield* failure(Net.connect({ path }), "ConnectError")
+      same([error.reason, error.target, error.transport], ["PathNotFound", path, "unix"], "the error")
+      same(error.attempts, [{ address: path, reason: "PathNotFound" }], "the attempts")
+      mentions(error.message, "Could not connect", path, "PathNotFound", "path")
+      holds(!/\bports?\b/.test(error.message), "a path has no port")
+      yield* allGone
+    })
+  ),
+  test(
+    "S01 a link-local address without its zone is ZoneMissing, to connect to, to listen on and to send to",
+    Effect.gen(function*() {
+      const reasons: Array<string> = []
+      for (const host of ["fe80::1", "[fe80::a:b]"]) {
+        const error = yield* failure(Net.connect({ host, port: 9 }), "ConnectError")
+        mentions(error.message, "fe80::", "interface", "zone")
+        const bind = yield* failure(Effect.scoped(Net.listen({ host, port: 0 })), "BindError")
+        mentions(bind.message, "fe80::", "interface", "zone")
+        const udp = yield* failure(Effect.scoped(Udp.connect({ host, port: 9 })), "ConnectError")
+        const bound = yield* failure(Effect.scoped(Udp.bind({ host })), "BindError")
+        reasons.push(error.reason, bind.reason, udp.reason, bound.reason)
+      }
+      same(Array.from(new Set(reasons)), ["ZoneMissing"], "the reasons")
+      yield* allGone
+    }).pipe(Effect.unlessEffect(Effect.map(hasIpv6, (has) => !has)))
   ),
   test(
     "S01 a host that does not resolve is ConnectError or BindError, and says which name",

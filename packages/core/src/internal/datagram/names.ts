@@ -3,16 +3,11 @@ import * as Effect from "effect/Effect"
 import type { Destination } from "../../DatagramSocket.js"
 import type { Family, InetAddress } from "../../NetAddress.js"
 import * as NetAddress from "../../NetAddress.js"
-import {
-  ConnectError,
-  ConnectReason,
-  type DatagramOfferError,
-  type DatagramSendError,
-  type InvalidOption
-} from "../../SocketError.js"
+import { ConnectError, type DatagramOfferError, type DatagramSendError, type InvalidOption } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
 import * as Options from "../net/targets.js"
 import type { NetState } from "../netState.js"
+import { connectReason } from "../socket/reasons.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { invalid } from "../time/optionValues.js"
 import { within } from "../time/within.js"
@@ -22,12 +17,11 @@ import type { DatagramEndpoint } from "./endpoint.js"
 export const isReady = (socket: DatagramEndpoint, to: Destination): to is InetAddress =>
   (to as Partial<InetAddress>)._tag === "InetAddress" && (to as InetAddress).family === socket.target.address.family
 
-const connectReasons: ReadonlySet<string> = new Set(ConnectReason.literals)
-
 export const connectError = (to: Destination, failure: Failure): ConnectError =>
   new ConnectError({
-    reason: connectReasons.has(failure.reason) ? failure.reason as ConnectReason : "Unknown",
+    reason: connectReason(failure.reason),
     target: NetAddress.formatHostPort(to.host, to.port),
+    transport: "udp",
     attempts: [],
     ...(failure.cause === undefined ? {} : { cause: failure.cause })
   })

@@ -12,7 +12,6 @@ import type { DatagramPlatform, DatagramTarget } from "../../DatagramTransport.j
 import * as NetAddress from "../../NetAddress.js"
 import {
   BindError,
-  BindReason,
   type ConnectError,
   type InvalidOption,
   type SocketClosed,
@@ -22,6 +21,7 @@ import type { Failure } from "../../Transport.js"
 import { onScopeEnd } from "../net/scopeEnd.js"
 import * as Options from "../net/targets.js"
 import type { NetState } from "../netState.js"
+import { bindReason } from "../socket/reasons.js"
 import { forClock } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { within } from "../time/within.js"
@@ -41,18 +41,11 @@ const settingsOf = (options: CommonOptions): Effect.Effect<DatagramSettings, Inv
     }
   })
 
-const bindReasons: ReadonlySet<string> = new Set(BindReason.literals)
-
 const bindError = (target: string, failure: Failure): BindError =>
   new BindError({
-    reason: bindReasons.has(failure.reason)
-      ? failure.reason as BindReason
-      : failure.reason === "LookupFailed"
-      ? "HostNotFound"
-      : failure.reason === "Unreachable"
-      ? "AddressNotAvailable"
-      : "Unknown",
+    reason: bindReason(failure.reason),
     target,
+    transport: "udp",
     ...(failure.cause === undefined ? {} : { cause: failure.cause })
   })
 

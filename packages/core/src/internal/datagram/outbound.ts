@@ -115,7 +115,7 @@ export class DatagramOutbound {
     this.socket.transport.send(data, to, (failure) => {
       if (waiter !== undefined) this.waiters.delete(waiter)
       if (failure !== undefined) {
-        resume(this.failure(failure, to))
+        resume(this.failure(failure, size, to))
         return
       }
       this.hasLost = false
@@ -148,7 +148,9 @@ export class DatagramOutbound {
         return SocketFailure.datagram(socket, "send", { reason: "NotConnected", cause: undefined }, "")
       }
       const earlier = socket.inbound.takeFailure()
-      return earlier === undefined ? undefined : this.failure(earlier, to)
+      return earlier === undefined
+        ? undefined
+        : SocketFailure.datagram(socket, "send", earlier, socket.shownPeer)
     }
     if (socket.peer !== undefined) {
       return SocketFailure.datagram(
@@ -170,10 +172,15 @@ export class DatagramOutbound {
       )
   }
 
-  private failure(failure: Failure, to: InetAddress | undefined): Effect.Effect<never, DatagramOfferError> {
+  private failure(
+    failure: Failure,
+    size: number,
+    to: InetAddress | undefined
+  ): Effect.Effect<never, DatagramOfferError> {
     const { socket } = this
     if (socket.isClosing) return SocketFailure.closed(socket, "send", "here", SocketFailure.noBytes)
-    if (failure.reason === "MessageTooLong") return SocketFailure.messageTooLong(socket, "send", this.limit)
+    // Systems allow less than the protocols do: macOS 9216 bytes, unless it is told otherwise.
+    if (failure.reason === "MessageTooLong") return SocketFailure.messageTooLong(socket, "send", size - 1)
     return SocketFailure.datagram(socket, "send", failure, to === undefined ? socket.shownPeer : NetAddress.format(to))
   }
 

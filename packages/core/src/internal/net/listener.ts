@@ -13,16 +13,12 @@ import type { Failure, ListenEvents, ListenTransport, Transport } from "../../Tr
 import { type AnyFiber, isInterrupted, isInterruptible } from "../effect/fibers.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import type { NetState } from "../netState.js"
+import { acceptReason } from "../socket/reasons.js"
 import { type Settings, StreamSocket } from "../socket/streamSocket.js"
 import { ListenerHandshakes, type ListenerTls } from "../tls/listenerHandshakes.js"
 import { ListenerTypeId } from "../typeIds.js"
 import { yieldsSoon } from "../yielding.js"
 import { addRelease } from "./scopeEnd.js"
-
-const acceptReason = (failure: Failure): AcceptError["reason"] =>
-  failure.reason === "TooManyOpenFiles" || failure.reason === "OutOfMemory" || failure.reason === "Aborted"
-    ? failure.reason
-    : "Unknown"
 
 /**
  * A listening socket. Connections that came in wait here, at most `backlog` of them, until somebody accepts them: as
@@ -170,7 +166,7 @@ export class NetListener implements Listener, ListenEvents {
       this.failures = 0
       const failure = this.failure!
       return new AcceptError({
-        reason: acceptReason(failure),
+        reason: acceptReason(failure.reason),
         address: this.shownAddress,
         count,
         cause: failure.cause

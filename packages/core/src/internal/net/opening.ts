@@ -7,14 +7,7 @@ import type { Listener } from "../../Listener.js"
 import * as NetAddress from "../../NetAddress.js"
 import type { ListenTarget } from "../../NetPlatform.js"
 import type { Socket } from "../../Socket.js"
-import {
-  BindError,
-  BindReason,
-  ConnectError,
-  ConnectReason,
-  InvalidOption,
-  type UnsupportedOption
-} from "../../SocketError.js"
+import { BindError, ConnectError, InvalidOption, type UnsupportedOption } from "../../SocketError.js"
 import type { CommonOptions, ConnectOptions, ListenOptions, SocketOptions } from "../../SocketOptions.js"
 import type { ClientContext, ConnectTlsOptions, ListenTlsOptions, ServerContext } from "../../TlsContext.js"
 import { TlsError } from "../../TlsError.js"
@@ -22,6 +15,7 @@ import type { TlsPlatform, UpgradeRequest } from "../../TlsTransport.js"
 import type { Failure, Transport } from "../../Transport.js"
 import type { NetState } from "../netState.js"
 import * as OptionRules from "../socket/options.js"
+import { bindReason, connectReason } from "../socket/reasons.js"
 import { type Settings, StreamSocket } from "../socket/streamSocket.js"
 import { type Deadlines, forClock } from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
@@ -55,14 +49,6 @@ const settingsOf = (options: CommonOptions): Effect.Effect<Settings, InvalidOpti
       deadlines: forClock(clock)
     }
   })
-
-const connectReasons: ReadonlySet<string> = new Set(ConnectReason.literals)
-const toConnectReason = (failure: Failure): ConnectReason =>
-  connectReasons.has(failure.reason) ? failure.reason as ConnectReason : "Unknown"
-
-const bindReasons: ReadonlySet<string> = new Set(BindReason.literals)
-const toBindReason = (failure: Failure): BindReason =>
-  bindReasons.has(failure.reason) ? failure.reason as BindReason : "Unknown"
 
 const supported = (
   netState: NetState,
@@ -199,13 +185,14 @@ export const connect = (
     yield* supported(netState, options, undefined, where.path)
     const securing = yield* clientTls(netState, options, where)
     const attempts: Array<Attempt> = []
-    const failure = (reason: ConnectReason, cause: unknown): ConnectError =>
+    const failure = ({ cause, reason }: Failure): ConnectError =>
       new ConnectError({
-        reason,
+        reason: connectReason(reason),
         target: where.shown,
+        transport: where.transport,
         attempts: attempts.map(({ address, failure }) => ({
           address: NetAddress.format(address),
-          reason: failure === undefined ? "TimedOut" : toConnectReason(failure)
+          reason: failure === undefined ? "TimedOut" : connectReason(failure.reason)
         })),
         ...(cause === undefined ? {} : { cause })
       })
@@ -229,7 +216,7 @@ export const connect = (
         addressesOf(netState, where.host, where.port, where.family, deadlines, timeout),
         (addresses) => run(new Candidates(addresses))
       )
-    const winner = Effect.mapError(raced, (error) => failure(toConnectReason(error), error.cause))
+    const winner = Effect.mapError(raced, failure)
     const ready = securing === undefined ? winner : Effect.tap(winner, (socket) =>
       // What is left of the time for connecting bounds the handshake, too.
       secureAs(socket, where.shown, {
@@ -272,8 +259,8 @@ export const listen = (
   Effect.gen(function*() {
     const settings = yield* settingsOf(options)
     const where = yield* Options.listenTarget(options)
-    const failure = (error: Failure): BindError =>
-      new BindError({ reason: toBindReason(error), target: where.shown, cause: error.cause })
+    const failure = ({ cause, reason }: Failure): BindError =>
+      new BindError({ reason: bindReason(reason), target: where.shown, transport: where.transport, cause })
     const addresses = where.path === undefined
       ? yield* Effect.mapError(addressesOf(netState, where.host, where.port, where.family, settings.deadlines), failure)
       : [NetAddress.unix(where.path)]

@@ -29,6 +29,7 @@ export const hostOf = (value: string): Effect.Effect<string, InvalidOption> =>
 interface Where {
   /** As errors show it. */
   readonly shown: string
+  readonly transport: "tcp" | "unix"
   readonly path: string | undefined
   readonly host: string
   readonly port: number
@@ -50,12 +51,12 @@ const whereOf = (
       const { path } = options
       // Linux writes an abstract name so: unix(7).
       yield* text("path", path.startsWith("\0") ? path.slice(1) : path, "a path without NUL, but to begin with")
-      return { shown: format(unix(path)), path, host: "", port: 0, family: undefined }
+      return { shown: format(unix(path)), transport: "unix", path, host: "", port: 0, family: undefined }
     }
     const host = yield* hostOf(options.host ?? defaultHost)
     const number = yield* port("port", options.port, leastPort)
     const family = yield* familyOption(options.family)
-    return { shown: formatHostPort(host, number), path: undefined, host, port: number, family }
+    return { shown: formatHostPort(host, number), transport: "tcp", path: undefined, host, port: number, family }
   })
 
 export const localAddress = (value: string | undefined): Effect.Effect<string | undefined, InvalidOption> =>

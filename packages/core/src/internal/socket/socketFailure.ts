@@ -1,17 +1,10 @@
 /** Makes the errors of sockets, without a stack and without their schemas' checks. */
 import * as Effect from "effect/Effect"
 import type { Operation } from "../../SocketError.js"
-import {
-  BrokenReason,
-  DatagramError,
-  DatagramReason,
-  MessageTooLong,
-  SocketBroken,
-  SocketClosed,
-  SocketTimeout
-} from "../../SocketError.js"
+import { DatagramError, MessageTooLong, SocketBroken, SocketClosed, SocketTimeout } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
 import { type Marked, markEnd } from "./conversationEnd.js"
+import { brokenReason, datagramReason } from "./reasons.js"
 
 export const noBytes = new Uint8Array(0)
 
@@ -36,8 +29,6 @@ export const withoutTrace = <A>(make: () => A): A => {
 }
 
 export const unchecked = { disableValidation: true }
-
-const brokenReasons: ReadonlySet<string> = new Set(BrokenReason.literals)
 
 type ClosedFields = ConstructorParameters<typeof SocketClosed>[0]
 
@@ -87,7 +78,7 @@ export const broken = (
     new SocketBroken({
       operation,
       socket: socket.name,
-      reason: brokenReasons.has(failure.reason) ? failure.reason as BrokenReason : "Unknown",
+      reason: brokenReason(failure.reason),
       partial,
       bytesSent,
       cause: failure.cause
@@ -97,13 +88,11 @@ export const broken = (
   return Effect.fail(error)
 }
 
-const datagramReasons: ReadonlySet<string> = new Set(DatagramReason.literals)
-
 /** A flood can cause as many of these as of datagrams. */
 export const datagram = (
   socket: Named,
   operation: Operation,
-  failure: { readonly reason: string; readonly cause: unknown },
+  failure: Failure,
   target: string
 ): Effect.Effect<never, DatagramError> =>
   Effect.fail(
@@ -112,7 +101,7 @@ export const datagram = (
         operation,
         socket: socket.name,
         target,
-        reason: datagramReasons.has(failure.reason) ? failure.reason as DatagramReason : "Unknown",
+        reason: datagramReason(failure.reason),
         ...(failure.cause === undefined ? {} : { cause: failure.cause })
       }, unchecked)
     )

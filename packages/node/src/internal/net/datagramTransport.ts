@@ -23,11 +23,13 @@ function onMessage(this: OwnedSocket, data: Uint8Array, from: Dgram.RemoteInfo):
   this[transportKey].events!.deliver(data, from.address, from.port)
 }
 function onListening(this: OwnedSocket): void {
-  this[transportKey].refresh()
-  this[transportKey].events!.bound()
+  const transport = this[transportKey]
+  transport.refresh()
+  transport.isBound = true
+  transport.events!.bound()
 }
 function onError(this: OwnedSocket, error: Error): void {
-  this[transportKey].events!.failed(toFailure(error))
+  this[transportKey].onError(error)
 }
 function onClose(this: OwnedSocket): void {
   this[transportKey].events!.closed()
@@ -43,12 +45,12 @@ const numericOnly = (
 ): void => done(null, host, host.includes(":") ? 6 : 4)
 
 /** What Node throws is an answer too. */
-const attempt = (action: () => void): Failure | undefined => {
+const attempt = (action: () => void, call: "send" | "join" = "send"): Failure | undefined => {
   try {
     action()
     return undefined
   } catch (error) {
-    return toFailure(error)
+    return toFailure(error, call)
   }
 }
 
@@ -69,6 +71,7 @@ class NodeDatagramTransport implements DatagramTransport {
   private local: InetAddress
   private options: DatagramOptions = {}
   private readonly memberships = new Set<{ readonly group: string; readonly options: MembershipOptions }>()
+  isBound = false
   private isClosed = false
   remoteAddress: InetAddress | undefined = undefined
 
@@ -97,6 +100,13 @@ class NodeDatagramTransport implements DatagramTransport {
     this.socket.bind({ address: host, port })
   }
 
+  onError(error: Error): void {
+    const failure = this.isBound
+      ? toFailure(error, "send", this.remoteAddress)
+      : toFailure(error, "bind", this.target.address)
+    this.events!.failed(failure)
+  }
+
   private listen(): void {
     const { socket } = this
     ;(socket as OwnedSocket)[transportKey] = this
@@ -119,7 +129,7 @@ class NodeDatagramTransport implements DatagramTransport {
     this.listen()
     let failure: Failure | undefined
     const onBindError = (error: Error): void => {
-      failure = toFailure(error)
+      failure = toFailure(error, "send")
     }
     this.socket.removeListener("error", onError)
     this.socket.once("error", onBindError)
@@ -150,7 +160,8 @@ class NodeDatagramTransport implements DatagramTransport {
     to: InetAddress | undefined,
     done: (failure: Failure | undefined) => void
   ): void {
-    const sent = (error: Error | null): void => done(error ? toFailure(error) : undefined)
+    const sent = (error: Error | null): void =>
+      done(error ? toFailure(error, "send", to ?? this.remoteAddress) : undefined)
     try {
       if (to === undefined) this.socket.send(data, sent)
       else this.socket.send(data, to.port, to.host, sent)
@@ -170,10 +181,10 @@ class NodeDatagramTransport implements DatagramTransport {
           this.remoteAddress = inet(address, port)
           this.refresh()
         }
-        done(error === undefined ? undefined : toFailure(error))
+        done(error === undefined ? undefined : toFailure(error, "connect", to))
       })
     } catch (error) {
-      process.nextTick(done, toFailure(error))
+      process.nextTick(done, toFailure(error, "connect", to))
     }
   }
 
@@ -194,9 +205,19 @@ class NodeDatagramTransport implements DatagramTransport {
   }
 
   join(group: string, options: MembershipOptions): Failure | undefined {
-    const failure = attempt(() => this.add(group, options))
+    const failure = attempt(() => this.add(group, options), "join")
     if (failure === undefined) this.memberships.add({ group, options })
-    return failure
+    // Linux says EADDRNOTAVAIL to a source that is heard already, others EINVAL.
+    return failure?.reason === "AddressNotAvailable" && this.hears(group, options)
+      ? { ...failure, reason: "AddressInUse" }
+      : failure
+  }
+
+  private hears(group: string, { interface: at, source }: MembershipOptions): boolean {
+    for (const { group: joined, options } of this.memberships) {
+      if (joined === group && options.interface === at && options.source === source) return true
+    }
+    return false
   }
 
   leave(group: string, options: MembershipOptions): void {
@@ -226,10 +247,8 @@ class NodeDatagramTransport implements DatagramTransport {
   ): UnsupportedOption | InvalidOption | undefined {
     const refusal = unsupportedOption(name)
     if (refusal !== undefined) return refusal
-    const failure = attempt(() => this.apply(name, value))
-    if (failure !== undefined) {
-      return new InvalidOption({ option: name, value: String(value), expected: expected(failure) })
-    }
+    const failure = attempt(() => this.apply(name, value), "join")
+    if (failure !== undefined) return optionRefusal(name, value, failure)
     this.options = { ...this.options, [name]: value }
     return undefined
   }
@@ -280,9 +299,24 @@ class NodeDatagramTransport implements DatagramTransport {
   }
 }
 
-const expected = (failure: Failure): string => {
-  const told = failure.cause instanceof Error ? failure.cause.message : failure.reason
-  return `a value that the system takes (it says ${told})`
+/** Setsockopt(2) knows the codes of joining groups. */
+const optionRefusal = (
+  option: keyof DatagramOptions,
+  value: unknown,
+  { cause, reason }: Failure
+): InvalidOption | UnsupportedOption => {
+  if (reason === "Unsupported") {
+    return new UnsupportedOption({ option, platform: platformName, why: "this system does not have it" })
+  }
+  const said = cause instanceof Error ? ` (the system says "${cause.message}")` : ""
+  const expected = reason === "OutOfMemory" || reason === "TooManyGroups"
+    ? "smaller: the system has no room for that much"
+    : reason === "AccessDenied"
+    ? "a value that this process may set"
+    : option === "multicastInterface"
+    ? "the address of an interface of this machine"
+    : "a value that the system takes"
+  return new InvalidOption({ option, value: String(value), expected: `${expected}${said}` })
 }
 
 const unsupportedOption = (option: keyof DatagramOptions): UnsupportedOption | undefined =>

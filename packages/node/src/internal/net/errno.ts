@@ -1,54 +1,215 @@
-/** From the system's error codes to the reasons of this library. */
+/** From the system's error codes to the reasons of this library, by the call and the kind of address. */
+import type { NetAddress } from "@copas/core/NetAddress"
 import type { DnsReason } from "@copas/core/SocketError"
 import type { Failure } from "@copas/core/Transport"
+import * as Os from "node:os"
+import * as UnixPath from "./unixPath.js"
 
-/** The one table from the system's error codes to what this library tells apart. */
-const reasons: Readonly<Record<string, Failure["reason"]>> = {
-  ECONNREFUSED: "Refused",
-  // Connecting to a Unix-domain path that is no socket, or is not there.
-  ENOENT: "Refused",
-  ENOTSOCK: "Refused",
-  ETIMEDOUT: "TimedOut",
-  // What is sent is longer than the system takes in one datagram.
-  EMSGSIZE: "MessageTooLong",
-  ENAMETOOLONG: "PathTooLong",
-  EHOSTUNREACH: "Unreachable",
-  ENETUNREACH: "Unreachable",
-  EHOSTDOWN: "Unreachable",
-  ENETDOWN: "Unreachable",
-  ENETRESET: "Reset",
-  ECONNRESET: "Reset",
-  ECONNABORTED: "Aborted",
-  EPIPE: "BrokenPipe",
-  ERR_STREAM_WRITE_AFTER_END: "BrokenPipe",
-  ERR_STREAM_DESTROYED: "BrokenPipe",
-  EADDRINUSE: "AddressInUse",
-  EADDRNOTAVAIL: "AddressNotAvailable",
-  // An address of a family that this machine has not.
-  EAFNOSUPPORT: "AddressNotAvailable",
-  ENODEV: "AddressNotAvailable",
-  ENXIO: "AddressNotAvailable",
-  ECANCELED: "Aborted",
-  EACCES: "AccessDenied",
-  EPERM: "AccessDenied",
+type Reason = Failure["reason"]
+type Table = { readonly [code: string]: Reason }
+
+/**
+ * What was being done. `connect` and `bind` include making the socket, `bind` includes listening; `transfer` is reading
+ * and writing a connection, `send` is sending and receiving datagrams.
+ */
+export type Call = "connect" | "bind" | "accept" | "transfer" | "send" | "join"
+
+const resources: Table = {
   EMFILE: "TooManyOpenFiles",
   ENFILE: "TooManyOpenFiles",
   ENOMEM: "OutOfMemory",
   ENOBUFS: "OutOfMemory",
-  ENOTFOUND: "HostNotFound",
-  EAI_NONAME: "HostNotFound",
-  EAI_NODATA: "HostNotFound",
-  EAI_AGAIN: "LookupFailed",
-  EAI_FAIL: "LookupFailed",
-  EAI_MEMORY: "OutOfMemory"
+  ENOSR: "OutOfMemory",
+  ECANCELED: "Aborted"
 }
 
-const codeOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : ""
+const all = <R extends Reason>(reason: R, ...codes: ReadonlyArray<string>): { readonly [code: string]: R } =>
+  Object.fromEntries(codes.map((code) => [code, reason]))
 
-export const toFailure = (error: unknown): Failure => ({ reason: reasons[codeOf(error)] ?? "Unknown", cause: error })
+const forbidden = all("AccessDenied", "EACCES", "EPERM")
 
-/** The same for name servers (c-ares) and getaddrinfo. */
+/** Socket(2): the family, or the protocol in it, is not there. */
+const noFamily = ["EAFNOSUPPORT", "EPFNOSUPPORT", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT"] as const
+
+/** Reports of routers and of the peer's machine (icmp_err_convert of Linux), and of an interface that is down. */
+const onTheWay = [
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EHOSTDOWN",
+  "ENETDOWN",
+  "ENONET",
+  "EPROTO",
+  "ENOPROTOOPT",
+  "EOPNOTSUPP",
+  "ENOTSUP"
+] as const
+
+const cut = all("Reset", "ECONNRESET", "ENETRESET", "ECONNABORTED", "ENOTCONN")
+
+/** Looking a path up: path_resolution(7). */
+const paths: Table = {
+  ...resources,
+  ...forbidden,
+  ENOENT: "PathNotFound",
+  ENAMETOOLONG: "PathTooLong",
+  ...all("BadPath", "ENOTDIR", "ELOOP", "EINVAL", "EISDIR"),
+  EROFS: "AccessDenied",
+  ...all("FileSystemFailed", "EIO", "ENOSPC", "EDQUOT", "ESTALE"),
+  ...all("Unsupported", ...noFamily, "EPROTOTYPE", "EOPNOTSUPP", "ENOTSUP", "ENOSYS")
+}
+
+const inet: Readonly<Record<Call, Table>> = {
+  connect: {
+    ...resources,
+    ...forbidden,
+    ...cut,
+    ...all("Unreachable", ...onTheWay),
+    ...all("AddressNotAvailable", "EADDRNOTAVAIL", ...noFamily, "ENODEV", "ENXIO"),
+    ECONNREFUSED: "Refused",
+    ETIMEDOUT: "TimedOut",
+    EPIPE: "Reset",
+    // macOS, while the peer is closing already.
+    EPROTOTYPE: "Reset",
+    EADDRINUSE: "AddressInUse",
+    // No local port is free.
+    EAGAIN: "AddressNotAvailable",
+    // A black-hole route (ip(7)), or an address that is nobody's.
+    EINVAL: "Unreachable"
+  },
+  bind: {
+    ...resources,
+    ...forbidden,
+    EADDRINUSE: "AddressInUse",
+    ...all("AddressNotAvailable", "EADDRNOTAVAIL", ...noFamily, "EPROTOTYPE", "ENODEV", "ENXIO", "EINVAL"),
+    // Of listening on the address of a group.
+    ...all("AddressNotAvailable", "EOPNOTSUPP", "ENOTSUP")
+  },
+  accept: {
+    ...resources,
+    ...forbidden,
+    ...cut,
+    // Accept(2): errors that the new connection already has.
+    ...all(
+      "Aborted",
+      ...onTheWay,
+      ...noFamily,
+      "ECONNABORTED",
+      "ECONNRESET",
+      "ENOTCONN",
+      "ETIMEDOUT",
+      "EPIPE",
+      "EINVAL"
+    )
+  },
+  transfer: {
+    ...resources,
+    ...cut,
+    ...all("Unreachable", ...onTheWay, "EACCES", "EPERM", "EADDRNOTAVAIL", "ENODEV", "ENXIO"),
+    ...all("BrokenPipe", "EPIPE", "ESHUTDOWN", "ERR_STREAM_WRITE_AFTER_END", "ERR_STREAM_DESTROYED"),
+    ETIMEDOUT: "TimedOut",
+    ECONNREFUSED: "Reset",
+    // macOS, while the peer is closing already.
+    EPROTOTYPE: "Reset"
+  },
+  send: {
+    ...resources,
+    ...forbidden,
+    ...all("Unreachable", ...onTheWay, "ENETRESET", "ETIMEDOUT", "EINVAL"),
+    ...all("Refused", "ECONNREFUSED", "ECONNRESET"),
+    ...all("AddressNotAvailable", "EADDRNOTAVAIL", ...noFamily, "ENODEV", "ENXIO"),
+    ...all("NotConnected", "EDESTADDRREQ", "ENOTCONN", "ERR_SOCKET_DGRAM_NOT_CONNECTED"),
+    ...all("AlreadyConnected", "EISCONN", "ERR_SOCKET_DGRAM_IS_CONNECTED"),
+    EMSGSIZE: "MessageTooLong",
+    EAGAIN: "OutOfMemory",
+    // Binding again after `disconnect`.
+    EADDRINUSE: "AddressInUse"
+  },
+  join: {
+    ...resources,
+    ...forbidden,
+    EADDRINUSE: "AddressInUse",
+    ...all(
+      "AddressNotAvailable",
+      "EADDRNOTAVAIL",
+      ...noFamily,
+      "ENODEV",
+      "ENXIO",
+      "EINVAL",
+      "ENETUNREACH",
+      "EHOSTUNREACH"
+    ),
+    ...all("TooManyGroups", "ENOBUFS", "ETOOMANYREFS"),
+    ...all("Unsupported", "ENOPROTOOPT", "EOPNOTSUPP", "ENOTSUP", "ENOSYS")
+  }
+}
+
+const unix: Readonly<Record<Call, Table>> = {
+  ...inet,
+  connect: {
+    ...paths,
+    ...cut,
+    EPIPE: "Reset",
+    ECONNREFUSED: "Refused",
+    ETIMEDOUT: "TimedOut",
+    ENOTSOCK: "NotASocket",
+    EPROTOTYPE: "WrongSocketType",
+    EAGAIN: "BacklogFull"
+  },
+  bind: { ...paths, ...all("AddressInUse", "EADDRINUSE", "EEXIST") }
+}
+
+const namesOfNumbers = new Map(Object.entries(Os.constants.errno).map(([name, number]) => [number, name]))
+
+/** ETOOMANYREFS, which neither libuv nor `node:os` names. */
+const tooManyRefs = process.platform === "linux" ? 109 : 59
+
+/** libuv has no name for some codes, and writes `Unknown system error -122`; the number is in `errno`. */
+const codeOf = (error: unknown): string => {
+  if (typeof error !== "object" || error === null || !("code" in error) || typeof error.code !== "string") return ""
+  if (error.code === "EWOULDBLOCK") return "EAGAIN"
+  if (!error.code.startsWith("Unknown system error")) return error.code
+  const number = "errno" in error ? -Number(error.errno) : NaN
+  return number === tooManyRefs ? "ETOOMANYREFS" : namesOfNumbers.get(number) ?? error.code
+}
+
+/**
+ * Link-local addresses, and the groups of a link or an interface, are nothing without a zone (RFC 4007, section 6). Linux
+ * says EINVAL, other systems that there is no route; a zone that is not here counts as none.
+ */
+const lacksZone = (host: string, code: string): boolean => {
+  const hasZone = host.includes("%")
+  if (/^fe[89ab]/i.test(host)) {
+    return code === "EINVAL" ||
+      !hasZone && (code === "EHOSTUNREACH" || code === "ENETUNREACH" || code === "EADDRNOTAVAIL" || code === "ENXIO")
+  }
+  return /^ff[0-9a-f][12]/i.test(host) && !hasZone && code === "EINVAL"
+}
+
+/** Asks the file system where the code says too little. */
+const atPath = (path: string, call: Call, code: string): Reason | undefined => {
+  // Linux refuses a connection to a file of any kind in the same way as to a socket on which nothing listens.
+  if (call === "connect" && code === "ECONNREFUSED" && UnixPath.isOther(path)) return "NotASocket"
+  if (call !== "bind") return undefined
+  if ((code === "EADDRINUSE" || code === "EEXIST") && UnixPath.isOther(path)) return "NotASocket"
+  // libuv says EACCES for ENOENT (uv_pipe_bind).
+  return code === "EACCES" && UnixPath.lacksFolder(path) ? "PathNotFound" : undefined
+}
+
+const reasonOf = (code: string, call: Call, address: NetAddress | undefined): Reason => {
+  if (address?._tag === "UnixAddress") return atPath(address.path, call, code) ?? unix[call][code] ?? "Unknown"
+  const needsZone = call === "connect" || call === "bind" || call === "send"
+  return needsZone && address !== undefined && lacksZone(address.host, code)
+    ? "ZoneMissing"
+    : inet[call][code] ?? "Unknown"
+}
+
+/** `address` is what was connected to, bound, or sent to. */
+export const toFailure = (cause: unknown, call: Call, address?: NetAddress): Failure => ({
+  reason: reasonOf(codeOf(cause), call, address),
+  cause
+})
+
+/** The codes of name servers (c-ares) and of getaddrinfo. */
 const dnsReasons: Readonly<Record<string, DnsReason>> = {
   ENOTFOUND: "NotFound",
   ENONAME: "NotFound",

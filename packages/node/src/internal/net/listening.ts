@@ -35,7 +35,7 @@ export class NodeListenTransport implements ListenTransport {
       if (options.keepAlive !== undefined) transport.setOption("keepAlive", options.keepAlive)
       events.accepted(transport)
       const exhausted = Descriptors.exhaustion(socket)
-      if (exhausted !== undefined) events.failed(toFailure(exhausted))
+      if (exhausted !== undefined) events.failed(toFailure(exhausted, "accept", address))
     })
     this.server.on("listening", () => {
       if (this.isClosing) {
@@ -52,9 +52,10 @@ export class NodeListenTransport implements ListenTransport {
         this.takeOver(path, error)
         return
       }
-      if (!this.server.listening) this.hasFailed = true
+      const { listening } = this.server
+      if (!listening) this.hasFailed = true
       if (this.isClosing) this.sayClosed()
-      else events.failed(toFailure(error))
+      else events.failed(toFailure(error, listening ? "accept" : "bind", address))
     })
     this.server.on("close", () => this.sayClosed())
     this.listen()
@@ -66,7 +67,7 @@ export class NodeListenTransport implements ListenTransport {
       this.server.listen({ host: address.host, port: address.port, backlog, ipv6Only })
       return
     }
-    const tooLong = UnixPath.tooLong(address.path)
+    const tooLong = UnixPath.tooLong(address.path, "bind")
     if (tooLong !== undefined) {
       process.nextTick(() => this.server.emit("error", tooLong))
       return

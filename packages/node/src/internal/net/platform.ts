@@ -24,7 +24,7 @@ const connect = ({ address, localAddress, localPort, options, readSize }: Connec
     transport.recycle = (chunk) => reads.recycle(chunk)
   }
   if (address._tag === "UnixAddress") {
-    const tooLong = UnixPath.tooLong(address.path)
+    const tooLong = UnixPath.tooLong(address.path, "connect")
     if (tooLong === undefined) socket.connect({ path: address.path })
     else socket.destroy(tooLong)
   } else {

@@ -118,8 +118,13 @@ export class NodeTransport implements Transport {
     this.events?.connected()
   }
 
-  protected toFailure(error: Error): Failure {
-    return toFailure(error)
+  protected toFailure(error: NodeJS.ErrnoException & { readonly address?: unknown }): Failure {
+    const { address, syscall } = error
+    // The local address that connecting asked for.
+    if (syscall === "bind") {
+      return toFailure(error, "bind", typeof address === "string" ? inet(address, 0) : this.remote)
+    }
+    return toFailure(error, syscall === "connect" ? "connect" : "transfer", this.remote)
   }
 
   /** Gives the socket away: whoever takes it says everything from now on. What had arrived stays in it. */

@@ -13,10 +13,11 @@ export const isAbstract = (path: string): boolean => path.startsWith("\0")
 /** True for what is a file: not an abstract name, not a named pipe. */
 const isFile = (path: string): boolean => !isAbstract(path) && process.platform !== "win32"
 
-export const tooLong = (path: string): Error | undefined =>
+export const tooLong = (path: string, syscall: "bind" | "connect"): Error | undefined =>
   Buffer.byteLength(path) > longest
     ? Object.assign(new Error(`the path has ${Buffer.byteLength(path)} bytes, and may have ${longest}`), {
-      code: "ENAMETOOLONG"
+      code: "ENAMETOOLONG",
+      syscall
     })
     : undefined
 
@@ -58,6 +59,26 @@ const exists = (path: string): boolean => {
     return Fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined
   } catch {
     return true
+  }
+}
+
+/** True where something is at the path, through links, that is no socket; or a link that leads nowhere. */
+export const isOther = (path: string): boolean => {
+  if (!isFile(path)) return false
+  try {
+    return !Fs.statSync(path).isSocket()
+  } catch {
+    return exists(path)
+  }
+}
+
+/** True where the folder in which the file would be is not there. */
+export const lacksFolder = (path: string): boolean => {
+  if (!isFile(path) || !path.includes("/")) return false
+  try {
+    return Fs.statSync(path.slice(0, path.lastIndexOf("/") + 1), { throwIfNoEntry: false }) === undefined
+  } catch {
+    return false
   }
 }
 

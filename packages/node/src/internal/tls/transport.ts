@@ -10,7 +10,6 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as NodeNet from "node:net"
 import * as Tls from "node:tls"
-import { toFailure } from "../net/errno.js"
 import { NodeTransport, transportOf } from "../net/transport.js"
 import * as Certificates from "./certificates.js"
 import { Tap } from "./closeNotify.js"
@@ -174,7 +173,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
 
   protected override toFailure(error: Error): Failure {
     const code = codeOf(error)
-    if (code === undefined || !isTlsCode(code)) return toFailure(error)
+    if (code === undefined || !isTlsCode(code)) return super.toFailure(error)
     const cause = new TlsError({
       reason: reasonOf(code),
       subject: format(this.remoteAddress),

@@ -3,7 +3,7 @@ import { format, inet, type NetAddress, unix } from "../../../NetAddress.js"
 import type { ConnectTarget } from "../../../NetPlatform.js"
 import type { Failure } from "../../../Transport.js"
 import { byteLength } from "../tls/text.js"
-import type { MemoryHost } from "./host.js"
+import { isAbstract, type MemoryHost } from "./host.js"
 import type { MemoryListener } from "./listener.js"
 import { Pipe } from "./pipe.js"
 import { MemoryTransport } from "./transport.js"
@@ -30,7 +30,9 @@ export const connect = (host: MemoryHost, target: ConnectTarget): MemoryTranspor
     return client
   }
   const to = host.find(remote.host)
-  if (to === undefined) return give(network.failure("Unreachable", `no host of this network has ${remote.host}`))
+  if (to === undefined) {
+    return give(host.unknownAddress("Unreachable", remote.host, `no host of this network has ${remote.host}`))
+  }
   const source = target.localAddress ?? host.sourceFor(remote.host)
   if (source === undefined || !host.owns(source) || source.includes(":") !== remote.host.includes(":")) {
     return give(network.failure(
@@ -67,7 +69,7 @@ const handshake = (client: MemoryTransport, server: MemoryTransport): void => {
   const refused = (): void => {
     server.isGone = true
     backward.transmit(0, () => {
-      client.fail(network.failure("Refused", `nobody listens on ${format(client.remoteAddress)}`))
+      client.fail(refusal(client))
     })
     client.watch()
   }
@@ -96,6 +98,14 @@ const handshake = (client: MemoryTransport, server: MemoryTransport): void => {
     client.watch()
   })
   client.watch()
+}
+
+const refusal = ({ host, network, remoteAddress }: MemoryTransport): Failure => {
+  const isMissing = remoteAddress._tag === "UnixAddress" && !isAbstract(remoteAddress) &&
+    !host.staleFiles.has(remoteAddress.path)
+  return isMissing
+    ? network.failure("PathNotFound", `nothing is at ${format(remoteAddress)}`)
+    : network.failure("Refused", `nothing listens on ${format(remoteAddress)}`)
 }
 
 const listenerAt = ({ host, localAddress, network }: MemoryTransport): MemoryListener | undefined => {

@@ -78,7 +78,11 @@ export class MemoryDatagramTransport implements DatagramTransport, Binding {
     const { host, port: wanted } = this.target.address
     if (!this.owner.isUp) return network.failure("AddressNotAvailable", `the host ${this.owner.name} is down`)
     if (!this.owner.canBind(host) && !isMulticast(host)) {
-      return network.failure("AddressNotAvailable", `${host} is no address of the host ${this.owner.name}`)
+      return this.owner.unknownAddress(
+        "AddressNotAvailable",
+        host,
+        `${host} is no address of the host ${this.owner.name}`
+      )
     }
     const ports = this.owner.datagramPorts
     const port = wanted === 0 ? ports.ephemeral(() => false) : wanted
@@ -115,7 +119,9 @@ export class MemoryDatagramTransport implements DatagramTransport, Binding {
     if (isBroadcast(goal.host) && this.options.broadcast !== true) {
       return network.failure("AccessDenied", "broadcasting is off")
     }
-    if (source === undefined && !isGroup) return network.failure("Unreachable", `no way to ${goal.host}`)
+    if (source === undefined && !isGroup) {
+      return this.owner.unknownAddress("Unreachable", goal.host, `no way to ${goal.host}`)
+    }
     const from = inet(source ?? this.owner.addresses[0] ?? "127.0.0.1", this.localAddress.port)
     if (isGroup || isBroadcast(goal.host)) {
       for (const host of this.audience(isGroup)) {
@@ -126,7 +132,9 @@ export class MemoryDatagramTransport implements DatagramTransport, Binding {
       return undefined
     }
     const host = this.owner.find(goal.host)
-    if (host === undefined) return network.failure("Unreachable", `no host has the address ${goal.host}`)
+    if (host === undefined) {
+      return this.owner.unknownAddress("Unreachable", goal.host, `no host has the address ${goal.host}`)
+    }
     this.carry(host, data, () => {
       const receiver = host.receiverOf(goal, from)
       if (receiver === undefined) {
@@ -185,7 +193,7 @@ export class MemoryDatagramTransport implements DatagramTransport, Binding {
     const failure = this.isClosed
       ? network.failure("Aborted", "the socket is closed")
       : source === undefined
-      ? network.failure("Unreachable", `no way to ${to.host}`)
+      ? this.owner.unknownAddress("Unreachable", to.host, `no way to ${to.host}`)
       : undefined
     if (failure === undefined) {
       this.remoteAddress = to

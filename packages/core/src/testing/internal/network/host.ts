@@ -4,7 +4,7 @@ import { isLocalhost } from "../../../internal/net/specialNames.js"
 import { afterTurn } from "../../../internal/time/eventLoop.js"
 import type * as Net from "../../../Net.js"
 import * as NetAddresses from "../../../NetAddress.js"
-import type { Family, InetAddress, NetAddress } from "../../../NetAddress.js"
+import type { Family, InetAddress, NetAddress, UnixAddress } from "../../../NetAddress.js"
 import type { HostAddress } from "../../../NetPlatform.js"
 import type { Failure } from "../../../Transport.js"
 import { HostClock } from "../simulation/hostClock.js"
@@ -19,6 +19,10 @@ const lastPort = 65535
 
 const isLoopback = (address: string): boolean => address === "::1" || address.startsWith("127.")
 const isWildcard = (address: string): boolean => address === "0.0.0.0" || address === "::"
+const isLinkLocal = (address: string): boolean => /^fe[89ab]/i.test(address)
+
+/** An abstract name (unix(7)) is no file: nothing is left of it. */
+export const isAbstract = ({ path }: UnixAddress): boolean => path.startsWith("\0")
 
 /** Of one address and port each: who holds it. */
 export interface Binding {
@@ -96,6 +100,8 @@ export class MemoryHost {
   readonly datagramPorts = new Ports<MemoryDatagramTransport>()
   readonly datagramSockets = new Set<MemoryDatagramTransport>()
   readonly paths = new Map<string, MemoryListener>()
+  /** Socket files of listeners that a crash ended. */
+  readonly staleFiles = new Set<string>()
   /** Every connection's end that has a descriptor here. */
   readonly endpoints = new Set<MemoryTransport>()
   /** Local ports of connections that were made from here, and how many each has. */
@@ -125,6 +131,12 @@ export class MemoryHost {
   /** The host that has the address, as seen from here. */
   find(address: string): MemoryHost | undefined {
     return isLoopback(address) || isWildcard(address) ? this : this.network.byAddress.get(address)
+  }
+
+  /** Why an address that nothing here has cannot be used. */
+  unknownAddress(reason: "Unreachable" | "AddressNotAvailable", address: string, words: string): Failure {
+    // RFC 4007, section 6.
+    return this.network.failure(isLinkLocal(address) && !address.includes("%") ? "ZoneMissing" : reason, words)
   }
 
   /** The address that a packet to `to` bears as its source. */
@@ -210,7 +222,11 @@ export class MemoryHost {
     const endpoints = Array.from(this.endpoints)
     const listeners = Array.from(this.bound)
     for (const endpoint of endpoints) endpoint.freeze()
-    for (const listener of listeners) listener.unbind()
+    for (const listener of listeners) {
+      listener.unbind()
+      const { localAddress } = listener
+      if (localAddress._tag === "UnixAddress" && !isAbstract(localAddress)) this.staleFiles.add(localAddress.path)
+    }
     this.network.linksChanged()
     afterTurn(() => {
       for (const endpoint of endpoints) endpoint.crash()

@@ -39,10 +39,18 @@ export class MemoryListener implements ListenTransport, Binding, Task {
     if (address._tag === "UnixAddress") {
       if (isTooLong(address.path)) return network.failure("PathTooLong", `a path has at most ${longestPath} bytes`)
       if (owner.paths.has(address.path)) return network.failure("AddressInUse", `${address.path} is listened on`)
+      if (!this.target.takeOver && owner.staleFiles.has(address.path)) {
+        return network.failure("AddressInUse", `${address.path} was left behind`)
+      }
+      owner.staleFiles.delete(address.path)
       owner.paths.set(address.path, this)
     } else {
       if (!owner.canBind(address.host)) {
-        return network.failure("AddressNotAvailable", `${address.host} is no address of the host ${owner.name}`)
+        return owner.unknownAddress(
+          "AddressNotAvailable",
+          address.host,
+          `${address.host} is no address of the host ${owner.name}`
+        )
       }
       const port = address.port === 0 ? owner.ephemeralPort() : address.port
       if (port === undefined) return network.failure("AddressInUse", "every ephemeral port is taken")
