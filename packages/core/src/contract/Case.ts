@@ -8,8 +8,8 @@ import type * as Scope from "effect/Scope"
 import type { Net } from "../Net.js"
 
 /**
- * One sentence of a contract, and the program that holds a platform to it: the program fails or dies when the sentence
- * is not true. It runs in a scope of its own and under `TestClock`: the time-outs that it waits for come when it says so.
+ * One sentence of a contract, and the program that checks a platform: the program fails or dies if the sentence is not
+ * true. It runs in a scope of its own and under `TestClock`, which it moves to the time-outs that it waits for.
  *
  * @since 0.1.0
  * @category models

@@ -11,7 +11,7 @@ import * as Waiting from "./cases/datagramWaiting.js"
 import * as Offering from "./cases/offering.js"
 
 /**
- * What every network with datagrams does alike. The platform must have a loopback, `127.0.0.1`.
+ * The sentences that hold on every network with datagrams. The platform must have a loopback, `127.0.0.1`.
  *
  * @since 0.1.0
  * @category cases

@@ -22,7 +22,7 @@ import * as Serving from "./cases/serving.js"
 import * as Threads from "./cases/threads.js"
 
 /**
- * What the dispatcher does on every network.
+ * The sentences that hold for the dispatcher on every network.
  *
  * @since 0.1.0
  * @category cases
@@ -41,10 +41,10 @@ export const cases: ReadonlyArray<Case<Copas | Net>> = [
 ]
 
 /**
- * Runs a random program of servers and clients, and interrupts it at a random point: after so many yields and turns of
- * the event loop, or in the middle of an event. The same seed is the same program. Runs on the machine's own clock.
+ * Runs a random program of servers and clients, and interrupts it at a random point: after a number of yields and turns of
+ * the event loop, or in the middle of an event. The same seed gives the same program. It runs on the machine's own clock.
  *
- * When this is done so is the program: `leftovers` must be empty, and so must be what the platform can tell.
+ * When it returns, the program has ended: `leftovers` must be empty, and the platform must hold nothing of it.
  *
  * @since 0.1.0
  * @category interruption
@@ -55,9 +55,9 @@ export const interruptAtRandom: (
 ) => Effect.Effect<void, never, Copas | Net> = Interrupting.interrupted
 
 /**
- * Runs a random program whose threads, handlers and error handlers end, cancel, remove and add each other, and cancels what
- * is left of it in the end. The same seed is the same program. Runs on the machine's own clock; `leftovers` must be empty
- * afterwards, and `Copas.finished` true.
+ * Runs a random program whose threads, handlers and error handlers end, cancel, remove and add each other, and cancels the
+ * rest of it in the end. The same seed gives the same program. It runs on the machine's own clock; afterwards `leftovers`
+ * must be empty, and `Copas.finished` true.
  *
  * @since 0.1.0
  * @category interruption
@@ -65,7 +65,7 @@ export const interruptAtRandom: (
 export const churnAtRandom: (seed: number) => Effect.Effect<void, never, Copas | Net> = RandomChurn.churn
 
 /**
- * The threads, servers, sockets and timers that are there, by name.
+ * The names of the threads, servers, sockets and timers that exist.
  *
  * @since 0.1.0
  * @category interruption

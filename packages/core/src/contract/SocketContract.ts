@@ -1,7 +1,7 @@
 /**
  * The contract of the stream socket, as cases for any test runner.
  *
- * Who brings a platform runs every case with its layer, each in a scope of its own and under Effect's `TestClock`:
+ * The tests of a platform run every case with its layer, each in a scope of its own and under Effect's `TestClock`:
  *
  * ```
  * for (const { title, effect } of SocketContract.cases) {
@@ -24,7 +24,7 @@ import * as Waiting from "./cases/waiting.js"
 import * as Writing from "./cases/writing.js"
 
 /**
- * What every network does alike. The platform must have a loopback, `127.0.0.1`.
+ * The sentences that hold on every network. The platform must have a loopback, `127.0.0.1`.
  *
  * @since 0.1.0
  * @category cases

@@ -1,7 +1,7 @@
 /**
  * The contract of TLS, as cases for any test runner: they run with `Copas.layer` on the platform's network, each in a
- * scope of its own and under Effect's `TestClock`. They need certificates that the platform takes, so each platform
- * brings its own way to make them.
+ * scope of its own and under Effect's `TestClock`. They need certificates that the platform accepts, so the tests of each
+ * platform make them in their own way.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,7 @@ import * as Sessions from "./cases/tlsSessions.js"
 import type { Certificates } from "./TlsMaterial.js"
 
 /**
- * What TLS does alike on every network. The platform must have a loopback, `127.0.0.1`, that `localhost` stands for.
+ * The sentences that hold for TLS on every network. The platform must have a loopback, `127.0.0.1`, as `localhost`.
  *
  * @since 0.1.0
  * @category cases

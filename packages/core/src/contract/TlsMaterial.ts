@@ -15,15 +15,15 @@ import type { Identity } from "../TlsContext.js"
 export interface Wanted {
   /** Its common name. Default the first of `hosts`. */
   readonly name?: string | undefined
-  /** Names and addresses that it is for. */
+  /** The names and addresses for which it is valid. */
   readonly hosts?: ReadonlyArray<string> | undefined
-  /** Who issues it; without one it signs itself. */
+  /** The certificate that issues it; without one it signs itself. */
   readonly issuer?: Made | undefined
   readonly isAuthority?: boolean | undefined
   readonly pathLength?: number | undefined
   /** When it is valid. Default now. */
   readonly validity?: "now" | "over" | "future" | undefined
-  /** What it is for, where it is no authority's. Default `"server"`. */
+  /** What it may be used for, if it is not an authority's. Default `"server"`. */
   readonly usage?: "server" | "client" | undefined
 }
 
@@ -36,12 +36,12 @@ export interface Wanted {
 export interface Made {
   /** The certificate alone, in PEM. */
   readonly pem: string
-  /** With its issuers behind it, but for the root. */
+  /** Followed by its issuers, without the root. */
   readonly identity: Identity & { readonly certificate: string; readonly key: string }
 }
 
 /**
- * What a platform brings. No two certificates that `make` gives are alike.
+ * How a platform makes certificates. No two certificates of `make` are the same.
  *
  * @since 0.1.0
  * @category models

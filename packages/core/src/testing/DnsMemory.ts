@@ -1,5 +1,5 @@
 /**
- * Names in memory: a table that answers in the place of the system and of name servers.
+ * Names in memory: a table that answers in place of the system and of name servers.
  *
  * @since 0.1.0
  */
@@ -102,6 +102,8 @@ export const make = (table: Table): Dns.Service => {
 }
 
 /**
+ * The table as a layer.
+ *
  * @since 0.1.0
  * @category layers
  */

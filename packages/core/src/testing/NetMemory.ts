@@ -4,9 +4,9 @@
  *
  * `NetMemory.layer` is one machine, for tests of servers and clients; `NetMemory.make` is a network of many, for tests of
  * distributed programs. Time follows Effect's `Clock`: `TestClock` drives it, and so does `Simulation`. Without
- * conditions nothing takes time, and what two ends say to each other happens in the order in which they say it.
+ * conditions nothing takes time, and bytes arrive in the order in which they were sent.
  *
- * What it has for TLS is a stand-in without any cryptography: see `TlsMemory`.
+ * Its TLS is a stand-in without any cryptography: see `TlsMemory`.
  *
  * @since 0.1.0
  */
@@ -23,34 +23,34 @@ import type { Material } from "../TlsContext.js"
 import * as Control from "./internal/network/control.js"
 
 /**
- * How a link between two hosts behaves, in each direction. What is not named is ideal.
+ * How a link between two hosts behaves, in each direction. A condition that is not named is ideal.
  *
  * @since 0.1.0
  * @category models
  */
 export interface LinkOptions {
-  /** How long a packet is under way, at least. */
+  /** The shortest time that a packet takes. */
   readonly latency?: Duration.DurationInput | undefined
-  /** At most so much more, by chance. Streams stay in order: what overtakes waits. */
+  /** The most time that is added to it, at random. Streams stay in order: a packet that overtakes another waits. */
   readonly jitter?: Duration.DurationInput | undefined
   /**
-   * The chance that a packet is lost, from 0 to less than 1. A datagram is gone then; a stream sends again, so there it
-   * shows as a delay of 200 ms or two latencies, whichever is more, doubled each time (RFC 6298, section 5).
+   * The probability that a packet is lost, from 0 to less than 1. A lost datagram is gone. A stream sends again, so there
+   * a loss is a delay of 200 ms or two latencies, whichever is more, doubled each time (RFC 6298, section 5).
    */
   readonly loss?: number | undefined
-  /** Bytes a second, shared by all connections in the direction. Headers count: 40 bytes a packet. */
+  /** Bytes a second, which all connections in a direction share. Headers count: 40 bytes a packet. */
   readonly bandwidth?: number | undefined
 }
 
 /**
- * How what came is cut into the chunks that a socket is handed:
+ * How the bytes that arrive are cut into the chunks that a socket receives:
  *
- * - `"joined"`: all there is at the time, as the system does it
- * - `"asSent"`: as the sender's sends were, those of a turn not joined
+ * - `"joined"`: all bytes that are there at the time, as the system does it
+ * - `"asSent"`: as the sender sent them, without joining the sends of a turn
  * - `"random"`: in pieces of any size, by the network's seed
- * - a number: in pieces of at most so many bytes; 1 is byte by byte
+ * - a number: in pieces of at most this many bytes; 1 is byte by byte
  *
- * A program must not notice any difference; `"random"` and 1 find those that do.
+ * A program must not depend on it; `"random"` and 1 find programs that do.
  *
  * @since 0.1.0
  * @category models
@@ -62,30 +62,29 @@ export type Chunks = "joined" | "asSent" | "random" | number
  * @category models
  */
 export interface Options {
-  /** Of all links between different hosts; of the one host with itself where there is but one. */
+  /** The conditions of all links between different hosts; if there is only one host, of its link with itself. */
   readonly link?: LinkOptions | undefined
   /** Default `"joined"`. */
   readonly chunks?: Chunks | undefined
   /**
-   * The system's buffers of one direction of a connection, both ends' together, in bytes: as much may be under way or
-   * wait unread until a sender has to wait. Default 64 KiB. `sendBufferSize` and `receiveBufferSize` change a socket's.
+   * The system's buffers of one direction of a connection, both ends together, in bytes: a sender waits while this much is
+   * under way or unread. Default 64 KiB. `sendBufferSize` and `receiveBufferSize` change those of a socket.
    */
   readonly bufferSize?: number | undefined
-  /** All chance comes from it: the same seed, the same network. Default the simulation's seed, else 0. */
+  /** The source of all chance: the same seed gives the same network. Default the simulation's seed, otherwise 0. */
   readonly seed?: number | undefined
-  /** How long a connection stands whose packets do not come through. Default 15 minutes, as with Linux. */
+  /** How long a connection lasts whose packets do not arrive. Default 15 minutes, as on Linux. */
   readonly giveUpAfter?: Duration.DurationInput | undefined
-  /** How long an attempt to connect goes on unanswered. Default 127 seconds, as with Linux. */
+  /** How long an attempt to connect lasts without an answer. Default 127 seconds, as on Linux. */
   readonly connectGiveUpAfter?: Duration.DurationInput | undefined
   /**
-   * The authorities that stand for those of the platform: whom `tls: true` and contexts without `ca` trust. Default
-   * none. See `TlsMemory`.
+   * The authorities of this platform, which `tls: true` and contexts without `ca` trust. Default none. See `TlsMemory`.
    */
   readonly authorities?: Material | ReadonlyArray<Material> | undefined
 }
 
 /**
- * A connection as it stands between two hosts.
+ * A connection between two hosts.
  *
  * @since 0.1.0
  * @category models
@@ -102,9 +101,9 @@ export interface Connection {
  * @category models
  */
 export interface HostOptions {
-  /** Numeric addresses, of either family. Default one that is free, from 10.0.0.1 on. Loopback comes on top. */
+  /** Numeric addresses, of either family. Default a free one, from 10.0.0.1 on. Loopback is added to them. */
   readonly addresses?: ReadonlyArray<string> | undefined
-  /** Default right, and at the right pace. */
+  /** Default a clock that is right. */
   readonly clock?: ClockOptions | undefined
 }
 
@@ -115,11 +114,11 @@ export interface HostOptions {
  * @category models
  */
 export interface ClockOptions {
-  /** How far the time of day is ahead, in milliseconds; behind where it is negative. Default 0. */
+  /** How far the time of day is ahead, in milliseconds; a negative number is behind. Default 0. */
   readonly offsetMillis?: number | undefined
   /**
-   * How many milliseconds it gains in each that passes: 0.0001 is 8.64 seconds a day, a negative one loses. More than -1.
-   * Default 0. Sleeping and time-outs of the host's programs follow it, too.
+   * How many milliseconds it gains in each millisecond that passes: 0.0001 is 8.64 seconds a day; a negative number loses
+   * time. More than -1. Default 0. Sleeps and time-outs of the host's programs follow it, too.
    */
   readonly drift?: number | undefined
 }
@@ -138,28 +137,28 @@ export interface Host {
   readonly layer: Layer.Layer<Net.Net>
   readonly isUp: Effect.Effect<boolean>
   /**
-   * The time as this host sees it. Programs that `start` starts have it, and its TLS judges certificates by it; others
-   * take it by `Effect.withClock`.
+   * The time as this host sees it. Programs of `start` have this clock, and the host's TLS checks the validity of
+   * certificates by it; other programs can use it with `Effect.withClock`.
    */
   readonly clock: Clock.Clock
   /**
-   * Sets the clock: from now on it is `offsetMillis` ahead of the network's, and gains `drift`. No sleep and no time-out
-   * moves because the time of day does; what sleeps already keeps its time.
+   * Sets the clock: from now on it is `offsetMillis` ahead of the network's, and gains `drift`. A change of the time of
+   * day moves no sleep and no time-out; fibers that already sleep wake as before.
    */
   readonly setClock: (options: ClockOptions) => Effect.Effect<void, InvalidOption>
   /**
-   * Starts a program on this host. A crash interrupts it, a restart starts it anew; the scope ends it for good. A failure
-   * is logged.
+   * Starts a program on this host. A crash interrupts it, a restart runs it again, and the end of the scope ends it. A
+   * failure is logged.
    */
   readonly start: <A, E, R>(
     program: Effect.Effect<A, E, R>
   ) => Effect.Effect<void, never, Exclude<Exclude<R, Net.Net>, Scope.Scope> | Scope.Scope>
   /**
-   * The power fails: the host's programs are interrupted, its listeners are gone, and no peer hears of it. What a peer
-   * sends to a connection of before is answered by a reset once the host is up again.
+   * Crashes the host, as when its power fails: its programs are interrupted and its listeners are gone, and peers receive
+   * no end and no reset. Once the host is up again, it answers packets of earlier connections with a reset.
    */
   readonly crash: Effect.Effect<void>
-  /** Up again: the programs that were started run from their beginning. */
+  /** Starts the host again: the programs of `start` run from their beginning. */
   readonly restart: Effect.Effect<void>
 }
 
@@ -195,11 +194,11 @@ export interface Network {
   /** Adds a host. Its name resolves to its addresses on every host. */
   readonly addHost: (name: string, options?: HostOptions) => Effect.Effect<Host, InvalidOption>
   readonly hosts: Effect.Effect<ReadonlyArray<Host>>
-  /** Every connection that stands, or is being made. */
+  /** All connections that are open or being made. */
   readonly connections: Effect.Effect<ReadonlyArray<Connection>>
   /**
-   * Changes every link, or that between two hosts in both directions, or that from one host to another in this direction
-   * alone. What is under way already keeps its time.
+   * Changes all links, or the link between two hosts in both directions, or the link from one host to another in this
+   * direction only. Packets that are under way arrive as before.
    */
   readonly setLink: (
     link: LinkOptions,
@@ -207,33 +206,33 @@ export interface Network {
   ) => Effect.Effect<void, InvalidOption>
   readonly setChunks: (chunks: Chunks) => Effect.Effect<void, InvalidOption>
   /**
-   * Cuts the network in groups of hosts that do not reach each other; those that are in no group are one more. Without
-   * groups every host is alone, and where there is but one, it does not reach itself. Streams are held up, datagrams are
-   * lost. Takes the place of the partition before.
+   * Cuts the network into groups of hosts that do not reach each other; the hosts that are in no group form one more.
+   * Without groups every host is alone, and a single host does not reach itself. Streams are held up, datagrams are lost.
+   * It replaces the partition before it.
    *
-   * With `from` and `to` one direction is cut: nothing of the hosts in `from` reaches those in `to`, neither data nor
-   * acknowledgements. What the others send arrives, and since they never hear so, their connections break with `TimedOut`
-   * after `giveUpAfter`, too.
+   * With `from` and `to` it cuts one direction: nothing of the hosts in `from` reaches those in `to`, neither data nor
+   * acknowledgements. What the hosts in `to` send arrives, but they receive no acknowledgement, so their connections break
+   * with `TimedOut` after `giveUpAfter`, too.
    */
   readonly partition: (
     groups?: ReadonlyArray<ReadonlyArray<string>> | OneWayPartition
   ) => Effect.Effect<void, InvalidOption>
-  /** Ends the partition: what was held up goes on. */
+  /** Ends the partition: streams that were held up continue. */
   readonly heal: Effect.Effect<void>
   /**
-   * One end of each of the connections vanishes, as when a cable is pulled: it hears nothing, nothing it sends arrives,
-   * and no end and no reset is told. Gives how many there were.
+   * Makes one end of each of the connections vanish, as when a cable is pulled: it receives nothing, nothing that it sends
+   * arrives, and the other end receives no end and no reset. Returns the number of connections.
    */
   readonly vanish: (
     end: "client" | "server",
     which?: (connection: Connection) => boolean
   ) => Effect.Effect<number>
-  /** Both ends of each of the connections are told that it was reset. Gives how many there were. */
+  /** Resets each of the connections at both ends. Returns the number of connections. */
   readonly resetConnections: (which?: (connection: Connection) => boolean) => Effect.Effect<number>
 }
 
 /**
- * The network in memory that a program runs on: to change its conditions while it runs.
+ * The in-memory network on which a program runs, for changing its conditions meanwhile.
  *
  * @since 0.1.0
  * @category tags
@@ -241,7 +240,7 @@ export interface Network {
 export class NetMemory extends Context.Tag("@copas/core/testing/NetMemory")<NetMemory, Network>() {}
 
 /**
- * A network without hosts yet, on the current `Clock`.
+ * Makes a network without hosts, on the current `Clock`.
  *
  * @since 0.1.0
  * @category constructors
@@ -309,7 +308,7 @@ const onNetwork = <A, E>(use: (network: Network) => Effect.Effect<A, E>): Effect
   Effect.flatMap(NetMemory, use)
 
 /**
- * Changes every link, that between two hosts, or that from one host to another.
+ * Changes all links, the link between two hosts, or the link from one host to another.
  *
  * @since 0.1.0
  * @category conditions
@@ -320,7 +319,7 @@ export const setLink = (
 ): Effect.Effect<void, InvalidOption, NetMemory> => onNetwork((network) => network.setLink(link, between))
 
 /**
- * Changes how what came is cut into chunks.
+ * Changes how the bytes that arrive are cut into chunks.
  *
  * @since 0.1.0
  * @category conditions
@@ -329,8 +328,8 @@ export const setChunks = (chunks: Chunks): Effect.Effect<void, InvalidOption, Ne
   onNetwork((network) => network.setChunks(chunks))
 
 /**
- * Cuts the network in groups of hosts that do not reach each other; without groups, all of it; with `from` and `to`, one
- * direction.
+ * Cuts the network into groups of hosts that do not reach each other; without groups, every host from every other; with
+ * `from` and `to`, one direction.
  *
  * @since 0.1.0
  * @category conditions
@@ -340,7 +339,7 @@ export const partition = (
 ): Effect.Effect<void, InvalidOption, NetMemory> => onNetwork((network) => network.partition(groups))
 
 /**
- * Ends the partition: what was held up goes on.
+ * Ends the partition: streams that were held up continue.
  *
  * @since 0.1.0
  * @category conditions
@@ -348,7 +347,7 @@ export const partition = (
 export const heal: Effect.Effect<void, never, NetMemory> = onNetwork((network) => network.heal)
 
 /**
- * One end of each of the connections vanishes without a word; gives how many there were.
+ * Makes one end of each of the connections vanish, without an end and without a reset. Returns their number.
  *
  * @since 0.1.0
  * @category conditions
@@ -359,7 +358,7 @@ export const vanish = (
 ): Effect.Effect<number, never, NetMemory> => onNetwork((network) => network.vanish(end, which))
 
 /**
- * Resets connections; gives how many there were.
+ * Resets connections. Returns their number.
  *
  * @since 0.1.0
  * @category conditions
@@ -369,7 +368,7 @@ export const resetConnections = (
 ): Effect.Effect<number, never, NetMemory> => onNetwork((network) => network.resetConnections(which))
 
 /**
- * Every connection that stands, or is being made.
+ * All connections that are open or being made.
  *
  * @since 0.1.0
  * @category accessors

@@ -2,9 +2,9 @@
  * How much of a search a test does: a sample by default, all of it by `COPAS_TEST=long`.
  *
  * A search tries many cases of one sentence: seeds of a random program, steps after which a call is interrupted, runs of a
- * property, ways in which a network cuts what it carries. The sample is the same in every run, and another one for every
- * test, so that the tests together still reach every kind of case. A case that fails is named in the error, with the
- * variable that repeats it alone.
+ * property, ways in which a network cuts its bytes. The sample is the same in every run and differs from test to test, so
+ * that the tests together still reach every kind of case. If a case fails, the error names it, and the variable that
+ * repeats it alone.
  *
  * | variable | what it does |
  * | --- | --- |
@@ -44,7 +44,8 @@ const onlySeed = (): number | undefined => wholeNumber("COPAS_SEED")
 const onlyStep = (): number | undefined => wholeNumber("COPAS_STEP")
 
 /**
- * Whether one case alone is repeated, by `COPAS_SEED` or `COPAS_STEP`: then what holds of many need not hold.
+ * Whether one case alone is repeated, by `COPAS_SEED` or `COPAS_STEP`: then a test must not assert what only many cases
+ * show together.
  *
  * @since 0.1.0
  * @category settings
@@ -97,8 +98,8 @@ const named = <A, E, R>(effect: Effect.Effect<A, E, R>, name: string, repeat: st
   )
 
 /**
- * Seeds from 1 to the size; with `COPAS_SEED`, that one alone. A test that loops over them by itself names the seed in
- * its assertions.
+ * The seeds from 1 to the size; with `COPAS_SEED`, that seed alone. A test that loops over them itself should name the seed
+ * in its assertions.
  *
  * @since 0.1.0
  * @category searches
@@ -109,7 +110,7 @@ export const seeds = (of: Size): ReadonlyArray<number> => {
 }
 
 /**
- * Calls a test with each of the `seeds`. What it throws becomes an error that names the seed.
+ * Calls a test with each of the `seeds`. If it throws, an error names the seed.
  *
  * @since 0.1.0
  * @category searches
@@ -137,15 +138,15 @@ export const forEachSeed = <E, R>(
   Effect.forEach(seeds(of), (seed) => named(test(seed), `seed ${seed}`, `COPAS_SEED=${seed}`), { discard: true })
 
 /**
- * How far apart the cases are that are tried.
+ * The distance between the cases that are tried.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Stride {
-  /** By default every so many. Default 7. */
+  /** The distance by default. Default 7. */
   readonly stride?: number | undefined
-  /** By `COPAS_TEST=long` every so many. Default 1: all of them. */
+  /** The distance by `COPAS_TEST=long`. Default 1: all of them. */
   readonly longStride?: number | undefined
 }
 
@@ -158,7 +159,7 @@ export interface Stride {
 export interface Range extends Stride {
   /** The first. Default 0. */
   readonly from?: number | undefined
-  /** The first that is none of them. */
+  /** The number after the last one. */
   readonly to: number
 }
 
@@ -168,12 +169,12 @@ const strideOf = ({ longStride, stride }: Stride): number => isLong() ? longStri
 const firstStride = 3
 
 /**
- * Runs a test for more and more steps, until it says that its subject was through before them, and gives the last number
- * of steps. A failure is a defect that names the steps.
+ * Runs a test for more and more steps, until it returns true: its subject had ended before that many steps. Returns the
+ * last number of steps. A failure is a defect that names the steps.
  *
- * By default only every `stride`-th is tried (default 7), and every third of the first. The offsets follow from `name`:
- * tests of other names try other steps. A stride should be a prime from 5 on, as loops within the subject mostly repeat
- * after two or four steps, and would otherwise always be met at the same place.
+ * By default it tries every `stride`-th number (default 7), and every third of the first ones. The offsets follow from
+ * `name`: tests with other names try other steps. A stride should be a prime of at least 5: loops within the subject mostly
+ * repeat after two or four steps, and other strides would always meet them at the same place.
  *
  * @since 0.1.0
  * @category searches
@@ -200,8 +201,8 @@ export const everyStep = <E, R>(
 }
 
 /**
- * Every `stride`-th of the numbers from `from` up to, but not including, `to`: all of them by `COPAS_TEST=long`. The first
- * follows from `name`, as in `everyStep`.
+ * Every `stride`-th of the numbers from `from` up to, but not including, `to`; all of them by `COPAS_TEST=long`. The first
+ * number follows from `name`, as in `everyStep`.
  *
  * @since 0.1.0
  * @category searches
@@ -235,8 +236,8 @@ export const forEachIn = <E, R>(
   })
 
 /**
- * Parameters for fast-check's `assert`: how many runs, and the seed of `COPAS_SEED`. It tells the seed and the
- * counterexample of a failure by itself.
+ * Parameters for fast-check's `assert`: the number of runs, and the seed of `COPAS_SEED`. fast-check itself reports the
+ * seed and the counterexample of a failure.
  *
  * @since 0.1.0
  * @category searches
@@ -247,8 +248,8 @@ export const runs = (of: Size): { readonly numRuns: number; readonly seed?: numb
 }
 
 /**
- * The first of `all`, and one more that follows from `name`; all of them by `COPAS_TEST=long`. For settings of which the
- * first is the plain one, as the ways in which a network cuts what it carries.
+ * The first of `all`, and one more that follows from `name`; all of them by `COPAS_TEST=long`. Use it for settings of which
+ * the first is the plain one, such as the ways in which a network cuts its bytes.
  *
  * @since 0.1.0
  * @category searches

@@ -1,9 +1,9 @@
 /**
- * Runs a program in simulated time: hours of it in seconds, and twice the same when the seed is the same.
+ * Runs a program in simulated time: hours of it in seconds, and the same each time for the same seed.
  *
- * Time goes on by itself, to the next time at which anything is due, whenever nobody has anything left to do. So a program
- * must not wait for anything outside of the simulation, a file or a real socket: meanwhile time would go on. The network
- * is `NetMemory`; chance is Effect's `Random`, time is Effect's `Clock`.
+ * Whenever no fiber has anything left to do, the clock moves by itself to the next time at which something is due. So a
+ * program must not wait for anything outside of the simulation, such as a file or a real socket: the clock would move
+ * meanwhile. The network is `NetMemory`; chance is Effect's `Random`, time is Effect's `Clock`.
  *
  * @since 0.1.0
  */
@@ -26,19 +26,19 @@ import { waiters } from "./internal/simulation/waiters.js"
 import * as SimulationClock from "./SimulationClock.js"
 
 /**
- * One that waits in a simulation that has stalled.
+ * A fiber that waits in a simulation that has stalled.
  *
  * @since 0.1.0
  * @category errors
  */
 export const Waiter = Schema.Struct({
-  /** The host whose program it is part of, or whose socket it waits for. */
+  /** The host that runs its program, or whose socket it waits for. */
   host: Schema.optional(Schema.String),
-  /** The name of its Copas thread; outside of threads `fiber` and a number: fibers are counted from the first one on. */
+  /** The name of its Copas thread; outside of threads `fiber` and a number, which counts from the first fiber on. */
   thread: Schema.String,
-  /** A socket, a lock, a queue …, as far as it can be told: `receive on 10.0.0.2:7`, `accept on 0.0.0.0:7`. */
+  /** A socket, a lock, a queue …, as far as it is known: `receive on 10.0.0.2:7`, `accept on 0.0.0.0:7`. */
   waitsFor: Schema.String,
-  /** The innermost span that it is in: what `Effect.fn("name")` and `Effect.withSpan` give. */
+  /** The innermost span in which it waits, of `Effect.fn("name")` or `Effect.withSpan`. */
   span: Schema.optional(Schema.String)
 })
 
@@ -60,11 +60,10 @@ const showWaiters = (waiters: ReadonlyArray<Waiter>): string => {
 }
 
 /**
- * The program did not come to its end: it was interrupted.
+ * The program did not end by itself: it was interrupted.
  *
- * - `Stalled`: every fiber waits, and nothing is due any more: a deadlock, or a wait for something outside. `waiters`
- *   names them
- * - `TimeOver`: it would have gone on past `maxTime`
+ * - `Stalled`: every fiber waits, and nothing is due: a deadlock, or a wait for something outside. `waiters` names them
+ * - `TimeOver`: it would have continued past `maxTime`
  *
  * @since 0.1.0
  * @category errors
@@ -72,9 +71,9 @@ const showWaiters = (waiters: ReadonlyArray<Waiter>): string => {
 export class SimulationError
   extends Schema.TaggedError<SimulationError>("@copas/core/testing/Simulation/SimulationError")("SimulationError", {
     reason: Schema.Literal("Stalled", "TimeOver"),
-    /** The simulated time at which it was given up. */
+    /** The simulated time at which it was interrupted. */
     atMillis: Schema.Number,
-    /** Those that waited when it stalled, in the order in which they began. Empty past `maxTime`. */
+    /** The fibers that waited when it stalled, in the order in which they began. Empty for `TimeOver`. */
     waiters: Schema.Array(Waiter)
   })
 {
@@ -97,9 +96,9 @@ export class SimulationError
  * @category models
  */
 export interface Options {
-  /** All chance comes from it: `Random`, and the network's jitter and loss. Default 0. */
+  /** The source of all chance: `Random`, and the network's jitter and loss. Default 0. */
   readonly seed?: number | undefined
-  /** How much simulated time it may take. Default no limit. */
+  /** The most simulated time that it may take. Default no limit. */
   readonly maxTime?: Duration.DurationInput | undefined
   /** What the clock shows at the start, in milliseconds. Default 0. */
   readonly startMillis?: number | undefined
@@ -185,7 +184,7 @@ class Run {
  * Runs `program` to its end in simulated time, which starts at `startMillis` and costs nothing while nothing happens.
  *
  * The same program with the same seed does the same things at the same times. *Interruption* interrupts the program, and
- * lets time go on until its finalizers have run.
+ * moves the clock until its finalizers have run.
  *
  * @since 0.1.0
  * @category running

@@ -1,9 +1,9 @@
 /**
- * A clock for simulations: time stands still until somebody says `advance`, and then it is at once the next time at which
- * anything is due. However long nothing happens, it costs nothing.
+ * A clock for simulations: it stands still until `unsafeAdvance`, which moves it to the next time at which something is
+ * due. Time in which nothing happens costs nothing.
  *
- * `Simulation.run` drives one by itself. Use `TestClock` where a test says how far time goes; it looks after its sleepers
- * one by one, which takes milliseconds each, so it is not for thousands of them.
+ * `Simulation.run` drives one by itself. Use `TestClock` if a test decides how far the clock moves; it handles its
+ * sleepers one by one, which takes milliseconds each, so it does not suit thousands of them.
  *
  * @since 0.1.0
  */
@@ -18,9 +18,9 @@ import { Deadline, type Deadlines, forClock, type TimedClock, timingKey } from "
  * @category models
  */
 export interface SimulationClock extends Clock.Clock {
-  /** When the next thing is due, in milliseconds; `Infinity` when nothing is. */
+  /** The next time at which something is due, in milliseconds; `Infinity` if nothing is. */
   readonly unsafeNextMillis: () => number
-  /** Makes it the time at which the next thing is due, and wakes who waits for it; false when nothing is due. */
+  /** Moves the clock to that time, and wakes the fibers that wait for it; false if nothing is due. */
   readonly unsafeAdvance: () => boolean
 }
 

@@ -1,15 +1,14 @@
 /**
- * Certificates for tests of programs that use TLS on the network in memory.
+ * Certificates for tests of programs that use TLS on the in-memory network.
  *
- * What that network has is a stand-in for TLS, and no cryptography: *it keeps nothing secret and proves nothing*. A
- * program sees TLS: handshakes with their round trips, names, protocols, sessions, certificates that expire by the
- * network's `Clock`, failures with their reasons, close_notify. On its way all of it is in the clear, what should be
- * derived from secrets is derived from what everybody can see, and signatures are not checked, neither those of
- * certificates nor those of handshakes. Never let it carry anything but test data.
+ * That network has a stand-in for TLS, without cryptography: *it keeps nothing secret and proves nothing*. A program sees
+ * TLS: handshakes with their round trips, names, protocols, sessions, certificates that expire by the network's `Clock`,
+ * failures with their reasons, close_notify. All bytes travel in clear, the values that TLS derives from secrets are
+ * derived from public ones, and no signature is checked, neither of certificates nor of handshakes. Never let it carry
+ * anything but test data.
  *
- * Contexts take real certificates as well, in PEM or DER. Those that are made here are for this network alone: their keys
- * and signatures are random bytes, so no real TLS takes them. They depend on their description and on nothing else: the
- * same one gives the same bytes.
+ * Contexts take real certificates as well, in PEM or DER. The certificates of this module are for this network only: their
+ * keys and signatures are random bytes, which no real TLS accepts. The same description gives the same bytes.
  *
  * @since 0.1.0
  */
@@ -26,7 +25,7 @@ export interface CommonOptions {
   readonly notBefore?: Date | number | undefined
   /** Default the end of the year 9999, which stands for "never" (RFC 5280, section 4.1.2.5). */
   readonly notAfter?: Date | number | undefined
-  /** Tells those apart that are described alike: a renewed certificate for example. Default 0. */
+  /** Distinguishes certificates with the same description, such as a renewed one. Default 0. */
   readonly seed?: number | undefined
 }
 
@@ -39,12 +38,12 @@ export interface AuthorityOptions extends CommonOptions {
   readonly name?: string | undefined
   /** The authority above it. Default none: it is a root. */
   readonly issuer?: Authority | undefined
-  /** How many authorities may be below it, one under the other. Default any number. */
+  /** How many authorities may follow below it in a chain. Default any number. */
   readonly pathLength?: number | undefined
 }
 
 /**
- * Who issues certificates.
+ * An authority, which issues certificates.
  *
  * @since 0.1.0
  * @category models
@@ -52,7 +51,7 @@ export interface AuthorityOptions extends CommonOptions {
 export interface Authority {
   /** Its own certificate. */
   readonly certificate: string
-  /** What stands behind a certificate that it issued: its own and those above it, without the root's. */
+  /** What follows a certificate that it issued: its own and those above it, without the root's. */
   readonly chain: string
   /** The root's certificate, for the `ca` of contexts. */
   readonly ca: string
@@ -63,11 +62,11 @@ export interface Authority {
  * @category models
  */
 export interface IdentityOptions extends CommonOptions {
-  /** The host names and addresses that it is for. Default `localhost`, `127.0.0.1` and `::1`. */
+  /** The host names and addresses for which it is valid. Default `localhost`, `127.0.0.1` and `::1`. */
   readonly names?: ReadonlyArray<string> | undefined
   /** Its common name. Default the first of `names`. */
   readonly name?: string | undefined
-  /** Who issues it. Default `authority()`; `"self"` is a self-signed certificate. */
+  /** The authority that issues it. Default `authority()`; `"self"` is a self-signed certificate. */
   readonly issuer?: Authority | "self" | undefined
   /** What it may be used for. Default `"both"`. */
   readonly usage?: "server" | "client" | "both" | undefined
@@ -78,9 +77,9 @@ export interface IdentityOptions extends CommonOptions {
  * @category models
  */
 export interface Made {
-  /** For the `identity` of contexts: the certificate with its issuers behind it, and a key. */
+  /** For the `identity` of contexts: the certificate followed by its issuers, and a key. */
   readonly identity: Identity & { readonly certificate: string; readonly key: string }
-  /** For the `ca` of contexts that shall trust it. */
+  /** For the `ca` of contexts that are to trust it. */
   readonly ca: string
   /** The certificate alone. */
   readonly certificate: string
@@ -98,7 +97,7 @@ const common = ({ notAfter, notBefore, seed }: CommonOptions): Pick<
 })
 
 /**
- * An authority, for identities to be issued by.
+ * Makes an authority that issues identities.
  *
  * @since 0.1.0
  * @category constructors
@@ -141,7 +140,7 @@ export const authority = (options: AuthorityOptions = {}): Authority => {
 }
 
 /**
- * An identity, and whom to trust for it to be taken.
+ * Makes an identity, and the authority that a peer must trust to accept it.
  *
  * @since 0.1.0
  * @category constructors
@@ -186,7 +185,8 @@ export const identity = (options: IdentityOptions = {}): Made => {
 }
 
 /**
- * A list of what an authority revoked, for the `crl` of contexts. Each of `revoked` is the PEM of a certificate.
+ * Makes the list of an authority's revoked certificates, for the `crl` of contexts. Each of `revoked` is the PEM of a
+ * certificate.
  *
  * @since 0.1.0
  * @category constructors
@@ -200,7 +200,7 @@ export const identity = (options: IdentityOptions = {}): Made => {
  * const stolen = TlsMemory.identity({ names: ["mail.example"], issuer: authority })
  * const crl = TlsMemory.revocationList({ issuer: authority, revoked: [stolen.certificate] })
  *
- * // Who connects to a server that shows it fails with `Revoked`.
+ * // A client that connects to a server with this certificate fails with `Revoked`.
  * const context = Tls.client({ ca: authority.ca, crl })
  *
  * Effect.runPromise(Effect.provide(context, NetMemory.layer)).then(({ role }) => console.log(role)) // client

@@ -1,5 +1,5 @@
 /**
- * For tests: a network in memory, programs in simulated time, and the contract of a platform's sockets.
+ * For tests: a network, names and TLS in memory, programs in simulated time, and samples of searches.
  *
  * @since 0.1.0
  */
