@@ -127,7 +127,7 @@ const through =
         const next = (): Step => running.fault === undefined ? rest() : Channel.fail(fail(running.fault))
         return filled.length === 0
           ? Channel.suspend(next)
-          : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(filled)), next)
+          : Channel.flatMap(Channel.write(Chunk.fromIterable(filled)), next)
       }
       return Channel.readWith({
         onInput: (chunks: Chunk.Chunk<Uint8Array>) =>

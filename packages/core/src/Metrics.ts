@@ -17,6 +17,7 @@ import * as MetricState from "effect/MetricState"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
+import { record } from "./internal/effect/metrics.js"
 import { millisOrDie } from "./internal/time/optionValues.js"
 import type { Totals } from "./Status.js"
 
@@ -122,7 +123,7 @@ const counters: ReadonlyArray<readonly [keyof Totals, Metric.Metric.Counter<numb
 const reported = new WeakMap<Copas.Service, Record<keyof Totals, number>>()
 
 const gauge = (metric: Metric.Metric.Gauge<number>, dispatcher: string, value: number): void =>
-  Metric.tagged(metric, "dispatcher", dispatcher).unsafeUpdate(value, [])
+  record(Metric.tagged(metric, "dispatcher", dispatcher), value)
 
 /** Listens to the dispatcher for as long as it lasts: nobody closes this scope. */
 const listen = (copas: Copas.Service): Effect.Effect<void> =>
@@ -130,7 +131,7 @@ const listen = (copas: Copas.Service): Effect.Effect<void> =>
     Scope.extend(
       copas.observe((event) => {
         if (event.event === "connectionEnded") {
-          Metric.tagged(connectionDuration, "server", event.server).unsafeUpdate(event.durationMillis / 1000, [])
+          record(Metric.tagged(connectionDuration, "server", event.server), event.durationMillis / 1000)
         } else if (event.event === "released") {
           gauge(connectionsActive, copas.name, 0)
           gauge(threadsActive, copas.name, 0)
@@ -161,7 +162,7 @@ export const collect: Effect.Effect<void, never, Copas.Copas> = Effect.flatMap(
         for (const [name, metric] of counters) {
           const had = before?.[name] ?? 0
           after[name] = Math.max(had, now[name])
-          metric.unsafeUpdate(after[name] - had, [])
+          record(metric, after[name] - had)
         }
         reported.set(copas, after)
         gauge(connectionsActive, copas.name, now.connectionsActive)

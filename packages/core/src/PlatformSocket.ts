@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
+import * as Deferreds from "./internal/effect/deferreds.js"
 import { suspend } from "./internal/effect/suspend.js"
 import { boundHandler } from "./internal/thread/thread.js"
 import * as Net from "./Net.js"
@@ -174,7 +175,7 @@ export const makeServer = <RE = never>(
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         const cause = new ListenerClosed({ address: NetAddress.format(listener.address) })
-        Deferred.unsafeDone(
+        Deferreds.complete(
           released,
           Exit.fail(new PlatformSocketServer.SocketServerError({ reason: "Unknown", cause }))
         )

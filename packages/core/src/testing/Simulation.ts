@@ -10,11 +10,12 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import * as ErrorSummary from "../ErrorSummary.js"
+import * as Clocks from "../internal/effect/clocks.js"
 import { currentEnv, startOn } from "../internal/effect/env.js"
 import { exitOf, interruptSoon, onExit, type RunningFiber } from "../internal/effect/fibers.js"
+import { withSeed } from "../internal/effect/random.js"
 import { suspend } from "../internal/effect/suspend.js"
 import { queueWaits } from "../internal/thread/waitQueue.js"
 import * as EventLoop from "../internal/time/eventLoop.js"
@@ -170,7 +171,7 @@ class Run {
       this.isLooking = false
       if (this.hasEnded) return
       const found = Exit.isSuccess(exit) ? exit.value : []
-      this.giveUp("Stalled", this.clock.unsafeCurrentTimeMillis(), found)
+      this.giveUp("Stalled", Clocks.millisOf(this.clock), found)
     })
   }
 
@@ -218,8 +219,7 @@ export const run = <A, E, R>(
       Effect.provideService(CurrentSeed, seed),
       Effect.provideService(CurrentRun, current),
       Effect.withClock(clock),
-      Effect.withRandom(Random.make(seed)),
-      Effect.withScheduler(scheduler)
+      (program) => withSeed(program, seed)
     )
     return suspend<A, E | SimulationError>((resume) => {
       const fiber = startOn(scheduler, env, simulated)

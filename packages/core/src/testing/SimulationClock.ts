@@ -7,9 +7,10 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { OwnClock } from "../internal/effect/clocks.js"
 import { suspend } from "../internal/effect/suspend.js"
 import { Deadline, type Deadlines, forClock, type TimedClock, timingKey } from "../internal/time/deadlines.js"
 
@@ -32,10 +33,7 @@ class Alarm extends Deadline {
   }
 }
 
-class Simulated implements SimulationClock, TimedClock {
-  readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
-  readonly currentTimeMillis: Effect.Effect<number> = Effect.sync(() => this.now)
-  readonly currentTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.unsafeCurrentTimeNanos())
+class Simulated extends OwnClock implements SimulationClock, TimedClock {
   readonly [timingKey] = {
     now: (): number => this.now,
     wakeAt: (at: number, wake: () => void): () => void => {
@@ -50,6 +48,7 @@ class Simulated implements SimulationClock, TimedClock {
   private readonly deadlines: Deadlines
 
   constructor(start: number) {
+    super()
     this.now = start
     this.deadlines = forClock(this)
   }
@@ -59,12 +58,8 @@ class Simulated implements SimulationClock, TimedClock {
     this.wakeTime = Infinity
   }
 
-  unsafeCurrentTimeMillis(): number {
+  protected millis(): number {
     return this.now
-  }
-
-  unsafeCurrentTimeNanos(): bigint {
-    return BigInt(Math.round(this.now * 1e6))
   }
 
   unsafeNextMillis(): number {
@@ -79,8 +74,7 @@ class Simulated implements SimulationClock, TimedClock {
     return true
   }
 
-  /** Calls back after some time; the result takes that back, and says whether it was in time. */
-  private after(duration: Duration.Duration, task: () => void): () => boolean {
+  protected after(duration: Duration.Duration, task: () => void): () => boolean {
     const millis = Duration.toMillis(duration)
     const alarm = new Alarm(task)
     if (millis !== Infinity) this.deadlines.schedule(alarm, this.now + millis)
@@ -98,10 +92,6 @@ class Simulated implements SimulationClock, TimedClock {
         cancel()
       })
     })
-  }
-
-  scheduler(): Effect.Effect<Clock.ClockScheduler> {
-    return Effect.succeed({ unsafeSchedule: (task, duration) => this.after(duration, task) })
   }
 }
 

@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { PCGRandom } from "effect/Utils"
 import * as Copas from "../../Copas.js"
+import { SeededRandom } from "../../internal/effect/random.js"
 import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
 import type * as Server from "../../Server.js"
@@ -15,7 +15,7 @@ import { turn, until } from "./support.js"
 type Act = Effect.Effect<unknown, unknown, Copas.Copas | Net.Net | Scope.Scope>
 
 class Churn {
-  private readonly random: PCGRandom
+  private readonly random: SeededRandom
   private readonly servers: Array<Server.Server> = []
   private readonly listeners: Array<Listener.InetListener> = []
   private readonly kept: Array<Socket> = []
@@ -24,7 +24,7 @@ class Churn {
   leftBehind = 0
 
   constructor(seed: number) {
-    this.random = new PCGRandom(seed)
+    this.random = new SeededRandom(seed)
   }
 
   private chance(oneIn: number): boolean {

@@ -1,9 +1,9 @@
 /** Random programs that are interrupted at random points. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { PCGRandom } from "effect/Utils"
 import * as Copas from "../../Copas.js"
 import { interruptSoon, onExit, type RunningFiber } from "../../internal/effect/fibers.js"
+import { SeededRandom } from "../../internal/effect/random.js"
 import { suspend } from "../../internal/effect/suspend.js"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
@@ -18,7 +18,7 @@ const turn: Effect.Effect<void> = suspend<void>((resume) => {
 
 const linger = "30 millis"
 
-const step = (random: PCGRandom, socket: Socket): Effect.Effect<unknown, unknown> => {
+const step = (random: SeededRandom, socket: Socket): Effect.Effect<unknown, unknown> => {
   const steps: ReadonlyArray<() => Effect.Effect<unknown, unknown>> = [
     () => socket.send("a line\n"),
     () => socket.send("a line\n"),
@@ -46,7 +46,7 @@ const step = (random: PCGRandom, socket: Socket): Effect.Effect<unknown, unknown
   return steps[random.integer(steps.length)]!()
 }
 
-const conversation = (random: PCGRandom, socket: Socket): Effect.Effect<unknown, unknown> =>
+const conversation = (random: SeededRandom, socket: Socket): Effect.Effect<unknown, unknown> =>
   Effect.gen(function*() {
     const length = random.integer(12)
     const isCareful = random.integer(3) > 0
@@ -56,7 +56,7 @@ const conversation = (random: PCGRandom, socket: Socket): Effect.Effect<unknown,
     }
   })
 
-const client = (random: PCGRandom, port: number): Effect.Effect<unknown, unknown, Net.Net | Scope.Scope> =>
+const client = (random: SeededRandom, port: number): Effect.Effect<unknown, unknown, Net.Net | Scope.Scope> =>
   Effect.gen(function*() {
     const socket = yield* Net.connect({
       host: random.integer(2) === 0 ? "127.0.0.1" : "localhost",
@@ -69,7 +69,7 @@ const client = (random: PCGRandom, port: number): Effect.Effect<unknown, unknown
   })
 
 /** A server or two, some clients, in threads and in the initializer: all of it by chance. */
-const program = (random: PCGRandom): Effect.Effect<unknown, unknown, Copas.Copas | Net.Net | Scope.Scope> =>
+const program = (random: SeededRandom): Effect.Effect<unknown, unknown, Copas.Copas | Net.Net | Scope.Scope> =>
   Effect.gen(function*() {
     for (let servers = random.integer(2); servers >= 0; servers -= 1) {
       const listener = yield* Net.listen({
@@ -107,7 +107,7 @@ const program = (random: PCGRandom): Effect.Effect<unknown, unknown, Copas.Copas
 /** Runs a random program, and interrupts it at a random point; it has ended when this is done. */
 export const interrupted = (seed: number, mode: Mode): Effect.Effect<void, never, Copas.Copas | Net.Net> =>
   Effect.gen(function*() {
-    const random = new PCGRandom(seed)
+    const random = new SeededRandom(seed)
     const points = random.integer(mode === "events" ? 40 : 400)
     const net = yield* Net.Net
     let fiber: RunningFiber<unknown, unknown> | undefined = undefined

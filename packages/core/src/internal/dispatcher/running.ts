@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import * as Deferreds from "../effect/deferreds.js"
 import { currentEnv } from "../effect/env.js"
 import { clockOf } from "../effect/reference.js"
 import { suspend, withFiber } from "../effect/suspend.js"
@@ -29,7 +30,7 @@ export const run = <A, E, R>(
           onError: undefined,
           isWatched: true,
           onEnd: (_, exit) => {
-            if (Exit.isFailure(exit)) Deferred.unsafeDone(failed, exit as Exit.Exit<never, E>)
+            if (Exit.isFailure(exit)) Deferreds.complete(failed, exit as Exit.Exit<never, E>)
           }
         })
         // Each side stays interruptible in an uninterruptible region, or the side that lost would be waited for.

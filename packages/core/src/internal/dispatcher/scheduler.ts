@@ -1,9 +1,9 @@
 /** The run queue of the dispatcher, as an Effect `Scheduler`. */
-import * as Scheduler from "effect/Scheduler"
-import type { AnyFiber } from "../effect/fibers.js"
+import { RunQueue } from "../effect/schedulers.js"
 import type { Deadlines } from "../time/deadlines.js"
 import { afterTurn, atEndOfEvent, enterTurn, leaveTurn, whenIdle } from "../time/eventLoop.js"
 import { runAll, throwLater } from "../time/outOfBand.js"
+import { PriorityTasks } from "../time/priorityTasks.js"
 import { taskBegins, tasksEnded, wasOvertime } from "../yielding.js"
 
 /** How many steps may follow each other before the event loop has its turn: timers, and the others' input and output. */
@@ -35,12 +35,10 @@ export interface StepStatistics {
  *
  * Effect's own scheduler keeps a queue a fiber, and asks two fiber references before each operation.
  */
-export class DispatcherScheduler implements Scheduler.Scheduler {
+export class DispatcherScheduler extends RunQueue {
   private tasks: Array<() => void> = []
-  private fibers: Array<AnyFiber | undefined> = []
   /** The step under way, which may last for several turns of the event loop, and how far it is. */
   private current: Array<() => void> = nothing
-  private currentFibers: Array<AnyFiber | undefined> = nothing
   private at = 0
   /** When the event loop is due; 0 until something else is ready as well. */
   private until = 0
@@ -51,7 +49,7 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
   /** Called when a task threw: a fiber may have ended without those who watch it being told. */
   onThrow: () => void = () => {}
   /** Tasks of another priority than 0, which hardly any program has. */
-  private readonly others = new Scheduler.PriorityBuckets<() => void>()
+  private readonly others = new PriorityTasks()
   private isScheduled = false
   isHeld = false
   /** A step is under way. */
@@ -66,22 +64,14 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
   private listeners: Array<() => void> = []
 
   constructor(deadlines: Deadlines) {
+    super()
     this.deadlines = deadlines
     this.isLive = deadlines.isLive
   }
 
-  shouldYield(fiber: AnyFiber): number | false {
-    // Almost always the answer; the fiber references are asked when it is near.
-    return fiber.currentOpCount < 1024 ? false : Scheduler.defaultScheduler.shouldYield(fiber)
-  }
-
-  scheduleTask(task: () => void, priority: number, fiber?: AnyFiber): void {
-    if (priority === 0) {
-      this.tasks.push(task)
-      this.fibers.push(fiber)
-    } else {
-      this.others.scheduleTask(task, priority)
-    }
+  scheduleTask(task: () => void, priority: number): void {
+    if (priority === 0) this.tasks.push(task)
+    else this.others.add(task, priority)
     if (this.isScheduled || this.isHeld) return
     this.isScheduled = true
     if (atEndOfEvent(this.step)) return
@@ -103,11 +93,6 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
 
   private readonly chainEnds = (): void => {
     this.chainUntil = 0
-  }
-
-  /** The threads' fibers that are ready to run. */
-  get ready(): ReadonlySet<AnyFiber | undefined> {
-    return new Set([...this.currentFibers.slice(this.at), ...this.fibers])
   }
 
   get isIdle(): boolean {
@@ -163,7 +148,7 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
 
   /** Something is ready to run. */
   get hasReady(): boolean {
-    return this.at < this.current.length || this.tasks.length > 0 || this.others.buckets.length > 0
+    return this.at < this.current.length || this.tasks.length > 0 || !this.others.isEmpty
   }
 
   /** Asked between two tasks: one that runs alone costs no look at the clock. */
@@ -201,7 +186,6 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
     if (this.measuring) this.millis += this.deadlines.now() - begin
     if (this.at < current.length) return
     this.current = nothing
-    this.currentFibers = nothing
     this.at = 0
     this.steps += 1
     if (this.measuring) this.count(this.millis)
@@ -210,19 +194,14 @@ export class DispatcherScheduler implements Scheduler.Scheduler {
   }
 
   private beginStep(): void {
-    const { buckets } = this.others
     this.at = 0
     this.current = this.tasks
-    this.currentFibers = this.fibers
     this.tasks = []
-    this.fibers = []
-    if (buckets.length === 0) return
-    this.others.buckets = []
-    // Lower numbers first, as Effect's own scheduler has it.
-    const before = buckets.flatMap(([priority, bucket]) => priority < 0 ? bucket : [])
-    const after = buckets.flatMap(([priority, bucket]) => priority > 0 ? bucket : [])
+    if (this.others.isEmpty) return
+    const others = this.others.take()
+    const before = others.flatMap(([priority, tasks]) => priority < 0 ? tasks : [])
+    const after = others.flatMap(([priority, tasks]) => priority > 0 ? tasks : [])
     this.current = [...before, ...this.current, ...after]
-    this.currentFibers = [...before.map(() => undefined), ...this.currentFibers]
   }
 
   private count(millis: number): void {

@@ -5,7 +5,8 @@ import type { DatagramSocket } from "../../DatagramSocket.js"
 import * as NetAddress from "../../NetAddress.js"
 import type { Socket } from "../../Socket.js"
 import type { Counters, ServerStatus, SocketStatus, State, Status, ThreadStatus } from "../../Status.js"
-import type { AnyFiber } from "../effect/fibers.js"
+import { type AnyFiber, isRunnable } from "../effect/fibers.js"
+import { withFiber } from "../effect/suspend.js"
 import { type DispatcherThread, threadOf } from "../thread/thread.js"
 import type { Dispatcher } from "./dispatcher.js"
 import { socketWaits, type Wait } from "./socketWaits.js"
@@ -28,10 +29,12 @@ const waitingForSockets = (
 
 const waitOf = (
   thread: DispatcherThread,
-  ready: ReadonlySet<AnyFiber | undefined>,
+  asking: AnyFiber,
   waits: Map<DispatcherThread, Wait>
 ): Wait => {
-  if (ready.has(thread.fiber)) return { state: "ready", for: "", since: undefined }
+  if (thread.fiber !== undefined && thread.fiber !== asking && isRunnable(thread.fiber)) {
+    return { state: "ready", for: "", since: undefined }
+  }
   if (thread.isSleeping) {
     return {
       state: thread.isInactive ? "inactive" : "sleeping",
@@ -111,14 +114,14 @@ export const make = (
     const servers: ReadonlyArray<ServerStatus> = yield* Effect.forEach(dispatcher.servers, (server) => server.status)
     const { scheduler } = dispatcher
     const { deadlines } = dispatcher
-    const { ready } = scheduler
+    const asking = yield* withFiber(Effect.succeed)
     const now = deadlines.now()
     const waits = waitingForSockets(sockets, datagramSockets)
     const counts: Record<State, number> = { ready: 0, reading: 0, writing: 0, sleeping: 0, inactive: 0, waiting: 0 }
     const nameOf = new Map(Array.from(dispatcher.threads, (thread) => [thread.id, thread.name]))
     const threads: Array<ThreadStatus> = []
     for (const thread of dispatcher.threads) {
-      const wait = waitOf(thread, ready, waits)
+      const wait = waitOf(thread, asking, waits)
       counts[wait.state] += 1
       threads.push(threadStatus(thread, wait, now, nameOf))
     }

@@ -1,9 +1,11 @@
 /** What the library asks of a fiber, and tells it, from outside. */
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
+import * as HashSet from "effect/HashSet"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Tracer from "effect/Tracer"
 
@@ -42,6 +44,20 @@ export const isInterruptible = (fiber: AnyFiber): boolean =>
 
 /** After how many operations Effect makes the fiber yield. */
 export const opsBeforeYield = (fiber: AnyFiber): number => fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
+
+/**
+ * True if something waits in the fiber's inbox for its next turn: it was woken, was interrupted, or has yielded. Effect
+ * keeps that for itself, where it costs nothing.
+ */
+export const isRunnable = (fiber: AnyFiber): boolean =>
+  (fiber as unknown as { readonly _queue: ReadonlyArray<unknown> })._queue.length > 0
+
+/** The numbers of the fibers whose ends the fiber waits for, if it waits for such; `undefined` if it does not wait at all. */
+export const endsAwaited = (fiber: AnyFiber): Effect.Effect<ReadonlyArray<number> | undefined> =>
+  Effect.map(fiber.status, (status) =>
+    status._tag === "Suspended"
+      ? Array.from(HashSet.values(FiberId.ids(status.blockingOn)))
+      : undefined)
 
 /** The name of the innermost span that the fiber is in. */
 export const spanNameOf = (fiber: AnyFiber): string | undefined => {

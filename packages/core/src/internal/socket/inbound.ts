@@ -2,8 +2,8 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberId from "effect/FiberId"
 import type { ReceiveError } from "../../SocketError.js"
+import * as Deferreds from "../effect/deferreds.js"
 import { type AnyFiber, hasEnded, isInterrupted } from "../effect/fibers.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import { Deadline } from "../time/deadlines.js"
@@ -254,7 +254,7 @@ export class Inbound {
    */
   private shareTurns<A, E>(reader: AnyFiber, read: Effect.Effect<A, E>): Effect.Effect<A, E> {
     this.turns = new ReaderQueue()
-    this.first = { reader, ended: Deferred.unsafeMake(FiberId.none), asked: false, answered: false }
+    this.first = { reader, ended: Deferreds.make(), asked: false, answered: false }
     return this.takeTurn(this.turns, read)
   }
 
@@ -288,6 +288,6 @@ export class Inbound {
   private settled(first: FirstRead): void {
     if (this.first === first) this.first = undefined
     if (this.reader === first.reader) this.reader = undefined
-    Deferred.unsafeDone(first.ended, Exit.void)
+    Deferreds.complete(first.ended, Exit.void)
   }
 }

@@ -1,8 +1,7 @@
 /** Who holds a lock, who may take it again, and the queues of those who wait. */
 import type * as Effect from "effect/Effect"
-import * as FiberRef from "effect/FiberRef"
-import { globalValue } from "effect/GlobalValue"
 import { type AnyFiber, numberOf } from "../effect/fibers.js"
+import { Inherited } from "../effect/inherited.js"
 import { type DispatcherThread, threadOf } from "./thread.js"
 import { WaitQueue } from "./waitQueue.js"
 
@@ -37,23 +36,17 @@ const isLive = (hold: Hold): boolean => hold.count > 0
  * The holds that a fiber took, and those it was forked within. A fiber inherits them when it is forked, so children of a
  * holder may enter while fibers that merely run in the same thread may not. One that joins another gets that one's too.
  */
-const currentHolds: FiberRef.FiberRef<Holds> = globalValue(
-  Symbol.for("@copas/core/Lock/currentHolds"),
-  () =>
-    FiberRef.unsafeMake<Holds>([], {
-      join: (own, joined) => {
-        const news = joined.filter((hold) => isLive(hold) && !own.includes(hold))
-        return news.length === 0 ? own : [...own.filter(isLive), ...news]
-      }
-    })
-)
+const currentHolds = new Inherited<Holds>("@copas/core/Lock/currentHolds", [], (own, joined) => {
+  const news = joined.filter((hold) => isLive(hold) && !own.includes(hold))
+  return news.length === 0 ? own : [...own.filter(isLive), ...news]
+})
 
 /** Has the fiber that runs this, and what it forks from now on, know that it holds the lock. */
 export const remember = (hold: Hold): Effect.Effect<void> =>
-  FiberRef.update(currentHolds, (holds) => [...holds.filter(isLive), hold])
+  currentHolds.update((holds) => [...holds.filter(isLive), hold])
 
 /** Drops what has ended. It would do no harm, but be kept for as long as the fiber lives. */
-export const forgetEnded: Effect.Effect<void> = FiberRef.update(currentHolds, (holds) => holds.filter(isLive))
+export const forgetEnded: Effect.Effect<void> = currentHolds.update((holds) => holds.filter(isLive))
 
 /**
  * The state of one lock: a stack of holds, each but the first taken by a child of a fiber that has the one before. At each
@@ -77,7 +70,7 @@ export class LockHolds {
 
   /** The last hold that the fiber took or was forked within, of those that last. */
   innermostOf(fiber: AnyFiber): Hold | undefined {
-    const holds = fiber.getFiberRef(currentHolds)
+    const holds = currentHolds.of(fiber)
     for (let index = holds.length - 1; index >= 0; index -= 1) {
       const hold = holds[index]!
       if (this.counts(hold, fiber)) return hold
@@ -93,7 +86,7 @@ export class LockHolds {
   again(fiber: AnyFiber): Hold | undefined {
     if (!this.isReentrant || this.outermost === undefined || this.isDestroyed) return undefined
     const number = numberOf(fiber)
-    const own = fiber.getFiberRef(currentHolds).find((hold) => hold.fiberNumber === number && this.counts(hold, fiber))
+    const own = currentHolds.of(fiber).find((hold) => hold.fiberNumber === number && this.counts(hold, fiber))
     if (own !== undefined) own.count += 1
     return own
   }

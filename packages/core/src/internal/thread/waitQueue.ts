@@ -2,12 +2,10 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberRef from "effect/FiberRef"
-import * as RuntimeFlags from "effect/RuntimeFlags"
-import * as RuntimeFlagsPatch from "effect/RuntimeFlagsPatch"
 import { type AnyFiber, hasEnded, isInterrupted, offExit, onExit } from "../effect/fibers.js"
 import { clockOf } from "../effect/reference.js"
-import { suspend } from "../effect/suspend.js"
+import { runAfter } from "../effect/schedulers.js"
+import { interruptibly, suspend } from "../effect/suspend.js"
 import { Deadline, type Deadlines, forClock } from "../time/deadlines.js"
 import { type DispatcherThread, type QueueWait, threadOf } from "./thread.js"
 
@@ -148,9 +146,6 @@ class WaiterList {
   }
 }
 
-const uninterruptible = RuntimeFlagsPatch.disable(RuntimeFlags.Interruption)
-const interruptible = RuntimeFlagsPatch.enable(RuntimeFlags.Interruption)
-
 /**
  * Fibers that wait, first in first out, for some amount of what the line gives out.
  *
@@ -217,16 +212,10 @@ export class WaitQueue {
     const waiter = new Waiter(this, fiber, isInterruptible, deadlines, amount, request)
     if (!isInterruptible) return this.suspendIn(waiter, millis)
     if (this.isLight) return this.suspendIn(waiter, millis)
-    return Effect.withRuntimeFlagsPatch(
-      Effect.catchAllCause(
-        Effect.withRuntimeFlagsPatch(Effect.suspend(() => this.suspendIn(waiter, millis)), interruptible),
-        (cause) => {
-          this.left(waiter)
-          return Exit.failCause(cause)
-        }
-      ),
-      uninterruptible
-    )
+    return interruptibly(Effect.suspend(() => this.suspendIn(waiter, millis)), (cause) => {
+      this.left(waiter)
+      return Exit.failCause(cause)
+    })
   }
 
   private deadlinesOf(fiber: AnyFiber): Deadlines {
@@ -358,7 +347,7 @@ export class WaitQueue {
     const { first } = this.granted
     if (first === undefined || this.isChecking) return
     this.isChecking = true
-    first.fiber.currentScheduler.scheduleTask(this.check, first.fiber.getFiberRef(FiberRef.currentSchedulingPriority))
+    runAfter(first.fiber, this.check)
   }
 
   private readonly check = (): void => {

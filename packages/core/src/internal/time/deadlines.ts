@@ -1,9 +1,8 @@
 /** Deadlines: a heap for each clock, and one timer for its top. */
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Clocks from "../effect/clocks.js"
 import { interruptSoon } from "../effect/fibers.js"
 import * as EventLoop from "./eventLoop.js"
 import { throwLater } from "./outOfBand.js"
@@ -71,10 +70,10 @@ const liveTiming: Timing = {
 }
 
 const clockTiming = (clock: Clock.Clock): Timing => ({
-  now: () => clock.unsafeCurrentTimeMillis(),
+  now: () => Clocks.millisOf(clock),
   wakeAt: (at, wake) => {
     // In whole milliseconds: a fraction that is lost in the sum would wake it before the time, again and again.
-    const millis = Math.max(0, Math.ceil(at - clock.unsafeCurrentTimeMillis()))
+    const millis = Math.max(0, Math.ceil(at - Clocks.millisOf(clock)))
     const slept = clock.sleep(Duration.millis(millis))
     // A test's clock does not wait for what is due: what is scheduled must not expire before it is set up.
     const fiber = Effect.runFork(
@@ -233,11 +232,6 @@ export class Deadlines {
 
 const isBefore = (a: Deadline, b: Deadline): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
 
-const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
-
-/** The machine's own clock, or another instance of it, as `Clock.make` gives. */
-const isLive = (clock: Clock.Clock): boolean => Object.getPrototypeOf(clock) === Object.getPrototypeOf(liveClock)
-
 const byClock = new WeakMap<Clock.Clock, Deadlines>()
 
 /**
@@ -248,7 +242,7 @@ export const forClock = (clock: Clock.Clock): Deadlines => {
   let deadlines = byClock.get(clock)
   if (deadlines === undefined) {
     deadlines = new Deadlines(
-      isLive(clock) ? liveTiming : isTimed(clock) ? clock[timingKey] : clockTiming(clock)
+      Clocks.isLive(clock) ? liveTiming : isTimed(clock) ? clock[timingKey] : clockTiming(clock)
     )
     byClock.set(clock, deadlines)
   }

@@ -1,7 +1,7 @@
 /** The network itself: its hosts, links, clock, random numbers and turns. */
 import type * as Clock from "effect/Clock"
-import { PCGRandom } from "effect/Utils"
 import type { Certificate } from "../../../Certificate.js"
+import { SeededRandom } from "../../../internal/effect/random.js"
 import { Deadline, type Deadlines } from "../../../internal/time/deadlines.js"
 import { afterTurn } from "../../../internal/time/eventLoop.js"
 import type { Failure } from "../../../Transport.js"
@@ -51,7 +51,7 @@ export class Network {
   /** Nothing of those in `from` reaches those in `to`. */
   private oneWay: { readonly from: ReadonlySet<MemoryHost>; readonly to: ReadonlySet<MemoryHost> } | undefined
   private isAllCut = false
-  private readonly generator: PCGRandom
+  private readonly generator: SeededRandom
   private tasks: Array<Task> = []
   private turns = 0
   private lastAddress = 0
@@ -68,7 +68,7 @@ export class Network {
     readonly authorities: ReadonlyArray<Certificate>
   }) {
     this.deadlines = deadlines
-    this.generator = new PCGRandom(settings.seed)
+    this.generator = new SeededRandom(settings.seed)
     this.isOneHost = settings.isOneHost
     this.between = settings.link
     this.chunks = settings.chunks

@@ -1,7 +1,8 @@
 /** The clock of a machine that is set wrong, or goes wrong: what it shows follows another clock. */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { millisOf, OwnClock } from "../../../internal/effect/clocks.js"
 import { Deadline, type Deadlines, forClock, type TimedClock, timingKey } from "../../../internal/time/deadlines.js"
 
 class Alarm extends Deadline {
@@ -16,10 +17,7 @@ class Alarm extends Deadline {
  * The time of day is `offset` off when it is set, and gains `drift` of each millisecond that passes. Sleeping and
  * time-outs follow the pace, not the time of day: setting that moves none of them, as on a real machine.
  */
-export class HostClock implements TimedClock {
-  readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
-  readonly currentTimeMillis: Effect.Effect<number> = Effect.sync(() => this.unsafeCurrentTimeMillis())
-  readonly currentTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.unsafeCurrentTimeNanos())
+export class HostClock extends OwnClock implements TimedClock {
   readonly [timingKey] = {
     now: (): number => this.uptime(),
     wakeAt: (at: number, wake: () => void): () => void => {
@@ -40,15 +38,16 @@ export class HostClock implements TimedClock {
   private setAt: { readonly base: number; readonly baseUptime: number; readonly day: number; readonly uptime: number }
 
   constructor(base: Clock.Clock) {
+    super()
     this.base = base
     this.deadlines = forClock(base)
-    const [day, uptime] = [base.unsafeCurrentTimeMillis(), this.deadlines.now()]
+    const [day, uptime] = [millisOf(base), this.deadlines.now()]
     this.setAt = { base: day, baseUptime: uptime, day, uptime }
   }
 
   /** From now on it is `offset` off, and gains `drift` milliseconds in each. What sleeps already keeps its time. */
   set(offset: number, drift: number): void {
-    const base = this.base.unsafeCurrentTimeMillis()
+    const base = millisOf(this.base)
     this.setAt = { base, baseUptime: this.deadlines.now(), day: base + offset, uptime: this.uptime() }
     this.pace = 1 + drift
   }
@@ -63,12 +62,8 @@ export class HostClock implements TimedClock {
     return this.pace === 1 ? now + (shown - from) : shown + (now - from) * this.pace
   }
 
-  unsafeCurrentTimeMillis(): number {
-    return this.paced(this.base.unsafeCurrentTimeMillis(), this.setAt.base, this.setAt.day)
-  }
-
-  unsafeCurrentTimeNanos(): bigint {
-    return BigInt(Math.round(this.unsafeCurrentTimeMillis() * 1e6))
+  protected millis(): number {
+    return this.paced(millisOf(this.base), this.setAt.base, this.setAt.day)
   }
 
   private onBase(duration: Duration.Duration): Duration.Duration {
@@ -80,18 +75,14 @@ export class HostClock implements TimedClock {
     return Effect.suspend(() => this.base.sleep(this.onBase(duration)))
   }
 
-  scheduler(): Effect.Effect<Clock.ClockScheduler> {
-    return Effect.succeed({
-      unsafeSchedule: (task, duration) => {
-        const alarm = new Alarm(task)
-        const millis = Duration.toMillis(this.onBase(duration))
-        if (millis !== Infinity) this.deadlines.schedule(alarm, this.deadlines.now() + millis)
-        return () => {
-          const isInTime = alarm.index !== -1
-          this.deadlines.cancel(alarm)
-          return isInTime
-        }
-      }
-    })
+  protected after(duration: Duration.Duration, task: () => void): () => boolean {
+    const alarm = new Alarm(task)
+    const millis = Duration.toMillis(this.onBase(duration))
+    if (millis !== Infinity) this.deadlines.schedule(alarm, this.deadlines.now() + millis)
+    return () => {
+      const isInTime = alarm.index !== -1
+      this.deadlines.cancel(alarm)
+      return isInTime
+    }
   }
 }

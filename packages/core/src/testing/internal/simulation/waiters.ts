@@ -1,10 +1,8 @@
 /** Who waits for what when a simulation has stalled. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
-import * as HashSet from "effect/HashSet"
 import { socketWaits } from "../../../internal/dispatcher/socketWaits.js"
-import { type AnyFiber, numberOf, spanNameOf } from "../../../internal/effect/fibers.js"
+import { type AnyFiber, endsAwaited, numberOf, spanNameOf } from "../../../internal/effect/fibers.js"
 import { providedTo } from "../../../internal/effect/reference.js"
 import { NetListener } from "../../../internal/net/listener.js"
 import { threadOf } from "../../../internal/thread/thread.js"
@@ -70,8 +68,6 @@ const threadWait = (fiber: AnyFiber): string | undefined => {
   return thread?.fiber === fiber && thread.isSleeping ? "a wake-up, or the exit" : undefined
 }
 
-const spanOf = (fiber: AnyFiber): string | undefined => spanNameOf(fiber)
-
 /**
  * Names all that wait in `run`. A fiber that waits for nothing but its own children is left out: what these wait for says
  * more.
@@ -83,9 +79,8 @@ export const waiters = (run: SimulationRun): Effect.Effect<ReadonlyArray<Waiter>
     const number = new Map(fibers.map((fiber, index) => [numberOf(fiber), index + 1]))
     const found: Array<Waiter> = []
     for (const fiber of fibers) {
-      const status = yield* fiber.status
-      if (status._tag !== "Suspended") continue
-      const blockingOn = Array.from(HashSet.values(FiberId.ids(status.blockingOn)))
+      const blockingOn = yield* endsAwaited(fiber)
+      if (blockingOn === undefined) continue
       const children = new Set((yield* fiber.children).map((child) => numberOf(child)))
       if (blockingOn.length > 0 && blockingOn.every((id) => children.has(id))) continue
       const numbers = blockingOn.flatMap((id) => number.get(id) ?? [])
@@ -102,7 +97,7 @@ export const waiters = (run: SimulationRun): Effect.Effect<ReadonlyArray<Waiter>
           (numbers.length > 0
             ? `fiber ${numbers.join(", ")}, or what it has to complete`
             : "an asynchronous result that nothing in the simulation has promised"),
-        span: spanOf(fiber)
+        span: spanNameOf(fiber)
       })
     }
     return found

@@ -1,5 +1,6 @@
 /** TLS of the network's hosts, as the platform below `Tls`. */
 import * as Effect from "effect/Effect"
+import { millisOf } from "../../../internal/effect/clocks.js"
 import type { TlsPlatform } from "../../../TlsTransport.js"
 import type { MemoryHost } from "../network/host.js"
 import type { Network } from "../network/network.js"
@@ -20,7 +21,7 @@ export const make = ({ clock, network }: MemoryHost): TlsPlatform => {
   const seal = (): Uint8Array => random(32)
   const surroundings: Pick<Surroundings, "authorities" | "now" | "random"> = {
     random,
-    now: () => clock.unsafeCurrentTimeMillis(),
+    now: () => millisOf(clock),
     authorities: network.authorities
   }
   return {
