@@ -1,53 +1,14 @@
 /** A channel against a peer that says what the test has it say, on both networks. */
-import { Net } from "@copas/core"
+import type { Net } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, type Scope } from "effect"
-import { Channel } from "../../src/internal/replies/channel.js"
+import type { Channel } from "../../src/internal/replies/channel.js"
 import * as Command from "../../src/internal/replies/command.js"
 import * as Ledger from "../../src/internal/replies/ledger.js"
-import * as Parser from "../../src/internal/replies/parser.js"
 import { startTls } from "../../src/internal/replies/startTls.js"
-import * as Codec from "../../src/internal/text/codec.js"
-import { networks, text, turn, until } from "../ftp/networks.js"
+import { networks, turn, until } from "../ftp/networks.js"
 import { bytes } from "../ftp/support.js"
-
-interface Peer {
-  /** Waits until all of this has come, and nothing else. */
-  readonly hears: (lines: string) => Effect.Effect<void, unknown>
-  readonly says: (lines: string) => Effect.Effect<void, unknown>
-  readonly heard: () => string
-}
-
-const connected: Effect.Effect<{ readonly channel: Channel; readonly peer: Peer }, unknown, Net.Net | Scope.Scope> =
-  Effect.gen(function*() {
-    const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
-    const { address } = listener
-    const port = address._tag === "InetAddress" ? address.port : 0
-    const socket = yield* Net.connect({ host: "127.0.0.1", port, linger: 0 })
-    const other = yield* listener.accept
-    let heard = ""
-    yield* Effect.forkScoped(Effect.ignore(other.forEachChunk((chunk) =>
-      Effect.sync(() => {
-        heard += text(chunk)
-      })
-    )))
-    const server = `127.0.0.1:${port}`
-    const channel = new Channel(socket, {
-      server,
-      wire: { protocol: "smtp", codec: Codec.utf8 },
-      parser: Parser.make({ protocol: "smtp", server, inner: "code" }),
-      replyMillis: 60_000
-    })
-    const says = (lines: string) => Effect.zipRight(other.send(lines), other.flush)
-    const hears = (lines: string) =>
-      Effect.suspend(() => {
-        const whole = heard.length + lines.length
-        return Effect.map(until(Effect.sync(() => heard.length >= whole || heard.endsWith(lines))), () => {
-          expect(heard.endsWith(lines)).toBe(true)
-        })
-      })
-    return { channel, peer: { hears, says, heard: () => heard } }
-  })
+import { connected } from "./support.js"
 
 /** Waits until something has come that was not read, or not entered. */
 const buffered = (channel: Channel): Effect.Effect<void> =>

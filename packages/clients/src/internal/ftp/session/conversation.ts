@@ -4,17 +4,16 @@
 import type * as Net from "@copas/core/Net"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
-import { type AnyFiber, makeSemaphore, withFiber } from "../../effect/fibers.js"
 import * as Reply from "../../replies/reply.js"
+import * as Spans from "../../replies/spans.js"
+import { Turns } from "../../replies/turns.js"
 import * as Answers from "../answers.js"
 import * as Command from "../command.js"
 import * as Features from "../features.js"
 import * as Refusal from "../refusal.js"
 import * as Verbs from "../verbs.js"
-import * as Attributes from "./attributes.js"
 import type { Control } from "./control.js"
 import type { Settings } from "./settings.js"
 
@@ -31,8 +30,7 @@ export class Conversation {
   readonly control: Control
   readonly settings: Settings
   readonly net: Net.Service
-  private readonly lock = makeSemaphore(1)
-  private holder: AnyFiber | undefined = undefined
+  readonly turns: Turns
   features: Features.Features = Features.none
   greeting: Reply.Reply = { code: 0, lines: [], rawLines: [] }
   isSecure = false
@@ -53,6 +51,7 @@ export class Conversation {
 
   constructor(control: Control, settings: Settings, net: Net.Service) {
     this.control = control
+    this.turns = new Turns(control, "a transfer")
     this.settings = settings
     this.net = net
     this.sessionKey = `ftp:${control.socket.id}`
@@ -60,54 +59,6 @@ export class Conversation {
 
   get server(): string {
     return this.settings.server
-  }
-
-  // ---- turns
-
-  private get busyHere(): Effect.Effect<never, FtpError.InvalidArgument> {
-    return Effect.fail(
-      new FtpError.InvalidArgument({
-        protocol: "ftp",
-        what: "a session",
-        argument: this.server,
-        reason: "this fiber has a transfer of the session open, and would wait for itself; end the transfer first, " +
-          "or take another session"
-      })
-    )
-  }
-
-  /** Runs `use` when it is its turn, in the order of the calls. */
-  turn<A, E>(use: Effect.Effect<A, E>): Effect.Effect<A, E | Failure> {
-    return withFiber<A, E | Failure>((fiber) => {
-      if (this.holder === fiber) return this.busyHere
-      return this.lock.withPermits(1)(Effect.zipRight(this.control.settle, use))
-    })
-  }
-
-  /** A turn that lasts as long as the scope. */
-  get scopedTurn(): Effect.Effect<void, Failure, Scope.Scope> {
-    return withFiber<void, Failure, Scope.Scope>((fiber) => {
-      if (this.holder === fiber) return this.busyHere
-      return Effect.zipRight(
-        Effect.uninterruptibleMask((restore) =>
-          Effect.zipRight(
-            restore(this.lock.take(1)),
-            Effect.suspend(() => {
-              this.holder = fiber
-              return Effect.flatMap(Effect.scope, (scope) =>
-                Scope.addFinalizer(
-                  scope,
-                  Effect.suspend(() => {
-                    this.holder = undefined
-                    return this.lock.release(1)
-                  })
-                ))
-            })
-          )
-        ),
-        this.control.settle
-      )
-    })
   }
 
   // ---- commands
@@ -173,7 +124,7 @@ export class Conversation {
       exchange,
       (exchange) => Effect.mapError(this.control.await(exchange), (error) => this.afterSending(command, error))
     ).pipe(
-      Attributes.command(this.settings, command)
+      Spans.command("ftp", this.settings, command)
     )
   }
 

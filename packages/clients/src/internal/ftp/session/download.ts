@@ -208,7 +208,7 @@ export const open = (
   Effect.gen(function*() {
     const { offset = 0, size, type = "binary" } = options
     yield* checkOffset("RETR", offset)
-    yield* conversation.scopedTurn
+    yield* conversation.turns.scoped
     const isText = type === "text"
     const expected = isText || !conversation.settings.verify
       ? Option.none()

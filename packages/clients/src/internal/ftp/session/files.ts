@@ -137,7 +137,7 @@ export const downloadFile = (
     const offset = resume ? Option.getOrElse(yield* localSize(fs, localPath), () => 0) : 0
     let { size } = options
     if (offset > 0) {
-      size ??= Option.getOrUndefined(yield* conversation.turn(conversation.trySize(path)))
+      size ??= Option.getOrUndefined(yield* conversation.turns.turn(conversation.trySize(path)))
       if (size !== undefined && size < offset) {
         return yield* longer(
           conversation,
@@ -176,7 +176,7 @@ export const uploadFile = (
     const file = yield* fs.open(localPath, { flag: "r" })
     const size = Number((yield* file.stat).size)
     const resume = options.resume === true && options.type !== "text"
-    const offset = resume ? Option.getOrElse(yield* conversation.turn(conversation.trySize(path)), () => 0) : 0
+    const offset = resume ? Option.getOrElse(yield* conversation.turns.turn(conversation.trySize(path)), () => 0) : 0
     const shown = typeof path === "string" ? path : conversation.settings.codec.decode(path)
     if (offset > size) {
       return yield* longer(

@@ -223,4 +223,4 @@ export const openNames = (
   conversation: Conversation,
   path: Path | undefined
 ): Effect.Effect<Download.Download, Failure, Scope.Scope> =>
-  Effect.zipRight(conversation.scopedTurn, Download.openListing(conversation, Command.withPath("NLST", path), path))
+  Effect.zipRight(conversation.turns.scoped, Download.openListing(conversation, Command.withPath("NLST", path), path))

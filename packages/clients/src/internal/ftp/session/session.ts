@@ -96,7 +96,7 @@ const command = (
       })
     )
   }
-  return Effect.map(conversation.turn(conversation.exec(parsed, { intermediate: true })), publicReply)
+  return Effect.map(conversation.turns.turn(conversation.exec(parsed, { intermediate: true })), publicReply)
 }
 
 export interface InternalSession extends Session {
@@ -104,7 +104,7 @@ export interface InternalSession extends Session {
 }
 
 export const make = (conversation: Conversation): InternalSession => {
-  const turn = conversation.turn.bind(conversation) as typeof conversation.turn
+  const turn = <A>(use: Effect.Effect<A, Failure>): Effect.Effect<A, Failure> => conversation.turns.turn(use)
   const { control } = conversation
   const size = (path: Path): Effect.Effect<number, Failure> =>
     conversation.setType("I").pipe(

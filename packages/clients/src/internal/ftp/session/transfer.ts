@@ -16,8 +16,8 @@ import { millisOf, type RunningFiber } from "../../effect/fibers.js"
 import type { ChannelError } from "../../replies/channel.js"
 import type { Exchange } from "../../replies/ledger.js"
 import * as Reply from "../../replies/reply.js"
+import * as Spans from "../../replies/spans.js"
 import * as Command from "../command.js"
-import * as Attributes from "./attributes.js"
 import type { Conversation } from "./conversation.js"
 import * as DataConnection from "./dataConnection.js"
 
@@ -257,7 +257,7 @@ export const open = (
     const first = yield* Effect.mapError(
       conversation.control.awaitFirst(transfer.exchange),
       (error) => conversation.afterSending(request.command, error)
-    ).pipe(Attributes.command(conversation.settings, request.command))
+    ).pipe(Spans.command("ftp", conversation.settings, request.command))
     conversation.restPending = false
     if (Reply.kind(first) !== "preliminary" && transfer.isRefused(first)) {
       return yield* transfer.refusal(first)

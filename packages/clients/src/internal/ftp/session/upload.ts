@@ -237,7 +237,7 @@ export const open = (
         reason: "an offset goes with the mode \"replace\" alone"
       })
     }
-    yield* conversation.scopedTurn
+    yield* conversation.turns.scoped
     const isText = type === "text"
     const base = mode === "append"
       ? isText || !conversation.settings.verify ? Option.none() : yield* conversation.trySize(path)
