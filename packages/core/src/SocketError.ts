@@ -108,7 +108,12 @@ export class SocketClosed
   }
 
   override get message(): string {
-    if (this.by === "here") return `${this.socket}: ${this.operation} on a socket that was closed here`
+    if (this.by === "here") {
+      const isSending = this.operation === "send" || this.operation === "shutdown"
+      return `${this.socket}: ${this.operation} on a socket that was closed here${
+        isSending ? ", or shut down for sending" : ""
+      }`
+    }
     return this.partial.length === 0
       ? `${this.socket}: the peer closed the connection`
       : `${this.socket}: the peer closed the connection after ${

@@ -55,6 +55,14 @@ const messages: ReadonlyArray<readonly [error: Error, message: RegExp]> = [
     new SocketError.SocketTimeout({ operation: "send", socket, afterMillis: 20, partial, bytesSent: 1 }),
     /1 byte of it had been sent$/
   ],
+  [
+    new SocketError.SocketClosed({ operation: "send", socket, by: "here", partial, bytesSent: 0 }),
+    /send on a socket that was closed here, or shut down for sending$/
+  ],
+  [
+    new SocketError.SocketClosed({ operation: "receive", socket, by: "here", partial, bytesSent: 0 }),
+    /receive on a socket that was closed here$/
+  ],
   [new SocketError.SocketClosed({ operation: "receive", socket, by: "peer", partial, bytesSent: 0 }), /after 3 bytes /],
   [new SocketError.LineTooLong({ socket, limit: 1 }), /within 1 byte; raise `maxLength`, or close the connection$/],
   [

@@ -12,9 +12,10 @@ export const unknown = (cause: unknown): string =>
     ? `the system says "${cause.message}"; please report it, so that it gets a reason of its own`
     : "the system gave no reason"
 
-const outOfDescriptors = "this process is out of descriptors; close some, or raise `ulimit -n`"
+const outOfDescriptors = "this process, or the whole system, is out of descriptors; close some, or raise `ulimit -n`"
 const outOfMemory = "the system is out of memory for sockets; try again later"
-const noSuchName = "no such name; check the spelling or the name server"
+const noSuchName =
+  "no such name, or no address of the family that is asked for; check the spelling, `family` and the name server"
 const noAnswer = "the name server did not answer usefully; try again later"
 const tooLong = "the system allows about a hundred bytes for a socket's path; use a shorter one"
 const badPath = "a part of the path is not a folder, or its symbolic links form a loop; correct the path"
@@ -66,7 +67,7 @@ export const bind = {
     unix: "the system forbids it; make the folder writable for this process, or use another one"
   },
   AddressNotAvailable: "the address is not one of this machine's; use one that is, or 0.0.0.0 or :: for all of them",
-  HostNotFound: "no such name; give an address of this machine",
+  HostNotFound: "no such name, or no address of the family that is asked for; give an address of this machine",
   LookupFailed: "the name server did not answer usefully; give an address of this machine, or try again later",
   ZoneMissing: noZone,
   PathNotFound: "the folder of the path is not there; make it first, or correct the path",
@@ -81,9 +82,9 @@ export const bind = {
 
 export const accept = {
   TooManyOpenFiles: outOfDescriptors,
-  OutOfMemory: "the system is out of memory for sockets",
-  AccessDenied: "a firewall rule forbids it",
-  Aborted: "the peer gave up before it was served"
+  OutOfMemory: "the system is out of memory for sockets; bound the connections with `maxConnections`",
+  AccessDenied: "a firewall rule of this machine forbids it; check the rules",
+  Aborted: "the peer gave up before it was accepted; accept the next"
 } as const satisfies Record<string, Advice>
 
 export const broken = {
@@ -98,7 +99,8 @@ export const broken = {
 
 export const datagram = {
   Refused: "nothing receives there; check the port, or start the peer",
-  Unreachable: "there is no route to it from here; check the network, the address family and the socket's own address",
+  Unreachable: "there is no way to it from here; check the network, the address and its family, and the socket's own " +
+    "address",
   HostNotFound: noSuchName,
   LookupFailed: noAnswer,
   NotConnected: "the socket has no peer; use `sendTo`, or `connect` first",
