@@ -1,5 +1,5 @@
 /**
- * How a client makes its connections: directly, or in a way of the program's own, for example through a proxy.
+ * How a client makes its connections: directly, or in the program's own way, for example through a proxy.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
 /**
- * What a connection is wanted for.
+ * Which connection a client needs.
  *
  * @since 0.1.0
  * @category models
@@ -23,7 +23,7 @@ export interface ConnectRequest {
   readonly port: number
   /** `"data"` is a data connection of FTP; every other connection is `"control"`. */
   readonly purpose: "control" | "data"
-  /** Much may come: `Net.connect`'s `readSize` is of use. */
+  /** Many bytes may arrive, so large reads (`readSize` of `Net.connect`) pay. */
   readonly isBulk: boolean
   readonly connectTimeout: Duration.DurationInput
   /** The time-outs of the connection. The client sets them itself on what another connector than `direct` gives. */
@@ -31,7 +31,7 @@ export interface ConnectRequest {
 }
 
 /**
- * Makes every connection of a client: a proxy goes here. Default `direct`. The connection belongs to the scope.
+ * Makes each connection of a client, through a proxy for example. Default `direct`. The scope closes the connection.
  *
  * @since 0.1.0
  * @category models

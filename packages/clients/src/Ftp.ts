@@ -4,9 +4,8 @@
  * One-shot calls take a URL, or options with a path, and make a session of their own. `connect` gives a session for
  * several calls, `pool` gives several sessions for transfers in parallel and for whole trees.
  *
- * A download or an upload has succeeded when its data came to an end, the server said so, and SIZE agrees; otherwise it
- * fails, with `TransferIncomplete` or `OutcomeUnknown` where a transfer ended short or nobody knows. Errors are in
- * `FtpError`.
+ * A download or an upload succeeds when its data has ended, the server has confirmed it, and SIZE agrees. Otherwise it
+ * fails: with `TransferIncomplete` if it ended short, with `OutcomeUnknown` if that is not known. Errors are in `FtpError`.
  *
  * @since 0.1.0
  */
@@ -30,8 +29,8 @@ import * as SafeNames from "./internal/ftp/safeName.js"
 import * as Service_ from "./internal/ftp/service.js"
 
 /**
- * Options for every session that a service makes. What is set for one `host` (user, password, port) is not sent to
- * another that a URL names.
+ * Options for every session that a service makes. The user, password and port of one `host` are not used for another host
+ * that a URL names.
  *
  * @since 0.1.0
  * @category models
@@ -41,7 +40,7 @@ export type Defaults = Partial<FtpSession.Options>
 /**
  * Where a file is: a URL (RFC 1738, section 3.2: `ftp://user:password@host/path;type=a`), or options and a path. `ftp:`
  * is without TLS unless the service's options say otherwise, `ftpes:` asks for TLS, `ftps:` begins with it. `/%2Fetc`
- * begins at the root, all else where the login begins.
+ * begins at the root; every other path begins in the directory of the log-in.
  *
  * @since 0.1.0
  * @category models
@@ -49,7 +48,7 @@ export type Defaults = Partial<FtpSession.Options>
 export type Target = string | URL | Defaults & { readonly path: FtpSession.Path }
 
 /**
- * What a one-shot call can fail with.
+ * The errors of a one-shot call.
  *
  * @since 0.1.0
  * @category errors
@@ -107,7 +106,7 @@ export interface Service {
 export class Ftp extends Context.Tag("@copas/clients/Ftp")<Ftp, Service>() {}
 
 /**
- * A client with options for all its sessions.
+ * Makes a client with options for all its sessions.
  *
  * @since 0.1.0
  * @category constructors
@@ -116,7 +115,7 @@ export const make = (defaults: Defaults = {}): Effect.Effect<Service, never, Net
   Effect.map(Net, (net) => Service_.make(defaults, net))
 
 /**
- * The client over the network at hand.
+ * The client over the network of the context.
  *
  * @since 0.1.0
  * @category layers
@@ -133,7 +132,8 @@ export const layerConfig = (config: Config.Config.Wrap<Defaults>): Layer.Layer<F
   Layer.effect(Ftp, Effect.flatMap(Config.unwrap(config), make))
 
 /**
- * A session with a server, logged in. The scope says QUIT and closes it. *Interruption* leaves nothing open.
+ * Connects to a server and logs in. Leaving the scope sends QUIT and closes the session. *Interruption* leaves nothing
+ * open.
  *
  * @since 0.1.0
  * @category accessors
@@ -163,7 +163,7 @@ export const connect = (
 ): Effect.Effect<FtpSession.Session, Failure, Ftp | Scope.Scope> => Effect.flatMap(Ftp, (ftp) => ftp.connect(options))
 
 /**
- * A bounded pool of sessions with one server. The scope closes them.
+ * Makes a bounded pool of sessions with one server. The scope closes them.
  *
  * @since 0.1.0
  * @category accessors
@@ -173,7 +173,7 @@ export const pool = (
 ): Effect.Effect<FtpPool.Pool, Failure, Ftp | Scope.Scope> => Effect.flatMap(Ftp, (ftp) => ftp.pool(options))
 
 /**
- * A whole file in memory, at most `maxBytes` (default 256 MiB). Lua's `ftp.get(url)`. *Interruption* aborts it.
+ * Downloads a whole file into memory, at most `maxBytes` (default 256 MiB). Lua's `ftp.get(url)`. *Interruption* aborts it.
  *
  * @since 0.1.0
  * @category accessors
@@ -203,7 +203,7 @@ export const get = (
 ): Effect.Effect<Uint8Array, Failure | MessageTooLong, Ftp> => Effect.flatMap(Ftp, (ftp) => ftp.get(target, options))
 
 /**
- * Puts text (as UTF-8), bytes or a stream into a file. Lua's `ftp.put(url, content)`. *Interruption* aborts it, and may
+ * Uploads text (as UTF-8), bytes or a stream into a file. Lua's `ftp.put(url, content)`. *Interruption* aborts it, and may
  * leave a part of the file.
  *
  * @since 0.1.0
@@ -217,8 +217,8 @@ export const put = <E = never, R = never>(
   Effect.flatMap(Ftp, (ftp) => ftp.put(target, content, options))
 
 /**
- * A file as it comes. The stream ends when the whole file came and was found right; to stop reading it aborts the
- * transfer.
+ * Downloads a file as a stream. The stream ends when the whole file has arrived and was verified. If the program stops
+ * reading it earlier, the transfer is aborted.
  *
  * @since 0.1.0
  * @category accessors
@@ -229,7 +229,7 @@ export const download = (
 ): Stream.Stream<Uint8Array, Failure, Ftp> => Stream.unwrap(Effect.map(Ftp, (ftp) => ftp.download(target, options)))
 
 /**
- * A sink that puts what it is given into a file.
+ * A sink that uploads its input into a file.
  *
  * @since 0.1.0
  * @category accessors
@@ -241,7 +241,7 @@ export const upload = (
   Sink.unwrap(Effect.map(Ftp, (ftp) => ftp.upload(target, options)))
 
 /**
- * What is in a directory.
+ * Lists the entries of a directory.
  *
  * @since 0.1.0
  * @category accessors
@@ -250,7 +250,7 @@ export const list = (target: Target): Effect.Effect<ReadonlyArray<FtpSession.Ent
   Effect.flatMap(Ftp, (ftp) => ftp.list(target))
 
 /**
- * The names in a directory (NLST). Lua's `ftp.get{ command = "nlst" }`.
+ * Lists the names in a directory (NLST). Lua's `ftp.get{ command = "nlst" }`.
  *
  * @since 0.1.0
  * @category accessors
@@ -259,7 +259,8 @@ export const names = (target: Target): Effect.Effect<ReadonlyArray<string>, Fail
   Effect.flatMap(Ftp, (ftp) => ftp.names(target))
 
 /**
- * A file, to the local disk. With `resume` what is there already is kept, and the rest is added.
+ * Downloads a file to the local disk. With `resume` it keeps the part that is there and adds the rest. *Interruption*
+ * aborts it, and keeps the part.
  *
  * @since 0.1.0
  * @category accessors
@@ -272,7 +273,8 @@ export const downloadFile = (
   Effect.flatMap(Ftp, (ftp) => ftp.downloadFile(target, localPath, options))
 
 /**
- * A local file, to the server. With `resume` what the server has of it is kept, and the rest is added.
+ * Uploads a local file. With `resume` it keeps the part that the server has and adds the rest. *Interruption* aborts it,
+ * and keeps the part.
  *
  * @since 0.1.0
  * @category accessors
@@ -285,8 +287,8 @@ export const uploadFile = (
   Effect.flatMap(Ftp, (ftp) => ftp.uploadFile(localPath, target, options))
 
 /**
- * The name of an entry as one that may be joined to a local path, or why not. A name that is not safe is never rewritten:
- * two names could become one. `windows` also refuses what Windows would take for another file.
+ * Returns the name of an entry if it may be joined to a local path, or else why it may not. It never rewrites a name that
+ * is not safe: two names could become one. `windows` also refuses names that Windows would take for another file.
  *
  * @since 0.1.0
  * @category conversions

@@ -1,12 +1,12 @@
 /**
- * Every error that an FTP session, transfer or listing can give, besides those of its sockets.
+ * The errors of FTP sessions, transfers and listings. Calls also fail with the errors of their sockets.
  *
- * There is one tag for each thing a caller does differently about. An error that comes of a reply carries the command
- * (secrets redacted), the code and the lines, and says whether trying again can help. All of them are
- * `Schema.TaggedError`s, so they cross RPC and cluster boundaries.
+ * There is one tag for each thing that a caller does differently. The error of a refused command has the command (without
+ * its secrets), the code and the lines, and says whether trying again can help. All are `Schema.TaggedError`s, so they
+ * cross RPC and cluster boundaries.
  *
- * No error is told from another by the text of a reply: codes, the command, and what the session knows decide. Where
- * FTP itself does not say which it was, the tag's documentation says so.
+ * The text of a reply never decides which error it is: the code, the command, and what the session knows do. Where FTP
+ * itself leaves that open, the documentation of the tag says so.
  *
  * @since 0.1.0
  */
@@ -82,17 +82,17 @@ export class FtpReplyError extends Errors.define<FtpReplyError>("FtpError")("Ftp
 }
 
 /**
- * The server wants a log-in, another one, or one over TLS: the user, password or account was refused (430, 530, 532),
- * or a command was sent to a session that is not logged in.
+ * The server requires a log-in, another one, or one over TLS: it refused the user, password or account (430, 530, 532), or
+ * a command on a session that is not logged in.
  *
  * @since 0.1.0
  * @category errors
  */
 export class LoginRefused extends Errors.define<LoginRefused>("FtpError")("LoginRefused", {
   ...Errors.replied,
-  /** Who tried to log in. */
+  /** The user that tried to log in. */
   user: Schema.optional(Schema.String),
-  /** Whether the control connection was under TLS. Many servers refuse everyone who is not, with the same 530. */
+  /** Whether the control connection used TLS. Many servers refuse every log-in without it, with the same 530. */
   secure: Schema.Boolean
 }) {
   get severity(): Severity {
@@ -112,16 +112,16 @@ export class LoginRefused extends Errors.define<LoginRefused>("FtpError")("Login
 /**
  * There is no such file or directory, or this login may not see it.
  *
- * FTP answers both with one code (550), so the two cannot be told apart. The tag is given for commands that only look
- * (RETR, SIZE, MDTM, MLST, CWD, listings, RNFR), and for others once a look has shown that nothing is there: a refused
- * DELE, STOR or MKD alone is an `FtpReplyError`. Some servers answer 550 to SIZE and RETR of a directory, too.
+ * FTP answers both with one code (550), so a client cannot distinguish them. Commands that only look (RETR, SIZE, MDTM,
+ * MLST, CWD, listings, RNFR) fail with this tag; others do once a look has shown that nothing is there: a refused DELE,
+ * STOR or MKD alone is an `FtpReplyError`. Some servers answer 550 to SIZE and RETR of a directory, too.
  *
  * @since 0.1.0
  * @category errors
  */
 export class NotFound extends Errors.define<NotFound>("FtpError")("NotFound", {
   ...Errors.replied,
-  /** The path as it was asked for. */
+  /** The path as the caller gave it. */
   path: Schema.String
 }) {
   override get message(): string {
@@ -134,7 +134,7 @@ export class NotFound extends Errors.define<NotFound>("FtpError")("NotFound", {
 }
 
 /**
- * What was to be made is there already: 521 to MKD, or a refusal after which a look has found it.
+ * The file or directory exists already: 521 to MKD, or a refusal after which a look has found it.
  *
  * @since 0.1.0
  * @category errors
@@ -151,8 +151,8 @@ export class AlreadyExists extends Errors.define<AlreadyExists>("FtpError")("Alr
 }
 
 /**
- * The server does not know the command, or not with this parameter (500, 502, 504; 522 to EPSV and EPRT). Another
- * command may do: EPSV then PASV, MLSD then LIST.
+ * The server does not know the command, or not with this parameter (500, 502, 504; 522 to EPSV and EPRT). Another command
+ * may work: PASV after EPSV, LIST after MLSD.
  *
  * @since 0.1.0
  * @category errors
@@ -186,7 +186,7 @@ export class StorageExceeded extends Errors.define<StorageExceeded>("FtpError")(
 export const DataMode = Schema.Literal("EPSV", "PASV", "EPRT", "PORT")
 
 /**
- * How a data connection is arranged.
+ * How a data connection is made.
  *
  * @since 0.1.0
  * @category models
@@ -194,16 +194,16 @@ export const DataMode = Schema.Literal("EPSV", "PASV", "EPRT", "PORT")
 export type DataMode = typeof DataMode.Type
 
 /**
- * No data connection came about: every way that was tried was refused or led nowhere. No byte of the file has moved.
+ * No data connection could be made: every mode that was tried was refused or failed. No byte of the file has moved.
  *
  * @since 0.1.0
  * @category errors
  */
 export class DataConnectionFailed extends Errors.define<DataConnectionFailed>("FtpError")("DataConnectionFailed", {
   server: Errors.server,
-  /** The command that wanted the connection, without its secrets. */
+  /** The command that needed the connection, without its secrets. */
   command: Schema.String,
-  /** Every way that was tried, in order, and why each failed. */
+  /** The modes that were tried, in order, and why each failed. */
   attempts: Schema.Array(Schema.Struct({ mode: DataMode, why: Schema.String })),
   cause: Schema.optional(Schema.Defect)
 }) {
@@ -215,7 +215,7 @@ export class DataConnectionFailed extends Errors.define<DataConnectionFailed>("F
 }
 
 /**
- * The server insists that a data connection resumes the control connection's TLS session, and this one did not (522 of
+ * The server requires data connections to resume the control connection's TLS session, and this one did not (522 of
  * vsftpd's `require_ssl_reuse`, 425 of ProFTPD).
  *
  * @since 0.1.0
@@ -233,7 +233,7 @@ export class TlsResumptionRequired
 }
 
 /**
- * A transfer ended short: fewer bytes moved than the file has. What has moved is good, so it can be resumed.
+ * A transfer ended short: fewer bytes moved than the file has. The bytes that moved are right, so it can be resumed.
  *
  * @since 0.1.0
  * @category errors
@@ -242,9 +242,9 @@ export class TransferIncomplete extends Errors.define<TransferIncomplete>("FtpEr
   server: Errors.server,
   direction: Schema.Literal("download", "upload"),
   path: Schema.String,
-  /** How many bytes there should be. */
+  /** The size of the file in bytes. */
   expected: Schema.Number,
-  /** How many there are, those of an earlier part included. */
+  /** The bytes that are in place, including those of an earlier part. */
   moved: Schema.Number,
   cause: Schema.optional(Schema.Defect)
 }) {
@@ -256,18 +256,18 @@ export class TransferIncomplete extends Errors.define<TransferIncomplete>("FtpEr
 }
 
 /**
- * Whether the server carried it out is not known: the connection was lost, or the answer did not come, after the
- * command had gone out. Look (SIZE, MLST, a listing) before trying again.
+ * The server may or may not have carried out the command: after it was sent, the connection was lost, or no answer came.
+ * Look (SIZE, MLST, a listing) before trying again.
  *
  * @since 0.1.0
  * @category errors
  */
 export class OutcomeUnknown extends Errors.define<OutcomeUnknown>("FtpError")("OutcomeUnknown", {
   server: Errors.server,
-  /** What was being done, without secrets. */
+  /** The command, without its secrets. */
   command: Schema.String,
   path: Schema.optional(Schema.String),
-  /** The last that was known of it, in words. */
+  /** The last that is known of it, in words. */
   lastKnown: Schema.String,
   /** How many bytes had moved. */
   moved: Schema.optional(Schema.Number),
@@ -366,8 +366,8 @@ export type FtpError =
   | SessionClosed
 
 /**
- * Whether the same thing can succeed when it is tried again, without a change and without looking first. An
- * `OutcomeUnknown` is not: it may have been carried out.
+ * Whether the same call can succeed when it is tried again, without a change and without a look. After `OutcomeUnknown` it
+ * must not be: the server may have carried it out.
  *
  * @since 0.1.0
  * @category guards

@@ -1,9 +1,9 @@
 /**
  * Several sessions with one server: transfers in parallel, and whole trees with one progress for all of it.
  *
- * At most `size` sessions are open; who wants one more waits. A session that was given up, or that the server has closed
- * while it was idle (`checkAfter`), is replaced. A borrowed session comes in the directory that the login begins in,
- * whoever had it before.
+ * At most `size` sessions are open; a caller that needs one more waits. The pool replaces a session that has ended, or
+ * that the server closed while it was idle (`checkAfter`). A borrowed session is in the directory of the log-in, whatever
+ * its last borrower did.
  *
  * @since 0.1.0
  */
@@ -26,9 +26,9 @@ import * as Pool_ from "./internal/ftp/pool/pool.js"
  * @category models
  */
 export interface PoolOptions extends Options {
-  /** The most sessions at once. Default 4. Servers limit them, too, and answer 421 or 530 past their limit. */
+  /** The most sessions at once. Default 4. Servers limit them too, and answer 421 or 530 past their limit. */
   readonly size?: number | undefined
-  /** A session that was idle for longer is asked (NOOP) before it is given out. Default 10 seconds. */
+  /** The pool checks a session that was idle for longer, by NOOP, before it lends it. Default 10 seconds. */
   readonly checkAfter?: Duration.DurationInput | undefined
 }
 
@@ -40,7 +40,7 @@ export interface PoolOptions extends Options {
  */
 export interface Progress {
   readonly files: {
-    /** Transferred now. */
+    /** Transferred by this copy. */
     readonly done: number
     readonly skipped: number
     readonly failed: number
@@ -48,31 +48,32 @@ export interface Progress {
     readonly total: number
   }
   readonly bytes: {
-    /** Moved now, over the wire. */
+    /** The bytes that this copy has moved over the wire. */
     readonly moved: number
-    /** Of the total, those that are at their place: moved now, or there before. */
+    /** The part of the total that is in place: moved by this copy, or there before. */
     readonly done: number
-    /** Of the files found so far. */
+    /** The bytes of the files found so far. */
     readonly total: number
   }
   /** Directories are still being listed, so the totals grow. */
   readonly isListing: boolean
   /** In bytes a second, over the last few seconds. */
   readonly rate: number
-  /** For what is left of the total, at this rate. None before there is a rate. */
+  /** The time for the rest of the total at this rate. None before there is a rate. */
   readonly timeLeft: Option.Option<Duration.Duration>
 }
 
 /**
  * What happens while a tree is copied.
  *
- * - `Transferred`: a file is at its place, verified; `resumedFrom` says how much of it was there before
- * - `Skipped`: it is there already (`Unchanged`), or is no file (`SymbolicLink`, `Special`)
+ * - `Transferred`: a file is in place and verified; `resumedFrom` says how much of it was there before
+ * - `Skipped`: the file is in place already (`Unchanged`), is not a file (`SymbolicLink`, `Special`), or was left out by
+ *   the filter (`Filtered`)
  * - `UnsafeName`: the server's name cannot be a local one; nothing was written for it
- * - `Unreadable`: a line of a listing that is no entry
- * - `Failed`: one file or directory failed, and the rest goes on (`onFailure: "continue"`)
- * - `Moving`: nothing but time went by
- * - `Completed`: the last event of a tree that is through
+ * - `Unreadable`: a line of a listing that is not an entry
+ * - `Failed`: one file or directory failed, and the copy continues (`onFailure: "continue"`)
+ * - `Moving`: the progress, at regular times
+ * - `Completed`: the last event: the whole tree is copied
  *
  * @since 0.1.0
  * @category models
@@ -101,7 +102,7 @@ export type TreeEvent =
   )
 
 /**
- * What copying a tree can fail with.
+ * The errors of copying a tree.
  *
  * @since 0.1.0
  * @category errors
@@ -114,20 +115,19 @@ export type TreeFailure = ConnectFailure | PlatformError | MessageTooLong
  */
 export interface TreeOptions {
   /**
-   * Leave out what is at its place already (same size, same time), and go on with files that came in part. Default
-   * true. A large file stands under its own name only when it is whole: until then it has `.part` behind it. Without
-   * `resume` one that goes up has its own name from the beginning.
+   * Skip files that are in place (same size, same time), and continue files of which a part is there. Default true. A
+   * large file has the suffix `.part` until it is complete; when uploading, only with `resume`.
    */
   readonly resume?: boolean | undefined
-  /** `"fail"` (the default) ends the stream with the first failure; `"continue"` tells of it and goes on. */
+  /** `"fail"` (the default) ends the stream with the first failure; `"continue"` makes it an event. */
   readonly onFailure?: "fail" | "continue" | undefined
-  /** Give copies the time of their originals: local ones always, those on a server that has MFMT. Default true. */
+  /** Give copies the time of their originals: local copies always, uploads if the server has MFMT. Default true. */
   readonly keepTimes?: boolean | undefined
-  /** How deep directories may lie in each other. Default 64. */
+  /** How deep directories may be nested. Default 64. */
   readonly maxDepth?: number | undefined
   /** The most files and directories in all. Default 1 000 000. */
   readonly maxEntries?: number | undefined
-  /** How often `Moving` comes. Default half a second. */
+  /** The time between two `Moving` events. Default half a second. */
   readonly progressEvery?: Duration.DurationInput | undefined
 }
 
@@ -136,7 +136,7 @@ export interface TreeOptions {
  * @category models
  */
 export interface DownloadTreeOptions extends TreeOptions {
-  /** Which entries to take; directories that are left out are not entered. */
+  /** The entries to copy; directories that are left out are not listed. */
   readonly filter?: ((entry: Entry, path: string) => boolean) | undefined
 }
 
@@ -145,7 +145,7 @@ export interface DownloadTreeOptions extends TreeOptions {
  * @category models
  */
 export interface UploadTreeOptions extends TreeOptions {
-  /** Take what local symbolic links point to. Default false: they are skipped. */
+  /** Copy the targets of local symbolic links. Default false: links are skipped. */
   readonly followSymbolicLinks?: boolean | undefined
   readonly filter?: ((localPath: string) => boolean) | undefined
 }
@@ -159,23 +159,27 @@ export interface UploadTreeOptions extends TreeOptions {
 export interface Pool {
   /** The most sessions at once. */
   readonly size: number
-  /** A session of one's own for as long as the scope lasts. *Interruption* while waiting takes none. */
+  /** Lends a session for as long as the scope lasts. *Interruption* while waiting takes none. */
   readonly session: Effect.Effect<Session, ConnectFailure, Scope.Scope>
-  /** Runs `f` with a session of one's own. */
+  /** Runs `f` with a session that no other caller has meanwhile. */
   readonly use: <A, E, R>(f: (session: Session) => Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectFailure, R>
   readonly stats: Effect.Effect<{ readonly open: number; readonly idle: number }>
   /**
-   * Copies a directory of the server with all that is in it to a local one, which is made if it is not there. Names
-   * that are not safe locally, and links, are told and left out.
+   * Copies a directory of the server with everything in it to a local directory, and makes that if it does not exist. Names
+   * that are not safe locally, and links, are skipped, with an event for each.
    *
-   * *Interruption* aborts the transfers under way; what came of them is kept for the next time.
+   * *Interruption* aborts the transfers under way, and keeps their parts for the next copy.
    */
   readonly downloadDirectory: (
     path: Path,
     localPath: string,
     options?: DownloadTreeOptions
   ) => Stream.Stream<TreeEvent, TreeFailure, FileSystem | PathService>
-  /** Copies a local directory to the server. Local symbolic links are skipped unless asked for. */
+  /**
+   * Copies a local directory to the server. Local symbolic links are skipped unless `followSymbolicLinks` is set.
+   *
+   * *Interruption* aborts the transfers under way.
+   */
   readonly uploadDirectory: (
     localPath: string,
     path: Path,
@@ -184,7 +188,7 @@ export interface Pool {
 }
 
 /**
- * A pool. Nothing is connected until a session is wanted; the options are checked now.
+ * Makes a pool. It checks the options now, and connects when a session is needed.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,9 +1,9 @@
 /**
  * One session with an FTP server: a control connection that is logged in, and a data connection for each transfer.
  *
- * Calls on one session queue: FTP does one thing at a time. For several at once take a pool (`Ftp.pool`). A session is
- * never used again in an unknown state: what was interrupted is first brought to its end, within a deadline, and where
- * that fails the session is given up and every later call fails with `SessionClosed`.
+ * Calls on one session queue, because FTP does one thing at a time; a pool (`Ftp.pool`) does several. A session is never
+ * used in an unknown state: after an interruption it first finishes the exchange that was under way, within a deadline. If
+ * it cannot, the session ends, and every later call fails with `SessionClosed`.
  *
  * @since 0.1.0
  */
@@ -36,7 +36,7 @@ import type { Timestamp as TimestampModel } from "./internal/ftp/time.js"
 import type { Codec as CodecModel } from "./internal/text/codec.js"
 
 /**
- * What any call can fail with: what the server answered, or what became of the connection.
+ * The errors of every call: refusals of the server, and failures of the connection.
  *
  * @since 0.1.0
  * @category errors
@@ -44,7 +44,7 @@ import type { Codec as CodecModel } from "./internal/text/codec.js"
 export type Failure = FtpError | SocketClosed | SocketTimeout | SocketBroken | TlsError
 
 /**
- * What connecting can fail with.
+ * The errors of connecting.
  *
  * @since 0.1.0
  * @category errors
@@ -68,7 +68,8 @@ export type Path = string | Uint8Array
 export type Codec = CodecModel
 
 /**
- * What the server said it can do (RFC 2389). A server without FEAT has none of these, and may know the commands still.
+ * What the server says that it can do (RFC 2389). For a server without FEAT it is empty, though the server may know the
+ * commands.
  *
  * @since 0.1.0
  * @category models
@@ -76,7 +77,7 @@ export type Codec = CodecModel
 export type Features = Features_.Features
 
 /**
- * One entry of a listing. The name is the server's word: `Ftp.safeName` makes it one for the local disk, or says why not.
+ * One entry of a listing. The server decides its name: `Ftp.safeName` says whether it may become a local one.
  *
  * @since 0.1.0
  * @category models
@@ -84,7 +85,7 @@ export type Features = Features_.Features
 export type Entry = Listing.Entry
 
 /**
- * A line of a listing: an entry, or what could not be read as one. Nothing is dropped.
+ * A line of a listing: an entry, or a line that could not be read as one. No line is dropped.
  *
  * @since 0.1.0
  * @category models
@@ -128,21 +129,21 @@ export type {
  * @category models
  */
 export interface Timeouts {
-  /** For each connection, and again for its TLS handshake; in active mode for the server's coming. Default 30 seconds. */
+  /** For each connection, again for its TLS handshake, and in active mode for the server's. Default 30 seconds. */
   readonly connect?: Duration.DurationInput | undefined
-  /** How long a reply may take; while a transfer runs its final reply is not waited for. Default 60 seconds. */
+  /** How long a reply may take. The final reply of a transfer is awaited after its data. Default 60 seconds. */
   readonly control?: Duration.DurationInput | undefined
   /**
-   * How long a data connection may stand still. Default 60 seconds. A download that does so at its beginning has as long
-   * as `abort` besides: first it is found out whether the server has said why.
+   * How long a data connection may stand still. Default 60 seconds. If a download stands still at its beginning, it has the
+   * time of `abort` in addition, in which the session finds out whether the server has said why.
    */
   readonly data?: Duration.DurationInput | undefined
-  /** How long an interrupted transfer may take to end, before the session is given up. Default 5 seconds. */
+  /** How long an interrupted transfer may take to end. After that the session ends. Default 5 seconds. */
   readonly abort?: Duration.DurationInput | undefined
 }
 
 /**
- * Where and how to log in. Secrets are `Redacted`, and stand in no error, log or span.
+ * Where and how to log in. Secrets are `Redacted`, and appear in no error, log or span.
  *
  * @since 0.1.0
  * @category models
@@ -160,33 +161,33 @@ export interface Options {
   readonly virtualHost?: string | undefined
   /**
    * `"explicit"` asks for TLS on the control connection (AUTH TLS, RFC 4217) and fails without it; `"implicit"` begins
-   * with it. Data connections are then under TLS too. Default `"none"`.
+   * with it. Data connections then use TLS, too. Default `"none"`.
    */
   readonly tls?: "none" | "explicit" | "implicit" | undefined
-  /** A context built by `Tls.client`, or what one is made of. Default the platform's authorities and full verification. */
+  /** A context of `Tls.client`, or the options for one. Default the platform's authorities and full verification. */
   readonly tlsContext?: ClientContext | ClientOptions | undefined
   /** The name that the certificate must have. Default `host`. */
   readonly serverName?: string | undefined
-  /** Data connections under TLS too (PROT P). Default true; `false` sends PROT C. */
+  /** Use TLS on data connections, too (PROT P). Default true; `false` sends PROT C. */
   readonly protectData?: boolean | undefined
   /**
-   * How data connections are arranged: `"passive"` (the default) is EPSV, then PASV; `"active"` is EPRT, then PORT. Ways
-   * are tried in order, and what worked is remembered for the session.
+   * How data connections are made: `"passive"` (the default) is EPSV, then PASV; `"active"` is EPRT, then PORT. The session
+   * tries these in order, and remembers which of them worked.
    */
   readonly data?: "passive" | "active" | ReadonlyArray<DataMode> | undefined
   /**
-   * Connect to the host that the reply to PASV names. Default false: the control connection's host is used, since a
-   * server behind a NAT names the wrong one, and a hostile server somebody else's.
+   * Connect to the host that the reply to PASV names. Default false: the client connects to the control connection's host,
+   * because a server behind a NAT names the wrong host, and a hostile server may name any.
    */
   readonly trustPassiveHost?: boolean | undefined
-  /** The address that active mode tells the server. Default that of the control connection. */
+  /** The address that active mode sends to the server. Default that of the control connection. */
   readonly activeAddress?: string | undefined
   /** The ports to listen on in active mode, first to last. Default any. */
   readonly activePorts?: readonly [number, number] | undefined
   readonly timeouts?: Timeouts | undefined
-  /** During a transfer send NOOP every so often, for firewalls that forget an idle control connection. Default never. */
+  /** The time between NOOPs during a transfer, for firewalls that forget an idle control connection. Default never. */
   readonly keepAlive?: Duration.DurationInput | undefined
-  /** Of names: `"utf-8"` (the default), an encoding of one byte a character (`"windows-1252"`), or a codec. */
+  /** The encoding of names: `"utf-8"` (the default), one with a byte a character (`"windows-1252"`), or a codec. */
   readonly encoding?: string | Codec | undefined
   /** The most bytes of one reply. Default 64 KiB. */
   readonly replyLimit?: number | undefined
@@ -194,7 +195,7 @@ export interface Options {
   readonly listingLimit?: number | undefined
   /** How many minutes the server's clock is ahead of UTC, for listings in local time (LIST). Default 0. */
   readonly utcOffsetMinutes?: number | undefined
-  /** Compare what moved with SIZE, before a download and after an upload. Default true. */
+  /** Compare the bytes that moved with SIZE, asked before a download and after an upload. Default true. */
   readonly verify?: boolean | undefined
   readonly connector?: Connector | undefined
 }
@@ -204,11 +205,11 @@ export interface Options {
  * @category models
  */
 export interface DownloadOptions {
-  /** Begin after so many bytes (REST): the rest of a file that came in part. */
+  /** Begin after this many bytes (REST), to fetch the rest of a file. */
   readonly offset?: number | undefined
   /** `"binary"` (TYPE I, the default), or `"text"` (TYPE A): CR LF becomes LF, and sizes are not compared. */
   readonly type?: "binary" | "text" | undefined
-  /** How large the whole file is, where the caller knows from a listing: SIZE is not asked for. */
+  /** The size of the whole file, if the caller knows it from a listing: then the session does not ask for SIZE. */
   readonly size?: number | undefined
 }
 
@@ -217,17 +218,17 @@ export interface DownloadOptions {
  * @category models
  */
 export interface UploadOptions {
-  /** Begin after so many bytes of the server's file (REST, RFC 3659 section 5). */
+  /** Begin after this many bytes of the server's file (REST, RFC 3659, section 5). */
   readonly offset?: number | undefined
   readonly type?: "binary" | "text" | undefined
-  /** `"append"` adds to the file (APPE), `"unique"` has the server choose a new name (STOU). Default `"replace"`. */
+  /** `"append"` adds to the file (APPE), `"unique"` lets the server choose a new name (STOU). Default `"replace"`. */
   readonly mode?: "replace" | "append" | "unique" | undefined
-  /** How many bytes will be sent, where the caller knows: an upload that is cut short can then say of how many. */
+  /** How many bytes will be sent, if the caller knows: then the error of an upload that is cut short has the number. */
   readonly size?: number | undefined
 }
 
 /**
- * A transfer that went well.
+ * A transfer that succeeded.
  *
  * @since 0.1.0
  * @category models
@@ -235,18 +236,18 @@ export interface UploadOptions {
 export interface Transferred {
   /** The path on the server; for `"unique"` the name that the server chose. */
   readonly path: string
-  /** How many bytes moved now, as they went over the wire. */
+  /** How many bytes this transfer moved over the wire. */
   readonly bytes: number
-  /** Whether SIZE agreed. Without SIZE, or as text, the end of the data and the final reply are all there is. */
+  /** Whether SIZE agreed. Without SIZE, or as text, only the end of the data and the final reply were checked. */
   readonly verified: boolean
 }
 
 /**
- * A session. Its scope says QUIT and closes it.
+ * A session. Leaving its scope sends QUIT and closes it.
  *
- * *Interruption*: an interrupted command is not taken back, and its reply is read before the next one is sent. An
- * interrupted transfer is aborted (ABOR), its replies are read within `timeouts.abort`, and the session goes on; or it
- * is given up. No data connection outlives its transfer.
+ * *Interruption*: an interrupted command is not taken back; the session reads its reply before it sends the next command.
+ * An interrupted transfer is aborted (ABOR): the session reads its replies within `timeouts.abort` and continues, or ends.
+ * No data connection outlives its transfer.
  *
  * @since 0.1.0
  * @category models
@@ -259,9 +260,9 @@ export interface Session {
   readonly features: Features
   /** How names are read and written (`encoding`); `Ftp.safeName` takes it. */
   readonly codec: Codec
-  /** The control connection is under TLS. */
+  /** Whether the control connection uses TLS. */
   readonly isSecure: boolean
-  /** False once the session was given up. */
+  /** False once the session has ended. */
   readonly isUsable: Effect.Effect<boolean>
 
   /** Working directory (PWD, CWD, CDUP). RFC 959, section 4.1.1. */
@@ -271,21 +272,21 @@ export interface Session {
 
   /** The children of a directory, by MLSD (RFC 3659, section 7) or else LIST. Lines that are no entries are left out. */
   readonly list: (path?: Path) => Effect.Effect<ReadonlyArray<Entry>, Failure>
-  /** Every line of the listing, entries or not, the directory itself and its parent included. */
+  /** All lines of the listing, entries or not, including the directory itself and its parent. */
   readonly listLines: (path?: Path) => Effect.Effect<ReadonlyArray<ListingLine>, Failure>
-  /** The names in a directory alone (NLST). An empty directory is a refusal on some servers: it gives no names. */
+  /** The names in a directory (NLST). If a server refuses to list an empty directory, there are no names. */
   readonly names: (path?: Path) => Effect.Effect<ReadonlyArray<string>, Failure>
-  /** What one path is, by MLST, or else by SIZE, MDTM and CWD. */
+  /** The entry of one path, by MLST, or else by SIZE, MDTM and CWD. */
   readonly stat: (path: Path) => Effect.Effect<Entry, Failure>
   readonly exists: (path: Path) => Effect.Effect<boolean, Failure>
-  /** In bytes (SIZE in TYPE I). */
+  /** The size in bytes (SIZE in TYPE I). */
   readonly size: (path: Path) => Effect.Effect<number, Failure>
   readonly modified: (path: Path) => Effect.Effect<Timestamp, Failure>
   /** MFMT. */
   readonly setModified: (path: Path, date: Date) => Effect.Effect<void, Failure>
 
   readonly remove: (path: Path) => Effect.Effect<void, Failure>
-  /** Gives the path that the server made. With `recursive` missing parents are made, and one that is there is no error. */
+  /** Returns the path that the server made. `recursive` makes missing parents, and accepts a directory that exists. */
   readonly makeDirectory: (
     path: Path,
     options?: { readonly recursive?: boolean | undefined }
@@ -296,28 +297,28 @@ export interface Session {
   /** SITE CHMOD: the low twelve bits of a Unix mode. */
   readonly chmod: (path: Path, mode: number) => Effect.Effect<void, Failure>
 
-  /** A whole file in memory; `MessageTooLong` past `maxBytes` (default 256 MiB). */
+  /** Downloads a whole file into memory; `MessageTooLong` past `maxBytes` (default 256 MiB). */
   readonly get: (
     path: Path,
     options?: DownloadOptions & { readonly maxBytes?: number | undefined }
   ) => Effect.Effect<Uint8Array, Failure | MessageTooLong>
-  /** A file as it comes. The stream ends only when the server said so and the sizes agree. */
+  /** Downloads a file as a stream, which ends only when the server has confirmed it and the sizes agree. */
   readonly download: (path: Path, options?: DownloadOptions) => Stream.Stream<Uint8Array, Failure>
-  /** To a local file. With `resume` what is there already is kept, and the rest is added. */
+  /** Downloads to a local file. With `resume` it keeps the part that is there and adds the rest. */
   readonly downloadFile: (
     path: Path,
     localPath: string,
     options?: Omit<DownloadOptions, "offset"> & { readonly resume?: boolean | undefined }
   ) => Effect.Effect<Transferred, Failure | PlatformError, FileSystem>
-  /** Text goes as UTF-8. */
+  /** Uploads text (as UTF-8), bytes or a stream. */
   readonly put: <E = never, R = never>(
     path: Path,
     content: string | Uint8Array | Stream.Stream<Uint8Array, E, R>,
     options?: UploadOptions
   ) => Effect.Effect<Transferred, Failure | E, R>
-  /** A sink that uploads what it is given. A stream that fails leaves what was sent so far on the server. */
+  /** A sink that uploads its input. If the stream fails, what was sent so far stays on the server. */
   readonly upload: (path: Path, options?: UploadOptions) => Sink.Sink<Transferred, Uint8Array, never, Failure>
-  /** A local file. With `resume` the server's part of it (SIZE) is kept, and the rest is added. */
+  /** Uploads a local file. With `resume` it keeps the part that the server has (SIZE) and adds the rest. */
   readonly uploadFile: (
     localPath: string,
     path: Path,
@@ -325,13 +326,13 @@ export interface Session {
   ) => Effect.Effect<Transferred, Failure | PlatformError, FileSystem>
 
   readonly noop: Effect.Effect<void, Failure>
-  /** What kind of system the server says it is (SYST). */
+  /** The kind of system that the server says it is (SYST). */
   readonly system: Effect.Effect<string, Failure>
   /** STAT, of the session or of a path. */
   readonly status: (path?: Path) => Effect.Effect<Reply, Failure>
   /**
-   * Any other command, on the control connection. `line` is `"SITE UMASK 022"`, or its parts. A refusal (4yz, 5yz) is an
-   * error; those commands that would change what the session knows of itself are `InvalidArgument`.
+   * Sends any other command on the control connection. `line` is `"SITE UMASK 022"`, or its parts. A refusal (4yz, 5yz) is
+   * an error. Commands that would change what the session knows of itself are `InvalidArgument`.
    */
   readonly command: (
     line: string | readonly [verb: string, ...args: ReadonlyArray<Path | Redacted.Redacted<string>>]
@@ -339,7 +340,7 @@ export interface Session {
 }
 
 /**
- * Connects and logs in. Leaving the scope says QUIT and closes the connection. *Interruption* leaves nothing open.
+ * Connects and logs in. Leaving the scope sends QUIT and closes the connection. *Interruption* leaves nothing open.
  *
  * @since 0.1.0
  * @category constructors

@@ -60,7 +60,7 @@ export class ServiceUnavailable extends Errors.define<ServiceUnavailable>("Reply
 }
 
 /**
- * The argument cannot be sent: it would become another command, or is not what the place asks for. Nothing was sent.
+ * The argument cannot be sent: it would become another command, or is not what the call requires. Nothing was sent.
  *
  * @since 0.1.0
  * @category errors
@@ -69,7 +69,7 @@ export class InvalidArgument extends Errors.define<InvalidArgument>("ReplyError"
   protocol: Protocol,
   /** What it was for: a command's verb, `URL`, `encoding`. */
   what: Schema.String,
-  /** What was given, made printable, without secrets. */
+  /** The argument, made printable, without secrets. */
   argument: Schema.String,
   reason: Schema.String
 }) {
@@ -80,8 +80,8 @@ export class InvalidArgument extends Errors.define<InvalidArgument>("ReplyError"
 }
 
 /**
- * The server sent something that is not the protocol, or no answer to what was asked. The session is given up, unless
- * only one answer makes no sense: a SIZE without a number.
+ * The server sent something that is not the protocol, or not an answer to the command. The session ends, unless only one
+ * answer makes no sense, such as a SIZE without a number.
  *
  * @since 0.1.0
  * @category errors
@@ -91,7 +91,7 @@ export class ProtocolViolation extends Errors.define<ProtocolViolation>("ReplyEr
   server: Errors.server,
   /** What is wrong. */
   what: Schema.String,
-  /** The beginning of what came, made printable. */
+  /** The beginning of what the server sent, made printable. */
   received: Schema.String
 }) {
   override get message(): string {
@@ -102,7 +102,7 @@ export class ProtocolViolation extends Errors.define<ProtocolViolation>("ReplyEr
 }
 
 /**
- * A reply does not end within its bound. The session is given up.
+ * A reply does not end within its bound. The session ends.
  *
  * @since 0.1.0
  * @category errors
@@ -120,8 +120,8 @@ export class ReplyTooLong extends Errors.define<ReplyTooLong>("ReplyError")("Rep
 }
 
 /**
- * The session was given up before this call: its connection was lost, or it is not known any more which reply belongs to
- * which command. The call that lost it had the error itself; nothing of this one was sent.
+ * The session ended before this call: its connection was lost, or replies can no longer be matched to commands. The call
+ * that ended it failed with the error itself; this call sent nothing.
  *
  * @since 0.1.0
  * @category errors
@@ -129,7 +129,7 @@ export class ReplyTooLong extends Errors.define<ReplyTooLong>("ReplyError")("Rep
 export class SessionClosed extends Errors.define<SessionClosed>("ReplyError")("SessionClosed", {
   protocol: Protocol,
   server: Errors.server,
-  /** Why it was given up. */
+  /** Why it ended. */
   why: Schema.String,
   cause: Schema.optional(Schema.Defect)
 }) {

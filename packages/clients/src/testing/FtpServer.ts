@@ -1,8 +1,8 @@
 /**
- * An FTP server for tests, in memory, over whatever network there is: `NetMemory` or the machine's own.
+ * An FTP server for tests, which keeps its files in memory, over the network of the context: `NetMemory` or the machine's.
  *
- * It is a whole server: MLSD and LIST, EPSV, PASV, EPRT and PORT, REST, APPE, explicit and implicit TLS. What real
- * servers do differently can be switched on one by one, also while it runs.
+ * It is a complete server: MLSD and LIST, EPSV, PASV, EPRT and PORT, REST, APPE, explicit and implicit TLS. A test can
+ * switch on each difference of real servers, also while it runs.
  *
  * @since 0.1.0
  */
@@ -22,11 +22,11 @@ import * as Serving from "./internal/ftp/serving.js"
  * @category models
  */
 export interface Quirks {
-  /** Its answer to a command instead of the right one, line ends left out: `{ EPSV: "500 What?" }`. */
+  /** Its answer to a command in place of the right one, without line end: `{ EPSV: "500 What?" }`. */
   readonly replies?: { readonly [verb: string]: string } | undefined
-  /** These commands are not known: 500. `FEAT` does not tell of them. */
+  /** Commands that it does not know: it answers 500, and FEAT does not list them. */
   readonly unknown?: ReadonlyArray<string> | undefined
-  /** What PASV says its host is: a server behind a NAT, or a hostile one. */
+  /** The host in its reply to PASV, as of a server behind a NAT, or of a hostile one. */
   readonly passiveHost?: string | undefined
   /** SIZE is refused (550) while the type is ASCII, as ProFTPD does. */
   readonly sizeInAscii?: boolean | undefined
@@ -36,25 +36,25 @@ export interface Quirks {
   readonly final?: string | undefined
   /** Instead of 426 and 226: 226 alone, or nothing. */
   readonly abort?: "both" | "lone" | "silent" | undefined
-  /** A NOOP during a transfer: answered at once, behind the transfer, or never. */
+  /** When it answers a NOOP during a transfer: at once, after the transfer, or never. */
   readonly noop?: "at once" | "behind" | "swallowed" | undefined
-  /** Idle for so long, it says 421 and closes. */
+  /** After this time without a command it sends 421 and closes. */
   readonly idle?: Duration.DurationInput | undefined
-  /** Each reply comes in several lines, those in between with what looks like a code and is none. */
+  /** Each reply has several lines; the inner ones begin with something that looks like a code. */
   readonly multiline?: boolean | undefined
-  /** Each reply takes so long. */
+  /** How long each reply takes. */
   readonly delay?: Duration.DurationInput | undefined
-  /** Pauses so long before each chunk of a download. */
+  /** The pause before each chunk of a download. */
   readonly chunkDelay?: Duration.DurationInput | undefined
-  /** Cuts a download's data connection after so many bytes, and says 426. */
+  /** After this many bytes it cuts a download's data connection, and sends 426. */
   readonly cutDownloadAfter?: number | undefined
-  /** Cuts an upload's data connection after so many bytes, and says 426; what came is kept. */
+  /** After this many bytes it cuts an upload's data connection, and sends 426; it keeps what has arrived. */
   readonly cutUploadAfter?: number | undefined
-  /** Ends a download after so many bytes as if that was all of it. */
+  /** After this many bytes it ends a download as if it were complete. */
   readonly endDownloadAfter?: number | undefined
-  /** Drops so many bytes at the end of an upload, and says 226. */
+  /** How many bytes it drops at the end of an upload, before it sends 226. */
   readonly loseOfUpload?: number | undefined
-  /** Sent in clear right behind the reply to AUTH TLS. */
+  /** What it sends in clear directly after the reply to AUTH TLS. */
   readonly behindAuth?: string | undefined
   /** How LIST prints. Default `"unix"`. */
   readonly list?: "unix" | "dos" | undefined
@@ -62,13 +62,13 @@ export interface Quirks {
   readonly hidesDotFiles?: boolean | undefined
   /** NLST puts the directory in front of each name. */
   readonly nlstWithDirectory?: boolean | undefined
-  /** What NLST of a path that is not there gives: an empty list (vsftpd), 450 (ProFTPD) or 550. Default 550. */
+  /** The result of NLST of a missing path: an empty list (vsftpd), 450 (ProFTPD) or 550. Default 550. */
   readonly nlstMissing?: "empty" | 450 | 550 | undefined
-  /** 522 to data connections that did not resume the control connection's TLS session: vsftpd's `require_ssl_reuse`. */
+  /** It answers 522 if a data connection does not resume the control connection's TLS session (`require_ssl_reuse`). */
   readonly requireResumption?: boolean | undefined
-  /** More control connections than so many get 421. */
+  /** How many control connections it serves; further ones get 421. */
   readonly maxConnections?: number | undefined
-  /** Lines that stand in each listing besides, as they are: hostile names, for example. */
+  /** Lines that it adds to each listing as they are: hostile names, for example. */
   readonly extraLines?: ReadonlyArray<string> | undefined
 }
 
@@ -79,11 +79,11 @@ export interface Quirks {
 export interface Options {
   /** Default `127.0.0.1`. */
   readonly host?: string | undefined
-  /** Default one that is free. */
+  /** Default a free port. */
   readonly port?: number | undefined
-  /** Absolute paths; directories come with their files. One that ends in `/` is an empty directory. */
+  /** Files by their absolute paths, whose directories are made. A path that ends in `/` is an empty directory. */
   readonly files?: { readonly [path: string]: string | Uint8Array } | undefined
-  /** Who may log in, with which password. Default anybody with any. */
+  /** The password of each user. Default: any user with any password. */
   readonly users?: { readonly [user: string]: string } | undefined
   readonly tls?: ServerContext | undefined
   /** TLS from the first byte. Default false: AUTH TLS. */
@@ -102,13 +102,13 @@ export interface FtpServer {
   readonly url: string
   readonly read: (path: string) => Effect.Effect<Option.Option<Uint8Array>>
   readonly write: (path: string, content: string | Uint8Array, modified?: Date) => Effect.Effect<void>
-  /** Every file's path, in order. */
+  /** The paths of all files, in order. */
   readonly paths: Effect.Effect<ReadonlyArray<string>>
-  /** Every command so far, as it came. Passwords are in it: it is a test's. */
+  /** All commands so far, as they came, passwords included. */
   readonly commands: Effect.Effect<ReadonlyArray<string>>
   /** How many connections are open now. */
   readonly connections: Effect.Effect<{ readonly control: number; readonly data: number }>
-  /** Adds to what was set before; `undefined` takes one back. */
+  /** Changes the quirks that are named; `undefined` removes one. */
   readonly setQuirks: (quirks: Quirks) => Effect.Effect<void>
 }
 
