@@ -20,17 +20,16 @@
  * @since 0.2.0
  */
 import * as ErrorSummary from "@copas/core/ErrorSummary"
-import * as Channel from "effect/Channel"
-import * as Chunk from "effect/Chunk"
 import * as Either from "effect/Either"
 import { absurd } from "effect/Function"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import * as base64 from "./internal/mime/base64.js"
 import * as encodedWord from "./internal/mime/encodedWord.js"
 import * as lines from "./internal/mime/lines.js"
 import * as parameters from "./internal/mime/parameters.js"
 import * as quotedPrintable from "./internal/mime/quotedPrintable.js"
+import { through } from "./internal/mime/streaming.js"
 import * as transducer from "./internal/mime/transducer.js"
 
 /**
@@ -117,30 +116,6 @@ export const decode = (decoder: Decoder, data: string | Uint8Array): Either.Eith
   return running.fault === undefined ? Either.right(decoded) : Either.left(failure(decoder, running.fault))
 }
 
-const through =
-  <E2>(self: Encoder | Decoder, fail: (fault: transducer.Fault) => E2) =>
-  <E, R>(stream: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Uint8Array, E | E2, R> => {
-    type Step = Channel.Channel<Chunk.Chunk<Uint8Array>, Chunk.Chunk<Uint8Array>, E | E2, E, unknown, unknown>
-    const step = (running: transducer.Transducer): Step => {
-      const emit = (parts: ReadonlyArray<Uint8Array>, rest: () => Step): Step => {
-        const filled = parts.filter((part) => part.length > 0)
-        const next = (): Step => running.fault === undefined ? rest() : Channel.fail(fail(running.fault))
-        return filled.length === 0
-          ? Channel.suspend(next)
-          : Channel.flatMap(Channel.write(Chunk.fromIterable(filled)), next)
-      }
-      return Channel.readWith({
-        onInput: (chunks: Chunk.Chunk<Uint8Array>) =>
-          emit(Chunk.toReadonlyArray(chunks).map((chunk) => transducer.pushAlone(running, chunk)), () => step(running)),
-        onFailure: Channel.fail,
-        onDone: () => emit([transducer.endAlone(running)], () => Channel.void)
-      })
-    }
-    return Stream.fromChannel(
-      Channel.pipeTo(Stream.toChannel(stream), Channel.suspend(() => step(open(self))))
-    )
-  }
-
 /**
  * Encodes a stream of bytes.
  *
@@ -150,7 +125,7 @@ const through =
 export const encodeStream = (
   encoder: Encoder
 ): <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Stream.Stream<Uint8Array, E, R> =>
-  through<never>(encoder, (fault) => absurd(fault as never))
+  through<never>(() => open(encoder), (fault) => absurd(fault as never))
 
 /**
  * Decodes a stream of bytes. What was right before a fault is emitted before the stream fails.
@@ -161,7 +136,7 @@ export const encodeStream = (
 export const decodeStream = (
   decoder: Decoder
 ): <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Stream.Stream<Uint8Array, E | MimeError, R> =>
-  through(decoder, (fault) => failure(decoder, fault))
+  through(() => open(decoder), (fault) => failure(decoder, fault))
 
 /**
  * One encoder after another, as LuaSocket's `ltn12.filter.chain`.

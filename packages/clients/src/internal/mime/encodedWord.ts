@@ -27,10 +27,12 @@ const inB = (text: string): string => latin1.decode(runAll(base64.encoder(0), ut
 
 /**
  * The words that together are `text`, each at most 75 characters and valid UTF-8 by itself. All of them are in the
- * encoding, Q or B, that is shorter.
+ * encoding, Q or B, that is shorter. The first one is shorter by `column`, what stands before it on its line: a line with
+ * an encoded word has 76 characters at most (RFC 2047, section 2).
  */
-export const encode = (text: string): Array<string> => {
+export const encode = (text: string, column = 0): Array<string> => {
   const words: Array<string> = []
+  let room = Math.max(12, longestContent - Math.max(0, column - 1))
   let inQs = ""
   let bytes = 0
   let quoted = 0
@@ -42,26 +44,27 @@ export const encode = (text: string): Array<string> => {
   if (quoted <= Math.ceil(bytes / 3) * 4) {
     for (const character of text) {
       const part = inQ(character)
-      if (inQs.length + part.length > longestContent) {
+      if (inQs.length + part.length > room) {
         words.push(`=?UTF-8?Q?${inQs}?=`)
         inQs = ""
+        room = longestContent
       }
       inQs += part
     }
     if (inQs !== "") words.push(`=?UTF-8?Q?${inQs}?=`)
     return words
   }
-  const most = Math.floor(longestContent / 4) * 3
   let start = 0
   let end = 0
   let length = 0
   for (const character of text) {
     const code = character.codePointAt(0)!
     const width = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
-    if (length + width > most) {
+    if (length + width > Math.floor(room / 4) * 3) {
       words.push(`=?UTF-8?B?${inB(text.slice(start, end))}?=`)
       start = end
       length = 0
+      room = longestContent
     }
     end += character.length
     length += width

@@ -1,6 +1,7 @@
 /**
  * Parameters of a structured field, such as `Content-Type` and `Content-Disposition` (RFC 2045, section 5.1; RFC 2231).
  */
+import { looksEncoded } from "./encodedWord.js"
 import type { Fault } from "./transducer.js"
 
 /** RFC 2045, section 5.1: what needs no quotes. */
@@ -27,11 +28,13 @@ export const isToken = (text: string): boolean => token.test(text)
 
 /**
  * The parameter as one piece, or as several that a fold may part (RFC 2231, section 3). A value that is not plain ASCII,
- * or is too long for a line, is written in UTF-8 with percent signs (section 4), no character cut in two.
+ * is too long for a line, or holds what readers would decode as an encoded word, is written in UTF-8 with percent signs (section 4), no character cut in two.
  */
 export const encode = (name: string, value: string): Array<string> => {
-  if (token.test(value) && name.length + value.length < longest) return [`${name}=${value}`]
-  if (plain.test(value) && name.length + value.length + 3 < longest) return [`${name}="${value}"`]
+  if (!looksEncoded(value) && token.test(value) && name.length + value.length < longest) return [`${name}=${value}`]
+  if (!looksEncoded(value) && plain.test(value) && name.length + value.length + 3 < longest) {
+    return [`${name}="${value}"`]
+  }
   const pieces: Array<string> = []
   let piece = "UTF-8''"
   // Room for the name, a number of four digits, two asterisks and the equals sign.

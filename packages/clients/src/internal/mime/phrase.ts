@@ -20,10 +20,11 @@ const longestQuoted = 200
 
 /**
  * The words of a phrase; between two of them the field may fold. A name that readers would decode or trim, or that is too
- * long to be quoted, becomes encoded words, as one that is not ASCII does.
+ * long to be quoted, becomes encoded words, as one that is not ASCII does. `column` is
+ * what stands before the phrase on its line.
  */
-export const encode = (name: string): ReadonlyArray<string> => {
+export const encode = (name: string, column = 0): ReadonlyArray<string> => {
   const isPlain = printable.test(name) && !encodedWord.looksEncoded(name) && name.length <= longestQuoted
-  if (!isPlain) return encodedWord.encode(name)
+  if (!isPlain) return encodedWord.encode(name, column)
   return atoms.test(name) ? name.split(" ") : [quote(name)]
 }

@@ -62,3 +62,29 @@ export const chain = (first: Transducer, second: Transducer): Transducer => ({
     return first.fault ?? second.fault
   }
 })
+
+/** Passes bytes on as they are. It is a fault when they are not `size` in all, where that is known. */
+export const counted = (size: number | undefined): Transducer => {
+  let count = 0
+  let fault: Fault | undefined
+  return {
+    get fault() {
+      return fault
+    },
+    bound: (length) => length,
+    push: (input, output, at) => {
+      if (fault !== undefined) return at
+      count += input.length
+      if (size !== undefined && count > size) {
+        fault = { offset: size, expected: `${size} bytes`, got: `at least ${count}` }
+        return at
+      }
+      output.set(input, at)
+      return at + input.length
+    },
+    end: (_, at) => {
+      if (size !== undefined && count < size) fault ??= { offset: count, expected: `${size} bytes`, got: String(count) }
+      return at
+    }
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * Messages and parts: made of a sender's options, and turned into bytes.
+ *
+ * Every address, field and name is checked here, once; what is wrong is said with its place, and the first fault counts.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Address from "../../Address.js"
+import type * as Message from "../../Message.js"
+import { type InvalidAddress, type InvalidMessage, MessageChanged } from "../../SmtpError.js"
+import * as compose from "./compose.js"
+import * as content from "./content.js"
+import { Faults } from "./faults.js"
+import * as field from "./field.js"
+import * as headers from "./headers.js"
+import * as parameters from "./parameters.js"
+import * as part from "./part.js"
+import * as parts from "./parts.js"
+import { through } from "./streaming.js"
+import { chain, counted, type Transducer } from "./transducer.js"
+
+const MessageTypeId: unique symbol = Symbol.for("@copas/clients/Message")
+const PartTypeId: unique symbol = Symbol.for("@copas/clients/Message/Part")
+
+const variance = { _E: (never: never) => never, _R: (never: never) => never }
+
+class MadePart {
+  readonly [PartTypeId] = variance
+  readonly #node: part.Node
+  constructor(node: part.Node) {
+    this.#node = node
+  }
+  static nodeOf(given: unknown): part.Node | undefined {
+    return given instanceof MadePart ? given.#node : undefined
+  }
+  toJSON(): unknown {
+    return { _id: "Part", ...part.measure(this.#node) }
+  }
+}
+
+class MadeMessage {
+  readonly [MessageTypeId] = variance
+  readonly envelope: Message.Envelope
+  readonly messageId: Option.Option<string>
+  readonly #draft: compose.Draft
+  constructor(envelope: Message.Envelope, draft: compose.Draft) {
+    this.envelope = envelope
+    this.messageId = Option.fromNullable(draft.messageId)
+    this.#draft = draft
+  }
+  static draftOf(message: Message.Message<unknown, unknown>): compose.Draft {
+    return (message as unknown as MadeMessage).#draft
+  }
+  toJSON(): unknown {
+    return { _id: "Message", messageId: this.messageId.toJSON(), recipients: this.envelope.to.length }
+  }
+}
+
+export const draftOf = MadeMessage.draftOf
+
+export const make = <E, R>(
+  options: Message.MessageOptions<E, R>
+): Either.Either<Message.Message<E, R>, InvalidMessage | InvalidAddress> => {
+  const faults = new Faults()
+  const { fields, recipients, sender } = headers.make(options, faults)
+  const draft: compose.Draft = {
+    fields,
+    date: headers.millisOf(options.date, faults),
+    messageId: headers.idOf(options.messageId, "messageId", faults),
+    domain: sender.address.slice(sender.address.lastIndexOf("@") + 1),
+    root: parts.tree(options, MadePart.nodeOf, faults)
+  }
+  checkTree(draft.root, "content", faults)
+  if (faults.first === undefined && headerSize(draft) > largestHeader) {
+    faults.add("headers", `a header section of more than ${largestHeader} bytes`, "name fewer recipients in To and Cc")
+  }
+  return faults.result(new MadeMessage({ from: sender, to: recipients }, draft) as unknown as Message.Message<E, R>)
+}
+
+const largestHeader = 1 << 20
+
+const headerSize = (draft: compose.Draft): number =>
+  draft.fields?.(false).reduce((size, { text }) => size + text.length, 0) ?? 0
+
+const checkTree = (node: part.Node, where: string, faults: Faults): void => {
+  const size = part.measure(node)
+  if (size.depth > part.deepest) faults.add(where, `parts ${size.depth} deep`, `nest them at most ${part.deepest} deep`)
+  if (size.parts > part.mostParts) faults.add(where, `${size.parts} parts`, `give at most ${part.mostParts}`)
+}
+
+const made = <E, R>(node: part.Node): Message.Part<E, R> => new MadePart(node) as unknown as Message.Part<E, R>
+
+export const makePart = <E, R>(
+  options: Message.PartOptions<E, R>
+): Either.Either<Message.Part<E, R>, InvalidMessage> => {
+  const faults = new Faults()
+  const node = parts.leaf(options, options.disposition, options.disposition !== "attachment", "part", faults)
+  return faults.result(made<E, R>(node)) as Either.Either<Message.Part<E, R>, InvalidMessage>
+}
+
+export const rawPart = <E, R>(
+  given: Message.Content<E, R>,
+  options?: { readonly size?: number | undefined }
+): Message.Part<E, R> => {
+  const width = typeof given === "string" || given instanceof Uint8Array ? content.widthOf(given) : "8bit"
+  return made({ _tag: "Leaf", fields: [], body: content.identity(given, width, options?.size, "part"), isRaw: true })
+}
+
+export const multipart = <E, R>(
+  subtype: string,
+  given: ReadonlyArray<Message.Part<E, R>>,
+  options?: { readonly parameters?: Readonly<Record<string, string>> | undefined }
+): Either.Either<Message.Part<E, R>, InvalidMessage> => {
+  const faults = new Faults()
+  if (!parameters.isToken(subtype)) {
+    faults.add("multipart", `${JSON.stringify(subtype)} is no subtype`, "give one such as mixed")
+  }
+  if (given.length === 0) faults.add("multipart", "no parts", "give at least one")
+  const words: Array<ReadonlyArray<string>> = []
+  for (const [name, value] of Object.entries(options?.parameters ?? {})) {
+    if (!parameters.isToken(name) || parameters.controlIn(value) !== -1 || name.toLowerCase() === "boundary") {
+      faults.add(
+        "multipart.parameters",
+        `${JSON.stringify(name)} cannot be set so`,
+        "use a token, and a value without control characters"
+      )
+    }
+    words.push(...field.parameter(name, value))
+  }
+  const node: part.Node = {
+    _tag: "Multipart",
+    subtype: subtype.toLowerCase(),
+    parameters: words,
+    fields: [],
+    parts: given.map((item) => MadePart.nodeOf(item)!)
+  }
+  checkTree(node, "multipart", faults)
+  return faults.result(made<E, R>(node)) as Either.Either<Message.Part<E, R>, InvalidMessage>
+}
+
+const widths = { "7bit": "7bit", "8bitmime": "8bit", "binarymime": "binary" } as const
+
+export const raw = <E, R>(
+  given: Message.Content<E, R>,
+  options: Message.RawOptions
+): Either.Either<Message.Message<E, R>, InvalidMessage | InvalidAddress> => {
+  const faults = new Faults()
+  const isAtHand = typeof given === "string" || given instanceof Uint8Array
+  const found = isAtHand ? content.widthOf(given) : "8bit"
+  const width = options.body === undefined ? found : widths[options.body]
+  if (isAtHand && (width === "7bit" && found !== "7bit" || width === "8bit" && found === "binary")) {
+    faults.add("body", `\`${options.body}\`, and the content is ${found}`, "leave the option out")
+  }
+  if (options.size !== undefined && !(Number.isSafeInteger(options.size) && options.size >= 0)) {
+    faults.add("size", `${options.size} is no size`, "give a whole number of bytes, or leave it out")
+  }
+  const { from } = options.envelope
+  const to = headers.distinct(Address.mailboxes(headers.recipients(options.envelope.to, "envelope.to", faults)))
+  const sender = from === "<>" ? from : faults.take(Address.from(from, "envelope.from"), undefined as never)
+  const root: part.Leaf = {
+    _tag: "Leaf",
+    fields: [],
+    body: content.identity(given, width, options.size, "content"),
+    isRaw: true
+  }
+  const draft: compose.Draft = { fields: undefined, date: undefined, messageId: idOfRaw(given), domain: "", root }
+  return faults.result(new MadeMessage({ from: sender, to }, draft) as unknown as Message.Message<E, R>)
+}
+
+/** The Message-ID of a message at hand, for its receipt. Only the header is looked at, and 64 KiB of it. */
+const idOfRaw = (given: Message.Content<unknown, unknown>): string | undefined => {
+  if (typeof given !== "string" && !(given instanceof Uint8Array)) return undefined
+  const start = typeof given === "string"
+    ? given.slice(0, 65536)
+    : new TextDecoder("latin1").decode(given.subarray(0, 65536))
+  const header = start.split(/(?:\r\n|\r|\n)(?:\r\n|\r|\n)/, 1)[0]!
+  const id = /^message-id:[ \t]*(?:(?:\r\n|\r|\n)[ \t]+)?(<[!-;=?-~]+>)/im.exec(header)?.[1]
+  return id === undefined ? undefined : field.messageId(id)
+}
+
+/** What is told from the clock and by chance, once for each sending. */
+export const moment: Effect.Effect<compose.Moment> = Effect.zipWith(
+  Clock.currentTimeMillis,
+  Effect.randomWith((random) => {
+    const word = Effect.map(random.nextIntBetween(0, 2 ** 32), (number) => number.toString(16).padStart(8, "0"))
+    return Effect.map(Effect.all([word, word, word, word]), (words) => words.join(""))
+  }),
+  (now, id) => ({ now, id })
+)
+
+/** The machine of a source, and the number of bytes that the source must give. */
+export const machineOf = (source: content.Source): Transducer => {
+  const encoder = content.encoderOf(source)
+  const counter = source.size === undefined ? undefined : counted(source.size)
+  if (counter === undefined) return encoder ?? counted(undefined)
+  return encoder === undefined ? counter : chain(counter, encoder)
+}
+
+export const changed = (
+  source: content.Source,
+  fault: { readonly got: string; readonly expected: string }
+): MessageChanged => new MessageChanged({ where: source.where, expected: fault.expected, actual: fault.got })
+
+export const encode = <E, R>(message: Message.Message<E, R>): Stream.Stream<Uint8Array, E | MessageChanged, R> =>
+  Stream.unwrap(Effect.map(moment, (now) => {
+    const composition = compose.compose(draftOf(message), now, false)
+    return Stream.flatMap(
+      Stream.fromIterable(compose.merged(composition)),
+      (segment): Stream.Stream<Uint8Array, E | MessageChanged, R> =>
+        segment instanceof Uint8Array
+          ? Stream.make(segment)
+          : through(() => machineOf(segment), (fault) => changed(segment, fault))(
+            segment.stream as Stream.Stream<Uint8Array, E, R>
+          )
+    )
+  }))
+
+const anyMoment: compose.Moment = { now: 0, id: "0".repeat(32) }
+
+export const size = (message: Message.Message<unknown, unknown>): Option.Option<number> =>
+  Option.fromNullable(compose.sizeOf(compose.compose(draftOf(message), anyMoment, false)))
