@@ -220,6 +220,22 @@ layer(NodeNet.layer, { excludeTestServices: true })((it) => {
       expect(error.message).toContain("leave one, or join with another socket")
     }))
 
+  it.scoped.skipIf(!hasIpv6)(
+    "S08 an IPv6 interface that is not here is AddressNotAvailable, not any interface",
+    () =>
+      Effect.gen(function*() {
+        const socket = yield* Udp.bind({ host: "::1" })
+        const error = yield* Effect.flip(Effect.scoped(socket.join("ff01::7a", { interface: "::%nosuch0" })))
+        expect(error).toMatchObject({ _tag: "DatagramError", reason: "AddressNotAvailable", operation: "join" })
+        expect(error.message).toContain("there is no such address or interface on this machine")
+        const refused = yield* Effect.flip(socket.setOption("multicastInterface", "::%nosuch0"))
+        expect(refused.message).toContain("must be the address of an interface of this machine (the system says ")
+        const loopback = Object.keys(Os.networkInterfaces()).find((name) => name.startsWith("lo"))
+        yield* Effect.scoped(socket.join("ff01::7a", { interface: `::%${loopback}` }))
+        yield* socket.setOption("multicastInterface", `::%${loopback}`)
+      })
+  )
+
   it.scoped("S04 a datagram that is too large says how many bytes cannot be sent", () =>
     Effect.gen(function*() {
       const socket = yield* Udp.bind({ host: "127.0.0.1" })

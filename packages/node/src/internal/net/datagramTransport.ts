@@ -10,6 +10,8 @@ import { inet } from "@copas/core/NetAddress"
 import { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import type { Failure } from "@copas/core/Transport"
 import * as Dgram from "node:dgram"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
 import { toFailure } from "./errno.js"
 import { platformName } from "./platformName.js"
 
@@ -52,6 +54,17 @@ const attempt = (action: () => void, call: "send" | "join" = "send"): Failure | 
   } catch (error) {
     return toFailure(error, call)
   }
+}
+
+/**
+ * libuv takes the zone of an interface that is not here for no zone, and the system then chooses an interface. Linux has
+ * interfaces without an address, too, which Node does not list.
+ */
+const requireInterface = (address: string | undefined): void => {
+  const zone = address?.split("%")[1]
+  if (zone === undefined || process.platform === "win32" || zone in Os.networkInterfaces()) return
+  if (process.platform === "linux" && Fs.existsSync(`/sys/class/net/${zone}`)) return
+  throw Object.assign(new Error(`there is no interface ${zone}`), { code: "ENODEV" })
 }
 
 const names = [
@@ -200,6 +213,7 @@ class NodeDatagramTransport implements DatagramTransport {
   // ---- groups
 
   private add(group: string, { interface: at, source }: MembershipOptions): void {
+    requireInterface(at)
     if (source === undefined) this.socket.addMembership(group, at)
     else this.socket.addSourceSpecificMembership(source, group, at)
   }
@@ -268,6 +282,7 @@ class NodeDatagramTransport implements DatagramTransport {
         socket.setMulticastLoopback(value as boolean)
         return
       case "multicastInterface":
+        requireInterface(value as string)
         return socket.setMulticastInterface(value as string)
       case "receiveBufferSize":
         return socket.setRecvBufferSize(value as number)
