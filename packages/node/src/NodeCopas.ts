@@ -11,7 +11,7 @@ import * as NodeDns from "./NodeDns.js"
 import * as NodeNet from "./NodeNet.js"
 
 /**
- * The dispatcher on Node's network, for a program that brings its own `Dns`: the network asks it too.
+ * The dispatcher on Node's network, for a program that provides its own `Dns`, which the network asks, too.
  *
  * @since 0.1.0
  * @category layers

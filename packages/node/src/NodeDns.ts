@@ -1,13 +1,13 @@
 /**
  * Names, addresses and records on Node: `node:dns` behind `Dns` of `@copas/core`.
  *
- * `lookup` and `nameInfo` of `layer` ask the system (getaddrinfo, getnameinfo): its hosts file, its search domains and
- * whatever else it is configured with count. These calls hold a thread of libuv's pool and cannot be taken back, so few
- * run at once; the others wait in a queue that they can leave. When abandoned ones hold every thread, a look-up reads
- * the hosts file and asks the name servers by itself, without search domains.
+ * `lookup` and `nameInfo` of `layer` ask the system (getaddrinfo, getnameinfo), with its hosts file, its search domains and
+ * whatever else it is configured with. These calls hold a thread of libuv's pool and cannot be cancelled, so few run at
+ * once; the others wait in a queue, which an interrupted look-up leaves. If abandoned calls hold all these threads, a
+ * look-up reads the hosts file and asks the name servers itself, without search domains.
  *
- * `resolve` asks name servers for exactly the name that it is given: no hosts file and no search domains. A server that
- * fails, refuses or does not answer is followed by the next.
+ * `resolve` asks name servers for exactly the given name, without hosts file and search domains. If a server fails,
+ * refuses or does not answer, the next one is asked.
  *
  * @since 0.1.0
  */
@@ -33,17 +33,17 @@ import { platformName } from "./internal/net/platformName.js"
  */
 export interface Options {
   /**
-   * Name servers to ask in place of the system's: addresses, with a port where it is not 53 (`"192.0.2.1:5353"`,
-   * `"[2001:db8::1]:5353"`). They are asked in this order. `lookup` and `reverse` then ask them too; the hosts file and
-   * search domains do not count.
+   * Name servers to ask in place of the system's: addresses, with a port if it is not 53 (`"192.0.2.1:5353"`,
+   * `"[2001:db8::1]:5353"`), in this order. `lookup` and `reverse` then ask them too, without hosts file and search
+   * domains.
    */
   readonly servers?: ReadonlyArray<string> | undefined
   /**
-   * How long to wait for the first try of a question to a name server; each further one waits twice as long as the one
-   * before. Default 2 seconds. Within a try that is longer than 5 seconds the question is sent again every 5 seconds.
+   * How long the first try of a question to a name server waits; each further try waits twice as long as the one before.
+   * Default 2 seconds. Within a try that is longer than 5 seconds the question is sent again every 5 seconds.
    *
-   * Where the system looks names up (without `servers`), `timeout` times `tries` bounds a whole look-up if either of them
-   * is given; it then fails with `TimedOut`. Without both, the system's own patience counts.
+   * If the system looks names up (without `servers`) and `timeout` or `tries` is given, `timeout` times `tries` bounds a
+   * whole look-up, which then fails with `TimedOut`. Otherwise the system's own time-outs apply.
    */
   readonly timeout?: Duration.DurationInput | undefined
   /** How often to ask each name server that does not answer. Default 4. */
@@ -200,7 +200,7 @@ export const layer: Layer.Layer<Dns.Dns> = Layer.sync(
 )
 
 /**
- * Other name servers than the system's, or other patience with them.
+ * Names by other name servers than the system's, or with other time-outs.
  *
  * @since 0.1.0
  * @category layers

@@ -1,5 +1,5 @@
 /**
- * The network on Node: `node:net` behind the contracts of `@copas/core`.
+ * The network on Node: `node:net` as the platform below `Net`.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ const make: Effect.Effect<Net.Service, never, Dns.Dns> = Effect.map(
 )
 
 /**
- * The network on Node, which looks names up as the system does.
+ * The network on Node, with the system's names.
  *
  * @since 0.1.0
  * @category layers
@@ -24,7 +24,7 @@ const make: Effect.Effect<Net.Service, never, Dns.Dns> = Effect.map(
 export const layer: Layer.Layer<Net.Net> = Layer.provide(Layer.effect(Net.Net, make), NodeDns.layer)
 
 /**
- * The network on Node, which looks names up by `Dns`.
+ * The network on Node, with the names of the `Dns` of the context.
  *
  * @since 0.1.0
  * @category layers

@@ -1,5 +1,5 @@
 /**
- * Stream sockets on `node:net`: the transport, and taking over a socket that Node has already.
+ * Takes over sockets of `node:net` as sockets of this library.
  *
  * @since 0.1.0
  */
@@ -17,11 +17,11 @@ const isUnix = (socket: NodeNet.Socket): boolean =>
   !socket.connecting && !socket.destroyed && !("port" in socket.address())
 
 /**
- * Takes a connected `node:net` socket over: from now on it is this library's, and the scope closes it.
+ * Takes over a connected socket of `node:net`: from now on the library reads and writes it, and the scope closes it.
  *
- * The socket should have been made with `allowHalfOpen: true`; without it Node ends the sending side as soon as the
- * peer finishes, so replies to a peer that half-closes can be lost. Bytes that Node had buffered are delivered first.
- * Nobody else may read from or write to it afterwards.
+ * Make the socket with `allowHalfOpen: true`: without it Node ends the sending side as soon as the peer finishes, so
+ * replies to a peer that half-closes can be lost. Bytes that Node had buffered are delivered first. The program must not
+ * read from or write to the Node socket afterwards.
  *
  * @since 0.1.0
  * @category constructors

@@ -2,9 +2,9 @@
  * HTTP and HTTPS over the sockets of this library: a dispatcher for undici, and with it for `@effect/platform`'s
  * `HttpClient`, that connects through `Net`.
  *
- * undici speaks HTTP and keeps connections alive; the connections are Copas sockets. So `Tls.client` says whom to trust
- * and as whom to appear, names are looked up by `Dns`, time-outs, traces, metrics and the status of the dispatcher know
- * them, and what goes wrong is told by the errors of `Net.connect`: they are the `cause` of a `RequestError`.
+ * undici speaks HTTP and keeps connections alive; the connections are Copas sockets. So a context of `Tls.client` decides
+ * which servers are trusted and which certificate is shown, `Dns` looks names up, and time-outs, traces, metrics and the
+ * status of the dispatcher cover these connections. The errors of `Net.connect` are the `cause` of a `RequestError`.
  *
  * @since 0.1.0
  */
@@ -38,16 +38,17 @@ export interface Options {
   /** For `https:`. Default a context with the platform's authorities; servers are verified either way. */
   readonly tls?: Tls.ClientContext | Omit<TlsContext.ConnectTlsOptions, "alpn" | "session" | "sessionKey"> | undefined
   /**
-   * Of each connection. `connect` bounds name, connection and handshake together, and is 10 seconds by default. `send`
-   * and `receive` count while nothing moves in either direction: `send` while the server does not take what there is of a
-   * request, `receive` while an answer is awaited. An upload takes as long as it takes, also one whose body comes slowly;
-   * neither counts while a kept-alive connection has no request, nor while nobody reads the answer.
+   * The time-outs of each connection. `connect` bounds look-up, connection and handshake together, and is 10 seconds by
+   * default. `send` and `receive` count while nothing moves in either direction: `send` while the server does not take the
+   * bytes of a request that are there, `receive` while an answer is awaited. An upload may take as long as it needs, even
+   * if its body arrives slowly. Neither counts while a kept-alive connection has no request, or while the program does not
+   * read the answer.
    */
   readonly timeouts?: SocketOptions.Timeouts | undefined
   readonly family?: Family | undefined
   /** Connect from this address of this machine. */
   readonly localAddress?: string | undefined
-  /** undici's own: how many connections an origin may have, how long they are kept alive, limits of headers … */
+  /** undici's own options: connections for each origin, how long they are kept alive, limits of headers … */
   readonly agent?: Omit<Undici.Agent.Options, "connect" | "factory" | "allowH2"> | undefined
 }
 
@@ -112,7 +113,7 @@ const open = (
   )
 
 /**
- * A dispatcher for undici. Its scope's end cuts what is under way and closes every connection.
+ * Makes a dispatcher for undici. The end of its scope cuts the requests under way and closes all connections.
  *
  * @since 0.1.0
  * @category constructors
@@ -162,8 +163,8 @@ export const layer = (
 /**
  * `@effect/platform`'s `HttpClient` over the sockets of this library.
  *
- * Servers of `https:` are verified: a certificate that is not right fails the request with a `RequestError` whose `cause`
- * is the `TlsError`. *Interruption* of a request closes its connection.
+ * Servers of `https:` are verified: a wrong certificate fails the request with a `RequestError` whose `cause` is the
+ * `TlsError`. *Interruption* of a request closes its connection.
  *
  * @since 0.1.0
  * @category layers

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The runner: `copas run script.ts`. What Copas's `copas.lua` script is.
+ * The program `copas`: the runner, as `copas.lua` is for Copas.
  *
  * @since 0.1.0
  */
