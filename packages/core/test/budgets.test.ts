@@ -1,6 +1,6 @@
 /** Interruption at every budget of operations, of everything that gives out items, permits or bytes. */
 import type { Socket } from "@copas/core"
-import { Copas, Lock, Net, Semaphore, Udp, WorkQueue } from "@copas/core"
+import { Copas, Lock, Net, Semaphore, Thread, Udp, WorkQueue } from "@copas/core"
 import { NetMemory, Sampling } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FiberId, Layer, Option, Runtime, Scheduler, type Scope } from "effect"
@@ -284,4 +284,47 @@ describe("what is interrupted in a thread at any budget of operations loses noth
   checkInThreads("C28 get leaves the lock free with its scope", lock("get", true))
   checkInThreads("C28 acquire has the lock only when it says so", lock("acquire", true))
   checkInThreads("C28 acquire has a lock that is not re-entrant only when it says so", lock("acquire", false))
+})
+
+describe("what is interrupted at any budget of operations ends", () => {
+  const ends = (title: string, program: Effect.Effect<unknown, unknown, Copas.Copas>) =>
+    it.live(title, () =>
+      Effect.gen(function*() {
+        const runtime = yield* Effect.runtime<Copas.Copas>()
+        for (const budget of budgets) {
+          yield* Sampling.forEachIn(`${title}, budget ${budget}, turns`, { to: 26 }, (turns) =>
+            Effect.gen(function*() {
+              const scheduler = new Scheduler.ControlledScheduler()
+              const limited = Effect.withMaxOpsBeforeYield(program, budget)
+              const fiber = Runtime.runFork(runtime, limited, { scheduler, immediate: false })
+              for (let i = 0; i < turns; i += 1) scheduler.step()
+              fiber.unsafeInterruptAsFork(FiberId.none)
+              // Its threads are on the dispatcher's own run queue.
+              for (let i = 0; i < 1000 && fiber.unsafePoll() === null; i += 1) {
+                scheduler.step()
+                yield* turn
+              }
+              const context = `budget ${budget}, interrupted after ${turns} turns`
+              assert.isNotNull(fiber.unsafePoll(), `it has ended: ${context}`)
+              const { counts, running, threads } = yield* Copas.status
+              assert.deepStrictEqual({ context, threads, running, ready: counts.ready }, {
+                context,
+                threads: [],
+                running: false,
+                ready: 0
+              })
+            }))
+        }
+      }).pipe(Effect.provide(Layer.provideMerge(Copas.layer, NetMemory.layer))))
+
+  ends("C01 run ends and leaves no thread", Copas.run(Effect.zipRight(Copas.addThread(Effect.never), Effect.never)))
+  ends("C01 run that has ended by itself ends so", Copas.run(Effect.as(Copas.addThread(Effect.void), 1)))
+  ends(
+    "C01 run in an uninterruptible region ends",
+    Effect.uninterruptible(Copas.run(Copas.addThread(Thread.pauseForever)))
+  )
+  ends(
+    "C26 drain ends and leaves no thread",
+    Effect.ensuring(Effect.zipRight(Copas.addThread(Effect.never), Copas.drain("1 hour")), Copas.cancelAll)
+  )
 })

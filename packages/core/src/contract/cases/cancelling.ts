@@ -119,6 +119,34 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     })
   ),
   test(
+    "C01 run in an uninterruptible region ends as elsewhere, in a thread too, and no time-out or failure is waited out",
+    Effect.gen(function*() {
+      const inactive = Copas.addThread(Thread.pauseForever)
+      const programs: ReadonlyArray<
+        readonly [Effect.Effect<unknown, unknown, Copas.Copas>, Exit.Exit<unknown, unknown>]
+      > = [
+        [Effect.as(inactive, "value"), Exit.succeed("value")],
+        [Effect.zipRight(inactive, Effect.fail("failure")), Exit.fail("failure")],
+        [Effect.zipRight(Copas.addThread(Effect.never), Effect.die("defect")), Exit.die("defect")],
+        [Effect.as(Copas.addThread(turn), "later"), Exit.succeed("later")]
+      ]
+      for (const [program, end] of programs) {
+        const run = Effect.uninterruptible(Copas.run(program))
+        same(yield* outcome(yield* Effect.fork(run)), end, "the end")
+        yield* nothingLeft
+        const inner = Effect.zipLeft(Effect.exit(run), Copas.cancelAll)
+        same(yield* outcome(yield* Effect.fork(Copas.run(inner))), Exit.succeed(end), "the end in a thread")
+        yield* nothingLeft
+        // An interruption is not waited for, and changes nothing: the region is over when the program is.
+        const interrupted = yield* Effect.fork(run)
+        yield* Effect.yieldNow()
+        yield* Effect.fork(Fiber.interrupt(interrupted))
+        holds(Exit.isFailure(yield* outcome(interrupted)) || Exit.isSuccess(end), "it has ended")
+        yield* nothingLeft
+      }
+    })
+  ),
+  test(
     "C01 two runs at once in one thread both end",
     Effect.gen(function*() {
       const both = Copas.run(Effect.all([Copas.run(Effect.succeed(1)), Copas.run(Effect.succeed(2))], {

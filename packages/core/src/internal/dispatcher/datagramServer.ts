@@ -104,7 +104,7 @@ export class DispatcherDatagramServer implements DatagramServer {
     if (this.socket.server === this) this.socket.server = undefined
     if (!this.dispatcher.servers.delete(this)) return
     this.dispatcher.traced("serverRemoved", this.name)
-    this.dispatcher.checkFinished()
+    this.dispatcher.remaining.check()
   }
 
   /** Closes the socket, whose handler then ends by itself or is interrupted; a socket that is kept loses its handler. */

@@ -1,16 +1,15 @@
 /** Running and ending: `run`, `step`, `exit`, `waitForExit`, `drain`. */
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import * as Deferreds from "../effect/deferreds.js"
 import { currentEnv } from "../effect/env.js"
 import { clockOf } from "../effect/reference.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import { Sleeper, threadOf } from "../thread/thread.js"
-import { Deadline, forClock } from "../time/deadlines.js"
+import { Due, forClock } from "../time/deadlines.js"
 import { millisOf, millisOrDie, wrongDuration } from "../time/optionValues.js"
+import { cancelAll } from "./cancelling.js"
 import type { Dispatcher } from "./dispatcher.js"
 
 export const run = <A, E, R>(
@@ -21,40 +20,34 @@ export const run = <A, E, R>(
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const env = yield* currentEnv<Exclude<R, Scope.Scope>>()
-        const failed = yield* Deferred.make<never, E>()
         const isInner = yield* withFiber<boolean>((fiber) => Effect.succeed(threadOf(fiber)?.dispatcher === dispatcher))
-        if (dispatcher.running === 0) dispatcher.isExiting = false
-        dispatcher.running += 1
+        const { remaining } = dispatcher
+        if (remaining.running === 0) remaining.isExiting = false
+        remaining.running += 1
+        let hasFailed = false
+        let stop = (): void => {}
         const thread = dispatcher.spawn(env, Effect.provideService(program, Scope.Scope, scope), {
           label: "initializer",
           onError: undefined,
           isWatched: true,
           onEnd: (_, exit) => {
-            if (Exit.isFailure(exit)) Deferreds.complete(failed, exit as Exit.Exit<never, E>)
+            hasFailed = Exit.isFailure(exit)
+            if (hasFailed) stop()
           }
         })
-        // Each side stays interruptible in an uninterruptible region, or the side that lost would be waited for.
-        const exit = yield* Effect.exit(restore(Effect.raceFirst(
-          Effect.interruptible(dispatcher.finish),
-          Effect.interruptible(Deferred.await(failed))
-        )))
-        dispatcher.running -= 1
-        // What is left after success sleeps until it is woken, and nobody is there to do that. Within a thread there is
-        // that one, and what is not of this program is the outer one's.
-        yield* isInner ? thread.interrupt : dispatcher.cancelAll
-        const ended: Exit.Exit<A, E> = Exit.isFailure(exit) ? exit : thread.exit!
+        const waited = yield* Effect.exit(restore(remaining.finish((stopWaiting) => {
+          stop = stopWaiting
+          if (hasFailed) stop()
+        })))
+        remaining.running -= 1
+        // Threads that are left after success wait to be woken, and no thread is left to do that. In a thread there is that
+        // thread, and all that is not of this program is the outer program's.
+        yield* isInner ? thread.interrupt : cancelAll(dispatcher)
+        const ended: Exit.Exit<A, E> = Exit.isFailure(waited) ? waited : thread.exit!
         return yield* ended
       })
     )
   )
-
-class StepDeadline extends Deadline {
-  readonly expire: () => void
-  constructor(expire: () => void) {
-    super()
-    this.expire = expire
-  }
-}
 
 export const step = (
   dispatcher: Dispatcher,
@@ -70,7 +63,7 @@ export const step = (
     const deadlines = forClock(clockOf(fiber))
     return suspend<boolean>((resume) => {
       let cancel = (): void => {}
-      const deadline = new StepDeadline(() => {
+      const deadline = new Due(() => {
         cancel()
         resume(Effect.succeed(false))
       })
@@ -94,7 +87,7 @@ export const step = (
 
 export const exit = (dispatcher: Dispatcher): Effect.Effect<void> =>
   Effect.suspend(() => {
-    dispatcher.exit()
+    dispatcher.remaining.exit()
     return Effect.forEach(Array.from(dispatcher.servers), (server) => server.remove(false), { discard: true })
   })
 
@@ -108,27 +101,37 @@ export const waitForExit = (dispatcher: Dispatcher): Effect.Effect<void> =>
         cancel()
         resume(Effect.void)
       })
-      cancel = dispatcher.onExit(() => sleeper.expire())
-      if (!dispatcher.isExiting && !dispatcher.isEnding) sleeper.begin(Infinity)
+      cancel = dispatcher.remaining.onExit(() => sleeper.expire())
+      if (!dispatcher.remaining.isExiting && !dispatcher.isEnding) sleeper.begin(Infinity)
       return Effect.sync(() => {
         cancel()
         sleeper.end()
       })
     })
-    return Effect.repeat(exitOrWakeup, { until: () => dispatcher.isExiting || dispatcher.isEnding })
+    return Effect.repeat(exitOrWakeup, { until: () => dispatcher.remaining.isExiting || dispatcher.isEnding })
   })
 
 export const drain = (dispatcher: Dispatcher, within: Duration.DurationInput): Effect.Effect<boolean> =>
   Effect.gen(function*() {
     const millis = yield* millisOrDie("within", within)
     yield* exit(dispatcher)
-    dispatcher.running += 1
-    // A drain belongs into a finalizer, which is uninterruptible, and its limit must hold there.
-    const ended = yield* Effect.timeoutOption(Effect.interruptible(dispatcher.finish), millis).pipe(
-      Effect.ensuring(Effect.sync(() => {
-        dispatcher.running -= 1
-      }))
+    const { remaining } = dispatcher
+    const deadlines = forClock(yield* Effect.clock)
+    let deadline: Due | undefined = undefined
+    const isFinished = yield* Effect.acquireUseRelease(
+      Effect.sync(() => {
+        remaining.running += 1
+      }),
+      () =>
+        remaining.finish((stop) => {
+          if (millis !== Infinity) deadlines.schedule(deadline = new Due(stop), deadlines.now() + millis)
+        }),
+      () =>
+        Effect.sync(() => {
+          if (deadline !== undefined) deadlines.cancel(deadline)
+          remaining.running -= 1
+        })
     )
-    yield* dispatcher.cancelAll
-    return ended._tag === "Some"
+    yield* cancelAll(dispatcher)
+    return isFinished
   })

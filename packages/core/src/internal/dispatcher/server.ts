@@ -136,7 +136,7 @@ export class DispatcherServer implements Server {
     // It may have been added anew meanwhile.
     if (this.listener.server === this.acceptAll) this.listener.server = undefined
     this.dispatcher.traced("serverRemoved", this.name)
-    this.dispatcher.checkFinished()
+    this.dispatcher.remaining.check()
   }
 
   // ---- serving
@@ -146,7 +146,7 @@ export class DispatcherServer implements Server {
     this.dispatcher.totals.connections += 1
     this.active += 1
     socket.owner = this
-    this.dispatcher.pendingBegun()
+    this.dispatcher.remaining.begin()
     this.dispatcher.burst.came()
     this.dispatcher.connections.add(socket)
     this.dispatcher.spawn(
@@ -198,7 +198,7 @@ export class DispatcherServer implements Server {
   private letGo(socket: StreamSocket): void {
     this.active -= 1
     this.dispatcher.connections.delete(socket)
-    this.dispatcher.pendingDone()
+    this.dispatcher.remaining.done()
     if (this.dispatcher.servers.has(this)) this.acceptAll()
   }
 

@@ -19,6 +19,7 @@ import * as SocketFailure from "../socket/socketFailure.js"
 import { boundHandler } from "../thread/thread.js"
 import * as Deadlines from "../time/deadlines.js"
 import * as TimeoutOptions from "../time/timeouts.js"
+import { cancelAll } from "./cancelling.js"
 import { DispatcherDatagramServer } from "./datagramServer.js"
 import { Dispatcher } from "./dispatcher.js"
 import * as Running from "./running.js"
@@ -49,7 +50,7 @@ export const make = (
         Effect.suspend(() => {
           dispatcher.isReleased = true
           return Effect.ensuring(
-            dispatcher.cancelAll,
+            cancelAll(dispatcher),
             Effect.sync(() => {
               dispatcher.traced("released", dispatcher.name)
               DispatcherNames.giveBack(dispatcher.name)
@@ -151,8 +152,8 @@ export const make = (
       name: dispatcher.name,
       run: (program) => Running.run(dispatcher, program),
       step: (timeout) => Running.step(dispatcher, timeout),
-      finished: Effect.sync(() => dispatcher.isFinished),
-      running: Effect.sync(() => dispatcher.running > 0),
+      finished: Effect.sync(() => dispatcher.remaining.isFinished),
+      running: Effect.sync(() => dispatcher.remaining.running > 0),
       addServer,
       removeServer: (server, options) =>
         (server as DispatcherServer | DispatcherDatagramServer).remove(
@@ -161,10 +162,10 @@ export const make = (
         ),
       addThread,
       exit: Running.exit(dispatcher),
-      exiting: Effect.sync(() => dispatcher.isExiting),
+      exiting: Effect.sync(() => dispatcher.remaining.isExiting),
       waitForExit: Running.waitForExit(dispatcher),
       drain: (within) => Running.drain(dispatcher, within),
-      cancelAll: dispatcher.cancelAll,
+      cancelAll: cancelAll(dispatcher),
       setErrorHandler: (handler) =>
         Effect.contextWith((context) => {
           dispatcher.errorHandler = boundHandler(handler, context)

@@ -126,8 +126,8 @@ export const make = (
       threads.push(threadStatus(thread, wait, now, nameOf))
     }
     return {
-      running: dispatcher.running > 0,
-      exiting: dispatcher.isExiting,
+      running: dispatcher.remaining.running > 0,
+      exiting: dispatcher.remaining.isExiting,
       counts,
       threads,
       servers,

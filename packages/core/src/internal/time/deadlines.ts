@@ -25,6 +25,16 @@ export abstract class Deadline {
   abstract expire(now: number): void
 }
 
+/** A deadline that only calls back. */
+export class Due extends Deadline {
+  readonly expire: (now: number) => void
+
+  constructor(expire: (now: number) => void) {
+    super()
+    this.expire = expire
+  }
+}
+
 interface Timing {
   readonly now: () => number
   /**

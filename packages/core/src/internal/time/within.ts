@@ -1,15 +1,7 @@
 /** Limits an effect in time by a deadline. */
 import * as Effect from "effect/Effect"
 import { suspend } from "../effect/suspend.js"
-import { Deadline, type Deadlines } from "./deadlines.js"
-
-class Due extends Deadline {
-  readonly expire: () => void
-  constructor(expire: () => void) {
-    super()
-    this.expire = expire
-  }
-}
+import { type Deadlines, Due } from "./deadlines.js"
 
 /**
  * Gives `effect` so many milliseconds; past them it is interrupted, and the failure is `onTimeout`'s. Unlike
