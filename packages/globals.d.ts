@@ -88,3 +88,34 @@ interface ReadableStream<R = unknown> {
     releaseLock(): void
   }
 }
+
+/** A key that WebCrypto holds. */
+interface CryptoKey {
+  readonly type: "secret" | "private" | "public"
+}
+
+/** WebCrypto, as far as it is everywhere and used here. */
+declare const crypto: {
+  getRandomValues<A extends Uint8Array>(array: A): A
+  readonly subtle: {
+    digest(algorithm: string, data: Uint8Array): Promise<ArrayBuffer>
+    importKey(
+      format: "raw" | "pkcs8",
+      key: Uint8Array,
+      algorithm: { readonly name: string; readonly hash?: string },
+      extractable: boolean,
+      usages: ReadonlyArray<"sign" | "deriveBits">
+    ): Promise<CryptoKey>
+    deriveBits(
+      algorithm: {
+        readonly name: "PBKDF2"
+        readonly hash: string
+        readonly salt: Uint8Array
+        readonly iterations: number
+      },
+      key: CryptoKey,
+      length: number
+    ): Promise<ArrayBuffer>
+    sign(algorithm: { readonly name: string }, key: CryptoKey, data: Uint8Array): Promise<ArrayBuffer>
+  }
+}

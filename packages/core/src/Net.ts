@@ -16,7 +16,7 @@ import { observe } from "./internal/observers.js"
 import { platformOf } from "./internal/tls/contexts.js"
 import { ListenerTypeId } from "./internal/typeIds.js"
 import type { InetListener, Listener, UnixListener } from "./Listener.js"
-import type { Platform } from "./NetPlatform.js"
+import type { CryptoPlatform, Platform } from "./NetPlatform.js"
 import type { InetSocket, Socket, TraceEvent, UnixSocket } from "./Socket.js"
 import type { BindError, ConnectError, InvalidOption, SocketClosed, UnsupportedOption } from "./SocketError.js"
 import type {
@@ -92,6 +92,8 @@ export interface Service {
   readonly datagramSockets: Effect.Effect<ReadonlyArray<DatagramSocket.DatagramSocket>>
   /** What the platform does for TLS. Programs use the functions of `Tls`. */
   readonly tls: Effect.Effect<TlsPlatform, UnsupportedOption>
+  /** What the platform does for protocols that hash, prove and sign. */
+  readonly crypto: CryptoPlatform
   /** All stream sockets that are open now. */
   readonly sockets: Effect.Effect<ReadonlyArray<Socket>>
   /** The bytes of all stream sockets, the closed ones included. */
@@ -136,6 +138,7 @@ export const make = (platform: Platform): Service => {
     connectUdp: (options) => DatagramOpening.connect(netState, options),
     datagramSockets: Effect.sync(() => Array.from(netState.datagramSockets)),
     tls: platformOf(netState),
+    crypto: platform.crypto ?? {},
     sockets: Effect.sync(() => Array.from(netState.sockets)),
     bytes: Effect.sync(() => netState.bytes),
     trace: (tracer) =>

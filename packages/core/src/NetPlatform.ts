@@ -56,6 +56,37 @@ export interface HostAddress {
 }
 
 /**
+ * A hash that is fed piece by piece.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface IncrementalHash {
+  readonly update: (bytes: Uint8Array) => void
+  /** The result. Nothing is called after it. */
+  readonly digest: () => Uint8Array
+}
+
+/**
+ * What a platform does for protocols that hash, prove and sign: each where it has something better than what every
+ * runtime has.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface CryptoPlatform {
+  /** Hashes piece by piece, which WebCrypto cannot, faster than JavaScript does. */
+  readonly hash?: ((algorithm: "sha1" | "sha256") => IncrementalHash) | undefined
+  /** Random bytes, from a seed in a simulation. Default: the runtime's `crypto.getRandomValues`. */
+  readonly randomBytes?: ((length: number) => Uint8Array) | undefined
+  /**
+   * True if nothing may be computed outside of the event loop: a simulation's clock takes the wait for another thread
+   * for idleness, and moves on.
+   */
+  readonly isSynchronous?: boolean | undefined
+}
+
+/**
  * What a platform implements: making transports, looking names up, and reporting when a turn of its event loop ends.
  *
  * `connect` and `listen` start at once and return at once; an event reports how it went. So the caller always holds what
@@ -73,6 +104,8 @@ export interface Platform {
   readonly listen: (target: ListenTarget, events: ListenEvents) => ListenTransport
   /** Where the platform has TLS. */
   readonly tls?: TlsPlatform | undefined
+  /** Where the platform has better cryptography than every runtime. */
+  readonly crypto?: CryptoPlatform | undefined
   /** Datagram sockets, where the platform has them. */
   readonly datagrams?: DatagramPlatform | undefined
   /** The addresses of a name, in the order of preference. */

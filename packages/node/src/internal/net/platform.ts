@@ -1,6 +1,7 @@
 /** Node as the platform below `Net`. */
-import type { ConnectTarget, Platform } from "@copas/core/NetPlatform"
+import type { ConnectTarget, CryptoPlatform, Platform } from "@copas/core/NetPlatform"
 import { UnsupportedOption } from "@copas/core/SocketError"
+import { createHash } from "node:crypto"
 import * as NodeNet from "node:net"
 import * as NodeTls from "../tls/platform.js"
 import { datagrams } from "./datagramTransport.js"
@@ -49,11 +50,24 @@ const unsupportedPath = (path: string | undefined, mode: number | undefined): Un
   return refusal === undefined ? undefined : new UnsupportedOption({ ...refusal, platform: platformName })
 }
 
+const crypto: CryptoPlatform = {
+  hash: (algorithm) => {
+    const hash = createHash(algorithm)
+    return {
+      update: (bytes) => {
+        hash.update(bytes)
+      },
+      digest: () => hash.digest()
+    }
+  }
+}
+
 export const platformWith = ({ asksByFamily, lookup }: Pick<Platform, "lookup" | "asksByFamily">): Platform => ({
   name: platformName,
   endOfTurn,
   connect,
   tls: NodeTls.platform,
+  crypto,
   listen: (target, events) => new NodeListenTransport(target, events),
   datagrams,
   lookup,

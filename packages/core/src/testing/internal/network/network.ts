@@ -203,3 +203,7 @@ export class Network {
     return { reason, cause }
   }
 }
+
+/** From the network's seed. */
+export const randomBytes = (network: Network, length: number): Uint8Array =>
+  Uint8Array.from({ length }, () => Math.floor(network.random() * 256))

@@ -7,6 +7,7 @@ import { connect } from "./connecting.js"
 import { datagramsOf } from "./datagrams.js"
 import type { MemoryHost } from "./host.js"
 import { MemoryListener } from "./listener.js"
+import { randomBytes } from "./network.js"
 import { firstUnsupported, platformName } from "./options.js"
 
 /**
@@ -28,6 +29,7 @@ export const make = (host: MemoryHost): Platform => ({
   connect: (target) => connect(host, target),
   listen: (target, events) => new MemoryListener(host, target, events),
   tls: TlsPlatform.make(host),
+  crypto: { randomBytes: (length) => randomBytes(host.network, length), isSynchronous: true },
   datagrams: datagramsOf(host),
   lookup: (name, family) => host.lookup(name, family),
   unsupported: (options, listen, path) =>

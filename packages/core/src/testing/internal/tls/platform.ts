@@ -3,14 +3,11 @@ import * as Effect from "effect/Effect"
 import { millisOf } from "../../../internal/effect/clocks.js"
 import type { TlsPlatform } from "../../../TlsTransport.js"
 import type { MemoryHost } from "../network/host.js"
-import type { Network } from "../network/network.js"
+import { randomBytes } from "../network/network.js"
 import { read } from "./certificates.js"
 import * as Contexts from "./contexts.js"
 import type { Surroundings } from "./handshake.js"
 import { MemoryTlsTransport } from "./transport.js"
-
-const randomBytes = (network: Network, length: number): Uint8Array =>
-  Uint8Array.from({ length }, () => Math.floor(network.random() * 256))
 
 /**
  * TLS as a program sees it, without any of its cryptography: for tests and simulations, never for secrecy. Everybody on
