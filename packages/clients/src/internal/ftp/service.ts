@@ -9,24 +9,25 @@ import * as Stream from "effect/Stream"
 import type { Defaults, Failure, Service, Target } from "../../Ftp.js"
 import type { DownloadOptions, Session } from "../../FtpSession.js"
 import { orFail } from "../options.js"
+import * as Showing from "../showing.js"
 import * as Pool from "./pool/pool.js"
 import * as Download from "./session/download.js"
 import * as Files from "./session/files.js"
 import * as Listing from "./session/listing.js"
 import * as Login from "./session/login.js"
-import type { InternalSession } from "./session/session.js"
+import { conversationOf } from "./session/session.js"
 import * as Upload from "./session/upload.js"
 import * as Targets from "./target.js"
 
 export const make = (defaults: Defaults, net: Net.Service): Service => {
   const onNet = <A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Net.Net>> =>
     Effect.provideService(use, Net.Net, net)
-  const open = (resolved: Targets.Resolved): Effect.Effect<InternalSession, Failure, Scope.Scope> =>
-    Effect.map(onNet(Login.connect(resolved.options)), (session) => session as InternalSession)
+  const open = (resolved: Targets.Resolved): Effect.Effect<Session, Failure, Scope.Scope> =>
+    onNet(Login.connect(resolved.options))
   /** Runs `use` in a session that ends with it. */
   const once = <A, E, R>(
     resolved: ReturnType<typeof Targets.resolve>,
-    use: (session: InternalSession, resolved: Targets.Resolved) => Effect.Effect<A, E, R>
+    use: (session: Session, resolved: Targets.Resolved) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | Failure, R> =>
     Effect.flatMap(
       orFail(resolved),
@@ -43,7 +44,8 @@ export const make = (defaults: Defaults, net: Net.Service): Service => {
   ): O => ({ ...(resolved.type === undefined ? {} : { type: resolved.type as "binary" | "text" }), ...options } as O)
   const directory = ({ path }: Targets.Resolved) => path.length === 0 ? undefined : path
 
-  return {
+  const service: Service & Showing.Shown = {
+    ...Showing.of("@copas/clients/Ftp", () => ({})),
     connect: (options = {}) =>
       Effect.flatMap(
         orFail(Targets.session(options, defaults)),
@@ -59,8 +61,8 @@ export const make = (defaults: Defaults, net: Net.Service): Service => {
         resolved.type === "listing"
           ? once(Targets.resolve(target, defaults), (session, resolved) =>
             Files.collect(
-              session.conversation,
-              Listing.openNames(session.conversation, directory(resolved)),
+              conversationOf(session),
+              Listing.openNames(conversationOf(session), directory(resolved)),
               options?.maxBytes
             ))
           : once(Targets.file(target, defaults), (session, resolved) =>
@@ -74,13 +76,13 @@ export const make = (defaults: Defaults, net: Net.Service): Service => {
       Stream.unwrapScoped(Effect.gen(function*() {
         const resolved = yield* orFail(Targets.file(target, defaults))
         const session = yield* open(resolved)
-        return Files.toStream(Download.open(session.conversation, resolved.path, typed(resolved, options)))
+        return Files.toStream(Download.open(conversationOf(session), resolved.path, typed(resolved, options)))
       })),
     upload: (target, options) =>
       Sink.unwrapScoped(Effect.gen(function*() {
         const resolved = yield* orFail(Targets.file(target, defaults))
         const session = yield* open(resolved)
-        return Files.toSink(Upload.open(session.conversation, resolved.path, typed(resolved, options)))
+        return Files.toSink(Upload.open(conversationOf(session), resolved.path, typed(resolved, options)))
       })),
     list: (target) => once(Targets.resolve(target, defaults), (session, resolved) => session.list(directory(resolved))),
     names: (target) =>
@@ -96,4 +98,5 @@ export const make = (defaults: Defaults, net: Net.Service): Service => {
         (session, resolved) => session.uploadFile(localPath, resolved.path, typed(resolved, options))
       )
   }
+  return service
 }

@@ -12,7 +12,6 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ReplyError from "../../ReplyError.js"
 import { millisOf } from "../effect/fibers.js"
-import { orFail } from "../options.js"
 import * as Bytes from "../text/bytes.js"
 import * as Command from "./command.js"
 import * as Ledger from "./ledger.js"
@@ -132,9 +131,12 @@ export class Channel {
     command: Command.Command,
     expectation?: Ledger.Expectation
   ): Effect.Effect<Ledger.Exchange, ChannelError | ReplyError.InvalidArgument> {
-    return Effect.flatMap(orFail(Command.encode(command, this.options.wire)), (bytes) => {
+    // Not `flatMap` over the bytes: they would stand in the sender's stack, which an inspection of its fiber shows.
+    return Effect.suspend((): Effect.Effect<Ledger.Exchange, ChannelError | ReplyError.InvalidArgument> => {
+      const encoded = Command.encode(command, this.options.wire)
+      if (Either.isLeft(encoded)) return Effect.fail(encoded.left)
       const exchange = Ledger.exchange(command, expectation)
-      return Effect.as(this.submitBytes(bytes, [exchange]), exchange)
+      return Effect.as(this.submitBytes(encoded.right, [exchange]), exchange)
     })
   }
 
@@ -244,13 +246,23 @@ export class Channel {
     })
   }
 
+  private masked(error: NonNullable<Pushed["error"]>): NonNullable<Pushed["error"]> {
+    return error._tag === "ProtocolViolation"
+      ? new ReplyError.ProtocolViolation({
+        ...this.origin,
+        what: error.what,
+        received: this.ledger.mask(error.received)
+      })
+      : error
+  }
+
   private get read(): Effect.Effect<void, ChannelError> {
     return Effect.matchEffect(this.socket.receive(), {
       onFailure: (error): Effect.Effect<never, ChannelError> =>
         this.lost === undefined ? this.loseWith(error) : this.whenLost,
       onSuccess: (chunk) => {
         const pushed = this.options.parser.push(chunk)
-        if (pushed.error !== undefined) this.parseError = pushed.error
+        if (pushed.error !== undefined) this.parseError = this.masked(pushed.error)
         const problem = this.ledger.arrive(pushed.replies)
         return problem === undefined ? Effect.void : this.loseWith(problem)
       }

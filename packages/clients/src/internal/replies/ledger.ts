@@ -59,6 +59,12 @@ export class Ledger {
     this.origin = origin
   }
 
+  /** Hides the secrets of the command that is answered next, in what is no reply. */
+  mask(text: string): string {
+    const first = this.open[0]
+    return first === undefined ? text : Command.mask(first.command, text)
+  }
+
   /** How many commands have not had their last reply. */
   get owed(): number {
     return this.open.length
@@ -102,8 +108,11 @@ export class Ledger {
   }
 
   /** Enters a reply. */
-  enter(reply: Reply.Reply): Problem | undefined {
+  enter(given: Reply.Reply): Problem | undefined {
     const first = this.open[0]
+    const reply = first?.command.isSecret === true
+      ? { ...given, lines: given.lines.map((line) => Command.mask(first.command, line)), rawLines: [] }
+      : given
     // RFC 959, section 5.4, and RFC 5321, section 3.8: 421 ends the session, whatever it answers.
     if (reply.code === 421) {
       return new ServiceUnavailable({

@@ -12,7 +12,7 @@ import type { DownloadTreeOptions, Pool, TreeEvent, TreeFailure } from "../../..
 import type { Entry, Path } from "../../../FtpSession.js"
 import * as SafeName from "../safeName.js"
 import * as Files from "../session/files.js"
-import type { InternalSession } from "../session/session.js"
+import { conversationOf } from "../session/session.js"
 import type { Settings } from "../session/settings.js"
 import * as Tree from "./tree.js"
 
@@ -69,7 +69,7 @@ const file = (
     if (isSmall) {
       const whole = yield* pool.use((session) =>
         // The bound is the size that is verified anyway; a server that sends on and on is cut there.
-        Files.get((session as InternalSession).conversation, path, {
+        Files.get(conversationOf(session), path, {
           ...sized,
           onBytes: tree.moved,
           maxBytes: Tree.mostSmall
@@ -88,7 +88,7 @@ const file = (
       resumed = before <= (entry.size ?? 0) ? before : 0
       tree.had(resumed)
       const done = yield* pool.use((session) =>
-        Files.downloadFile((session as InternalSession).conversation, path, part, {
+        Files.downloadFile(conversationOf(session), path, part, {
           resume: resumed > 0,
           onBytes: tree.moved,
           ...sized

@@ -9,28 +9,29 @@ import type { Pool, PoolOptions } from "../../../FtpPool.js"
 import type { ConnectFailure, Failure, Session } from "../../../FtpSession.js"
 import { count } from "../../options.js"
 import * as Sessions from "../../replies/pool.js"
+import * as Showing from "../../showing.js"
 import * as Login from "../session/login.js"
-import type { InternalSession } from "../session/session.js"
+import { conversationOf } from "../session/session.js"
 import * as Settings from "../session/settings.js"
 import * as DownloadTree from "./downloadTree.js"
 import * as UploadTree from "./uploadTree.js"
 
 /** A session, and the directory that its login begins in. */
 interface Pooled {
-  readonly session: InternalSession
+  readonly session: Session
   readonly home: string
 }
 
 const open = (settings: Settings.Settings): Effect.Effect<Pooled, ConnectFailure, Net.Net | Scope.Scope> =>
   Effect.gen(function*() {
-    const session = (yield* Login.connectWith(settings)) as InternalSession
+    const session = yield* Login.connectWith(settings)
     return { session, home: yield* session.pwd }
   })
 
 /** Whoever has it next begins where the login begins. */
 const reset = ({ home, session }: Pooled): Effect.Effect<void, Failure> =>
   Effect.suspend(() => {
-    const { conversation } = session
+    const conversation = conversationOf(session)
     if (!conversation.hasMoved) return Effect.void
     return Effect.map(session.cd(home), () => {
       conversation.hasMoved = false
@@ -47,12 +48,13 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, ConnectFailure, 
       size,
       checkAfter,
       open: Effect.provideService(open(settings), Net.Net, net),
-      isUsable: ({ session: { session } }) => session.conversation.control.lost === undefined,
+      isUsable: ({ session: { session } }) => conversationOf(session).control.lost === undefined,
       check: ({ session }) => session.noop,
       reset
     }, yield* Effect.scope)
     const session = Effect.map(sessions.session, (held): Session => held.session.session)
-    const pool: Pool = {
+    const pool: Pool & Showing.Shown = {
+      ...Showing.of("@copas/clients/FtpPool", () => ({ server: settings.server, size })),
       size,
       session,
       use: (f) => Effect.scoped(Effect.flatMap(session, f)),

@@ -10,7 +10,7 @@ import type { Pool, TreeEvent, TreeFailure, UploadTreeOptions } from "../../../F
 import type { Entry, Failure, Path, Session } from "../../../FtpSession.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Files from "../session/files.js"
-import type { InternalSession } from "../session/session.js"
+import { conversationOf } from "../session/session.js"
 import type { Settings } from "../session/settings.js"
 import * as Tree from "./tree.js"
 
@@ -44,7 +44,7 @@ const put = (
   from: Local,
   to: Uint8Array,
   options: { readonly resume: boolean; readonly onBytes: (count: number) => void }
-) => Files.uploadFile((session as InternalSession).conversation, from.path, to, options)
+) => Files.uploadFile(conversationOf(session), from.path, to, options)
 
 /** Gives a whole file its own name. Some servers do not rename onto a file that is there. */
 const publish = (session: Session, part: Uint8Array, path: Uint8Array): Effect.Effect<void, Failure> =>

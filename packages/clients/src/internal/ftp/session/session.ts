@@ -6,6 +6,7 @@ import * as FtpError from "../../../FtpError.js"
 import type { Failure, Path, Reply as PublicReply, Session } from "../../../FtpSession.js"
 import { orFail } from "../../options.js"
 import * as Reply from "../../replies/reply.js"
+import * as Showing from "../../showing.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Answers from "../answers.js"
 import * as Command from "../command.js"
@@ -99,11 +100,12 @@ const command = (
   return Effect.map(conversation.turns.turn(conversation.exec(parsed, { intermediate: true })), publicReply)
 }
 
-export interface InternalSession extends Session {
-  readonly conversation: Conversation
-}
+/** Kept apart from the sessions, so that none of a session's properties leads to its settings and to what it sends. */
+const conversations = new WeakMap<Session, Conversation>()
 
-export const make = (conversation: Conversation): InternalSession => {
+export const conversationOf = (session: Session): Conversation => conversations.get(session)!
+
+export const make = (conversation: Conversation): Session => {
   const turn = <A>(use: Effect.Effect<A, Failure>): Effect.Effect<A, Failure> => conversation.turns.turn(use)
   const { control } = conversation
   const size = (path: Path): Effect.Effect<number, Failure> =>
@@ -111,8 +113,11 @@ export const make = (conversation: Conversation): InternalSession => {
       Effect.zipRight(conversation.exec(Command.withPath("SIZE", path), { path })),
       Effect.flatMap((reply) => orFail(Answers.parseSize(reply)))
     )
-  return {
-    conversation,
+  const session: Session & Showing.Shown = {
+    ...Showing.of(
+      "@copas/clients/FtpSession",
+      () => ({ server: conversation.server, isSecure: conversation.isSecure })
+    ),
     server: conversation.server,
     greeting: publicReply(conversation.greeting),
     features: conversation.features,
@@ -172,4 +177,6 @@ export const make = (conversation: Conversation): InternalSession => {
       )),
     command: (line) => command(conversation, line)
   }
+  conversations.set(session, conversation)
+  return session
 }
