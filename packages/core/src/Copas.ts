@@ -248,6 +248,9 @@ export const running: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copa
  * `InvalidOption`. (Copas replaces the handler; remove that server first, with
  * `keepOpen`.)
  *
+ * It does not wait: the server ends with the scope of its listener. If that ends after success, before any connection
+ * came, and the program called none of `run`, `step`, `drain` and `waitForExit`, one warning is logged.
+ *
  * @since 0.1.0
  * @category servers
  */

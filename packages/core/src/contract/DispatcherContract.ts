@@ -20,6 +20,7 @@ import * as Interrupting from "./cases/randomInterruption.js"
 import * as Scoping from "./cases/scoping.js"
 import * as Serving from "./cases/serving.js"
 import * as Threads from "./cases/threads.js"
+import * as Unawaited from "./cases/unawaited.js"
 
 /**
  * The sentences that hold for the dispatcher on every network.
@@ -37,6 +38,7 @@ export const cases: ReadonlyArray<Case<Copas | Net>> = [
   ...Kicking.cases,
   ...Cancelling.cases,
   ...Conversations.cases,
+  ...Unawaited.cases,
   ...Hardships.cases
 ]
 

@@ -1,5 +1,6 @@
 /** A datagram socket over a transport. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type {
   Datagram,
@@ -24,6 +25,7 @@ import {
 } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
 import { suspend } from "../effect/suspend.js"
+import type { Serving } from "../net/listener.js"
 import type { NetState } from "../netState.js"
 import { type BaseSettings, SocketBase } from "../socket/socketBase.js"
 import * as SocketFailure from "../socket/socketFailure.js"
@@ -60,7 +62,7 @@ export class DatagramEndpoint extends SocketBase<DatagramSettings, DatagramOptio
   private bindFailure: Failure | undefined = undefined
   private onSettled: (() => void) | undefined = undefined
   /** What serves it, if anything. */
-  server: unknown = undefined
+  server: Serving | undefined = undefined
   private readonly next: Effect.Effect<Uint8Array, DatagramReceiveError>
   readonly receiveFrom: Effect.Effect<Datagram, DatagramReceiveError>
 
@@ -281,6 +283,13 @@ export class DatagramEndpoint extends SocketBase<DatagramSettings, DatagramOptio
   protected finish(): void {
     this.startClosing()
     this.transport.close()
+  }
+
+  /** What leaving the scope does. */
+  releaseWith(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return this.server === undefined || this.inbound.datagrams > 0 || Exit.isFailure(exit)
+      ? this.shut
+      : Effect.zipRight(this.server.endedUnused, this.shut)
   }
 
   /** Closes, and waits until the descriptor is released. */

@@ -78,7 +78,7 @@ const open = (
         )
         return Effect.matchCauseEffect(restore(ready), {
           onFailure: (cause) => Effect.zipRight(socket.shut, Effect.failCause(cause)),
-          onSuccess: () => Effect.as(onScopeEnd(() => socket.shut), socket)
+          onSuccess: () => Effect.as(onScopeEnd((exit) => socket.releaseWith(exit)), socket)
         })
       })
     )

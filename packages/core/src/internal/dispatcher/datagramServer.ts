@@ -13,6 +13,7 @@ import { withFiber } from "../effect/suspend.js"
 import { isEndByClosing } from "../socket/ending.js"
 import { type DispatcherThread, threadOf } from "../thread/thread.js"
 import type { Dispatcher } from "./dispatcher.js"
+import { warnOfNoWait } from "./running.js"
 
 export interface DatagramServerSettings {
   readonly name: string
@@ -95,6 +96,10 @@ export class DispatcherDatagramServer implements DatagramServer {
       (exit) => this.options.autoClose && !(Exit.isInterrupted(exit) && this.isRemoved) ? this.socket.shut : Effect.void
     )
   )
+
+  get endedUnused(): Effect.Effect<void> {
+    return warnOfNoWait(this.dispatcher, this.name)
+  }
 
   private get isRemoved(): boolean {
     return this.socket.server !== this

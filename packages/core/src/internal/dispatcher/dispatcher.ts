@@ -56,6 +56,8 @@ export class Dispatcher {
   readonly observers = new Observers<TraceEvent>()
   readonly totals = { connections: 0, handlerFailures: 0, acceptFailures: 0 }
   readonly remaining: Remaining
+  /** The program called `run`, `step`, `drain` or `waitForExit`, or was warned that it called none. */
+  wasAwaited = false
   /** The layer has ended. */
   isReleased = false
   /** How many `cancelAll` are under way. */

@@ -26,6 +26,7 @@ export const run = <A, E, R>(
         remaining.running += 1
         let hasFailed = false
         let stop = (): void => {}
+        dispatcher.wasAwaited = true
         const thread = dispatcher.spawn(env, Effect.provideService(program, Scope.Scope, scope), {
           label: "initializer",
           onError: undefined,
@@ -54,6 +55,7 @@ export const step = (
   timeout: Duration.DurationInput = Duration.infinity
 ): Effect.Effect<boolean> =>
   withFiber((fiber) => {
+    dispatcher.wasAwaited = true
     const { scheduler } = dispatcher
     const millis = millisOf(timeout)
     if (millis === undefined) return Effect.die(wrongDuration("timeout", timeout))
@@ -85,6 +87,20 @@ export const step = (
     })
   })
 
+/**
+ * Warns, once for a dispatcher, of a program that adds a server and then ends: nothing was ever served, and nothing failed
+ * either. A program to whose servers connections came waits by some means of its own.
+ */
+export const warnOfNoWait = (dispatcher: Dispatcher, server: string): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (dispatcher.wasAwaited || dispatcher.totals.connections > 0) return Effect.void
+    dispatcher.wasAwaited = true
+    return Effect.logWarning(
+      `The server ${server} ended with its scope before anything came to it, because the program did not wait; run the ` +
+        "program with Copas.run, or serve with Layer.launch(Copas.serve(handler, options))"
+    )
+  })
+
 export const exit = (dispatcher: Dispatcher): Effect.Effect<void> =>
   Effect.suspend(() => {
     dispatcher.remaining.exit()
@@ -94,6 +110,7 @@ export const exit = (dispatcher: Dispatcher): Effect.Effect<void> =>
 /** Like `pauseForever`, until the exit; a `wakeup` meanwhile changes nothing. */
 export const waitForExit = (dispatcher: Dispatcher): Effect.Effect<void> =>
   withFiber((fiber) => {
+    dispatcher.wasAwaited = true
     const deadlines = forClock(clockOf(fiber))
     const exitOrWakeup = suspend<void>((resume) => {
       let cancel = (): void => {}
@@ -114,6 +131,7 @@ export const waitForExit = (dispatcher: Dispatcher): Effect.Effect<void> =>
 export const drain = (dispatcher: Dispatcher, within: Duration.DurationInput): Effect.Effect<boolean> =>
   Effect.gen(function*() {
     const millis = yield* millisOrDie("within", within)
+    dispatcher.wasAwaited = true
     yield* exit(dispatcher)
     const { remaining } = dispatcher
     const deadlines = forClock(yield* Effect.clock)

@@ -17,6 +17,7 @@ import { isNormalEnd } from "../socket/ending.js"
 import type { Settings, StreamSocket } from "../socket/streamSocket.js"
 import { type DispatcherThread, threadOf } from "../thread/thread.js"
 import type { Dispatcher, Spawn } from "./dispatcher.js"
+import { warnOfNoWait } from "./running.js"
 
 /** How a server treats its connections. */
 export interface ServerSettings {
@@ -106,12 +107,12 @@ export class DispatcherServer implements Server {
   start(): void {
     this.dispatcher.servers.add(this)
     this.dispatcher.traced("serverAdded", this.name)
-    this.listener.server = this.acceptAll
+    this.listener.server = this
     this.acceptAll()
   }
 
   /** Takes all that waits, in one go: one a turn would keep late comers waiting for seconds under load. */
-  private readonly acceptAll = (): void => {
+  acceptAll(): void {
     while (!this.listener.isClosing && this.active < this.options.maxConnections) {
       const taken = this.listener.take(this.options.settings, this.connections + 1)
       if (taken === undefined) return
@@ -131,10 +132,14 @@ export class DispatcherServer implements Server {
     if (this.listener.isClosing) this.stop()
   }
 
+  get endedUnused(): Effect.Effect<void> {
+    return warnOfNoWait(this.dispatcher, this.name)
+  }
+
   private stop(): void {
     if (!this.dispatcher.servers.delete(this)) return
     // It may have been added anew meanwhile.
-    if (this.listener.server === this.acceptAll) this.listener.server = undefined
+    if (this.listener.server === this) this.listener.server = undefined
     this.dispatcher.traced("serverRemoved", this.name)
     this.dispatcher.remaining.check()
   }

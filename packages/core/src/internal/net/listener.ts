@@ -1,5 +1,6 @@
 /** A listening socket: connections that wait to be taken, and the fibers that wait for one. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Inspectable from "effect/Inspectable"
 import type * as Scope from "effect/Scope"
 import type { Listener, ListenerStats } from "../../Listener.js"
@@ -20,6 +21,17 @@ import { ListenerTypeId } from "../typeIds.js"
 import { yieldsSoon } from "../yielding.js"
 import { addRelease } from "./scopeEnd.js"
 
+/** What serves a listener or a datagram socket. */
+export interface Serving {
+  /** Run when its scope ends after success, if nothing ever came to it. */
+  readonly endedUnused: Effect.Effect<void>
+}
+
+/** The server that takes what comes, at once: a fiber that waits to accept would cost each connection a wake. */
+interface Accepting extends Serving {
+  readonly acceptAll: () => void
+}
+
 /**
  * A listening socket. Connections that came in wait here, at most `backlog` of them, until somebody accepts them: as
  * with reading, who waits is woken and looks, so an interrupted accept loses no connection.
@@ -38,8 +50,8 @@ export class NetListener implements Listener, ListenEvents {
   private unreported = 0
   private unreportedError: TlsError | undefined = undefined
   private waiters: Array<{ readonly fiber: AnyFiber; readonly wake: () => void }> = []
-  /** The server that takes what comes, at once: a fiber that waits to accept would cost each connection a wake. */
-  server: (() => void) | undefined = undefined
+  server: Accepting | undefined = undefined
+  private wasUsed = false
   private onSettled: (() => void) | undefined = undefined
   private closeListeners: Array<() => void> = []
   isListening = false
@@ -102,6 +114,7 @@ export class NetListener implements Listener, ListenEvents {
   }
 
   accepted(transport: Transport): void {
+    this.wasUsed = true
     if (this.isClosing || this.pending.length >= this.backlog) {
       this.refused += 1
       transport.destroy()
@@ -226,7 +239,7 @@ export class NetListener implements Listener, ListenEvents {
   }
 
   private wakeAll(): void {
-    this.server?.()
+    this.server?.acceptAll()
     if (this.waiters.length === 0) return
     for (const { wake } of this.waiters.splice(0)) wake()
   }
@@ -246,6 +259,13 @@ export class NetListener implements Listener, ListenEvents {
       this.wakeAll()
       this.transport.close()
     }))
+  }
+
+  /** What leaving the scope does. */
+  releaseWith(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return this.server === undefined || this.wasUsed || Exit.isFailure(exit)
+      ? this.shut
+      : Effect.zipRight(this.server.endedUnused, this.shut)
   }
 
   get close(): Effect.Effect<void, ListenerClosed> {

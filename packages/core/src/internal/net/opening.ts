@@ -276,7 +276,7 @@ export const listen = (
         const listener = new NetListener(netState, target, settings, secured)
         return Effect.matchCauseEffect(Effect.mapError(restore(listener.bound), failure), {
           onFailure: (cause) => Effect.zipRight(listener.shut, Effect.failCause(cause)),
-          onSuccess: () => Effect.as(onScopeEnd(() => listener.shut), listener)
+          onSuccess: () => Effect.as(onScopeEnd((exit) => listener.releaseWith(exit)), listener)
         })
       })
     )
