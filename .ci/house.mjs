@@ -56,6 +56,8 @@ const seam = new RegExp(
     "Effect\\.(async|runtime|withFiberRuntime|withRuntimeFlags\\w*|withScheduler)",
     "(Runtime|FiberRefs?|FiberId|FiberStatus|RuntimeFlags\\w*|Scheduler|DefaultServices|ExecutionStrategy|PCGRandom)",
     "Context\\.Reference|RuntimeFiber|current(Context|DefaultServices|Scheduler)|(add|remove)Observer",
+    "Cause\\.(is|fail\\w+(Option|OrCause)|failures|defects|die\\w*Option|parallel|sequential|pretty)\\w*|Exit\\.isInterrupted",
+    "cause\\._tag|SystemError|BadArgument|concurrent: true",
     "unsafe(?!NextMillis|Advance)[A-Z]\\w*"
   ].map((names) => `\\b(${names})\\b`).join("|")
 )

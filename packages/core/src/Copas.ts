@@ -7,8 +7,7 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
-import * as Chunk from "effect/Chunk"
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,6 +16,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { DatagramSocket } from "./DatagramSocket.js"
 import * as CopasService from "./internal/dispatcher/service.js"
+import * as Causes from "./internal/effect/causes.js"
 import { isBrokenByPeer } from "./internal/socket/ending.js"
 import type * as Listener from "./Listener.js"
 import * as Net from "./Net.js"
@@ -113,7 +113,7 @@ export class Copas extends Context.Tag("@copas/core/Copas")<Copas, Service>() {}
 export const logError: ErrorHandler = (cause, { socket, thread }) =>
   Effect.annotateLogs(
     Option.isSome(socket) && isBrokenByPeer(cause, socket.value)
-      ? Effect.logDebug(`${thread.name}: ${Cause.failures(cause).pipe(Chunk.map(String), Chunk.join("; "))}`)
+      ? Effect.logDebug(`${thread.name}: ${Causes.failuresOf(cause).map(String).join("; ")}`)
       : Effect.logError(`${thread.name} failed`, cause),
     Option.isSome(socket)
       ? { "copas.thread": thread.name, "copas.socket": socket.value.name }
@@ -131,7 +131,7 @@ export const traceback: (
   context: Parameters<ErrorHandler>[1]
 ) => string = (cause, { socket, thread }) => {
   const where = Option.isSome(socket) ? ` on ${socket.value.name}` : ""
-  return `${thread.name}${where}: ${Cause.pretty(cause, { renderErrorCause: true })}`
+  return `${thread.name}${where}: ${Causes.show(cause)}`
 }
 
 /**

@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import * as ErrorSummary from "./ErrorSummary.js"
+import * as Causes from "./internal/effect/causes.js"
 import { isInterruptible } from "./internal/effect/fibers.js"
 import { withFiber } from "./internal/effect/suspend.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
@@ -122,7 +123,7 @@ class FutureImpl<A, E> implements Future<A, E> {
   /** The first result stays. */
   private settle(exit: Exit.Exit<A, E>): void {
     if (this.exit !== undefined) return
-    this.exit = Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause) ? Exit.fail(this.cancelled()) : exit
+    this.exit = Exit.isFailure(exit) && Causes.isInterruption(exit.cause) ? Exit.fail(this.cancelled()) : exit
     this.queue.give(Infinity)
   }
 

@@ -300,12 +300,13 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
     return Effect.uninterruptible(this.ifAlive(() => {
       this.lastWorker += 1
       const name = `${this.name}:worker_${this.lastWorker}`
-      return Effect.tap(Copas.addThread(Effect.ignore(loop), { name, onError: options.onError }), (added) => {
+      return Effect.map(Copas.addThread(Effect.ignore(loop), { name, onError: options.onError }), (added) => {
         this.workers.add(added)
         ;(added as Thread<any, any> as DispatcherThread).onEnd(() => {
           this.workers.delete(added)
           this.checkEnded()
         })
+        return added
       })
     }))
   }

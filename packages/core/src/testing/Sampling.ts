@@ -17,6 +17,7 @@
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Causes from "../internal/effect/causes.js"
 
 type Variables = Readonly<Record<string, string | undefined>>
 
@@ -92,7 +93,7 @@ const named = <A, E, R>(effect: Effect.Effect<A, E, R>, name: string, repeat: st
   Effect.catchAllCause(
     Effect.onInterrupt(effect, () => Console.error(`interrupted in ${name}; ${repeat} repeats it alone`)),
     (cause) => {
-      if (Cause.isInterrupted(cause)) return Effect.failCause(cause)
+      if (Causes.hasInterruption(cause)) return Effect.failCause(cause)
       return Effect.die(failed(name, repeat, Cause.squash(cause)))
     }
   )

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import * as ErrorSummary from "../ErrorSummary.js"
+import * as Causes from "../internal/effect/causes.js"
 import * as Clocks from "../internal/effect/clocks.js"
 import { currentEnv, startOn } from "../internal/effect/env.js"
 import { exitOf, interruptSoon, onExit, type RunningFiber } from "../internal/effect/fibers.js"
@@ -229,7 +230,7 @@ export const run = <A, E, R>(
         queueWaits.unobserve()
         const exit = exitOf(fiber)
         // What it did on its way out may have failed: that counts for more.
-        if (run.givenUp !== undefined && (exit === undefined || Exit.isInterrupted(exit))) {
+        if (run.givenUp !== undefined && (exit === undefined || Causes.wasInterrupted(exit))) {
           resume(Effect.fail(run.givenUp))
         } else if (exit !== undefined) {
           resume(exit)

@@ -1,11 +1,10 @@
 /** The runner's program: from the command line to the exit code. */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { text } from "node:stream/consumers"
+import * as Causes from "./effect/causes.js"
 import { evaluate, importModule } from "./runner/code.js"
 import { type Command, type Item, parse, usage, UsageError } from "./runner/commandLine.js"
 import { load, LoadError, type Program } from "./runner/loading.js"
@@ -70,7 +69,7 @@ export const main = (args: ReadonlyArray<string>): Effect.Effect<number> =>
       })
       : runAll(command)).pipe(
       Effect.catchAllCause((cause) => {
-        const error = Option.getOrUndefined(Cause.failureOption(cause))
+        const error = Causes.failureOf(cause)
         if (error instanceof UsageError) return tell(error.message, exitCodes.usage)
         if (error instanceof LoadError) return tell(error.message, exitCodes.failed)
         return Effect.as(say(Effect.logError("the script failed", cause)), exitCodes.failed)

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import * as Causes from "../effect/causes.js"
 import { makeSemaphore, now } from "../effect/fibers.js"
 
 /** A session of the pool. */
@@ -94,7 +95,7 @@ export class Pool<S, E> {
         const checked = yield* Effect.exit(restore(this.options.check(held.session)))
         if (Exit.isSuccess(checked)) return held
         yield* this.discard(held, checked)
-        if (Exit.isInterrupted(checked)) return yield* Effect.interrupt
+        if (Causes.wasInterrupted(checked)) return yield* Effect.interrupt
       }
     })
   }

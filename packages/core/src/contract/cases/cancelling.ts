@@ -1,10 +1,10 @@
 /** The end of everything: what is added meanwhile, and who waits for whom. */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Copas from "../../Copas.js"
 import * as Future from "../../Future.js"
+import * as Causes from "../../internal/effect/causes.js"
 import * as Thread from "../../Thread.js"
 import { type DispatcherCase, nothingLeft, test } from "./dispatcherSupport.js"
 import { failure, holds, listening, outcome, same, turn } from "./support.js"
@@ -100,7 +100,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
             // What is started here waits for it from outside, and so does not wait for itself.
             const waiting = yield* Effect.fork(added.await)
             const exit = yield* Effect.flatten(outcome(waiting))
-            holds(Exit.isFailure(exit) && Cause.pretty(exit.cause).includes("its own end"), "it says so")
+            holds(Exit.isFailure(exit) && Causes.show(exit.cause).includes("its own end"), "it says so")
           }
         }
       }
@@ -114,7 +114,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
           Effect.zipRight(Effect.yieldNow(), Effect.suspend(() => where(Effect.orDie(future.get))))
         )
         const exit = yield* Effect.flatten(outcome(yield* Effect.fork(future.await)))
-        holds(Exit.isFailure(exit) && Cause.pretty(exit.cause).includes("its own result"), "it says so")
+        holds(Exit.isFailure(exit) && Causes.show(exit.cause).includes("its own result"), "it says so")
       }
     })
   ),

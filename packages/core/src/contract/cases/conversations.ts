@@ -5,6 +5,7 @@ import * as Equal from "effect/Equal"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Copas from "../../Copas.js"
+import * as Causes from "../../internal/effect/causes.js"
 import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
 import type * as Server from "../../Server.js"
@@ -94,7 +95,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
         Effect.gen(function*() {
           const own = yield* Effect.flip(client.receiveLine())
           const other = yield* Effect.flip(upstream.receiveLine())
-          return yield* Effect.failCause(Cause.parallel(Cause.fail(own), Cause.fail(other)))
+          return yield* Effect.failCause(Causes.together(Cause.fail(own), Cause.fail(other)))
         }),
       ({ listener, stats }, failures) =>
         Effect.gen(function*() {

@@ -1,10 +1,10 @@
 /** The dispatcher: when it runs, steps and ends. */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import * as Copas from "../../Copas.js"
+import * as Causes from "../../internal/effect/causes.js"
 import * as Thread from "../../Thread.js"
 import { asleep, type DispatcherCase, test } from "./dispatcherSupport.js"
 import { begin, holds, listening, outcome, same, turn, until } from "./support.js"
@@ -107,7 +107,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
         yield* Copas.addThread(Effect.zipRight(Copas.waitForExit, Effect.sync(() => events.push("the exit"))))
         return yield* Effect.onInterrupt(Thread.pauseForever, () => Effect.sync(() => events.push("interrupted")))
       })))
-      holds(Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause), "run is interrupted, and nothing else")
+      holds(Exit.isFailure(exit) && Causes.isInterruption(exit.cause), "run is interrupted, and nothing else")
       same(events, ["the other thread worked", "the exit", "interrupted", "its scope ended"], "the events")
       same([yield* Copas.finished, yield* Copas.running], [true, false], "finished, running")
       same(yield* Copas.run(Effect.succeed("again")), "again", "the value of the next run")
@@ -241,7 +241,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       const draining = yield* begin(Copas.drain("10 seconds"))
       yield* TestClock.adjust("10 seconds")
       same(yield* outcome(draining), Exit.succeed(false), "the drain")
-      holds(Exit.isInterrupted(yield* thread.await), "the thread was interrupted")
+      holds(Causes.wasInterrupted(yield* thread.await), "the thread was interrupted")
     })
   ),
   test(
@@ -255,7 +255,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       yield* TestClock.adjust("10 seconds")
       same(yield* outcome(draining), Exit.void, "the scope's end")
       same(ended, [false], "the drain")
-      holds(Exit.isInterrupted(yield* thread.await), "the thread was interrupted")
+      holds(Causes.wasInterrupted(yield* thread.await), "the thread was interrupted")
     })
   ),
   test(
@@ -287,7 +287,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
           ))
         yield* turn
         yield* Copas.cancelAll
-        for (const thread of threads) holds(Exit.isInterrupted(yield* thread.await), "it was interrupted")
+        for (const thread of threads) holds(Causes.wasInterrupted(yield* thread.await), "it was interrupted")
         same((yield* Copas.status).threads.length, 1, "the number of threads that are left")
         return "still here"
       })))

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Copas from "../../Copas.js"
+import * as Causes from "../../internal/effect/causes.js"
 import * as Net from "../../Net.js"
 import * as PlatformSocket from "../../PlatformSocket.js"
 import type * as Server from "../../Server.js"
@@ -344,7 +345,9 @@ export const cases: ReadonlyArray<DispatcherCase> = [
             yield* Copas.removeServer(server, { interrupt: true })
             yield* socket.send("ended\n")
           }).pipe(
-            Effect.onExit((exit) => Effect.sync(() => events.push(Exit.isInterrupted(exit) ? "interrupted" : "ended")))
+            Effect.onExit((exit) =>
+              Effect.sync(() => events.push(Causes.wasInterrupted(exit) ? "interrupted" : "ended"))
+            )
           ))
         const other = yield* dial(listener)
         yield* other.send("wait\n")

@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import * as Copas from "../../Copas.js"
+import * as Causes from "../../internal/effect/causes.js"
 import * as Thread from "../../Thread.js"
 import {
   ask,
@@ -85,7 +86,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       let hasStarted = false
       const copas = yield* Effect.scoped(Effect.map(Layer.build(Copas.layer), Context.get(Copas.Copas)))
       const thread = yield* copas.addThread(Effect.sync(() => (hasStarted = true)))
-      holds(Exit.isInterrupted(yield* thread.await), "it was interrupted")
+      holds(Causes.wasInterrupted(yield* thread.await), "it was interrupted")
       same(hasStarted, false, "it started")
     })
   ),

@@ -1,5 +1,6 @@
 /** How a socket reads: lines, records, and whatever has arrived, in whatever pieces it comes. */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Net } from "../../Net.js"
 import type { Socket } from "../../Socket.js"
@@ -34,7 +35,7 @@ const inSegments = (
       const reading = yield* Effect.fork(read(server))
       yield* sendApart(client, server, segments)
       yield* client.shutdown("send")
-      yield* reading
+      yield* Fiber.join(reading)
     }))
     yield* Effect.scoped(Effect.gen(function*() {
       const { client, server } = yield* connected()
@@ -177,7 +178,7 @@ export const cases: ReadonlyArray<Case> = [
       const sending = yield* Effect.fork(client.send("x".repeat(200_000)))
       same((yield* failure(server.receiveLine(), "LineTooLong")).limit, 65536, "the limit")
       same((yield* server.receiveExactly(200_000)).length, 200_000, "the bytes")
-      yield* sending
+      yield* Fiber.join(sending)
     })
   ),
   test(
@@ -216,7 +217,7 @@ export const cases: ReadonlyArray<Case> = [
       const all = new Uint8Array(1_500_000).fill(7)
       const sending = yield* Effect.fork(client.send(all))
       same((yield* server.receiveExactly(1_500_000)).length, 1_500_000, "the length")
-      yield* sending
+      yield* Fiber.join(sending)
     })
   ),
   test(

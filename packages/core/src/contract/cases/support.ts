@@ -1,9 +1,9 @@
 /** What the cases of the contract suites share: assertions without a test runner, and pairs of connected sockets. */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import * as Causes from "../../internal/effect/causes.js"
 import { onExit, type RunningFiber } from "../../internal/effect/fibers.js"
 import { suspend } from "../../internal/effect/suspend.js"
 import type * as Listener from "../../Listener.js"
@@ -93,9 +93,9 @@ export const failureOf = <A, E extends { readonly _tag: string }, Tag extends E[
 ): Effect.Effect<Extract<E, { readonly _tag: Tag }>> =>
   Effect.sync(() => {
     if (Exit.isSuccess(exit)) throw new Error(`it gave ${show(exit.value)}, but should fail with ${tag}`)
-    const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+    const error = Causes.failureOf(exit.cause)
     if (error === undefined || error._tag !== tag) {
-      throw new Error(`it should fail with ${tag}, but ended so: ${Cause.pretty(exit.cause)}`)
+      throw new Error(`it should fail with ${tag}, but ended so: ${Causes.show(exit.cause)}`)
     }
     return error as Extract<E, { readonly _tag: Tag }>
   })
@@ -104,8 +104,8 @@ export const failureOf = <A, E extends { readonly _tag: string }, Tag extends E[
 export const defect = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<unknown, never, R> =>
   Effect.map(Effect.exit(effect), (exit) => {
     if (Exit.isSuccess(exit)) throw new Error(`it gave ${show(exit.value)}, but should die`)
-    const found = Cause.dieOption(exit.cause)
-    if (Option.isNone(found)) throw new Error(`it should die, but ended so: ${Cause.pretty(exit.cause)}`)
+    const found = Causes.defectOf(exit.cause)
+    if (Option.isNone(found)) throw new Error(`it should die, but ended so: ${Causes.show(exit.cause)}`)
     return found.value
   })
 

@@ -6,10 +6,12 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as Copas from "../../Copas.js"
+import * as Causes from "../../internal/effect/causes.js"
 import type * as Status from "../../Status.js"
 import * as Thread from "../../Thread.js"
 import * as Timer from "../../Timer.js"
@@ -84,7 +86,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
         yield* turn
         for (const sleeper of sleepers) {
           yield* sleeper.interrupt
-          holds(Exit.isInterrupted(yield* sleeper.await), "it was interrupted")
+          holds(Causes.wasInterrupted(yield* sleeper.await), "it was interrupted")
           yield* sleeper.interrupt
         }
       }))
@@ -272,7 +274,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
           Effect.gen(function*() {
             names.push(yield* name)
             yield* turn
-            names.push(yield* Effect.flatten(Effect.fork(name)))
+            names.push(yield* Effect.flatMap(Effect.fork(name), Fiber.join))
           }),
           { name: "worker" }
         )
@@ -341,7 +343,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       yield* Copas.run(
         Copas.addThread(Effect.onExit(Thread.pauseForever, (exit) =>
           Effect.sync(() => {
-            end = Exit.isInterrupted(exit) ? "interrupted" : "woken"
+            end = Causes.wasInterrupted(exit) ? "interrupted" : "woken"
           })))
       )
       same(end, "interrupted", "the end of the thread")

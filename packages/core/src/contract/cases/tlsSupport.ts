@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Copas from "../../Copas.js"
+import * as Causes from "../../internal/effect/causes.js"
 import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
@@ -138,7 +139,7 @@ export const tlsErrorOf = (exit: Exit.Exit<unknown, unknown>): TlsError | undefi
   Exit.match(exit, {
     onSuccess: () => undefined,
     onFailure: (cause) => {
-      const error = cause._tag === "Fail" ? cause.error : undefined
+      const error = Causes.failureOf(cause)
       if (error instanceof TlsError) return error
       const inner = typeof error === "object" && error !== null && "cause" in error ? error.cause : undefined
       if (inner instanceof TlsError) return inner

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
+import * as Causes from "../../internal/effect/causes.js"
 import type { RunningFiber } from "../../internal/effect/fibers.js"
 import type { Socket } from "../../Socket.js"
 import {
@@ -246,7 +247,7 @@ export const cases: ReadonlyArray<Case> = [
       yield* client.send("one\n")
       same(yield* outcome(second), Exit.succeed("one"), "the line")
       yield* release.open
-      holds(Exit.isInterrupted(yield* outcome(first)), "the first reader was interrupted")
+      holds(Causes.wasInterrupted(yield* outcome(first)), "the first reader was interrupted")
     })
   ),
   test(
@@ -285,8 +286,8 @@ export const cases: ReadonlyArray<Case> = [
       const until_ = yield* begin(server.receiveUntil(";"))
       for (const byte of utf8("line\r\n12345rest;")) yield* client.send(Uint8Array.of(byte))
       same(yield* outcome(line), Exit.succeed("line"), "the line")
-      same(textOf(yield* exact), "12345", "the five bytes")
-      same(textOf(yield* until_), "rest", "the record")
+      same(textOf(yield* Fiber.join(exact)), "12345", "the five bytes")
+      same(textOf(yield* Fiber.join(until_)), "rest", "the record")
     })
   ),
   test(

@@ -269,10 +269,11 @@ export const cases: ReadonlyArray<Case> = [
       const { client, server } = yield* connected()
       const all = pattern(8_000_000)
       const exchange = (socket: Socket): Effect.Effect<Uint8Array, unknown> =>
-        Effect.zipRight(
-          Effect.zipRight(socket.send(all), socket.shutdown("send")),
-          socket.receiveAll(),
-          { concurrent: true }
+        Effect.map(
+          Effect.all([Effect.zipRight(socket.send(all), socket.shutdown("send")), socket.receiveAll()], {
+            concurrency: "unbounded"
+          }),
+          ([, received]) => received
         )
       const [left, right] = yield* Effect.all([exchange(client), exchange(server)], { concurrency: 2 })
       same(left.length, all.length, "what the client got")

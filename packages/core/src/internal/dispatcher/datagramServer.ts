@@ -1,5 +1,4 @@
 /** A server on a datagram socket: one thread, which runs the handler. */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { DatagramSocket, Stats } from "../../DatagramSocket.js"
@@ -8,6 +7,7 @@ import type { DatagramServer } from "../../Server.js"
 import type { ServerStatus } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
+import * as Causes from "../effect/causes.js"
 import type { Env } from "../effect/env.js"
 import { withFiber } from "../effect/suspend.js"
 import { isEndByClosing } from "../socket/ending.js"
@@ -79,7 +79,7 @@ export class DispatcherDatagramServer implements DatagramServer {
       onError: this.options.onError,
       isWatched: false,
       onEnd: (_, exit) => {
-        if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)) this.handlerFailures += 1
+        if (Exit.isFailure(exit) && !Causes.isInterruption(exit.cause)) this.handlerFailures += 1
         this.stop()
       }
     })
@@ -93,7 +93,8 @@ export class DispatcherDatagramServer implements DatagramServer {
         Effect.suspend(() => this.handler(this.socket)),
         (cause) => isEndByClosing(cause, this.socket) ? Effect.void : Effect.failCause(cause)
       ),
-      (exit) => this.options.autoClose && !(Exit.isInterrupted(exit) && this.isRemoved) ? this.socket.shut : Effect.void
+      (exit) =>
+        this.options.autoClose && !(Causes.wasInterrupted(exit) && this.isRemoved) ? this.socket.shut : Effect.void
     )
   )
 

@@ -1,10 +1,11 @@
 /** The dispatcher: it starts threads, and learns of their end. */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { ServerStatus, TraceEvent } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
+import * as Causes from "../effect/causes.js"
 import { type Env, envAfter, providedIn, Starter, threadEnv } from "../effect/env.js"
 import { type AnyFiber, exitOf, onExit, type RunningFiber } from "../effect/fibers.js"
 import { Observers } from "../observers.js"
@@ -179,7 +180,7 @@ export class Dispatcher {
     thread.ended(exit)
     if (
       Exit.isFailure(exit) && !options.isWatched && thread.watcher === undefined &&
-      !Cause.isInterruptedOnly(exit.cause) &&
+      !Causes.isInterruption(exit.cause) &&
       !(thread.socket !== undefined && isNormalEnd(exit, thread.socket))
     ) {
       this.report(env, thread, options, exit.cause)

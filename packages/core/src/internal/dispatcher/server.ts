@@ -1,5 +1,4 @@
 /** A server on a listener: takes connections, and runs a thread for each. */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Inspectable from "effect/Inspectable"
@@ -9,6 +8,7 @@ import { AcceptError } from "../../SocketError.js"
 import type { ServerStatus } from "../../Status.js"
 import type { ErrorHandler } from "../../Thread.js"
 import * as Attributes from "../attributes.js"
+import * as Causes from "../effect/causes.js"
 import { type Env, hasTracer } from "../effect/env.js"
 import { interruptedExit } from "../effect/fibers.js"
 import { withFiber } from "../effect/suspend.js"
@@ -181,7 +181,7 @@ export class DispatcherServer implements Server {
 
   private handlerEnded(thread: DispatcherThread, exit: Exit.Exit<unknown, unknown>): void {
     const socket = thread.socket!
-    if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause) && !isNormalEnd(exit, socket)) {
+    if (Exit.isFailure(exit) && !Causes.isInterruption(exit.cause) && !isNormalEnd(exit, socket)) {
       this.failed += 1
       this.dispatcher.totals.handlerFailures += 1
     }

@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import type { DnsError } from "../../DnsError.js"
 import type { Family } from "../../NetAddress.js"
 import type { HostAddress } from "../../NetPlatform.js"
+import * as Causes from "../effect/causes.js"
 
 /** RFC 8305, section 3: the recommended Resolution Delay, in milliseconds. */
 export const resolutionDelay = 50
@@ -21,7 +22,7 @@ const combine = (six: Found | undefined, four: Found | undefined): Found => {
     return Exit.succeed(exits.flatMap((exit) => Exit.isSuccess(exit) ? exit.value : []))
   }
   const failures = exits.filter(Exit.isFailure)
-  const telling = failures.find(({ cause }) => cause._tag !== "Fail" || cause.error.reason !== "NoData")
+  const telling = failures.find(({ cause }) => !Causes.isMadeOf(cause, (error) => error.reason === "NoData"))
   return telling ?? failures[0] ?? Exit.succeed([])
 }
 

@@ -1,9 +1,9 @@
 /** How a stream socket ends: flushing, half-closing, lingering, releasing; and which ends of a conversation are normal. */
-import * as Cause from "effect/Cause"
-import * as Chunk from "effect/Chunk"
+import type * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import { type BrokenReason, isEndOfConversation, SocketBroken, SocketClosed } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
+import * as Causes from "../effect/causes.js"
 import { Deadline, type Deadlines } from "../time/deadlines.js"
 import { isEndOf } from "./conversationEnd.js"
 import type { Inbound } from "./inbound.js"
@@ -107,25 +107,20 @@ export const isNormalEnd = (
   socket: { readonly id: number; readonly mark: number }
 ): boolean =>
   Exit.isFailure(exit) &&
-  isEndBy(exit.cause, (error) => isEndOfConversation(error, socket) || isClosedHere(error, socket))
+  Causes.isMadeOf(exit.cause, (error) => isEndOfConversation(error, socket) || isClosedHere(error, socket))
 
 /** The cause tells of nothing but that the socket was closed here. */
 export const isEndByClosing = (cause: Cause.Cause<unknown>, socket: object): boolean =>
-  isEndBy(cause, (error) => isClosedHere(error, socket))
+  Causes.isMadeOf(cause, (error) => isClosedHere(error, socket))
 
 const everyday: ReadonlySet<BrokenReason> = new Set(["Reset", "BrokenPipe", "TimedOut", "Unreachable", "Truncated"])
 
 /** The cause tells of nothing but that this socket's peer, or the network on the way, cut the connection. */
 export const isBrokenByPeer = (cause: Cause.Cause<unknown>, socket: object): boolean =>
-  isEndBy(
+  Causes.isMadeOf(
     cause,
     (error) => error instanceof SocketBroken && everyday.has(error.reason) && isEndOf(error, socket)
   )
 
 const isClosedHere = (error: unknown, socket: object): boolean =>
   error instanceof SocketClosed && error.by === "here" && isEndOf(error, socket)
-
-const isEndBy = (cause: Cause.Cause<unknown>, isEnd: (error: unknown) => boolean): boolean =>
-  cause._tag === "Fail"
-    ? isEnd(cause.error)
-    : Cause.isFailure(cause) && !Cause.isDie(cause) && Chunk.every(Cause.failures(cause), isEnd)

@@ -1,5 +1,4 @@
 /** A stream socket over a transport. */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -17,6 +16,7 @@ import type {
 import type { SocketOptions } from "../../SocketOptions.js"
 import type { TlsConnection } from "../../TlsConnection.js"
 import type { Events, Failure, Transport } from "../../Transport.js"
+import * as Causes from "../effect/causes.js"
 import type { NetState } from "../netState.js"
 import { enterEvent, leaveEvent } from "../time/eventLoop.js"
 import { SocketTypeId } from "../typeIds.js"
@@ -272,7 +272,7 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
    */
   end(exit: Exit.Exit<unknown, unknown>, afterFailure?: "close" | "reset"): void {
     if (Exit.isSuccess(exit) || isNormalEnd(exit, this)) this.finish()
-    else if (afterFailure === undefined || Cause.isInterruptedOnly(exit.cause)) this.cut(afterFailure === "reset")
+    else if (afterFailure === undefined || Causes.isInterruption(exit.cause)) this.cut(afterFailure === "reset")
     else if (afterFailure === "close") this.finish()
     else this.flushAndReset()
   }

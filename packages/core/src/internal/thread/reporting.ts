@@ -1,7 +1,8 @@
 /** Runs part of a thread's work and reports its failure to the thread's error handler. */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Causes from "../effect/causes.js"
 import { withFiber } from "../effect/suspend.js"
 import { threadOf } from "./thread.js"
 
@@ -12,7 +13,7 @@ import { threadOf } from "./thread.js"
 export const reported = <A, E, R>(part: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
   Effect.catchAllCause(Effect.asVoid(part), (cause) =>
     // Who is not told of an interruption: it was asked for.
-    Cause.isInterruptedOnly(cause) ? Effect.void : report(cause))
+    Causes.isInterruption(cause) ? Effect.void : report(cause))
 
 const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   withFiber((fiber) => {

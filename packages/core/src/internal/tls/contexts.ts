@@ -50,8 +50,9 @@ export const defaultClient = (
   Effect.suspend(() =>
     netState.defaultClient !== undefined
       ? Effect.succeed(netState.defaultClient)
-      : Effect.tap(clientContext(platformOf(netState), {}), (context) => {
+      : Effect.map(clientContext(platformOf(netState), {}), (context) => {
         netState.defaultClient = context
+        return context
       })
   )
 

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { Duplex } from "node:stream"
+import * as Causes from "../effect/causes.js"
 import { type AnyFiber, type Env, onExit, start } from "../effect/fibers.js"
 import type { Stillness } from "./stillness.js"
 
@@ -83,7 +84,7 @@ export class SocketDuplex extends Duplex {
         return
       }
       // Only the peer's end is the end of what it sends: a socket that was closed here would pass for it.
-      if (Cause.isFailType(exit.cause) && isEndOfConversation(exit.cause.error)) this.push(null)
+      if (isEndOfConversation(Causes.failureOf(exit.cause))) this.push(null)
       else this.destroy(toError(exit.cause))
     })
   }

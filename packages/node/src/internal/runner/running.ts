@@ -2,7 +2,6 @@
 import * as Copas from "@copas/core/Copas"
 import type * as Dns from "@copas/core/Dns"
 import type * as Net from "@copas/core/Net"
-import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,6 +11,7 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as NodeCopas from "../../NodeCopas.js"
+import * as Causes from "../effect/causes.js"
 import { type AnyFiber, complete, hasEnded, withFiber } from "../effect/fibers.js"
 
 /** How the runner ended, as its exit code. */
@@ -146,6 +146,6 @@ export const run = (script: Script, drain: Duration.Duration): Effect.Effect<num
   }).pipe(
     Effect.scoped,
     Effect.catchAllCause((cause) =>
-      Cause.isInterruptedOnly(cause) ? Effect.succeed(exitCodes.ended) : Effect.failCause(cause)
+      Causes.isInterruption(cause) ? Effect.succeed(exitCodes.ended) : Effect.failCause(cause)
     )
   )

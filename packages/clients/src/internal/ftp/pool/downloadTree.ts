@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { DownloadTreeOptions, Pool, TreeEvent, TreeFailure } from "../../../FtpPool.js"
 import type { Entry, Path } from "../../../FtpSession.js"
+import * as Causes from "../../effect/causes.js"
 import * as SafeName from "../safeName.js"
 import * as Files from "../session/files.js"
 import { conversationOf } from "../session/session.js"
@@ -30,7 +31,7 @@ const infoOf = (
   fs: FileSystem.FileSystem,
   path: string
 ): Effect.Effect<Option.Option<FileSystem.File.Info>, PlatformError> =>
-  Effect.catchIf(Effect.asSome(fs.stat(path)), Tree.isMissing, () => Effect.succeedNone)
+  Effect.catchIf(Effect.asSome(fs.stat(path)), Causes.isNotFound, () => Effect.succeedNone)
 
 const isUnchanged = (entry: Entry, info: FileSystem.File.Info): boolean =>
   info.type === "File" && entry.size === Number(info.size) && entry.modifiedAt !== undefined &&

@@ -1,8 +1,6 @@
 /**
  * What copying trees in both directions has in common: a list of work that some workers share, and one progress.
  */
-import type { PlatformError } from "@effect/platform/Error"
-import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
@@ -11,6 +9,7 @@ import * as Stream from "effect/Stream"
 import * as FtpError from "../../../FtpError.js"
 import type { Progress, TreeEvent, TreeFailure, TreeOptions } from "../../../FtpPool.js"
 import type { Path, Timestamp } from "../../../FtpSession.js"
+import * as Causes from "../../effect/causes.js"
 import { millisOf, suspend } from "../../effect/fibers.js"
 import * as Bytes from "../../text/bytes.js"
 import type { Settings } from "../session/settings.js"
@@ -202,15 +201,11 @@ export const stream = <R>(
     const tree = new Tree<R>(options, settings, mailbox)
     const copying = Effect.flatMap(first(tree), (task) => tree.run(task, workers))
     yield* Effect.forkScoped(Effect.matchCauseEffect(copying, {
-      onFailure: (cause) => mailbox.failCause(firstFailure(cause)),
+      onFailure: (cause) => mailbox.failCause(Causes.firstFailure(cause)),
       onSuccess: () => mailbox.end
     }))
     return Mailbox.toStream(mailbox)
   }))
-
-/** When one worker fails the others are interrupted: that is no news. */
-const firstFailure = <E>(cause: Cause.Cause<E>): Cause.Cause<E> =>
-  Option.match(Cause.failureOption(cause), { onNone: () => cause, onSome: Cause.fail })
 
 // ---- what both directions need
 
@@ -257,5 +252,3 @@ export const smallestPart = 256 * 1024
 
 /** A file that was small when it was listed may have grown meanwhile, but not past all measure. */
 export const mostSmall = 64 * 1024 * 1024
-
-export const isMissing = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"

@@ -12,6 +12,7 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as FtpError from "../../../FtpError.js"
 import type { DownloadOptions, Failure, Path, Transferred, UploadOptions } from "../../../FtpSession.js"
+import * as Causes from "../../effect/causes.js"
 import * as Bytes from "../../text/bytes.js"
 import type { Conversation } from "./conversation.js"
 import * as Download from "./download.js"
@@ -111,7 +112,7 @@ const localSize = (
   path: string
 ): Effect.Effect<Option.Option<number>, PlatformError> =>
   Effect.map(fs.stat(path), (info) => Option.some(Number(info.size))).pipe(
-    Effect.catchTag("SystemError", (error) => error.reason === "NotFound" ? Effect.succeedNone : Effect.fail(error))
+    Effect.catchIf(Causes.isNotFound, () => Effect.succeedNone)
   )
 
 const longer = (conversation: Conversation, what: string, argument: string, by: string): FtpError.InvalidArgument =>

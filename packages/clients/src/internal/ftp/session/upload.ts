@@ -78,7 +78,10 @@ class Uploading implements Upload {
       const final = yield* Effect.mapError(
         transfer.dataTls === "none"
           ? transfer.final
-          : Effect.zipRight(Effect.ignore(transfer.data.close), transfer.final, { concurrent: true }),
+          : Effect.map(
+            Effect.all([Effect.ignore(transfer.data.close), transfer.final], { concurrency: "unbounded" }),
+            ([, reply]) => reply
+          ),
         (error) => this.lost(error)
       )
       if (transfer.isRefused(final)) return yield* this.refused(final)
