@@ -33,6 +33,14 @@ import type { Timeouts } from "./SocketOptions.js"
 export { DatagramSocketTypeId as TypeId }
 
 /**
+ * The time-outs of a datagram socket: a datagram comes whole, so it has none for a message.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type DatagramTimeouts = Omit<Timeouts, "message">
+
+/**
  * @since 0.1.0
  * @category type ids
  */
@@ -96,7 +104,7 @@ export interface DatagramOptions {
  */
 export interface CommonOptions extends DatagramOptions {
   /** `receive` and `send` count from when the call began to wait; `connect` limits the look-up of the peer's name. */
-  readonly timeouts?: Timeouts | undefined
+  readonly timeouts?: DatagramTimeouts | undefined
   readonly name?: string | undefined
   /** How many datagrams may wait unread; further ones are dropped. Default 1024. */
   readonly maxQueued?: number | undefined
@@ -310,10 +318,10 @@ export interface DatagramSocket {
    */
   readonly close: Effect.Effect<void, SocketClosed>
 
-  readonly timeouts: Timeouts
+  readonly timeouts: DatagramTimeouts
   /** Changes the time-outs that are named, each by itself; `null` removes one. It applies to calls under way, too. */
   readonly setTimeouts: (
-    timeouts: { readonly [K in keyof Timeouts]?: Duration.DurationInput | null | undefined }
+    timeouts: { readonly [K in keyof DatagramTimeouts]?: Duration.DurationInput | null | undefined }
   ) => Effect.Effect<void, InvalidOption>
 
   readonly setOption: <K extends keyof DatagramOptions>(

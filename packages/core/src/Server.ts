@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
-import type { DatagramSocket, Stats as DatagramStats } from "./DatagramSocket.js"
+import type { DatagramSocket, DatagramTimeouts, Stats as DatagramStats } from "./DatagramSocket.js"
 import type * as Listener from "./Listener.js"
 import type { Timeouts } from "./SocketOptions.js"
 import type { ErrorHandler } from "./Thread.js"
@@ -72,7 +72,7 @@ export interface DatagramServerOptions<out RE = never> {
   /** Names the server; its thread is `name:handler`. Default the socket's name. */
   readonly name?: string | undefined
   /** Set on the socket; what is not named stays as it is. */
-  readonly timeouts?: Timeouts | undefined
+  readonly timeouts?: DatagramTimeouts | undefined
   /** Default false: when the handler ends, the socket stays open until its scope ends. */
   readonly autoClose?: boolean | undefined
   /** Gets the handler's failure in place of the dispatcher's handler. */

@@ -46,7 +46,8 @@ export {
 } from "./OpeningError.js"
 
 /**
- * No byte moved for as long as the socket's time-out for the operation allows. The socket is still open.
+ * No byte moved for as long as the socket's time-out for the operation allows, or a message was not complete in its time
+ * (`timeout: "message"`). The socket is still open.
  *
  * After a `receive` what had arrived is in `partial`, and is still in the socket for the next read. After a `send` the
  * rest of the call's bytes stays queued, so a protocol is rarely in a known state: most callers close the socket.
@@ -59,7 +60,9 @@ export class SocketTimeout
     operation: Operation,
     /** The socket's name. */
     socket: Schema.String,
-    /** The time-out that ran out, in milliseconds. */
+    /** Which of the socket's time-outs ran out: what `SocketOptions.Timeouts` calls it. */
+    timeout: Schema.Literal("connect", "send", "receive", "message"),
+    /** How long it was, in milliseconds. */
     afterMillis: Schema.Number,
     /** What had arrived of what was asked for. It is still there for the next read. */
     partial: Schema.Uint8ArrayFromBase64,
@@ -75,9 +78,11 @@ export class SocketTimeout
     const progress = this.operation === "send"
       ? `${counted(this.bytesSent, "byte")} of it had been sent`
       : `${counted(this.partial.length, "byte")} had come, and can still be read`
-    return `${this.socket}: ${this.operation} timed out: no byte moved for ${
-      Math.round(this.afterMillis)
-    } ms; ${progress}`
+    const millis = Math.round(this.afterMillis)
+    const reason = this.timeout === "message"
+      ? `the message was not complete ${millis} ms after its first byte`
+      : `no byte moved for ${millis} ms`
+    return `${this.socket}: ${this.operation} timed out: ${reason}; ${progress}`
   }
 }
 

@@ -172,8 +172,9 @@ export interface UnixListenOptions extends ListenCommonOptions {
 export type ListenOptions = InetListenOptions | UnixListenOptions
 
 /**
- * The time-outs of a socket. Each counts from the last byte that moved in its direction, so a slow transfer that continues
- * does not time out. Zero allows only what can be done at once. A time-out that is not set never expires.
+ * The time-outs of a socket. `send` and `receive` count from the last byte that moved in their direction, so a slow
+ * transfer that continues does not time out; `message` bounds it. Zero allows only what can be done at once. A time-out
+ * that is not set never expires.
  *
  * @since 0.1.0
  * @category models
@@ -183,4 +184,12 @@ export interface Timeouts {
   readonly connect?: Duration.DurationInput | undefined
   readonly send?: Duration.DurationInput | undefined
   readonly receive?: Duration.DurationInput | undefined
+  /**
+   * For receiving a whole message: what one call of `receiveLine`, `receiveExactly`, `receiveUntil` or `receiveAll` waits
+   * for, and each line of `forEachLine`. It counts from when the call finds the message's first byte until the message is
+   * complete, and bounds a peer that sends a byte at a time, which `receive` does not. A call that was interrupted, or
+   * that `receive` timed out, leaves it running for the next call. `receive()`, which takes whatever has arrived, has no
+   * message.
+   */
+  readonly message?: Duration.DurationInput | undefined
 }

@@ -48,11 +48,36 @@ const messages: ReadonlyArray<readonly [error: Error, message: RegExp]> = [
     /broke during receive: Reset: the peer.* reset it; what was under way on it is lost, and a client may connect again$/
   ],
   [
-    new SocketError.SocketTimeout({ operation: "receive", socket, afterMillis: 20.0576, partial, bytesSent: 0 }),
+    new SocketError.SocketTimeout({
+      operation: "receive",
+      socket,
+      timeout: "receive",
+      afterMillis: 20.0576,
+      partial,
+      bytesSent: 0
+    }),
     /no byte moved for 20 ms; 3 bytes had come, and can still be read$/
   ],
   [
-    new SocketError.SocketTimeout({ operation: "send", socket, afterMillis: 20, partial, bytesSent: 1 }),
+    new SocketError.SocketTimeout({
+      operation: "receive",
+      socket,
+      timeout: "message",
+      afterMillis: 20.0576,
+      partial,
+      bytesSent: 0
+    }),
+    /the message was not complete 20 ms after its first byte; 3 bytes had come, and can still be read$/
+  ],
+  [
+    new SocketError.SocketTimeout({
+      operation: "send",
+      socket,
+      timeout: "send",
+      afterMillis: 20,
+      partial,
+      bytesSent: 1
+    }),
     /1 byte of it had been sent$/
   ],
   [

@@ -44,7 +44,7 @@ export interface Options {
    * if its body arrives slowly. Neither counts while a kept-alive connection has no request, or while the program does not
    * read the answer.
    */
-  readonly timeouts?: SocketOptions.Timeouts | undefined
+  readonly timeouts?: Omit<SocketOptions.Timeouts, "message"> | undefined
   readonly family?: Family | undefined
   /** Connect from this address of this machine. */
   readonly localAddress?: string | undefined

@@ -20,6 +20,7 @@ import * as Interrupting from "./cases/randomInterruption.js"
 import * as Scoping from "./cases/scoping.js"
 import * as Serving from "./cases/serving.js"
 import * as Threads from "./cases/threads.js"
+import * as Trickling from "./cases/trickling.js"
 import * as Unawaited from "./cases/unawaited.js"
 
 /**
@@ -33,6 +34,7 @@ export const cases: ReadonlyArray<Case<Copas | Net>> = [
   ...Threads.cases,
   ...Scoping.cases,
   ...Serving.cases,
+  ...Trickling.dispatcherCases,
   ...Handling.cases,
   ...Failing.cases,
   ...Kicking.cases,

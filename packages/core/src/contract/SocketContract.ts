@@ -20,6 +20,7 @@ import * as Opening from "./cases/opening.js"
 import * as Options from "./cases/options.js"
 import * as Reading from "./cases/reading.js"
 import * as Streams from "./cases/streams.js"
+import * as Trickling from "./cases/trickling.js"
 import * as Waiting from "./cases/waiting.js"
 import * as Writing from "./cases/writing.js"
 
@@ -32,6 +33,7 @@ import * as Writing from "./cases/writing.js"
 export const cases: ReadonlyArray<Case> = [
   ...Reading.cases,
   ...Waiting.cases,
+  ...Trickling.cases,
   ...Writing.cases,
   ...Offering.cases,
   ...Closing.cases,

@@ -19,6 +19,7 @@ import * as Materials from "./cases/tlsMaterials.js"
 import * as Negotiation from "./cases/tlsNegotiation.js"
 import * as Peers from "./cases/tlsPeers.js"
 import * as Sessions from "./cases/tlsSessions.js"
+import * as Trickling from "./cases/trickling.js"
 import type { Certificates } from "./TlsMaterial.js"
 
 /**
@@ -37,5 +38,6 @@ export const cases = (certificates: Certificates): ReadonlyArray<Case<Copas | Ne
   ...Negotiation.cases(certificates),
   ...Peers.cases(certificates),
   ...Sessions.cases(certificates),
-  ...Offering.tlsCases(certificates)
+  ...Offering.tlsCases(certificates),
+  ...Trickling.tlsCases(certificates)
 ]

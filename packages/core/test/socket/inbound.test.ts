@@ -74,6 +74,28 @@ it.effect("C17 the time-out counts from the last byte, and the error has what ca
     expect(yield* line).toBe("partial")
   }))
 
+it.effect("C17 a read schedules the time-outs that are set, and closing takes them back", () =>
+  Effect.gen(function*() {
+    const table = [
+      { timeouts: {}, idle: 0, partial: 0 },
+      { timeouts: { receive: 1000 }, idle: 1, partial: 1 },
+      { timeouts: { message: 1000 }, idle: 0, partial: 1 },
+      { timeouts: { receive: 1000, message: 1000 }, idle: 1, partial: 2 }
+    ]
+    for (const { idle, partial, timeouts } of table) {
+      const { connection, deliver, inbound, line } = yield* opened
+      connection.timeouts = { ...connection.timeouts, ...timeouts }
+      const reading = yield* begin(line)
+      expect(connection.deadlines.size, JSON.stringify(timeouts)).toBe(idle)
+      yield* deliver("par")
+      yield* Effect.yieldNow()
+      expect(connection.deadlines.size, JSON.stringify(timeouts)).toBe(partial)
+      yield* Fiber.interrupt(reading)
+      inbound.disarm()
+      expect(connection.deadlines.size).toBe(0)
+    }
+  }))
+
 it.effect("C24 the peer's end, a failure and closing end a read, each with an error of its own", () =>
   Effect.gen(function*() {
     const ends = {

@@ -239,6 +239,7 @@ export class Channel {
   private timedOut(patience: number): SocketTimeout {
     return new SocketTimeout({
       operation: "receive",
+      timeout: "receive",
       socket: this.options.server,
       afterMillis: patience,
       partial: Bytes.empty,

@@ -196,7 +196,7 @@ export class DatagramInbound {
     this.waiters = this.waiters.filter(({ since }) => since + timeout > now)
     for (const { wake } of due) {
       socket.traced("timedOut")
-      wake(SocketFailure.timeout(socket, "receive", timeout, SocketFailure.noBytes, 0))
+      wake(SocketFailure.timedOut(socket, "receive", "receive", timeout, SocketFailure.noBytes, 0))
     }
     let next = Infinity
     for (const { since } of this.waiters) next = Math.min(next, since + timeout)

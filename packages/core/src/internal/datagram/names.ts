@@ -80,7 +80,7 @@ export const destination = (
   Effect.catchAll(resolveFor(socket, to), (error): Effect.Effect<never, DatagramSendError> => {
     if (!isFailure(error)) return Effect.fail(error)
     return error.reason === "TimedOut"
-      ? SocketFailure.timeout(socket, "send", socket.timeouts.connect, SocketFailure.noBytes, 0)
+      ? SocketFailure.timedOut(socket, "send", "connect", socket.timeouts.connect, SocketFailure.noBytes, 0)
       : SocketFailure.datagram(socket, "send", error, NetAddress.formatHostPort(to.host, to.port))
   })
 

@@ -218,7 +218,7 @@ export class DatagramOutbound {
       }
       this.waiters.delete(waiter)
       socket.traced("timedOut")
-      waiter.resume(SocketFailure.timeout(socket, "send", timeout, SocketFailure.noBytes, 0))
+      waiter.resume(SocketFailure.timedOut(socket, "send", "send", timeout, SocketFailure.noBytes, 0))
     }
   }
 

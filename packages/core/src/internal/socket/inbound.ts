@@ -37,6 +37,19 @@ class ReceiveDeadline extends Deadline {
   }
 }
 
+class MessageDeadline extends Deadline {
+  readonly inbound: Inbound
+  /** When a read first found bytes of the message; `undefined` between two messages. */
+  since: number | undefined = undefined
+  constructor(inbound: Inbound) {
+    super()
+    this.inbound = inbound
+  }
+  expire(now: number): void {
+    this.inbound.onMessageDeadline(this, now)
+  }
+}
+
 /**
  * The receiving half of a socket: what came, who waits for it, and until when.
  *
@@ -60,6 +73,8 @@ export class Inbound {
   private again: Effect.Effect<any, any> = Effect.void
   private deadline: ReceiveDeadline | undefined = undefined
   private movedAt = 0
+  /** Made once there is a time-out for messages. */
+  private message: MessageDeadline | undefined = undefined
   /** Made once two fibers have read at the same time: from then on reads take turns. */
   private turns: ReaderQueue | undefined = undefined
   /** The read that was under way when `turns` was made, until it has ended. */
@@ -134,6 +149,7 @@ export class Inbound {
     const taken = take(this)
     if (taken !== undefined) {
       this.wanted = 0
+      if (this.message !== undefined) this.message.since = undefined
       if (this.paused) this.relax()
       return taken
     }
@@ -142,8 +158,9 @@ export class Inbound {
     this.wanted = wanted
     if (this.paused) this.relax()
     this.reader = fiber
-    const timeout = socket.timeouts.receive
-    if (timeout !== Infinity) this.arm(timeout)
+    const { message, receive } = socket.timeouts
+    if (receive !== Infinity) this.arm(receive)
+    if (message !== Infinity) this.armMessage(message)
     return suspend<A, E | ReceiveError>((resume) => {
       this.again = this.woken(take, wanted)
       this.wake = resume
@@ -164,7 +181,9 @@ export class Inbound {
     if (socket.isClosing || this.discarding || this.turns !== undefined || this.reader !== undefined) return undefined
     if (yieldsSoon(fiber)) return undefined
     const taken = take(this)
-    if (taken !== undefined && this.paused) this.relax()
+    if (taken === undefined) return undefined
+    if (this.message !== undefined) this.message.since = undefined
+    if (this.paused) this.relax()
     return taken
   }
 
@@ -205,6 +224,19 @@ export class Inbound {
     if (deadline.index === -1 || deadline.at > now + timeout) deadlines.schedule(deadline, now + timeout)
   }
 
+  private armMessage(timeout: number): void {
+    const { deadlines } = this.socket
+    if (this.buffer.size === 0) {
+      if (this.message !== undefined) this.message.since = undefined
+      return
+    }
+    const message = this.message ??= new MessageDeadline(this)
+    message.since ??= deadlines.now()
+    const due = message.since + timeout
+    // One that stands for earlier, left by another message, looks at `since` when it comes.
+    if (message.index === -1 || message.at > due) deadlines.schedule(message, due)
+  }
+
   onDeadline(now: number): void {
     const { socket } = this
     const timeout = socket.timeouts.receive
@@ -214,21 +246,41 @@ export class Inbound {
       socket.deadlines.schedule(this.deadline!, due)
       return
     }
-    const { reader, wake } = this
+    this.timeOut("receive", timeout)
+  }
+
+  onMessageDeadline(message: MessageDeadline, now: number): void {
+    const { deadlines, timeouts } = this.socket
+    const timeout = timeouts.message
+    if (this.wake === undefined || message.since === undefined || timeout === Infinity) return
+    const due = message.since + timeout
+    if (due > now) {
+      deadlines.schedule(message, due)
+      return
+    }
+    message.since = undefined
+    this.timeOut("message", timeout)
+  }
+
+  private timeOut(which: "receive" | "message", timeout: number): void {
+    const { reader, socket, wake } = this
+    if (wake === undefined) return
     this.wake = undefined
     socket.traced("timedOut")
     wake(Effect.suspend(() => {
       if (this.reader === reader) this.reader = undefined
-      return SocketFailure.timeout(socket, "receive", timeout, this.partial(), 0)
+      return SocketFailure.timedOut(socket, "receive", which, timeout, this.partial(), 0)
     }))
   }
 
-  /** The time-out was changed: a read under way follows. */
+  /** The time-outs were changed: a read under way follows. */
   rearm(): void {
-    const timeout = this.socket.timeouts.receive
     if (this.wake === undefined) return
-    if (timeout === Infinity) this.disarm()
-    else this.arm(timeout)
+    const { message, receive } = this.socket.timeouts
+    this.disarm()
+    if (receive !== Infinity) this.arm(receive)
+    if (message !== Infinity) this.armMessage(message)
+    else if (this.message !== undefined) this.message.since = undefined
   }
 
   /** When the wait began, or the last byte came since. Kept only for a read with a time-out: a clock costs its share. */
@@ -237,7 +289,9 @@ export class Inbound {
   }
 
   disarm(): void {
-    if (this.deadline !== undefined) this.socket.deadlines.cancel(this.deadline)
+    const { deadlines } = this.socket
+    if (this.deadline !== undefined) deadlines.cancel(this.deadline)
+    if (this.message !== undefined) deadlines.cancel(this.message)
   }
 
   // ---- several readers

@@ -344,7 +344,7 @@ export class Outbound {
     this.waiters = []
     socket.traced("timedOut")
     for (const { wake, operation, from, to } of waiters) {
-      wake(SocketFailure.timeout(socket, operation, timeout, SocketFailure.noBytes, this.sentOf(from, to)))
+      wake(SocketFailure.timedOut(socket, operation, "send", timeout, SocketFailure.noBytes, this.sentOf(from, to)))
     }
   }
 

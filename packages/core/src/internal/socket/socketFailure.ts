@@ -54,16 +54,17 @@ export const closed = (
   return Effect.fail(error)
 }
 
-export const timeout = (
+export const timedOut = (
   socket: Named,
   operation: Operation,
+  timeout: SocketTimeout["timeout"],
   afterMillis: number,
   partial: Uint8Array,
   bytesSent: number
 ): Effect.Effect<never, SocketTimeout> =>
   Effect.fail(
     withoutTrace(() =>
-      new SocketTimeout({ operation, socket: socket.name, afterMillis, partial, bytesSent }, unchecked)
+      new SocketTimeout({ operation, socket: socket.name, timeout, afterMillis, partial, bytesSent }, unchecked)
     )
   )
 

@@ -5,14 +5,15 @@ import type { InvalidOption } from "../../SocketError.js"
 import type { Timeouts } from "../../SocketOptions.js"
 import { millis } from "./optionValues.js"
 
-/** The three time-outs in milliseconds; `Infinity` where there is none. */
+/** The time-outs in milliseconds; `Infinity` where there is none. */
 export interface Millis {
   readonly connect: number
   readonly send: number
   readonly receive: number
+  readonly message: number
 }
 
-export const none: Millis = { connect: Infinity, send: Infinity, receive: Infinity }
+export const none: Millis = { connect: Infinity, send: Infinity, receive: Infinity, message: Infinity }
 
 export { millis }
 
@@ -28,6 +29,11 @@ export const change = (
     return input === null ? Effect.succeed(Infinity) : millis(`timeouts.${name}`, input)
   }
   return Effect.gen(function*() {
-    return { connect: yield* one("connect"), send: yield* one("send"), receive: yield* one("receive") }
+    return {
+      connect: yield* one("connect"),
+      send: yield* one("send"),
+      receive: yield* one("receive"),
+      message: yield* one("message")
+    }
   })
 }
