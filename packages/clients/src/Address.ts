@@ -1,8 +1,9 @@
 /**
- * Mail addresses (RFC 5321, section 4.1.2; RFC 5322, section 3.4): one is made or parsed once, and is right from then on.
+ * Mail addresses (RFC 5321, section 4.1.2; RFC 5322, section 3.4): an address is checked when it is made or parsed, and is
+ * valid from then on.
  *
- * An address is never repaired. What is no address, or has a control character in it, is an `InvalidAddress` that says
- * where; the local part of a quoted string is never taken apart, whatever it looks like.
+ * No address is repaired. A text that is not an address, or that contains a control character, is an `InvalidAddress`,
+ * which says where the fault is. A quoted local part is never taken apart, whatever it looks like.
  *
  * @example
  * ```ts
@@ -49,9 +50,9 @@ export type TypeId = typeof TypeId
 export interface Mailbox {
   readonly [TypeId]: TypeId
   readonly _tag: "Mailbox"
-  /** What readers show in place of the address. */
+  /** The name that mail readers show in place of the address. */
   readonly name: string | undefined
-  /** What stands before the "@", without quotes. */
+  /** The part before the "@", without quotes. */
   readonly localPart: string
   /** The domain as it was given: a name in any script, or an address literal in brackets. */
   readonly domain: string
@@ -81,7 +82,7 @@ export interface Group {
 export type Address = Mailbox | Group
 
 /**
- * What is taken wherever an address is asked for: a text is parsed as by `parse`.
+ * What every call accepts for an address: a text is parsed, as by `parse`.
  *
  * @since 0.2.0
  * @category models

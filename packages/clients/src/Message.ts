@@ -1,9 +1,9 @@
 /**
- * Mail messages (RFC 5322, RFC 2045 to 2049): what a sender has, made into what goes over the wire.
+ * Mail messages (RFC 5322, RFC 2045 to 2049): composes texts, files and headers into the bytes of a message.
  *
- * A message is a description. It is checked when it is made: an address, a field or a file name that cannot be sent as it
- * is gives an error that says where, and nothing is repaired. What goes out is 7-bit whatever the server can take, its
- * lines are at most 998 bytes, and Bcc is in the envelope alone.
+ * A message is a description. It is checked when it is made: if an address, a field or a file name cannot be sent as it is,
+ * an error says where, and nothing is repaired. The bytes are 7-bit, whatever the server accepts, lines have at most 998
+ * bytes, and Bcc appears only in the envelope.
  *
  * @example
  * ```ts
@@ -62,7 +62,7 @@ export const PartTypeId: unique symbol = Symbol.for("@copas/clients/Message/Part
 export type PartTypeId = typeof PartTypeId
 
 /**
- * Text, bytes at hand, or bytes that are made while they are sent. What a stream fails with and requires shows in `send`.
+ * Text, bytes at hand, or bytes that a stream makes while they are sent. `send` has the errors and services of the stream.
  *
  * @since 0.2.0
  * @category models
@@ -70,8 +70,8 @@ export type PartTypeId = typeof PartTypeId
 export type Content<E = never, R = never> = string | Uint8Array | Stream.Stream<Uint8Array, E, R>
 
 /**
- * Who sends the message and who gets it, for the server alone (RFC 5321, section 2.3.1). The sender `"<>"`, that of
- * delivery reports, is answered by nobody.
+ * The sender and the recipients, for the server only (RFC 5321, section 2.3.1). No server answers the sender `"<>"`, which
+ * delivery reports have.
  *
  * @since 0.2.0
  * @category models
@@ -313,8 +313,8 @@ export const raw: <E = never, R = never>(
 ) => Either.Either<Message<E, R>, InvalidMessage | InvalidAddress> = build.raw
 
 /**
- * The bytes of a message, without dot-stuffing, in chunks of about 64 KiB. Date and Message-ID, where they were not
- * given, are those of the moment: each run of the stream is a message of its own.
+ * The bytes of a message, without dot-stuffing, in chunks of about 64 KiB. If Date or Message-ID were not given, they are
+ * made when the stream runs, so each run is a message of its own.
  *
  * @since 0.2.0
  * @category conversions
@@ -322,7 +322,7 @@ export const raw: <E = never, R = never>(
 export const encode: <E, R>(message: Message<E, R>) => Stream.Stream<Uint8Array, E | MessageChanged, R> = build.encode
 
 /**
- * How many bytes `encode` gives, where the size of each content is known. No stream is run for it.
+ * The number of bytes that `encode` gives, if the size of each content is known. It runs no stream.
  *
  * @since 0.2.0
  * @category getters
@@ -336,7 +336,7 @@ export const size: (message: Message<unknown, unknown>) => Option.Option<number>
 export const envelope = (message: Message<unknown, unknown>): Envelope => message.envelope
 
 /**
- * A file as an attachment, named as the path ends, with its size. It is read while the message is sent, each time anew.
+ * A file as an attachment, with the last part of its path as the name, and with its size. Each sending reads it again.
  *
  * @since 0.2.0
  * @category constructors

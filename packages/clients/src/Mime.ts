@@ -1,9 +1,9 @@
 /**
- * MIME's codings: base64, quoted-printable, line ends, dot-stuffing, wrapping, encoded words and parameters. What
- * LuaSocket's `mime` module does, for bytes at hand and as transforms of a `Stream`.
+ * MIME's codings: base64, quoted-printable, line ends, dot-stuffing, wrapping, encoded words and parameters, for bytes at
+ * hand and as transforms of a `Stream`. LuaSocket's `mime` module.
  *
- * An `Encoder` never fails, a `Decoder` may. Both are descriptions: one value serves any number of texts at once. A
- * stream gives the same bytes however its input is cut, and holds one chunk and a line at most.
+ * An `Encoder` never fails; a `Decoder` may. Both are descriptions: one value serves any number of texts at once. A stream
+ * gives the same bytes however its input is cut, and holds at most one chunk and a line.
  *
  * @example
  * ```ts
@@ -35,8 +35,8 @@ import * as transducer from "./internal/mime/transducer.js"
 /**
  * An input is not what its decoder reads.
  *
- * `offset` counts the input's bytes (a field's characters) before the fault. Where the input is known to be damaged, a
- * decoder with `lenient: true` skips what is wrong.
+ * `offset` counts the bytes of the input (the characters of a field) before the fault. If the input is known to be damaged,
+ * use a decoder with `lenient: true`, which skips what is wrong.
  *
  * @since 0.2.0
  * @category errors
@@ -46,7 +46,7 @@ export class MimeError extends Schema.TaggedError<MimeError>("@copas/clients/Mim
   coding: Schema.String,
   offset: Schema.Number,
   expected: Schema.String,
-  /** What came, cut to a few characters. */
+  /** What the input has there, cut to a few characters. */
   got: Schema.String
 }) {
   static {
@@ -63,7 +63,7 @@ declare const EncoderTypeId: unique symbol
 declare const DecoderTypeId: unique symbol
 
 /**
- * A coding that takes any bytes.
+ * A coding that accepts any bytes.
  *
  * @since 0.2.0
  * @category models
@@ -73,7 +73,7 @@ export interface Encoder {
 }
 
 /**
- * A coding that some bytes are not in.
+ * A coding that does not accept all bytes.
  *
  * @since 0.2.0
  * @category models
@@ -128,7 +128,7 @@ export const encodeStream = (
   through<never>(() => open(encoder), (fault) => absurd(fault as never))
 
 /**
- * Decodes a stream of bytes. What was right before a fault is emitted before the stream fails.
+ * Decodes a stream of bytes. The stream emits the bytes before a fault, then fails.
  *
  * @since 0.2.0
  * @category decoding
@@ -139,7 +139,7 @@ export const decodeStream = (
   through(() => open(decoder), (fault) => failure(decoder, fault))
 
 /**
- * One encoder after another, as LuaSocket's `ltn12.filter.chain`.
+ * Applies one encoder after another. LuaSocket's `ltn12.filter.chain`.
  *
  * @since 0.2.0
  * @category encoding
@@ -175,8 +175,8 @@ export const base64Encoder = (options?: { readonly lineLength?: number | "unlimi
 }
 
 /**
- * Base64 back to bytes. White space counts nowhere. Every other byte that is no letter of the alphabet, a last group that
- * is not whole, and bytes after the padding are faults.
+ * Base64 back to bytes. White space is ignored everywhere. Any other byte outside of the alphabet, an incomplete last
+ * group, and bytes after the padding are faults.
  *
  * @since 0.2.0
  * @category decoding
@@ -228,7 +228,7 @@ export const eol = (marker = "\r\n"): Encoder => {
 export const dotStuff: Encoder = define("dot-stuffing", lines.dotStuffer)
 
 /**
- * Undoes dot-stuffing: the first dot of each line goes. A line of one dot alone, which ends a message, is a fault.
+ * Undoes dot-stuffing: removes the first dot of each line. A line of a single dot, which ends a message, is a fault.
  *
  * @since 0.2.0
  * @category decoding
@@ -238,7 +238,7 @@ export const dotUnstuff = (options?: DecodeOptions): Decoder =>
 
 /**
  * Puts a CR LF before each byte that would make its line longer than `width` bytes (default 76, at least 1). Line ends
- * of the input become CR LF. It does not know of characters: wrap text that is ASCII, such as base64.
+ * of the input become CR LF. It counts bytes, not characters: wrap only ASCII text, such as base64.
  *
  * @since 0.2.0
  * @category encoding
@@ -252,7 +252,7 @@ export const wrap = (width = 76): Encoder => {
  * A text as encoded words (RFC 2047), with a space between two of them where a header may fold. Each is at most 75
  * characters and valid UTF-8 by itself; a lone surrogate becomes U+FFFD.
  *
- * `Message` does this where a field needs it.
+ * `Message` does this in each field that needs it.
  *
  * @since 0.2.0
  * @category header fields
@@ -260,7 +260,7 @@ export const wrap = (width = 76): Encoder => {
 export const encodeWords = (text: string): string => encodedWord.encode(text).join(" ")
 
 /**
- * A field's text with its encoded words decoded. What is no encoded word, or has an unknown charset, stays as it is.
+ * Decodes the encoded words in a field's text. Other text, and encoded words of an unknown charset, stay as they are.
  *
  * @since 0.2.0
  * @category header fields
@@ -269,8 +269,8 @@ export const decodeWords = (text: string): string => encodedWord.decode(text)
 
 /**
  * A parameter of a field such as `Content-Disposition`: `name=value`, quoted where needed, or in UTF-8 with percent signs
- * and in numbered pieces (RFC 2231). Pieces are parted by a semicolon and a space, where a header may fold. A name that
- * is no token (RFC 2045, section 5.1), or a value with a control character, is a `MimeError`.
+ * and in numbered pieces (RFC 2231). A semicolon and a space separate the pieces, so a header may fold there. A name that
+ * is not a token (RFC 2045, section 5.1), or a value with a control character, is a `MimeError`.
  *
  * @since 0.2.0
  * @category header fields

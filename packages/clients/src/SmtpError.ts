@@ -1,11 +1,11 @@
 /**
- * Every error that an SMTP session, transaction or message can give, besides those of its sockets and its TLS.
+ * The errors of SMTP sessions, transactions and messages. Calls also fail with the errors of their sockets and their TLS.
  *
- * There is one tag for each thing a caller does differently about. An error that comes of a reply carries the command
- * (secrets redacted), the code, the enhanced status code (RFC 3463) and the lines, and says whether trying again can
- * help. All of them are `Schema.TaggedError`s, so they cross RPC and cluster boundaries.
+ * There is one tag for each thing that a caller does differently. The error of a refused command has the command (without
+ * its secrets), the code, the enhanced status code (RFC 3463) and the lines, and says whether trying again can help. All
+ * are `Schema.TaggedError`s, so they cross RPC and cluster boundaries.
  *
- * No error is told from another by the text of a reply: codes, the command, and what the session knows decide.
+ * The text of a reply never decides which error it is: the code, the command, and what the session knows do.
  *
  * @since 0.2.0
  */
@@ -90,13 +90,13 @@ const later = (code: number): string =>
 const show = (text: string): string => JSON.stringify(Text.show(text, 80))
 
 /**
- * A text is no address, or not one that the place takes. Nothing was sent.
+ * A text is not an address, or not one that is accepted at that place. Nothing was sent.
  *
  * @since 0.2.0
  * @category errors
  */
 export class InvalidAddress extends Errors.define<InvalidAddress>("SmtpError")("InvalidAddress", {
-  /** Where it stands: `from`, `to`, the address itself. */
+  /** Where it is: `from`, `to`, the address itself. */
   where: Schema.String,
   /** What was given, made printable and cut to 80 characters. */
   address: Schema.String,
@@ -197,7 +197,7 @@ export class RecipientRejected extends Errors.define<RecipientRejected>("SmtpErr
 }
 
 /**
- * No recipient is left: all are refused, or, with `partial: "none"`, one. Nobody got the message.
+ * No recipient is left: all were refused, or with `partial: "none"` at least one. The message was delivered to none.
  *
  * @since 0.2.0
  * @category errors
@@ -206,7 +206,7 @@ export class RecipientsRejected extends Errors.define<RecipientsRejected>("SmtpE
   protocol: Protocol,
   server: Errors.server,
   rejected: Schema.Array(RecipientRejected),
-  /** Those whom the server would have taken, with `partial: "none"`. */
+  /** The recipients that the server had accepted, with `partial: "none"`. */
   accepted: Schema.Array(Schema.String)
 }) {
   /** Transient if a later try may reach at least one of them. */
@@ -240,8 +240,8 @@ export class MessageRejected extends Errors.define<MessageRejected>("SmtpError")
 }
 
 /**
- * The message is larger than the server takes (RFC 1870): by the limit that it told, and nothing was sent, or by its
- * reply (552, 5.3.4).
+ * The message is larger than the server accepts (RFC 1870): by the limit that it announced, and then nothing was sent, or
+ * by its reply (552, 5.3.4).
  *
  * @since 0.2.0
  * @category errors
@@ -286,8 +286,8 @@ export class AuthenticationFailed extends Errors.define<AuthenticationFailed>("S
 }
 
 /**
- * No mechanism fits: the server offers none that the credentials allow, or only such as would show the password to
- * whoever reads the connection.
+ * No mechanism fits: the server offers none that the credentials allow, or only mechanisms that would show the password to
+ * anyone who reads the connection.
  *
  * @since 0.2.0
  * @category errors
@@ -388,9 +388,9 @@ export class SmtpReplyError extends Errors.define<SmtpReplyError>("SmtpError")("
 }
 
 /**
- * The message was sent to its end, and no reply to it came: the connection was lost, or the time for it passed. The
- * server may have delivered it, so nothing here sends it again. Look for it at the recipients, by its Message-ID, before
- * it is sent anew.
+ * The whole message was sent, and no reply to it came: the connection was lost, or the time-out expired. The server may
+ * have delivered it, so the library does not send it again. Look for it at the recipients, by its Message-ID, before
+ * sending it again.
  *
  * @since 0.2.0
  * @category errors
@@ -399,7 +399,7 @@ export class DeliveryUnknown extends Errors.define<DeliveryUnknown>("SmtpError")
   protocol: Protocol,
   server: Errors.server,
   messageId: Schema.optional(Schema.String),
-  /** Who may have got it. */
+  /** The recipients that may have received it. */
   recipients: Schema.Array(Schema.String),
   /** The last that was known of it, in words. */
   lastKnown: Schema.String,
