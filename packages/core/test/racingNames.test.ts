@@ -1,14 +1,16 @@
 /** Addresses that join the race while names are still being looked up (RFC 8305, section 3). */
+import type * as Net from "@copas/core/Net"
 import * as NetAddress from "@copas/core/NetAddress"
 import type { Failure } from "@copas/core/Transport"
 import { expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
-import { connecting, hostAddress, left, networkOf, settle } from "./racingNetwork.js"
+import { connecting, hostAddress, left, network, networkOf, settle } from "./racingNetwork.js"
 
 /** A network that asks about each family apart; the test answers. */
 const asking = Effect.gen(function*() {
@@ -203,4 +205,49 @@ it.effect("S01 a defect of a look-up is the defect of connect, and does not hang
     const { net } = networkOf({ asksByFamily: true, lookup: () => Effect.die("broken") })
     const exit = yield* Effect.exit(Effect.scoped(net.connect({ host: "a.test", port: 1 })))
     expect(String(exit)).toContain("broken")
+  }))
+
+/** Connects where it cannot be interrupted, as `Effect.acquireRelease` does. */
+const acquiring = (net: Net.Service, timeout?: Duration.DurationInput) =>
+  Effect.tap(
+    Effect.fork(Effect.uninterruptible(Effect.scoped(Effect.exit(net.connect({
+      host: "a.test",
+      port: 1,
+      linger: 0,
+      timeouts: { connect: timeout }
+    }))))),
+    () => settle
+  )
+
+it.effect("S01 connecting in an uninterruptible region does not wait for a look-up that the race needs no more", () =>
+  Effect.gen(function*() {
+    const { answer, attempts, net, takenBack } = yield* asking
+    const fiber = yield* acquiring(net)
+    yield* answer("IPv6", "::1")
+    attempts[0]!.succeed()
+    yield* settle
+    expect(Option.map(yield* Fiber.poll(fiber), Exit.isSuccess)).toEqual(Option.some(true))
+    expect(takenBack).toEqual(["IPv4"])
+  }))
+
+it.effect("S01 connecting in an uninterruptible region does not wait for its time-out once the name is known", () =>
+  Effect.gen(function*() {
+    const { attempts, net } = network("10.0.0.1")
+    const fiber = yield* acquiring(net, "10 seconds")
+    attempts[0]!.succeed()
+    yield* settle
+    expect(Option.map(yield* Fiber.poll(fiber), Exit.isSuccess)).toEqual(Option.some(true))
+  }))
+
+it.effect("S01 a look-up in an uninterruptible region ends at its time-out", () =>
+  Effect.gen(function*() {
+    let takenBack = 0
+    const { net } = networkOf({
+      lookup: () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => takenBack += 1))
+    })
+    const fiber = yield* acquiring(net, "10 seconds")
+    yield* TestClock.adjust("10 seconds")
+    yield* settle
+    expect(Option.map(yield* Fiber.poll(fiber), Exit.isSuccess)).toEqual(Option.some(true))
+    expect(takenBack).toBe(1)
   }))

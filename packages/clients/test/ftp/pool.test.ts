@@ -108,6 +108,18 @@ describe.each(networks)("a pool, %s", (_, net) => {
       layer
     ))
 
+  it.scoped("C34 a tree comes down in an uninterruptible region, too", () =>
+    Effect.provide(
+      leavesNothing(Effect.gen(function*() {
+        const path = yield* Path.Path
+        const { pool } = yield* pooled({ files }, { size: 2 })
+        const to = path.join(yield* local, "copy")
+        const events = yield* Effect.uninterruptible(Stream.runCollect(pool.downloadDirectory("tree", to)))
+        expect(told(events, "Completed")).toHaveLength(1)
+      })),
+      layer
+    ))
+
   it.scoped("C34 a tree goes up in parallel, and again without moving any; local links are told and left out", () =>
     Effect.provide(
       leavesNothing(Effect.gen(function*() {

@@ -109,8 +109,12 @@ const raceWhileLookingUp = (
   return Effect.acquireUseRelease(
     Effect.fork(Effect.interruptible(Effect.all([ask("IPv6"), ask("IPv4")], { concurrency: 2, discard: true }))),
     (looking) =>
-      // Neither a look-up's defect nor its interruption may leave the race waiting for it.
-      Effect.raceFirst(run(candidates), Effect.zipRight(Fiber.join(looking), Effect.never)),
+      // Neither a look-up's defect nor its interruption may leave the race waiting for it. The side that loses is
+      // interrupted in an uninterruptible region, too, where it would be waited for otherwise.
+      Effect.raceFirst(
+        Effect.interruptible(run(candidates)),
+        Effect.interruptible(Effect.zipRight(Fiber.join(looking), Effect.never))
+      ),
     (looking) => Fiber.interrupt(looking)
   )
 }

@@ -4,8 +4,12 @@ import { suspend } from "../effect/suspend.js"
 import { type Deadlines, Due } from "./deadlines.js"
 
 /**
- * Gives `effect` so many milliseconds; past them it is interrupted, and the failure is `onTimeout`'s. Unlike
- * `Effect.timeoutFail` it lets the system tell what it has first: an answer that is there already wins.
+ * Gives `effect` that many milliseconds; after them it is interrupted, and the failure is `onTimeout`'s. Unlike
+ * `Effect.timeoutFail` it lets the system report what it has first: an answer that is there already wins.
+ *
+ * Both sides are interruptible also in an uninterruptible region, `acquire` of `Effect.acquireRelease` for example. There
+ * the race would wait for the side that lost: for the whole time although the answer is there, or for an answer that never
+ * comes.
  */
 export const within = <A, E, R, E2>(
   effect: Effect.Effect<A, E, R>,
@@ -14,10 +18,10 @@ export const within = <A, E, R, E2>(
   onTimeout: () => E2
 ): Effect.Effect<A, E | E2, R> =>
   millis === Infinity ? effect : Effect.raceFirst(
-    effect,
-    suspend<never, E2>((resume) => {
+    Effect.interruptible(effect),
+    Effect.interruptible(suspend<never, E2>((resume) => {
       const due = new Due(() => resume(Effect.failSync(onTimeout)))
       deadlines.schedule(due, deadlines.now() + millis)
       return Effect.sync(() => deadlines.cancel(due))
-    })
+    }))
   )

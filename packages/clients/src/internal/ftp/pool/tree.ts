@@ -184,7 +184,7 @@ export class Tree<R> {
     })
     return Effect.zipRight(
       this.add(first),
-      Effect.zipRight(Effect.raceFirst(all, this.ticking), this.tell({ _tag: "Completed" }))
+      Effect.zipRight(Effect.raceFirst(all, Effect.interruptible(this.ticking)), this.tell({ _tag: "Completed" }))
     )
   }
 }
