@@ -43,7 +43,7 @@ export const record = (type: number, ...parts: ReadonlyArray<Uint8Array>): Uint8
 
 export const isFailure = (found: TlsRecord | TlsFailure): found is TlsFailure => "reason" in found
 
-const join = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
+export const join = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
   if (chunks.length === 1) return chunks[0]!
   const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
   let at = 0

@@ -12,6 +12,7 @@ import { ClientHandshake } from "./client.js"
 import { MemoryTlsConnection } from "./connection.js"
 import type { ClientNative, ServerNative } from "./contexts.js"
 import type { Handshake, Surroundings } from "./handshake.js"
+import { Outgoing } from "./outgoing.js"
 import {
   alertType,
   Checksum,
@@ -19,6 +20,7 @@ import {
   handshakeRecords,
   handshakeType,
   isFailure,
+  join,
   MessageReader,
   openData,
   record,
@@ -62,8 +64,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
   private failure: Failure | undefined = undefined
   private isBelowClosed = false
   private hasSaidClosed = false
-  private outgoing: Array<Uint8Array> = []
-  private isWriting = false
+  private readonly outgoing: Outgoing
   private mustSayWritten = false
   private isEnding = false
   /** What somebody wanted to send while the handshake was under way. */
@@ -78,10 +79,11 @@ export class MemoryTlsTransport implements TlsTransport, Events {
   ) {
     this.network = network
     this.below = below
+    this.outgoing = new Outgoing(below)
     this.outcome = outcome
     const around: Surroundings = {
       ...surroundings,
-      say: (message) => this.outgoing.push(...handshakeRecords(message)),
+      say: (message) => this.outgoing.add(handshakeRecords(message)),
       established: () => this.establish(),
       refuse: (failure) => this.refuse(failure)
     }
@@ -132,15 +134,9 @@ export class MemoryTlsTransport implements TlsTransport, Events {
       this.held.push(() => this.write(chunks))
       return
     }
-    const parts = chunks.map(encode).filter(({ length }) => length > 0)
-    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-    let at = 0
-    for (const part of parts) {
-      bytes.set(part, at)
-      at += part.length
-    }
+    const bytes = join(chunks.map(encode))
     if (bytes.length > 0) this.put(...sealData(bytes, this.checksums!.sent))
-    else if (!this.isWriting) this.network.soon({ run: () => this.written() })
+    else if (!this.outgoing.isWriting) this.network.soon({ run: () => this.written() })
   }
 
   end(): void {
@@ -157,7 +153,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
     this.isDestroyed = true
     this.#handshake.isOver = true
     // What was said last goes first: an alert, or a close_notify behind a ticket that is still being written.
-    if (this.outgoing.length > 0 && this.failure?.reason !== "Reset") this.writeBelow()
+    if (this.failure?.reason !== "Reset") this.outgoing.flush()
     this.below.destroy()
   }
 
@@ -195,11 +191,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
   }
 
   written(): void {
-    this.isWriting = false
-    if (this.outgoing.length > 0) {
-      this.flush()
-      return
-    }
+    if (this.outgoing.written()) return
     if (this.mustSayWritten && this.isEstablished) {
       this.mustSayWritten = false
       if (!this.isDestroyed) this.events?.written()
@@ -224,18 +216,8 @@ export class MemoryTlsTransport implements TlsTransport, Events {
 
   private put(...records: ReadonlyArray<Uint8Array>): void {
     if (this.isDestroyed || this.failure !== undefined) return
-    this.outgoing.push(...records)
-    if (!this.isWriting && this.outgoing.length > 0) this.flush()
-  }
-
-  private flush(): void {
-    this.isWriting = true
-    this.writeBelow()
-  }
-
-  private writeBelow(): void {
-    const records = this.outgoing.splice(0)
-    this.below.write(records, records.reduce((sum, { length }) => sum + length, 0))
+    this.outgoing.add(records)
+    if (!this.outgoing.isWriting) this.outgoing.flush()
   }
 
   // ---- in
