@@ -10,7 +10,9 @@ import type { Timeouts } from "@copas/core/SocketOptions"
 import type { TlsError } from "@copas/core/TlsError"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Errors from "./internal/errors.js"
 
 /**
  * Which connection a client needs.
@@ -31,6 +33,38 @@ export interface ConnectRequest {
 }
 
 /**
+ * A proxy did not connect to the target (`Proxy`).
+ *
+ * - `AuthenticationRequired`: it wants a user and a password, or others
+ * - `Forbidden`: its rules do not allow the connection
+ * - `TargetUnreachable`: it could not reach the target
+ * - `Refused`: it said no for another reason
+ * - `BadReply`: its answer is not one of such a proxy
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ProxyError extends Errors.define<ProxyError>("Connector")("ProxyError", {
+  reason: Schema.Literal("AuthenticationRequired", "Forbidden", "TargetUnreachable", "Refused", "BadReply"),
+  /** The proxy's host and port. */
+  proxy: Schema.String,
+  /** The status of HTTP, or the code of SOCKS5. */
+  code: Schema.optional(Schema.Number),
+  /** What the proxy said, made printable. */
+  detail: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    const advice = this.reason === "AuthenticationRequired"
+      ? "; give the proxy's user and password"
+      : this.reason === "BadReply"
+      ? "; check the proxy's port and kind"
+      : ""
+    return `the proxy ${this.proxy} did not connect: ${this.reason}: ${this.detail}${advice}`
+  }
+}
+
+/**
  * Makes each connection of a client, through a proxy for example. Default `direct`. The scope closes the connection.
  *
  * @since 0.1.0
@@ -38,7 +72,11 @@ export interface ConnectRequest {
  */
 export type Connector = (
   request: ConnectRequest
-) => Effect.Effect<Socket, ConnectError | TlsError | InvalidOption | UnsupportedOption, Net.Net | Scope.Scope>
+) => Effect.Effect<
+  Socket,
+  ConnectError | ProxyError | TlsError | InvalidOption | UnsupportedOption,
+  Net.Net | Scope.Scope
+>
 
 /** What a read may bring, and what may wait unread, on a connection in clear on which much comes. */
 const bulk = { readSize: 256 * 1024, highWaterMark: 1024 * 1024 }

@@ -27,7 +27,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type * as Sink from "effect/Sink"
 import type * as Stream from "effect/Stream"
-import type { Connector } from "./Connector.js"
+import type { Connector, ProxyError } from "./Connector.js"
 import type { DataMode, FtpError } from "./FtpError.js"
 import type * as Features_ from "./internal/ftp/features.js"
 import type * as Listing from "./internal/ftp/listing/entry.js"
@@ -49,7 +49,7 @@ export type Failure = FtpError | SocketClosed | SocketTimeout | SocketBroken | T
  * @since 0.1.0
  * @category errors
  */
-export type ConnectFailure = Failure | ConnectError | InvalidOption | UnsupportedOption
+export type ConnectFailure = Failure | ConnectError | ProxyError | InvalidOption | UnsupportedOption
 
 /**
  * A path on the server: text in the session's encoding, or bytes as a listing gave them (`rawName`).

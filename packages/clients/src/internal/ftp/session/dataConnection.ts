@@ -14,6 +14,7 @@ import * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
 import { orFail } from "../../options.js"
+import { inOwnScope } from "../../ownScope.js"
 import * as Reply from "../../replies/reply.js"
 import * as Address from "../address.js"
 import * as Command from "../command.js"
@@ -254,19 +255,3 @@ export const arrange = (
     })
   return next(0, undefined)
 }
-
-/** What `use` opens lasts as long as the scope around when it goes well, and ends at once when it does not. */
-const inOwnScope = <A, E>(use: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E, Scope.Scope> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const outer = yield* Effect.scope
-      const scope = yield* Scope.make()
-      const exit = yield* Effect.exit(restore(Scope.extend(use, scope)))
-      if (Exit.isFailure(exit)) {
-        yield* Scope.close(scope, exit)
-        return yield* Effect.failCause(exit.cause)
-      }
-      yield* Scope.addFinalizerExit(outer, (end) => Scope.close(scope, end))
-      return exit.value
-    })
-  )

@@ -1,0 +1,183 @@
+/**
+ * Connectors that go through a proxy, for every client of this package: HTTP's CONNECT and SOCKS5.
+ *
+ * @since 0.1.0
+ */
+import { formatHostPort } from "@copas/core/NetAddress"
+import { ConnectError, InvalidOption, type ReceiveError, type SendError } from "@copas/core/SocketError"
+import * as Tls from "@copas/core/Tls"
+import type { ClientContext, ClientOptions } from "@copas/core/TlsContext"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
+import { type Connector, direct, ProxyError } from "./Connector.js"
+import { orFail } from "./internal/options.js"
+import { inOwnScope } from "./internal/ownScope.js"
+import * as Wire from "./internal/proxy.js"
+
+export {
+  /**
+   * @since 0.1.0
+   * @category errors
+   */
+  ProxyError
+} from "./Connector.js"
+
+/**
+ * Where a proxy is, and who uses it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly host: string
+  /** Default 80, with TLS 443; 1080 for SOCKS5. */
+  readonly port?: number | undefined
+  readonly user?: string | undefined
+  readonly password?: Redacted.Redacted<string> | undefined
+  /** Speak with the proxy itself under TLS, with the platform's authorities or as the context says. Default false. */
+  readonly tls?: boolean | ClientContext | ClientOptions | undefined
+}
+
+const encoder = new TextEncoder()
+
+const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && port < 65_536
+
+type Settings = Options & { readonly port: number }
+
+const parse = (
+  proxy: string | URL | Options,
+  schemes: Readonly<Record<string, number>>,
+  otherwise: (options: Options) => number
+): Either.Either<Settings, InvalidOption> => {
+  const refuse = (value: string, expected: string) =>
+    Either.left(new InvalidOption({ option: "proxy", value, expected }))
+  const check = (options: Options): Either.Either<Settings, InvalidOption> => {
+    const port = options.port ?? otherwise(options)
+    // RFC 7617 has no way to write a colon in the user, and RFC 1929 none to write more than 255 bytes.
+    const password = options.password === undefined ? "" : Redacted.value(options.password)
+    const isUser = (options.user === undefined || /^[^:\p{Cc}]+$/u.test(options.user)) &&
+      [options.user ?? "", password].every((text) => encoder.encode(text).length <= 255)
+    return options.host === "" || !isPort(port)
+      ? refuse(`${options.host}:${port}`, "the host and the port of a proxy")
+      : isUser
+      ? Either.right({ ...options, port })
+      : refuse("a login", "user and password of at most 255 bytes, the user without a colon and control characters")
+  }
+  if (typeof proxy === "object" && !(proxy instanceof URL)) return check(proxy)
+  const expected = `a URL of ${Object.keys(schemes).join(", ")}, such as http://user:password@proxy.example:3128`
+  return Either.flatMap(
+    Either.try(() => {
+      const url = new URL(String(proxy))
+      const [user, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)]
+      return { url, user, password }
+    }).pipe(Either.mapLeft(() => new InvalidOption({ option: "proxy", value: "no URL", expected }))),
+    ({ password, url, user }) => {
+      const scheme = url.protocol.slice(0, -1)
+      const port = Object.hasOwn(schemes, scheme) ? schemes[scheme] : undefined
+      if (port === undefined) return refuse(`${scheme}:`, expected)
+      return check({
+        host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+        port: url.port === "" ? port : Number(url.port),
+        tls: scheme === "https",
+        ...(user === "" ? {} : { user, password: Redacted.make(password) })
+      })
+    }
+  )
+}
+
+const through =
+  (settings: Either.Either<Settings, InvalidOption>, talk: typeof Wire.connect): Connector => (request) => {
+    const connected = Effect.gen(function*() {
+      const { host, password, port, tls = false, user } = yield* orFail(settings)
+      const wireHost = Wire.wireHost(request.host)
+      if (wireHost === undefined) {
+        const expected = "a name in ASCII or an address: a proxy looks it up"
+        return yield* new InvalidOption({ option: "host", value: JSON.stringify(request.host), expected })
+      }
+      if (!isPort(request.port)) {
+        return yield* new InvalidOption({ option: "port", value: String(request.port), expected: "1 to 65535" })
+      }
+      const socket = yield* direct({ ...request, host, port })
+      const proxy = formatHostPort(host, port)
+      const lost = (cause: SendError | ReceiveError) =>
+        new ProxyError({ reason: "BadReply", proxy, detail: `no answer came: ${cause.message}`, cause })
+      if (tls !== false) {
+        const context = tls === true ? yield* Tls.client() : Tls.isContext(tls) ? tls : yield* Tls.client(tls)
+        yield* Effect.mapError(
+          Tls.upgrade(socket, context, { serverName: host, handshakeTimeout: request.connectTimeout }),
+          (error) =>
+            error._tag === "TlsError" || error._tag === "InvalidOption" || error._tag === "UnsupportedOption"
+              ? error
+              : lost(error)
+        )
+      }
+      const credentials = user === undefined
+        ? undefined
+        : { user, password: password === undefined ? "" : Redacted.value(password) }
+      yield* Effect.mapError(talk(socket, { host: wireHost, port: request.port }, credentials), (error) => {
+        if (error._tag !== "ProxyFailure") return lost(error)
+        const { code, detail, reason } = error
+        return new ProxyError({ reason, proxy, detail, ...(code === undefined ? {} : { code }) })
+      })
+      return socket
+    })
+    const limit = Duration.decode(request.connectTimeout)
+    return inOwnScope(
+      Duration.isFinite(limit)
+        ? Effect.timeoutFail(connected, {
+          duration: limit,
+          onTimeout: () =>
+            new ConnectError({
+              reason: "TimedOut",
+              target: formatHostPort(request.host, request.port),
+              attempts: []
+            })
+        })
+        : connected
+    )
+  }
+
+/**
+ * Connects through an HTTP proxy, by CONNECT. `http://` speaks with the proxy in clear, `https://` under TLS; user and
+ * password go to the proxy alone (Basic). Names are looked up by the proxy. What the connection carries, TLS for example,
+ * begins after the proxy's answer, so the proxy sees the target's host and port, and no more.
+ *
+ * All of it, the proxy's answer included, is bounded by the client's connect time-out. A proxy that does not connect is a
+ * `ProxyError`; a URL that is not one is an `InvalidOption` when the connector is used.
+ * *Interruption* leaves nothing open.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Ftp, Proxy } from "@copas/clients"
+ *
+ * // FTP's control and data connections both go through the proxy.
+ * const layer = Ftp.layer({ host: "ftp.example", connector: Proxy.http("http://proxy.example:3128") })
+ * ```
+ */
+export const http = (proxy: string | URL | Options): Connector =>
+  through(
+    parse(proxy, { http: 80, https: 443 }, ({ tls = false }) => tls === false ? 80 : 443),
+    Wire.connect
+  )
+
+/**
+ * Connects through a SOCKS5 proxy (RFC 1928), with a user and a password where the proxy wants one (RFC 1929). Names are
+ * looked up by the proxy, with `socks5://` and `socks5h://` alike. See `http`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Ftp, Proxy } from "@copas/clients"
+ * import { Redacted } from "effect"
+ *
+ * const connector = Proxy.socks5({ host: "proxy.example", user: "me", password: Redacted.make("secret") })
+ * const layer = Ftp.layer({ host: "ftp.example", connector })
+ * ```
+ */
+export const socks5 = (proxy: string | URL | Options): Connector =>
+  through(parse(proxy, { socks5: 1080, socks5h: 1080 }, () => 1080), Wire.socks5)
