@@ -23,8 +23,7 @@ const warnings = (program: Program) =>
     })
     const exit = yield* Effect.exit(program.pipe(
       Effect.scoped,
-      Effect.provide(Copas.layer),
-      Effect.provide(Logger.add(logger))
+      Effect.provide(Layer.merge(Copas.layer, Logger.add(logger)))
     ))
     return { lines, isSuccess: Exit.isSuccess(exit) }
   })
