@@ -1,14 +1,21 @@
-/** Type tests of what stream and datagram sockets have in common. */
+/** Type tests of sockets, listeners and servers: kinds of address, and operations as values or functions. */
 import {
   Copas,
   type DatagramSocket,
+  type Dns,
+  type Future,
   type Listener,
+  type Lock,
   Net,
   type NetAddress,
+  type Semaphore,
   type Server,
   type Socket,
   type SocketError,
-  Tls
+  type Thread,
+  type Timer,
+  Tls,
+  type WorkQueue
 } from "@copas/core"
 import { Effect, type Layer, type Scope } from "effect"
 import { describe, expect, it } from "tstyche"
@@ -19,7 +26,7 @@ type Form<T> = T extends (...args: ReadonlyArray<any>) => unknown ? "function"
 
 /** The names of the functions that can never be given anything. */
 type Nullary<T> = {
-  [K in keyof T]: T[K] extends (...args: infer Args) => unknown ? Args extends readonly [] ? K : never : never
+  [K in keyof T]-?: T[K] extends (...args: infer Args) => unknown ? Args extends readonly [] ? K : never : never
 }[keyof T]
 
 type Shared = Exclude<keyof Socket.Socket & keyof DatagramSocket.DatagramSocket, symbol>
@@ -38,6 +45,15 @@ describe("what the sockets have in common", () => {
     expect<Nullary<Socket.Socket>>().type.toBe<never>()
     expect<Nullary<DatagramSocket.DatagramSocket>>().type.toBe<never>()
     expect<Nullary<Listener.Listener>>().type.toBe<never>()
+    expect<Nullary<Net.Service>>().type.toBe<never>()
+    expect<Nullary<Copas.Service>>().type.toBe<never>()
+    expect<Nullary<Dns.Service>>().type.toBe<never>()
+    expect<Nullary<Thread.Thread>>().type.toBe<never>()
+    expect<Nullary<Lock.Lock>>().type.toBe<never>()
+    expect<Nullary<Semaphore.Semaphore>>().type.toBe<never>()
+    expect<Nullary<WorkQueue.WorkQueue<number>>>().type.toBe<never>()
+    expect<Nullary<Timer.Timer>>().type.toBe<never>()
+    expect<Nullary<Future.Future<number>>>().type.toBe<never>()
   })
 })
 
