@@ -34,7 +34,9 @@ import * as Predicate from "effect/Predicate"
 import type * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import type * as Address from "./Address.js"
+import type { DkimError, Signer } from "./Dkim.js"
 import * as build from "./internal/mime/build.js"
+import * as outgoing from "./internal/mime/outgoing.js"
 import type { InvalidAddress, InvalidMessage, MessageChanged } from "./SmtpError.js"
 
 /**
@@ -207,6 +209,8 @@ export interface MessageOptions<E = never, R = never> {
   /** RFC 3834: no automaton answers it. */
   readonly autoSubmitted?: "auto-generated" | "auto-replied" | undefined
   readonly list?: ListOptions | undefined
+  /** Who signs it; several sign at once. */
+  readonly dkim?: Signer | ReadonlyArray<Signer> | undefined
 }
 
 /**
@@ -319,7 +323,8 @@ export const raw: <E = never, R = never>(
  * @since 0.2.0
  * @category conversions
  */
-export const encode: <E, R>(message: Message<E, R>) => Stream.Stream<Uint8Array, E | MessageChanged, R> = build.encode
+export const encode: <E, R>(message: Message<E, R>) => Stream.Stream<Uint8Array, E | MessageChanged | DkimError, R> =
+  outgoing.encode
 
 /**
  * The number of bytes that `encode` gives, if the size of each content is known. It runs no stream.
@@ -327,7 +332,7 @@ export const encode: <E, R>(message: Message<E, R>) => Stream.Stream<Uint8Array,
  * @since 0.2.0
  * @category getters
  */
-export const size: (message: Message<unknown, unknown>) => Option.Option<number> = build.size
+export const size: (message: Message<unknown, unknown>) => Option.Option<number> = outgoing.size
 
 /**
  * @since 0.2.0

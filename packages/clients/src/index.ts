@@ -3,6 +3,7 @@
  */
 export * as Address from "./Address.js"
 export * as Connector from "./Connector.js"
+export * as Dkim from "./Dkim.js"
 export * as Ftp from "./Ftp.js"
 export * as FtpError from "./FtpError.js"
 export * as FtpPool from "./FtpPool.js"

@@ -30,7 +30,7 @@ describe.each(platforms)("%s", (_, layer) => {
             const running = made.incremental(hash)
             for (let at = 0; at < length; at += 997) running.update(data.subarray(at, at + 997))
             expect(hex(running.digest())).toBe(hex(whole))
-            expect(hex(primitives.digestNow(hash, data))).toBe(hex(whole))
+            expect(hex(made.digestNow(hash, data))).toBe(hex(whole))
           }
         }
         expect(hex(yield* made.digest("sha256", bytes("abc")))).toBe(

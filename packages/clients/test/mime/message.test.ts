@@ -238,7 +238,7 @@ describe("bodies", () => {
         })
         const error = yield* Effect.flip(bytes(message))
         expect(error).toBeInstanceOf(SmtpError.MessageChanged)
-        expect(error.where).toBe("attachments[0]")
+        expect(error).toHaveProperty("where", "attachments[0]")
         expect(error.message).toContain(`${size} bytes`)
       }
     }))

@@ -23,6 +23,8 @@ export interface Primitives {
   readonly randomBytes: (length: number) => Uint8Array
   /** A hash that is fed piece by piece. */
   readonly incremental: (hash: Hash) => IncrementalHash
+  /** The hash of few bytes, here and now. */
+  readonly digestNow: (hash: Hash, bytes: Uint8Array) => Uint8Array
   /** The hash of bytes at hand. */
   readonly digest: (hash: Hash, bytes: Uint8Array) => Effect.Effect<Uint8Array>
   /** A key of the hash's length. RFC 8018, section 5.2. */
@@ -30,7 +32,7 @@ export interface Primitives {
   readonly isSynchronous: boolean
 }
 
-export const digestNow = (hash: Hash, bytes: Uint8Array): Uint8Array => noble[hash](bytes)
+const digestNow = (hash: Hash, bytes: Uint8Array): Uint8Array => noble[hash](bytes)
 
 /** RFC 2104. */
 export const hmac = (hash: Hash | "md5", key: Uint8Array, bytes: Uint8Array): Uint8Array =>
@@ -42,6 +44,7 @@ export const make = (platform: CryptoPlatform): Primitives => {
   const isSynchronous = platform.isSynchronous === true
   return {
     isSynchronous,
+    digestNow,
     randomBytes: platform.randomBytes ?? ((length) => crypto.getRandomValues(new Uint8Array(length))),
     incremental: platform.hash ?? ((hash) => {
       const running = noble[hash].create()

@@ -1,17 +1,14 @@
 /**
- * Messages and parts: made of a sender's options, and turned into bytes.
+ * Messages and parts, made of a sender's options.
  *
  * Every address, field and name is checked here, once; what is wrong is said with its place, and the first fault counts.
  */
-import * as Clock from "effect/Clock"
-import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import * as Address from "../../Address.js"
 import type * as Message from "../../Message.js"
-import { type InvalidAddress, type InvalidMessage, MessageChanged } from "../../SmtpError.js"
-import * as compose from "./compose.js"
+import { type InvalidAddress, type InvalidMessage } from "../../SmtpError.js"
+import type * as compose from "./compose.js"
 import * as content from "./content.js"
 import { Faults } from "./faults.js"
 import * as field from "./field.js"
@@ -19,8 +16,6 @@ import * as headers from "./headers.js"
 import * as parameters from "./parameters.js"
 import * as part from "./part.js"
 import * as parts from "./parts.js"
-import { through } from "./streaming.js"
-import { chain, counted, type Transducer } from "./transducer.js"
 
 const MessageTypeId: unique symbol = Symbol.for("@copas/clients/Message")
 const PartTypeId: unique symbol = Symbol.for("@copas/clients/Message/Part")
@@ -71,7 +66,8 @@ export const make = <E, R>(
     date: headers.millisOf(options.date, faults),
     messageId: headers.idOf(options.messageId, "messageId", faults),
     domain: sender.address.slice(sender.address.lastIndexOf("@") + 1),
-    root: parts.tree(options, MadePart.nodeOf, faults)
+    root: parts.tree(options, MadePart.nodeOf, faults),
+    signers: options.dkim === undefined ? [] : Array.isArray(options.dkim) ? options.dkim : [options.dkim]
   }
   checkTree(draft.root, "content", faults)
   if (faults.first === undefined && headerSize(draft) > largestHeader) {
@@ -166,7 +162,14 @@ export const raw = <E, R>(
     body: content.identity(given, width, options.size, "content"),
     isRaw: true
   }
-  const draft: compose.Draft = { fields: undefined, date: undefined, messageId: idOfRaw(given), domain: "", root }
+  const draft: compose.Draft = {
+    fields: undefined,
+    date: undefined,
+    messageId: idOfRaw(given),
+    domain: "",
+    root,
+    signers: []
+  }
   return faults.result(new MadeMessage({ from: sender, to }, draft) as unknown as Message.Message<E, R>)
 }
 
@@ -180,45 +183,3 @@ const idOfRaw = (given: Message.Content<unknown, unknown>): string | undefined =
   const id = /^message-id:[ \t]*(?:(?:\r\n|\r|\n)[ \t]+)?(<[!-;=?-~]+>)/im.exec(header)?.[1]
   return id === undefined ? undefined : field.messageId(id)
 }
-
-/** What is told from the clock and by chance, once for each sending. */
-export const moment: Effect.Effect<compose.Moment> = Effect.zipWith(
-  Clock.currentTimeMillis,
-  Effect.randomWith((random) => {
-    const word = Effect.map(random.nextIntBetween(0, 2 ** 32), (number) => number.toString(16).padStart(8, "0"))
-    return Effect.map(Effect.all([word, word, word, word]), (words) => words.join(""))
-  }),
-  (now, id) => ({ now, id })
-)
-
-/** The machine of a source, and the number of bytes that the source must give. */
-export const machineOf = (source: content.Source): Transducer => {
-  const encoder = content.encoderOf(source)
-  const counter = source.size === undefined ? undefined : counted(source.size)
-  if (counter === undefined) return encoder ?? counted(undefined)
-  return encoder === undefined ? counter : chain(counter, encoder)
-}
-
-export const changed = (
-  source: content.Source,
-  fault: { readonly got: string; readonly expected: string }
-): MessageChanged => new MessageChanged({ where: source.where, expected: fault.expected, actual: fault.got })
-
-export const encode = <E, R>(message: Message.Message<E, R>): Stream.Stream<Uint8Array, E | MessageChanged, R> =>
-  Stream.unwrap(Effect.map(moment, (now) => {
-    const composition = compose.compose(draftOf(message), now, false)
-    return Stream.flatMap(
-      Stream.fromIterable(compose.merged(composition)),
-      (segment): Stream.Stream<Uint8Array, E | MessageChanged, R> =>
-        segment instanceof Uint8Array
-          ? Stream.make(segment)
-          : through(() => machineOf(segment), (fault) => changed(segment, fault))(
-            segment.stream as Stream.Stream<Uint8Array, E, R>
-          )
-    )
-  }))
-
-const anyMoment: compose.Moment = { now: 0, id: "0".repeat(32) }
-
-export const size = (message: Message.Message<unknown, unknown>): Option.Option<number> =>
-  Option.fromNullable(compose.sizeOf(compose.compose(draftOf(message), anyMoment, false)))

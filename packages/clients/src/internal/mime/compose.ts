@@ -1,6 +1,7 @@
 /**
  * A message as it goes out: its fields apart, for a signature over them, and its body as segments.
  */
+import type { Signer } from "../../Dkim.js"
 import { encodedSizeOf, type Source } from "./content.js"
 import type { Field } from "./field.js"
 import * as field from "./field.js"
@@ -19,6 +20,7 @@ export interface Draft {
   /** The domain of a Message-ID that is made here. */
   readonly domain: string
   readonly root: part.Node
+  readonly signers: ReadonlyArray<Signer>
 }
 
 export interface Moment {
@@ -31,8 +33,11 @@ export interface Moment {
 export interface Composition {
   readonly messageId: string | undefined
   readonly fields: ReadonlyArray<Field>
-  /** What follows the fields, with the empty line before it. */
-  readonly segments: ReadonlyArray<part.Segment>
+  /** The empty line after the fields, unless the body begins with fields of its own. */
+  readonly separator: "\r\n" | ""
+  readonly body: ReadonlyArray<part.Segment>
+  /** The hash that signatures were made over, where a source is run again after it. */
+  readonly bodyHash: Uint8Array | undefined
   /** What the body's bytes demand of the server. */
   readonly width: "7bit" | "8bit" | "binary"
   readonly needsStuffing: boolean
@@ -40,18 +45,41 @@ export interface Composition {
 
 const mimeVersion = field.fold("MIME-Version", ["1.0"])
 
+/**
+ * The fields and the body of a ready-made part that is the whole content, or undefined where they cannot be told apart:
+ * it is a stream, or its fields are not ASCII. Then it goes out as it is.
+ */
+const split = (
+  raw: part.Segment
+): { readonly fields: ReadonlyArray<Field>; readonly body: string | Uint8Array } | undefined => {
+  if (isSource(raw)) return undefined
+  const text = typeof raw === "string" ? raw : latin1.decode(raw)
+  const end = text.startsWith("\r\n") ? 0 : text.indexOf("\r\n\r\n") + 2
+  const head = text.slice(0, end)
+  if (end === 1 || !isAscii(head)) return undefined
+  const fields = head.split(/\r\n(?![ \t])/).filter((one) => one !== "")
+    .map((one) => ({ name: one.slice(0, one.indexOf(":")), text: `${one}\r\n` }))
+  return { fields, body: typeof raw === "string" ? raw.slice(end + 2) : raw.subarray(end + 2) }
+}
+
+export const isSource = (segment: part.Segment): segment is Source =>
+  typeof segment !== "string" && !(segment instanceof Uint8Array)
+
 export const compose = (draft: Draft, moment: Moment, isUtf8: boolean): Composition => {
-  const rest = { width: part.widthOf(draft.root), needsStuffing: part.needsStuffing(draft.root) }
-  const segments: Array<part.Segment> = []
+  const { root } = draft
+  const width = part.widthOf(root)
+  const needsStuffing = part.needsStuffing(root)
+  const body: Array<part.Segment> = []
   if (draft.fields === undefined) {
-    part.write(draft.root, "", segments)
-    return { messageId: draft.messageId, fields: [], segments, ...rest }
+    part.write(root, "", body)
+    return { messageId: draft.messageId, fields: [], separator: "", body, bodyHash: undefined, width, needsStuffing }
   }
   const messageId = draft.messageId ?? `<${moment.id}@${draft.domain}>`
-  const id = part.boundaryId(draft.root, moment.id)
-  // A ready-made part as the whole content has its own fields, and the empty line after them.
-  if (draft.root._tag === "Multipart" || !draft.root.isRaw) segments.push("\r\n")
-  part.write(draft.root, id, segments)
+  const id = part.boundaryId(root, moment.id)
+  part.write(root, id, body)
+  const isRaw = root._tag === "Leaf" && root.isRaw
+  const parts = isRaw ? split(body[0]!) : undefined
+  if (parts !== undefined) body[0] = parts.body
   return {
     messageId,
     fields: [
@@ -59,21 +87,25 @@ export const compose = (draft: Draft, moment: Moment, isUtf8: boolean): Composit
       field.fold("Message-ID", [messageId]),
       ...draft.fields(isUtf8),
       mimeVersion,
-      ...part.fieldsOf(draft.root, part.outerBoundary(id))
+      ...(isRaw ? parts?.fields ?? [] : part.fieldsOf(root, part.outerBoundary(id)))
     ],
-    segments,
-    ...rest
+    separator: isRaw && parts === undefined ? "" : "\r\n",
+    body,
+    bodyHash: undefined,
+    width,
+    needsStuffing
   }
 }
 
+const latin1 = new TextDecoder("latin1")
 const utf8 = new TextEncoder()
 const lengthOf = (text: string): number => isAscii(text) ? text.length : utf8.encode(text).length
 
 /** All of it in bytes, without dot-stuffing, or undefined where a stream's size is unknown. */
 export const sizeOf = (composition: Composition): number | undefined => {
-  let size = 0
+  let size = composition.separator.length
   for (const { text } of composition.fields) size += lengthOf(text)
-  for (const segment of composition.segments) {
+  for (const segment of composition.body) {
     const length = typeof segment === "string" || segment instanceof Uint8Array
       ? segment.length
       : encodedSizeOf(segment)
@@ -83,10 +115,14 @@ export const sizeOf = (composition: Composition): number | undefined => {
   return size
 }
 
-/** The fields and what is at hand in as few pieces as there can be: one, where no source stands between. */
-export const merged = (composition: Composition): ReadonlyArray<Uint8Array | Source> => {
+/** The head of the message, as text. */
+export const headOf = (composition: Composition): string =>
+  composition.fields.map(({ text }) => text).join("") + composition.separator
+
+/** What is at hand in as few pieces as there can be: one, where no source stands between. */
+export const merge = (segments: ReadonlyArray<part.Segment>): ReadonlyArray<Uint8Array | Source> => {
   const pieces: Array<Uint8Array | Source> = []
-  let run: Array<string | Uint8Array> = [composition.fields.map(({ text }) => text).join("")]
+  let run: Array<string | Uint8Array> = []
   const flush = (): void => {
     let length = 0
     for (const piece of run) length += typeof piece === "string" ? lengthOf(piece) : piece.length
@@ -103,7 +139,7 @@ export const merged = (composition: Composition): ReadonlyArray<Uint8Array | Sou
     pieces.push(bytes)
     run = []
   }
-  for (const segment of composition.segments) {
+  for (const segment of segments) {
     if (typeof segment === "string" || segment instanceof Uint8Array) run.push(segment)
     else {
       flush()
