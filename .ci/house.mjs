@@ -58,6 +58,7 @@ const seam = new RegExp(
     "Context\\.Reference|RuntimeFiber|current(Context|DefaultServices|Scheduler)|(add|remove)Observer",
     "Cause\\.(is|fail\\w+(Option|OrCause)|failures|defects|die\\w*Option|parallel|sequential|pretty)\\w*|Exit\\.isInterrupted",
     "cause\\._tag|SystemError|BadArgument|concurrent: true",
+    "Stream\\.(repeat\\w*Option|unfold\\w*|paginate\\w*)|Fiber\\.roots|fiber\\.(status|children)|getFiberRefs?",
     "unsafe(?!NextMillis|Advance)[A-Z]\\w*"
   ].map((names) => `\\b(${names})\\b`).join("|")
 )

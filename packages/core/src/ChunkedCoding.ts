@@ -5,11 +5,11 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Sink from "effect/Sink"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import * as ErrorSummary from "./ErrorSummary.js"
+import { unfolded } from "./internal/effect/streams.js"
 import type { Socket } from "./Socket.js"
 import type { LineTooLong, ReceiveError, SendError } from "./SocketError.js"
 
@@ -75,11 +75,11 @@ const trailers = (socket: Socket, left = mostTrailers): Effect.Effect<void, Chun
  */
 export const stream = (socket: Socket): Stream.Stream<Uint8Array, ChunkedError> => {
   // The bytes left in the chunk under way; -1 before the first.
-  const next = (left: number): Effect.Effect<Option.Option<readonly [Uint8Array, number]>, ChunkedError> => {
+  const next = (left: number): Effect.Effect<readonly [Uint8Array, number] | undefined, ChunkedError> => {
     if (left > 0) {
       return Effect.map(
         socket.receive({ maxBytes: left }),
-        (bytes) => Option.some([bytes, left - bytes.length] as const)
+        (bytes) => [bytes, left - bytes.length] as const
       )
     }
     const endOfChunk = left === 0
@@ -87,10 +87,10 @@ export const stream = (socket: Socket): Stream.Stream<Uint8Array, ChunkedError> 
       : Effect.void
     return Effect.flatMap(
       Effect.zipRight(endOfChunk, chunkSize(socket)),
-      (size) => size === 0 ? Effect.as(trailers(socket), Option.none()) : next(size)
+      (size) => size === 0 ? Effect.as(trailers(socket), undefined) : next(size)
     )
   }
-  return Stream.unfoldEffect(-1, next)
+  return unfolded(-1, next)
 }
 
 /**

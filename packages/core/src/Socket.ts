@@ -8,16 +8,17 @@
  * @since 0.1.0
  */
 import * as Channel from "effect/Channel"
-import * as Chunk from "effect/Chunk"
+import type * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as MergeDecision from "effect/MergeDecision"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
+import { pulled, unfolded } from "./internal/effect/streams.js"
 import { aCount, invalid, isCount } from "./internal/time/optionValues.js"
 import { SocketTypeId } from "./internal/typeIds.js"
 import type { InetAddress, NetAddress, UnixAddress } from "./NetAddress.js"
@@ -325,18 +326,18 @@ export const stream = (self: Socket, options?: StreamOptions): Stream.Stream<Uin
   if (length !== undefined) {
     return isCount(length, 0) ? streamLength(self, length) : Stream.die(invalid("length", length, aCount(0)))
   }
-  const pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<ReceiveError>> = Effect.mapBoth(self.receive(), {
-    onFailure: (error) => isEndOfConversation(error) ? Option.none() : Option.some(error),
-    onSuccess: (chunk) => Chunk.of(chunk)
-  })
-  return Stream.repeatEffectChunkOption(pull)
+  return pulled(untilEnd(self.receive()))
 }
 
+/** What it reads; `undefined` at the peer's end. */
+const untilEnd = <A, E>(read: Effect.Effect<A, E>): Effect.Effect<A | undefined, E> =>
+  Effect.catchAll(read, (error) => isEndOfConversation(error) ? Effect.succeed(undefined) : Effect.fail(error))
+
 const streamLength = (self: Socket, length: number): Stream.Stream<Uint8Array, ReceiveError> =>
-  Stream.unfoldEffect(length, (left) =>
+  unfolded(length, (left) =>
     left <= 0
-      ? Effect.succeedNone
-      : Effect.map(self.receive({ maxBytes: left }), (chunk) => Option.some([chunk, left - chunk.length] as const)))
+      ? Effect.succeed(undefined)
+      : Effect.map(self.receive({ maxBytes: left }), (chunk) => [chunk, left - chunk.length] as const))
 
 /**
  * Lines as a stream, until the peer finishes after a whole line.
@@ -345,10 +346,7 @@ const streamLength = (self: Socket, length: number): Stream.Stream<Uint8Array, R
  * @category conversions
  */
 export const lines = (self: Socket, options?: LineOptions): Stream.Stream<string, ReceiveError | LineTooLong> =>
-  Stream.repeatEffectOption(Effect.mapError(
-    self.receiveLine(options),
-    (error) => isEndOfConversation(error) ? Option.none() : Option.some(error)
-  ))
+  pulled(untilEnd(self.receiveLine(options)))
 
 /**
  * @since 0.1.0

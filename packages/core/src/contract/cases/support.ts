@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Causes from "../../internal/effect/causes.js"
-import { onExit, type RunningFiber } from "../../internal/effect/fibers.js"
+import { hasSettled, onExit, type RunningFiber } from "../../internal/effect/fibers.js"
 import { suspend } from "../../internal/effect/suspend.js"
 import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
@@ -143,8 +143,7 @@ export const received = (socket: Socket, bytes: number): Effect.Effect<void> =>
   until(Effect.map(socket.stats, ({ bytesReceived }) => bytesReceived >= bytes))
 
 /** Waits until the fiber is suspended or done, so that what it does from then on is somebody else's doing. */
-export const settled = (fiber: RunningFiber<unknown, unknown>): Effect.Effect<void> =>
-  until(Effect.map(fiber.status, (status) => status._tag !== "Running"))
+export const settled = (fiber: RunningFiber<unknown, unknown>): Effect.Effect<void> => until(hasSettled(fiber))
 
 /** Waits until the fiber is done, and says how it ended. */
 export const outcome = <A, E>(fiber: RunningFiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>

@@ -2,7 +2,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as HashSet from "effect/HashSet"
@@ -52,12 +52,22 @@ export const opsBeforeYield = (fiber: AnyFiber): number => fiber.getFiberRef(Fib
 export const isRunnable = (fiber: AnyFiber): boolean =>
   (fiber as unknown as { readonly _queue: ReadonlyArray<unknown> })._queue.length > 0
 
+/** It does not run, nor is it about to: it waits, or has ended. */
+export const hasSettled = (fiber: AnyFiber): Effect.Effect<boolean> =>
+  Effect.map(fiber.status, (status) => status._tag !== "Running")
+
 /** The numbers of the fibers whose ends the fiber waits for, if it waits for such; `undefined` if it does not wait at all. */
 export const endsAwaited = (fiber: AnyFiber): Effect.Effect<ReadonlyArray<number> | undefined> =>
   Effect.map(fiber.status, (status) =>
     status._tag === "Suspended"
       ? Array.from(HashSet.values(FiberId.ids(status.blockingOn)))
       : undefined)
+
+/** All fibers of the process that have no parent, and have not ended. */
+export const roots: Effect.Effect<ReadonlyArray<AnyFiber>> = Fiber.roots
+
+/** The fibers that the fiber forked, and that have not ended. */
+export const childrenOf = (fiber: AnyFiber): Effect.Effect<ReadonlyArray<AnyFiber>> => fiber.children
 
 /** The name of the innermost span that the fiber is in. */
 export const spanNameOf = (fiber: AnyFiber): string | undefined => {

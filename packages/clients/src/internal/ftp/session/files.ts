@@ -4,7 +4,6 @@
 import { MessageTooLong } from "@copas/core/SocketError"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -13,6 +12,7 @@ import * as Stream from "effect/Stream"
 import * as FtpError from "../../../FtpError.js"
 import type { DownloadOptions, Failure, Path, Transferred, UploadOptions } from "../../../FtpSession.js"
 import * as Causes from "../../effect/causes.js"
+import { pulled } from "../../effect/streams.js"
 import * as Bytes from "../../text/bytes.js"
 import type { Conversation } from "./conversation.js"
 import * as Download from "./download.js"
@@ -72,11 +72,7 @@ export const toStream = (
   opened: Effect.Effect<Download.Download, Failure, Scope.Scope>
 ): Stream.Stream<Uint8Array, Failure> =>
   Stream.unwrapScoped(
-    Effect.map(opened, (download) =>
-      Stream.repeatEffectChunkOption(Effect.matchEffect(download.receive, {
-        onFailure: (error) => Effect.fail(Option.some(error)),
-        onSuccess: (chunk) => chunk === undefined ? Effect.fail(Option.none()) : Effect.succeed(Chunk.of(chunk))
-      })))
+    Effect.map(opened, (download) => pulled(download.receive))
   )
 
 export const toSink = (

@@ -1,8 +1,7 @@
 /** Who waits for what when a simulation has stalled. */
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import { socketWaits } from "../../../internal/dispatcher/socketWaits.js"
-import { type AnyFiber, endsAwaited, numberOf, spanNameOf } from "../../../internal/effect/fibers.js"
+import { type AnyFiber, childrenOf, endsAwaited, numberOf, roots, spanNameOf } from "../../../internal/effect/fibers.js"
 import { providedTo } from "../../../internal/effect/reference.js"
 import { NetListener } from "../../../internal/net/listener.js"
 import { threadOf } from "../../../internal/thread/thread.js"
@@ -50,7 +49,7 @@ const withDescendants = (fiber: AnyFiber, found: Map<number, AnyFiber>): Effect.
     if (found.has(id)) return Effect.void
     found.set(id, fiber)
     return Effect.flatMap(
-      fiber.children,
+      childrenOf(fiber),
       (children) => Effect.forEach(children, (child) => withDescendants(child, found), { discard: true })
     )
   })
@@ -59,7 +58,7 @@ const withDescendants = (fiber: AnyFiber, found: Map<number, AnyFiber>): Effect.
 const fibersOf = (run: SimulationRun): Effect.Effect<ReadonlyArray<AnyFiber>> =>
   Effect.gen(function*() {
     const found = new Map<number, AnyFiber>()
-    for (const root of yield* Fiber.roots) if (belongsTo(run)(root)) yield* withDescendants(root, found)
+    for (const root of yield* roots) if (belongsTo(run)(root)) yield* withDescendants(root, found)
     return Array.from(found.values()).sort((a, b) => numberOf(a) - numberOf(b))
   })
 
@@ -81,7 +80,7 @@ export const waiters = (run: SimulationRun): Effect.Effect<ReadonlyArray<Waiter>
     for (const fiber of fibers) {
       const blockingOn = yield* endsAwaited(fiber)
       if (blockingOn === undefined) continue
-      const children = new Set((yield* fiber.children).map((child) => numberOf(child)))
+      const children = new Set((yield* childrenOf(fiber)).map((child) => numberOf(child)))
       if (blockingOn.length > 0 && blockingOn.every((id) => children.has(id))) continue
       const numbers = blockingOn.flatMap((id) => number.get(id) ?? [])
       const network = known.get(fiber)
