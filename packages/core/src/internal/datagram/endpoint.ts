@@ -31,6 +31,7 @@ import { type BaseSettings, SocketBase } from "../socket/socketBase.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { aCount, invalid, isCount } from "../time/optionValues.js"
 import { DatagramSocketTypeId } from "../typeIds.js"
+import type { DatagramConnection } from "./connection.js"
 import { DatagramInbound } from "./inbound.js"
 import * as DatagramNames from "./names.js"
 import * as DatagramOptionsModule from "./options.js"
@@ -49,7 +50,7 @@ const whole = (datagram: Datagram): Datagram => datagram
  * A datagram socket over a transport: the two halves, the peer, and the end.
  */
 export class DatagramEndpoint extends SocketBase<DatagramSettings, DatagramOptions>
-  implements DatagramSocket, DatagramEvents
+  implements DatagramSocket, DatagramEvents, DatagramConnection
 {
   readonly [DatagramSocketTypeId]: typeof DatagramSocketTypeId = DatagramSocketTypeId
   readonly transport: DatagramTransport

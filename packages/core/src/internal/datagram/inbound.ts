@@ -9,7 +9,7 @@ import { suspend, withFiber } from "../effect/suspend.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { Deadline } from "../time/deadlines.js"
 import { yieldsSoon } from "../yielding.js"
-import type { DatagramEndpoint } from "./endpoint.js"
+import type { DatagramConnection } from "./connection.js"
 
 /** What a datagram takes besides its bytes, about: a flood of empty ones has its bound too. */
 const overhead = 64
@@ -39,7 +39,7 @@ class ReceiveDeadline extends Deadline {
  * All who wait are woken, for nobody can tell a stale one; who finds nothing waits again, in the order that was.
  */
 export class DatagramInbound {
-  private readonly socket: DatagramEndpoint
+  private readonly socket: DatagramConnection
   private readonly maxQueued: number
   private readonly maxQueuedBytes: number
   private queue: Array<Datagram> = []
@@ -54,7 +54,7 @@ export class DatagramInbound {
   private waiters: Array<Waiter> = []
   private deadline: ReceiveDeadline | undefined = undefined
 
-  constructor(socket: DatagramEndpoint, maxQueued: number, maxQueuedBytes: number) {
+  constructor(socket: DatagramConnection, maxQueued: number, maxQueuedBytes: number) {
     this.socket = socket
     this.maxQueued = maxQueued
     this.maxQueuedBytes = maxQueuedBytes

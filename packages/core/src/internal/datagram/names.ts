@@ -6,15 +6,14 @@ import * as NetAddress from "../../NetAddress.js"
 import { ConnectError, type DatagramOfferError, type DatagramSendError, type InvalidOption } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
 import * as Options from "../net/targets.js"
-import type { NetState } from "../netState.js"
 import { connectReason } from "../socket/reasons.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { invalid } from "../time/optionValues.js"
 import { within } from "../time/within.js"
-import type { DatagramEndpoint } from "./endpoint.js"
+import type { DatagramConnection } from "./connection.js"
 
 /** True for an address that can be sent to as it is: what `Datagram.from` gave. */
-export const isReady = (socket: DatagramEndpoint, to: Destination): to is InetAddress =>
+export const isReady = (socket: DatagramConnection, to: Destination): to is InetAddress =>
   (to as Partial<InetAddress>)._tag === "InetAddress" && (to as InetAddress).family === socket.target.address.family
 
 export const connectError = (to: Destination, failure: Failure): ConnectError =>
@@ -31,7 +30,7 @@ const mapped = (host: string): string => `::ffff:${host}`
 
 /** The first address of `host`, in `family` where one is wanted; `dual` can reach IPv4 from an IPv6 socket. */
 export const resolve = (
-  netState: NetState,
+  netState: DatagramConnection["netState"],
   host: string,
   port: number,
   family: Family | undefined,
@@ -58,7 +57,7 @@ export const resolve = (
   )
 }
 
-const resolveFor = (socket: DatagramEndpoint, to: Destination): Effect.Effect<InetAddress, Failure | InvalidOption> =>
+const resolveFor = (socket: DatagramConnection, to: Destination): Effect.Effect<InetAddress, Failure | InvalidOption> =>
   Effect.gen(function*() {
     const host = yield* Options.hostOf(to.host)
     const port = yield* Options.port("port", to.port, 1)
@@ -74,7 +73,7 @@ const isFailure = (error: Failure | InvalidOption): error is Failure => !("_tag"
 
 /** Where a datagram is to go. */
 export const destination = (
-  socket: DatagramEndpoint,
+  socket: DatagramConnection,
   to: Destination
 ): Effect.Effect<InetAddress, DatagramSendError> =>
   Effect.catchAll(resolveFor(socket, to), (error): Effect.Effect<never, DatagramSendError> => {
@@ -86,7 +85,7 @@ export const destination = (
 
 /** Where a datagram is to go at once: looking a name up would wait. */
 export const numericDestination = (
-  socket: DatagramEndpoint,
+  socket: DatagramConnection,
   to: Destination
 ): Effect.Effect<InetAddress, DatagramOfferError> =>
   typeof to.host === "string" && NetAddress.familyOf(to.host) === undefined
@@ -98,7 +97,7 @@ export const numericDestination = (
 
 /** Who is to be the peer. */
 export const peer = (
-  socket: DatagramEndpoint,
+  socket: DatagramConnection,
   to: Destination
 ): Effect.Effect<InetAddress, ConnectError | InvalidOption> =>
   Effect.mapError(resolveFor(socket, to), (error) => isFailure(error) ? connectError(to, error) : error)

@@ -8,7 +8,7 @@ import { suspend } from "../effect/suspend.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { Deadline } from "../time/deadlines.js"
 import { invalid } from "../time/optionValues.js"
-import type { DatagramEndpoint } from "./endpoint.js"
+import type { DatagramConnection } from "./connection.js"
 import { Sender } from "./sender.js"
 
 /** RFC 768 and RFC 791: 65535 bytes, with a UDP header of 8 and an IPv4 header of 20. */
@@ -42,7 +42,7 @@ class SendDeadline extends Deadline {
  * nothing is queued here, so what waits is bounded by who sends.
  */
 export class DatagramOutbound {
-  private readonly socket: DatagramEndpoint
+  private readonly socket: DatagramConnection
   private readonly limit: number
   datagrams = 0
   bytes = 0
@@ -57,7 +57,7 @@ export class DatagramOutbound {
   private readonly waiters = new Set<Waiter>()
   private deadline: SendDeadline | undefined = undefined
 
-  constructor(socket: DatagramEndpoint) {
+  constructor(socket: DatagramConnection) {
     this.socket = socket
     this.limit = socket.target.address.family === "IPv6" ? maxIpv6 : maxIpv4
   }
