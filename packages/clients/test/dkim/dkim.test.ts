@@ -153,7 +153,6 @@ describe("keys", () => {
         const signer = signerOf({ key: Redacted.make(key) })
         expect(yield* verified(yield* bytes(make({ text: "x", dkim: signer })))).toEqual([[
           "rsa",
-          "rsa-sha256",
           "pass"
         ]])
       }).pipe(Effect.runPromise)
