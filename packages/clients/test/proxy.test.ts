@@ -1,5 +1,6 @@
 /** Connectors through proxies: HTTP's CONNECT and SOCKS5, on both networks, with proxies that the tests write. */
-import { Net, type Socket } from "@copas/core"
+import { Net, type Socket, Tls } from "@copas/core"
+import { NetMemory, TlsMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Option, Redacted, type Scope } from "effect"
 import { type Connector, Ftp, Proxy } from "../src/index.js"
@@ -241,4 +242,39 @@ describe.each(networks)("a proxy, %s", (_name, network) => {
       expect(error).toMatchObject({ _tag: "InvalidOption" })
       expect(JSON.stringify(error)).not.toContain("hunter2")
     }).pipe(Effect.scoped, Effect.provide(network)))
+})
+
+describe("a proxy under TLS, in memory", () => {
+  it.live.each([true, false])(
+    "C34 FTPS runs within the TLS of the proxy, implicit %s",
+    (implicit) =>
+      Effect.gen(function*() {
+        const heads: Array<string> = []
+        const [outer, inner] = [TlsMemory.identity(), TlsMemory.identity()]
+        const context = yield* Tls.server({ identity: outer.identity })
+        const { port, seen } = yield* proxied((socket) =>
+          Effect.zipRight(Tls.upgrade(socket, context), connectProxy(heads)(socket))
+        )
+        const server = yield* FtpServer.make({
+          implicit,
+          tls: yield* Tls.server({ identity: inner.identity }),
+          files: { "/a": pattern(100_000) }
+        })
+        const ftp = yield* Ftp.make({
+          host: server.host,
+          port: server.port,
+          tls: implicit ? "implicit" : "explicit",
+          tlsContext: { ca: inner.ca },
+          serverName: "localhost",
+          connector: Proxy.http({ host: "localhost", port, tls: { ca: outer.ca } })
+        })
+        const session = yield* ftp.connect()
+        expect(session.isSecure).toBe(true)
+        expect(yield* session.get("/a")).toEqual(pattern(100_000))
+        expect(seen.connections).toBe(2)
+        // The proxy is verified, too.
+        const unknown = Proxy.http(`https://localhost:${port}`)
+        expect(yield* Effect.flip(unknown(request(1)))).toMatchObject({ _tag: "TlsError" })
+      }).pipe(Effect.scoped, Effect.provide(NetMemory.layer))
+  )
 })
