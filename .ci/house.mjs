@@ -1,6 +1,6 @@
 // The rule of the house: no circle of imports, types counted, ties two public modules; the folders of core's internal/
 // keep their order; node and clients import core, and core neither; docs/architecture.md names what exists;
-// each file begins with what it holds. Run: node .ci/house.mjs
+// each file begins with what it holds, and no port is made up. Run: node .ci/house.mjs
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -96,7 +96,7 @@ const visit = (file) => {
 }
 for (const file of files) if (!index.has(file)) visit(file)
 
-// Every file begins with a sentence that says what it holds.
+// Every file begins with a sentence that says what it holds, and asks listeners and sockets for their ports.
 const scripts = (directory) =>
   readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
     const path = join(directory, entry.name)
@@ -104,8 +104,10 @@ const scripts = (directory) =>
     return /\.m?[jt]s$/.test(entry.name) ? [path] : []
   })
 for (const file of ["packages", "scratchpad", "docs", ".ci"].flatMap((folder) => scripts(join(root, folder)))) {
-  if (!/^(#!.*\n)?\/(\/|\*\*)\s/.test(readFileSync(file, "utf8"))) {
-    problems.push(`${show(file)}: no sentence at its top says what it holds`)
+  const text = readFileSync(file, "utf8")
+  if (!/^(#!.*\n)?\/(\/|\*\*)\s/.test(text)) problems.push(`${show(file)}: no sentence at its top says what it holds`)
+  if (/"InetAddress"\s+\? [\w.]+\.port\s+: 0/.test(text)) {
+    problems.push(`${show(file)}: a port of 0 where there is none; write listener.port, socket.localPort or remotePort`)
   }
 }
 

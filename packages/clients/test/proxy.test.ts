@@ -28,7 +28,7 @@ const proxied = (talk: Talk) =>
     }))
     // So many at once.
     for (let count = 0; count < 6; count++) yield* Effect.forkScoped(Effect.forever(one))
-    return { port: listener.address._tag === "InetAddress" ? listener.address.port : 0, seen }
+    return { port: listener.port, seen }
   })
 
 /** Hands on what comes from either side, and each side's end. */

@@ -21,8 +21,7 @@ export const connected: Effect.Effect<
   Net.Net | Scope.Scope
 > = Effect.gen(function*() {
   const listener = yield* Net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
-  const { address } = listener
-  const port = address._tag === "InetAddress" ? address.port : 0
+  const { port } = listener
   const socket = yield* Net.connect({ host: "127.0.0.1", port, linger: 0 })
   const other = yield* listener.accept
   let heard = ""
