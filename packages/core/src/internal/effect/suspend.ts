@@ -12,8 +12,9 @@ import type { AnyFiber } from "./fibers.js"
  *   it, in the order in which fibers became ready.
  * - A wake that comes too late does nothing: the first call counts, and a fiber that was interrupted meanwhile ignores it.
  *
- * `register` may call `resume` at once. What it returns, if anything, runs when the fiber is interrupted while it waits;
- * a wait without it costs a third less, but nobody learns that the waiter has gone.
+ * `register` may call `resume` at once. What it returns, if anything, is the canceller: it runs when the fiber is
+ * interrupted while it waits. A canceller costs about a microsecond a wait; without one nobody learns that the waiter has
+ * gone.
  */
 export const suspend: <A, E = never>(
   register: (resume: (effect: Effect.Effect<A, E>) => void) => void | Effect.Effect<void>
