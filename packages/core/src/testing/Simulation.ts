@@ -145,7 +145,7 @@ class Run {
     for (const listener of this.listeners.splice(0)) listener()
   }
 
-  // Called when the microtasks are done, so nobody is ready but who waits for a turn of the event loop.
+  // Called when the microtasks are done, so the only ready fibers are those that wait for a turn of the event loop.
   private readonly tick = (): void => {
     if (this.hasEnded) return
     if (!EventLoop.isAwaited()) this.goOn()

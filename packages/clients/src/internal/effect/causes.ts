@@ -1,4 +1,4 @@
-/** What causes, exits and the platform's errors say, for code that decides by it: nobody else reads their tags. */
+/** What causes, exits and the platform's errors say, for code that decides by it: no other module reads their tags. */
 import type { PlatformError } from "@effect/platform/Error"
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"

@@ -1,4 +1,4 @@
-/** The end of everything: what is added meanwhile, and who waits for whom. */
+/** Ending everything at once: what is added meanwhile, and which fibers wait for which. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"

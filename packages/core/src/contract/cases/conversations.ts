@@ -1,4 +1,4 @@
-/** Whose hanging up ends a conversation in order: the own peer's, and nobody else's. */
+/** Which ends of conversations are normal: those by the socket's own peer, and no others. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
@@ -38,7 +38,7 @@ const proxy = (
     const listener = yield* listening({ linger: "1 hours" })
     const server = yield* Copas.addServer(
       listener,
-      // Names tell nobody apart.
+      // Both sockets have the same name.
       (client) => Effect.flatMap(Effect.orDie(backend(client.name)), (upstream) => handle(client, upstream)),
       { onError: failures.handler }
     )

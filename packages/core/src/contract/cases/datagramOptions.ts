@@ -1,4 +1,4 @@
-/** Options, and who hears what is sent to many. */
+/** Options of datagram sockets, and which sockets receive broadcasts and multicasts. */
 import * as Effect from "effect/Effect"
 import * as Udp from "../../Udp.js"
 import { bound } from "./datagramSupport.js"

@@ -22,11 +22,11 @@ export const connectedTo = (
   Net | Scope.Scope
 > => Udp.connect({ host: "127.0.0.1", port: peer.port })
 
-/** Waits until so many datagrams came, those included that were dropped. */
+/** Waits until this many datagrams have arrived, including those that were dropped. */
 export const came = (socket: DatagramSocket, datagrams: number): Effect.Effect<void> =>
   until(Effect.map(socket.stats, (stats) => stats.datagramsReceived + stats.dropped >= datagrams))
 
-/** A port where nobody receives. */
+/** A port on which no socket receives. */
 export const deadPort: Effect.Effect<number, BindError | InvalidOption | UnsupportedOption, Net> = Effect.scoped(
   Effect.map(bound(), (socket) => socket.port)
 )

@@ -1,4 +1,4 @@
-/** Who waits for datagrams, until when, and what a flood of them costs. */
+/** Waiting for datagrams: order, time-outs, closing, and what a flood costs. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -1,4 +1,4 @@
-/** The handlers of a server: their failures, their fairness, their end, and what status tells of them. */
+/** The handlers of a server: their failures, fairness and end, and how the status shows them. */
 import { SocketServer } from "@effect/platform/SocketServer"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"

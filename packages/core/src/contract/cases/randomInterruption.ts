@@ -9,7 +9,7 @@ import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import * as Thread from "../../Thread.js"
 
-/** How a random program is interrupted: after so many yields and turns, or when so many events were traced. */
+/** How a random program is interrupted: after a number of yields and turns, or of traced events. */
 export type Mode = "yields" | "events"
 
 const turn: Effect.Effect<void> = suspend<void>((resume) => {
@@ -131,7 +131,7 @@ export const interrupted = (seed: number, mode: Mode): Effect.Effect<void, never
       for (let index = 0; index < points; index += 1) yield* random.integer(5) > 0 ? Effect.yieldNow() : turn
       cut()
     } else {
-      // Should fewer events come than were asked for, it is cut when nothing more happens.
+      // If fewer events come, it is cut when nothing more happens.
       for (let quiet = 0, before = left; quiet < 30 && !isCut; quiet += 1) {
         if (left !== before) quiet = 0
         before = left

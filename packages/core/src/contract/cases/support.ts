@@ -138,7 +138,7 @@ export const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Eff
   return from(0)
 }
 
-/** Waits until `socket` got so many bytes since it was made. */
+/** Waits until `socket` has received this many bytes since it was made. */
 export const received = (socket: Socket, bytes: number): Effect.Effect<void> =>
   until(Effect.map(socket.stats, ({ bytesReceived }) => bytesReceived >= bytes))
 

@@ -15,7 +15,7 @@ import { because, dialing, fixture, talks, test, type TlsCase, tlsErrorOf, tlsOf
 
 const sockets = Effect.flatMap(Net.Net, (net) => net.sockets)
 
-/** Waits until the listener tells so. */
+/** Waits until the listener's statistics say so. */
 const waitFor = (
   listener: Listener.Listener,
   enough: (stats: Listener.ListenerStats) => boolean

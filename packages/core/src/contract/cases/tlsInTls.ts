@@ -1,4 +1,4 @@
-/** TLS within TLS, as a client of an HTTPS proxy needs it: the outer connection ends at the proxy, the inner one behind it. */
+/** TLS within TLS, as a client of an HTTPS proxy needs it: the outer connection ends at the proxy, the inner one beyond it. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"

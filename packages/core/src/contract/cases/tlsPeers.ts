@@ -1,4 +1,4 @@
-/** Who the peer is: certificates of servers and of clients, and DANE. */
+/** The identity of peers: certificates of servers and of clients, and DANE. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Net } from "../../Net.js"

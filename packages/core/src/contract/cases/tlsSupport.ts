@@ -25,7 +25,7 @@ export const test = (
   effect: Effect.Effect<unknown, unknown, Copas.Copas | Net.Net | Scope.Scope>
 ): TlsCase => ({ title, effect: Effect.asVoid(effect) })
 
-/** A root, and who hangs from it. */
+/** A root, and the identities that it issued. */
 export interface Pki {
   readonly root: Made
   readonly intermediate: Made

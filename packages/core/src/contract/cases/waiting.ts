@@ -58,7 +58,7 @@ export const cases: ReadonlyArray<Case> = [
         const reading = yield* begin(server.receive())
         yield* client.send("x".repeat(round % 3))
         sent += round % 3
-        // So many chances for the bytes to come first; nobody knows who wins.
+        // The bytes have this many chances to come first; either may win.
         for (let yielded = 0; yielded < round % 7; yielded += 1) yield* Effect.yieldNow()
         const exit = yield* Fiber.interrupt(reading)
         if (Exit.isSuccess(exit)) got += exit.value.length

@@ -146,7 +146,7 @@ export const cases: ReadonlyArray<Case> = [
         const got = yield* server.stats
         holds(got.receiveBuffered <= highWaterMark + 2 * chunkSize, `${got.receiveBuffered} are bounded on that side`)
         const before = (yield* server.stats).bytesReceived
-        // It reads again: everything goes on.
+        // It reads again: everything continues.
         yield* server.receiveExactly(before + 10 * chunkSize)
         yield* Fiber.interrupt(fiber)
       })

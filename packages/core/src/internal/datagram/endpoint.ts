@@ -232,7 +232,7 @@ export class DatagramEndpoint extends SocketBase<DatagramSettings, DatagramOptio
   deliver(data: Uint8Array, host: string, port: number): void {
     if (this.isClosing) return
     const { peer } = this
-    // The system lets in no stranger once there is a peer, but does not take back those who came before.
+    // Once there is a peer, the system accepts no datagrams of others, but it keeps those that came before.
     if (peer !== undefined && (peer.port !== port || peer.host !== host)) {
       this.inbound.dropped += 1
       return

@@ -11,7 +11,7 @@ import { Deadline } from "../time/deadlines.js"
 import { yieldsSoon } from "../yielding.js"
 import type { DatagramConnection } from "./connection.js"
 
-/** What a datagram takes besides its bytes, about: a flood of empty ones has its bound too. */
+/** About what a datagram takes in addition to its bytes: a flood of empty ones has a bound, too. */
 const overhead = 64
 
 interface Waiter {
@@ -33,10 +33,10 @@ class ReceiveDeadline extends Deadline {
 }
 
 /**
- * The receiving half of a datagram socket: a bounded queue and who waits for it.
+ * The receiving half of a datagram socket: a bounded queue, and the fibers that wait for a datagram.
  *
  * A wait has no canceller and is woken, not handed its datagram: a stale wake (its fiber was interrupted) loses nothing.
- * All who wait are woken, for nobody can tell a stale one; who finds nothing waits again, in the order that was.
+ * All waiting fibers are woken, because a stale one cannot be recognized; one that finds nothing waits again, in the same order.
  */
 export class DatagramInbound {
   private readonly socket: DatagramConnection
@@ -49,7 +49,7 @@ export class DatagramInbound {
   bytes = 0
   datagrams = 0
   dropped = 0
-  /** What the system reported of what was sent, until somebody is told. */
+  /** A failure of an earlier datagram that the system reported, until a call reports it. */
   private failure: Failure | undefined = undefined
   private waiters: Array<Waiter> = []
   private deadline: ReceiveDeadline | undefined = undefined
@@ -203,7 +203,7 @@ export class DatagramInbound {
     if (next !== Infinity) this.arm(next)
   }
 
-  /** The time-out was changed: those who wait follow, from now. */
+  /** The time-out was changed: it applies to waiting fibers, from now. */
   rearm(): void {
     const timeout = this.socket.timeouts.receive
     if (timeout === Infinity) {

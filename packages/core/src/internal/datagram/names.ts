@@ -95,7 +95,7 @@ export const numericDestination = (
     // Only a look-up times out.
     : destination(socket, to) as Effect.Effect<InetAddress, DatagramOfferError>
 
-/** Who is to be the peer. */
+/** The address of the peer to be. */
 export const peer = (
   socket: DatagramConnection,
   to: Destination

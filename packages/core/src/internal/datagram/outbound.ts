@@ -39,7 +39,7 @@ class SendDeadline extends Deadline {
 
 /**
  * The sending half of a datagram socket. A send waits until the system took the datagram, or said why it did not;
- * nothing is queued here, so what waits is bounded by who sends.
+ * nothing is queued here, so the senders bound what waits.
  */
 export class DatagramOutbound {
   private readonly socket: DatagramConnection
@@ -47,11 +47,11 @@ export class DatagramOutbound {
   datagrams = 0
   bytes = 0
   unsent = 0
-  /** Of those that nobody waits for. */
+  /** Of the datagrams for which no fiber waits. */
   private underWay = 0
   /** The peer took the one before. */
   private isTrusted = false
-  /** One that nobody waited for was not sent: from then on they wait, until one is. */
+  /** A datagram for which no fiber waited was not sent: from then on senders wait, until one is sent. */
   private hasLost = false
   /** Those that wait and have a time-out. */
   private readonly waiters = new Set<Waiter>()
@@ -99,7 +99,7 @@ export class DatagramOutbound {
     })
   }
 
-  /** The platform hands a datagram over within the call, and tells how that went later: waiting for it costs a turn. */
+  /** The platform hands a datagram over within the call, and reports later how that went: waiting for it costs a turn. */
   private trusts(to: InetAddress | undefined): boolean {
     return this.underWay < mostUnderWay &&
       (to === undefined ? this.isTrusted : !this.hasLost && Sender.wasHeardBy(this.socket, to))

@@ -2,8 +2,8 @@
 import type { Family, InetAddress } from "../../NetAddress.js"
 
 /**
- * Who sent a datagram. It knows the socket that heard it: there is a way back from there, so a reply need not wait to be
- * told that it went out.
+ * The sender of a datagram. It knows the socket that received it: there is a way back, so a reply need not wait until the
+ * system has accepted it.
  */
 export class Sender implements InetAddress {
   readonly _tag = "InetAddress"

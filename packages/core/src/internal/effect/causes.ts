@@ -1,4 +1,4 @@
-/** What causes and exits say, for code that decides by it: nobody else reads their tags. */
+/** What causes and exits say, for code that decides by it: no other module reads their tags. */
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Exit from "effect/Exit"

@@ -46,7 +46,7 @@ export class NetListener implements Listener, ListenEvents {
   private failure: Failure | undefined = undefined
   private failures = 0
   private readonly handshakes: ListenerHandshakes | undefined
-  /** Handshakes that failed and nobody was told of yet, and why the last one did. */
+  /** Failed handshakes that were not reported yet, and why the last one failed. */
   private unreported = 0
   private unreportedError: TlsError | undefined = undefined
   private waiters: Array<{ readonly fiber: AnyFiber; readonly wake: () => void }> = []

@@ -20,7 +20,7 @@ export const failure = (error: unknown, name: string, query: string): DnsError =
 const isAboutTheName = (reason: DnsReason): boolean =>
   reason === "NotFound" || reason === "NoData" || reason === "BadName"
 
-/** c-ares waits no longer for a try, whatever it is told (MAX_TIMEOUT). */
+/** The longest that c-ares waits for a try, whatever it is asked for (MAX_TIMEOUT). */
 const longestTry = 5000
 
 /** A resolver for each question: to cancel takes back all that a resolver was asked. */
@@ -67,7 +67,7 @@ export const isServer = (server: string): boolean => {
   }
 }
 
-/** `undefined` stands for what the system is configured with, where that cannot be told server by server. */
+/** `undefined` stands for the system's configuration, if it cannot be listed server by server. */
 const systemServers = (): ReadonlyArray<string | undefined> => {
   const servers = NodeDns.getServers()
   return servers.length > 1 && servers.every(isServer) ? servers : [undefined]

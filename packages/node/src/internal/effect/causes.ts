@@ -1,4 +1,4 @@
-/** What causes say, for code that decides by it: nobody else reads their tags. */
+/** What causes say, for code that decides by it: no other module reads their tags. */
 import * as Cause from "effect/Cause"
 import * as Option from "effect/Option"
 

@@ -13,7 +13,7 @@ import type { Stillness } from "./stillness.js"
 
 type Done = (error?: Error | null) => void
 
-/** The error itself where there is one: who reads the stream tells failures apart by it. */
+/** The error itself if there is one: readers of the stream distinguish failures by it. */
 const toError = (cause: Cause.Cause<unknown>): Error => {
   const error = Cause.squash(cause)
   return error instanceof Error ? error : new Error(String(error))
@@ -30,7 +30,7 @@ export class SocketDuplex extends Duplex {
   private readonly stillness: Stillness
   private reading: AnyFiber | undefined = undefined
 
-  /** `release` closes the socket; it is run once, when the stream is over. */
+  /** `release` closes the socket; it runs once, at the end of the stream. */
   constructor(
     socket: Socket,
     runtime: Env,

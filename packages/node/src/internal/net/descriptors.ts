@@ -5,10 +5,10 @@ import type * as NodeNet from "node:net"
 /** How near to the limit a descriptor must be until it is asked whether there are any left. */
 const margin = 16
 
-/** Who is out of descriptors is told so, but not for every connection. */
+/** Running out of descriptors is reported at most this often, and not for every connection. */
 const quietMillis = 1000
 
-/** How many descriptors this process may have, where the system tells; read once. */
+/** How many descriptors this process may have, if the system says so; read once. */
 let limit: number | undefined = undefined
 const limitOf = (): number => {
   if (limit === undefined) {

@@ -27,7 +27,7 @@ export class LargeReads {
 
   get onread(): NodeNet.OnReadOpts {
     return {
-      // Node asks behind each read what the next one shall fill.
+      // Node asks after each read for the buffer of the next one.
       buffer: () => this.buffer ??= this.spare.pop() ?? Buffer.allocUnsafeSlow(this.size),
       callback: (count, buffer) => {
         if (count > this.size / 4) {

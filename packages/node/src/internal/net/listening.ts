@@ -75,7 +75,7 @@ export class NodeListenTransport implements ListenTransport {
     UnixPath.withMode(address.path, mode, () => this.server.listen({ path: address.path, backlog }).listening)
   }
 
-  /** Somebody has the path: when nobody listens there any more, it is ours. */
+  /** The path is in use: if no process listens there any more, it is taken over. */
   private takeOver(path: string, error: Error): void {
     this.hasTakenOver = true
     UnixPath.takeOver(path, (isFree) => {

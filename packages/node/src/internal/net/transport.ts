@@ -42,7 +42,7 @@ function onClose(this: OwnedSocket): void {
 const neverKnown: NetAddress = inet("0.0.0.0", 0)
 
 /**
- * A `node:net` socket behind the contract. The socket must have been made with `allowHalfOpen`.
+ * A socket of `node:net` as a transport. It must have been made with `allowHalfOpen`.
  *
  * @internal
  */
@@ -127,7 +127,7 @@ export class NodeTransport implements Transport {
     return toFailure(error, syscall === "connect" ? "connect" : "transfer", this.remote)
   }
 
-  /** Gives the socket away: whoever takes it says everything from now on. What had arrived stays in it. */
+  /** Hands the socket over: its new owner reports all events from now on. What had arrived stays in it. */
   handOver(): NodeNet.Socket {
     const socket = this.#socket
     // One that was only just accepted was never listened to.
@@ -139,7 +139,7 @@ export class NodeTransport implements Transport {
     return socket
   }
 
-  /** For who stands over this one. */
+  /** The options, for a transport that stands over this one. */
   get givenOptions(): SocketOptions {
     return this.options
   }
@@ -220,7 +220,7 @@ export class NodeTransport implements Transport {
   private onWrittenMemo: ((error?: Error | null) => void) | undefined = undefined
   private get onWritten(): (error?: Error | null) => void {
     return this.onWrittenMemo ??= (error) => {
-      // A failed write is told by the error event, which comes once for the socket.
+      // The error event reports a failed write, once for the socket.
       if (!error) this.events?.written()
     }
   }
@@ -230,7 +230,7 @@ export class NodeTransport implements Transport {
   }
 
   destroy(): void {
-    // Node forgets it with the handle, and who logs the end wants to say whose.
+    // Node forgets the address with the handle, and the log line of the end needs it.
     void this.remoteAddress
     this.#socket.destroy()
   }
@@ -305,7 +305,7 @@ const refuse = (
     return unsupportedOption(name, "a Unix-domain socket has no packets to delay and no peer to probe")
   }
   if (name === "noDelay" || typeof value === "boolean") return undefined
-  // The system counts in seconds; Node cuts what is over.
+  // The system counts in seconds; Node drops the rest.
   return Duration.toMillis(Duration.decode(value as Duration.DurationInput)) % 1000 === 0
     ? undefined
     : new InvalidOption({ option: name, value: JSON.stringify(value), expected: `whole seconds, such as "2 seconds"` })

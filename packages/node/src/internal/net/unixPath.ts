@@ -111,7 +111,7 @@ const asideOf = (path: string): string => {
   return Path.join(Path.dirname(path), `.${process.pid.toString(36)}-${asides}`)
 }
 
-/** Which file it is, to know it again: numbers of files are given anew, the time of making is not. */
+/** Identifies the file, to recognize it later: numbers of files are reused, the time of creation is not. */
 export const identityOf = (path: string): string | undefined => {
   if (!isFile(path)) return undefined
   try {

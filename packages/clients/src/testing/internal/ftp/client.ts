@@ -46,7 +46,7 @@ export class Client {
   private arranged: Effect.Effect<Socket, unknown, Scope.Scope> | undefined = undefined
   private arrangedScope: Scope.CloseableScope | undefined = undefined
   private transfer: RunningFiber<void, unknown> | undefined = undefined
-  /** NOOPs that are answered behind the transfer. */
+  /** NOOPs that are answered after the transfer. */
   private late = 0
 
   constructor(shared: Shared, socket: InetSocket, isSecure: boolean) {

@@ -8,7 +8,7 @@ import type { Failure } from "../../../Transport.js"
 import type { Binding, MemoryHost } from "./host.js"
 import { platformName } from "./options.js"
 
-/** IPv4 and UDP, or IPv6 and UDP: what a datagram takes on a link besides its bytes. */
+/** The headers of IPv4 and UDP, or of IPv6 and UDP, which a datagram adds to its bytes on a link. */
 const headerBytes = 28
 
 const isWildcard = (host: string): boolean => host === "0.0.0.0" || host === "::"
@@ -155,7 +155,7 @@ export class MemoryDatagramTransport implements DatagramTransport, Binding {
     this.owner.network.link(this.owner, to).sendDatagram(data.length + headerBytes, arrive)
   }
 
-  /** ICMP, port unreachable (RFC 792): only a connected socket is told. */
+  /** ICMP, port unreachable (RFC 792): only a connected socket learns of it. */
   private refusedBy(to: InetAddress): void {
     const { remoteAddress } = this
     if (this.isClosed || remoteAddress?.host !== to.host || remoteAddress.port !== to.port) return

@@ -193,7 +193,7 @@ export class Flow {
   }
 }
 
-/** How many of so many bytes the next chunk has. */
+/** How many of the `available` bytes the next chunk has. */
 export const chunkSize = (network: Network, available: number): number =>
   network.chunks === "random"
     ? 1 + Math.floor(network.random() * available)

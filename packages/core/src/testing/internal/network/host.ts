@@ -24,7 +24,7 @@ const isLinkLocal = (address: string): boolean => /^fe[89ab]/i.test(address)
 /** An abstract name (unix(7)) is no file: nothing is left of it. */
 export const isAbstract = ({ path }: UnixAddress): boolean => path.startsWith("\0")
 
-/** Of one address and port each: who holds it. */
+/** The holder of an address and port. */
 export interface Binding {
   readonly host: string
   readonly ipv6Only: boolean
@@ -65,7 +65,7 @@ export class Ports<B extends Binding> {
     else bound!.splice(index, 1)
   }
 
-  /** A port that nobody has bound, `undefined` when all are taken. */
+  /** A free port; `undefined` if all are taken. */
   ephemeral(isTaken: (port: number) => boolean): number | undefined {
     for (let tries = firstEphemeral; tries <= lastPort; tries += 1) {
       const port = this.next
@@ -75,7 +75,7 @@ export class Ports<B extends Binding> {
     return undefined
   }
 
-  /** Those who hear what comes to the address: the exact ones, else those that listen to all. */
+  /** The bindings that receive what comes to the address: exact ones, else those that listen to all addresses. */
   at(host: string, port: number): ReadonlyArray<B> {
     const bound = this.byPort.get(port)
     if (bound === undefined) return []

@@ -79,7 +79,7 @@ export class Link {
     return at
   }
 
-  /** Sends a datagram of so many bytes, its header included: `arrive` runs unless it is lost. Late ones overtake. */
+  /** Sends a datagram of this many bytes, header included: `arrive` runs unless it is lost. Datagrams may overtake. */
   sendDatagram(bytes: number, arrive: () => void): void {
     const { conditions } = this
     const departure = this.departure(bytes, conditions)

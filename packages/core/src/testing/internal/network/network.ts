@@ -40,7 +40,7 @@ export class Network {
   readonly connectGiveUpAfter: number
   /** Its milliseconds are since 1970; `now` may count from somewhere else. */
   readonly clock: Clock.Clock
-  /** Those that clients trust who name none. */
+  /** The authorities that clients trust which name none. */
   readonly authorities: ReadonlyArray<Certificate>
   chunks: Chunks
   /** Between different hosts; of the one host with itself where there is but one. */

@@ -15,7 +15,7 @@ const header = 40
 /**
  * One direction of a connection: packets in order, on their way.
  *
- * What is sent while the link is cut is held, and goes on when the link is there again: TCP would send it again then.
+ * Packets that are sent while the link is cut wait until it is there again: TCP would send them again then.
  */
 export class Pipe extends Deadline {
   readonly link: Link
@@ -42,7 +42,7 @@ export class Pipe extends Deadline {
     return this.link.isCut && !(this.isLocal && this.link.from.isUp)
   }
 
-  /** `arrive` runs when a packet with so many bytes of data has come through, after all that were sent before. */
+  /** Runs `arrive` when a packet with this many bytes of data has arrived, after all that were sent before. */
   transmit(bytes: number, arrive: () => void): void {
     if (this.isDead) {
       this.hasLost = true

@@ -187,7 +187,7 @@ export class MemoryTransport implements Transport, Task {
   destroy(): void {
     if (this.isGone) return
     if (this.broken !== undefined) this.leave()
-    // Who leaves bytes unread tells the peer so by a reset: RFC 2525, section 2.17.
+    // An end that closes with unread bytes resets the connection: RFC 2525, section 2.17.
     else if (this.incoming?.hasUnread === true) this.reset()
     else {
       this.outgoing?.drop()
@@ -298,7 +298,7 @@ export class MemoryTransport implements Transport, Task {
     this.peer?.watch()
   }
 
-  /** Something between both ends told this one that the other reset the connection. */
+  /** Something between both ends reports that the other end reset the connection. */
   cut(): void {
     this.outgoing?.pipe.kill()
     this.break(this.network.failure("Reset", "the peer reset the connection"))

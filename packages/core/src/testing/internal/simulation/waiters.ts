@@ -1,4 +1,4 @@
-/** Who waits for what when a simulation has stalled. */
+/** Lists the fibers of a stalled simulation, and what each waits for. */
 import * as Effect from "effect/Effect"
 import { socketWaits } from "../../../internal/dispatcher/socketWaits.js"
 import { type AnyFiber, childrenOf, endsAwaited, numberOf, roots, spanNameOf } from "../../../internal/effect/fibers.js"

@@ -1,4 +1,4 @@
-/** Certificates for the stand-in: reading them, and who issued whom. */
+/** Certificates for the stand-in: reading them, and finding their issuers. */
 import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Certificate from "../../../Certificate.js"
@@ -8,7 +8,7 @@ import * as TlsMaterial from "../../../TlsMaterial.js"
 import * as TlsTransport from "../../../TlsTransport.js"
 import { digest, equalBytes } from "./sha.js"
 
-// ---- who issued whom
+// ---- issuers
 
 export const extension = (
   certificate: Certificate.Certificate,

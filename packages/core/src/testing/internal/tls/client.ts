@@ -191,7 +191,7 @@ export class ClientHandshake extends Handshake {
     if (sessionKey !== undefined) this.context.sessions.keep(sessionKey, this.session, version !== "TLSv1.3")
   }
 
-  /** Whatever was offered, the next attempt starts anew. */
+  /** Whatever was offered, the next attempt begins without a session. */
   forget(): void {
     const { sessionKey } = this.request
     if (sessionKey !== undefined) this.context.sessions.forget(sessionKey)

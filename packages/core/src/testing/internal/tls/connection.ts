@@ -8,7 +8,7 @@ import { curveBits, findCipher } from "./ciphers.js"
 import type { Agreed, Handshake } from "./handshake.js"
 import { digest, expand } from "./sha.js"
 
-/** What is told before there is anything to tell. */
+/** What a connection shows before its handshake has agreed on anything. */
 const nothing: Agreed = {
   version: "TLSv1.2",
   cipher: findCipher("TLS_AES_256_GCM_SHA384")!,

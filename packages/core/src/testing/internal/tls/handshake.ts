@@ -160,7 +160,7 @@ export abstract class Handshake {
     }
   }
 
-  /** What is told of a certificate with such a fault, or of one without. */
+  /** What is reported of a certificate with this fault, or of one without. */
   protected authorize(code: string | undefined, by: "authority" | "psk", identity?: TlsFailure): void {
     this.authorization = code === undefined
       ? { _tag: "Verified", by }

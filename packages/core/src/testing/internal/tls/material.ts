@@ -11,7 +11,7 @@ import { chooseCiphers, type Cipher, curveNames, type KeyKind, signatureKinds, v
 import { readRevocationList, type RevocationList } from "./revocation.js"
 import { equalBytes } from "./sha.js"
 
-/** Who one is; what its key would sign with. */
+/** An identity of a context: a chain, and the kind of its key. */
 export interface OwnIdentity {
   /** The own certificate first. */
   readonly chain: ReadonlyArray<Certificate>
@@ -108,7 +108,7 @@ const readKey = ({ bytes, form, passphrase }: TlsMaterial.KeySource): PrivateKey
   return { ...{ pkcs8, sec1, pkcs1 }[form](Der.read(bytes)), der: bytes }
 }
 
-/** As far as can be told without computing it. */
+/** As far as it can be known without computing it. */
 const belongs = ({ publicKey }: Certificate, { publicPart }: PrivateKey): boolean => {
   if (publicPart === undefined) return true
   const key = bitsOf(Der.children(Der.read(publicKey.der))[1]!)

@@ -193,7 +193,7 @@ export class ServerHandshake extends Handshake {
     return choices[0]
   }
 
-  /** `undefined` when the handshake was refused. Who offers nothing is taken without a protocol. */
+  /** `undefined` when the handshake was refused. A client that offers none is accepted without a protocol. */
   private alpnOf({ alpn, serverName }: ClientHello): Option.Option<string> | undefined {
     const { chooseAlpn } = this.settings
     if (chooseAlpn === undefined || alpn.length === 0) return Option.none()

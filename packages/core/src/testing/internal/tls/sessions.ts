@@ -58,7 +58,7 @@ export const sealTicket = (ticket: Ticket): Uint8Array => encode(Schema.encodeSy
 
 const decodeTicket = Schema.decodeUnknownOption(TicketJson)
 
-/** `undefined` when it was sealed with another key, or is over, or is none. */
+/** `undefined` if it was sealed with another key, has expired, or is not a ticket. */
 export const openTicket = (bytes: Uint8Array, seal: Uint8Array, now: number): Ticket | undefined => {
   const ticket = Option.getOrUndefined(decodeTicket(decoder.decode(bytes)))
   return ticket !== undefined && now < ticket.until && equalBytes(ticket.seal, seal) ? ticket : undefined

@@ -54,7 +54,7 @@ const constants = (): Constants => {
 
 // ---- blocks
 
-/** The message with 1, zeros and its length in bits behind it (section 5.1). */
+/** The message followed by a bit 1, zeros and its length in bits (section 5.1). */
 const padded = (bytes: Uint8Array, block: 64 | 128): DataView => {
   const lengthBytes = block / 8
   const blocks = Math.ceil((bytes.length + 1 + lengthBytes) / block)

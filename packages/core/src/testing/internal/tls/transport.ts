@@ -48,7 +48,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
   private readonly requireCloseNotify: boolean
   private checksums: { readonly sent: Checksum; readonly received: Checksum } | undefined = undefined
   private events: Events | undefined = undefined
-  /** The call that made this is over, so things may be said. */
+  /** The call that made this has returned, so it may report events. */
   private hasStarted = false
   private isEstablished = false
   private isDestroyed = false
@@ -179,7 +179,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
   connected(): void {}
 
   deliver(chunk: Uint8Array): void {
-    // After its close_notify a peer has nothing to say, and nobody listens to one that was refused.
+    // After its close_notify a peer sends nothing, and what a refused peer sends is dropped.
     if (this.isFinished || this.isGivenUp) return
     this.records.push(chunk)
     this.pump()
@@ -350,7 +350,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
     this.outcome.established()
   }
 
-  /** Something that the peer did is not right, or it is not who it should be. */
+  /** The peer did something wrong, or its identity is wrong. */
   private refuse(failure: TlsFailure): void {
     this.#handshake.isOver = true
     // `start` may refuse, within the call that made this.
