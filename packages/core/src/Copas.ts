@@ -14,85 +14,27 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { DatagramSocket } from "./DatagramSocket.js"
 import * as CopasService from "./internal/dispatcher/service.js"
 import * as Causes from "./internal/effect/causes.js"
 import { isBrokenByPeer } from "./internal/socket/ending.js"
-import type * as Listener from "./Listener.js"
 import * as Net from "./Net.js"
-import type { DatagramServer, DatagramServerOptions, Server, ServerOptions } from "./Server.js"
+import type { AddServer, DatagramServer, RemoveOptions, Server, ServerOptions } from "./Server.js"
 import type { InetSocket, Socket, UnixSocket } from "./Socket.js"
-import type { BindError, InvalidOption, ListenerClosed, SocketClosed, UnsupportedOption } from "./SocketError.js"
+import type { BindError, InvalidOption, UnsupportedOption } from "./SocketError.js"
 import type { InetListenOptions, UnixListenOptions } from "./SocketOptions.js"
 import type { Counters, Status, TraceEvent } from "./Status.js"
 import type { ErrorHandler, Thread, ThreadOptions } from "./Thread.js"
 
-/**
- * @since 0.1.0
- * @category models
- */
-export interface RemoveOptions {
-  /** Default false: the listener, or the datagram socket, is closed. With true it stays, and can be added again. */
-  readonly keepOpen?: boolean | undefined
-  /**
-   * Default false: handlers that run continue. With true they are interrupted, their connections are closed, and
-   * `removeServer` waits for both. A handler that calls it is not interrupted itself.
-   */
-  readonly interrupt?: boolean | undefined
-}
+export type { AddServer, RemoveOptions } from "./Server.js"
 
 /**
- * The type of `addServer`. The handler gets what the listener accepts: an `InetSocket` from an `InetListener`.
+ * The operations of a dispatcher. Each is described at the function of its name below. `name` tells the dispatchers of a
+ * process apart, in metrics for example: no other one has it while this one lasts.
  *
  * @since 0.1.0
  * @category models
  */
-export interface AddServer<out S> {
-  <L extends Listener.Listener, E, R, RE = never>(
-    listener: L,
-    handler: (socket: Listener.Accepted<L>) => Effect.Effect<unknown, E, R>,
-    options?: ServerOptions<RE>
-  ): Effect.Effect<Server<L>, InvalidOption | ListenerClosed, Exclude<R | RE, Scope.Scope> | S>
-  <E, R, RE = never>(
-    socket: DatagramSocket,
-    handler: (socket: DatagramSocket) => Effect.Effect<unknown, E, R>,
-    options?: DatagramServerOptions<RE>
-  ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, Exclude<R | RE, Scope.Scope> | S>
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface Service {
-  /** Tells the dispatchers of a process apart, in metrics for example: no other one has it while this one lasts. */
-  readonly name: string
-  readonly run: <A, E, R>(program: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Scope.Scope>>
-  readonly step: (timeout?: Duration.DurationInput) => Effect.Effect<boolean>
-  readonly finished: Effect.Effect<boolean>
-  readonly running: Effect.Effect<boolean>
-  readonly addServer: AddServer<never>
-  readonly removeServer: (
-    server: Server | DatagramServer,
-    options?: RemoveOptions
-  ) => Effect.Effect<void>
-  readonly addThread: <A, E, R, RE = never>(
-    effect: Effect.Effect<A, E, R>,
-    options?: ThreadOptions<RE>
-  ) => Effect.Effect<Thread<A, E>, never, Exclude<R | RE, Scope.Scope>>
-  readonly exit: Effect.Effect<void>
-  readonly exiting: Effect.Effect<boolean>
-  readonly waitForExit: Effect.Effect<void>
-  readonly drain: (within: Duration.DurationInput) => Effect.Effect<boolean>
-  readonly cancelAll: Effect.Effect<void>
-  readonly setErrorHandler: <R = never>(handler: ErrorHandler<R>) => Effect.Effect<void, never, Exclude<R, Scope.Scope>>
-  readonly errorHandler: Effect.Effect<ErrorHandler>
-  readonly status: Effect.Effect<Status>
-  readonly counters: Effect.Effect<Counters>
-  readonly setStatistics: (on: boolean) => Effect.Effect<void>
-  readonly trace: (tracer: ((event: TraceEvent) => void) | undefined) => Effect.Effect<void>
-  readonly observe: (listener: (event: TraceEvent) => void) => Effect.Effect<void, never, Scope.Scope>
-}
+export type Service = CopasService.Service
 
 /**
  * The dispatcher.

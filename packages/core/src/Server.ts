@@ -4,8 +4,10 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { DatagramSocket, DatagramTimeouts, Stats as DatagramStats } from "./DatagramSocket.js"
 import type * as Listener from "./Listener.js"
+import type { InvalidOption, ListenerClosed, SocketClosed } from "./SocketError.js"
 import type { Timeouts } from "./SocketOptions.js"
 import type { ErrorHandler } from "./Thread.js"
 
@@ -89,4 +91,37 @@ export interface DatagramServer {
   readonly name: string
   readonly socket: DatagramSocket
   readonly stats: Effect.Effect<DatagramStats>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RemoveOptions {
+  /** Default false: the listener, or the datagram socket, is closed. With true it stays, and can be added again. */
+  readonly keepOpen?: boolean | undefined
+  /**
+   * Default false: handlers that run continue. With true they are interrupted, their connections are closed, and
+   * `removeServer` waits for both. A handler that calls it is not interrupted itself.
+   */
+  readonly interrupt?: boolean | undefined
+}
+
+/**
+ * The type of `addServer`. The handler gets what the listener accepts: an `InetSocket` from an `InetListener`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AddServer<out S> {
+  <L extends Listener.Listener, E, R, RE = never>(
+    listener: L,
+    handler: (socket: Listener.Accepted<L>) => Effect.Effect<unknown, E, R>,
+    options?: ServerOptions<RE>
+  ): Effect.Effect<Server<L>, InvalidOption | ListenerClosed, Exclude<R | RE, Scope.Scope> | S>
+  <E, R, RE = never>(
+    socket: DatagramSocket,
+    handler: (socket: DatagramSocket) => Effect.Effect<unknown, E, R>,
+    options?: DatagramServerOptions<RE>
+  ): Effect.Effect<DatagramServer, InvalidOption | SocketClosed, Exclude<R | RE, Scope.Scope> | S>
 }

@@ -19,14 +19,13 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import * as ErrorSummary from "./ErrorSummary.js"
-import { isInterruptible } from "./internal/effect/fibers.js"
 import { withFiber } from "./internal/effect/suspend.js"
 import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { counted, within } from "./internal/text.js"
-import { Fifo } from "./internal/thread/fifo.js"
+import { Backlog } from "./internal/thread/backlog.js"
 import { reported } from "./internal/thread/reporting.js"
 import type { DispatcherThread } from "./internal/thread/thread.js"
-import { type Request, WaitQueue } from "./internal/thread/waitQueue.js"
+import type { Request } from "./internal/thread/waitQueue.js"
 import { nextNumber } from "./internal/time/deadlines.js"
 import { millis, millisOf, wrongDuration } from "./internal/time/optionValues.js"
 import { yieldsSoon } from "./internal/yielding.js"
@@ -221,30 +220,23 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   readonly [TypeId]: TypeId = TypeId
   readonly name: string
   private readonly timeoutMillis: number
-  private readonly items = new Fifo<A>()
-  /** Gives out the right to take one item. */
-  private readonly waiters: WaitQueue
-  /** Opens, for all that wait, when the queue is at its end and its workers are too. */
-  private readonly ended: WaitQueue
-  private readonly workers = new Set<Thread<void>>()
+  private readonly backlog: Backlog<A>
   private lastWorker = 0
-  private isStopping = false
-  private abandoned = 0
 
   constructor(name: string, timeoutMillis: number) {
     this.name = name
     this.timeoutMillis = timeoutMillis
-    this.waiters = new WaitQueue(`an item of ${name}`, 0, true)
-    this.ended = new WaitQueue(`the end of ${name}`, 0)
+    this.backlog = new Backlog(name)
     this.popDefault = this.popWithin(timeoutMillis)
   }
 
   push(item: A): Effect.Effect<void, QueueStopped | QueueDestroyed> {
     return Effect.suspend((): Effect.Effect<void, QueueStopped | QueueDestroyed> => {
-      if (this.waiters.isDestroyed) return this.atEnd()
-      if (this.isStopping) return Effect.fail(withoutTrace(() => new QueueStopped({ queue: this.name }, unchecked)))
-      this.items.push(item)
-      this.waiters.give(1)
+      if (this.backlog.isAtEnd) return this.atEnd()
+      if (this.backlog.isStopping) {
+        return Effect.fail(withoutTrace(() => new QueueStopped({ queue: this.name }, unchecked)))
+      }
+      this.backlog.push(item)
       return Exit.void
     })
   }
@@ -263,14 +255,14 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
 
   private popWithin(millis: number): Effect.Effect<A, QueueTimeout | QueueDestroyed> {
     const request: Request<A, QueueTimeout | QueueDestroyed> = {
-      taken: () => this.takeFirst(),
+      taken: () => this.backlog.takeFirst(),
       timedOut: () => this.timedOut("pop", millis),
       destroyed: () => this.atEnd()
     }
     const pop: Effect.Effect<A, QueueTimeout | QueueDestroyed> = withFiber((fiber) =>
       yieldsSoon(fiber)
         ? Effect.flatMap(Effect.yieldNow(), () => pop)
-        : this.waiters.take(fiber, isInterruptible(fiber), 1, millis, request)
+        : this.backlog.wait(fiber, millis, request)
     )
     return pop
   }
@@ -278,15 +270,9 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   get poll(): Effect.Effect<Option.Option<A>, QueueDestroyed> {
     return withFiber((fiber) => {
       if (yieldsSoon(fiber)) return Effect.flatMap(Effect.yieldNow(), () => this.poll)
-      if (this.waiters.isDestroyed) return this.atEnd()
-      return Exit.succeed(this.waiters.tryTake(1) ? Option.some(this.takeFirst()) : Option.none())
+      if (this.backlog.isAtEnd) return this.atEnd()
+      return Exit.succeed(this.backlog.tryTake() ? Option.some(this.backlog.takeFirst()) : Option.none())
     })
-  }
-
-  private takeFirst(): A {
-    const item = this.items.shift()
-    if (this.isStopping && this.items.size === 0) this.end()
-    return item
   }
 
   addWorker<E, R, RE = never>(
@@ -301,35 +287,25 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
       this.lastWorker += 1
       const name = `${this.name}:worker_${this.lastWorker}`
       return Effect.map(Copas.addThread(Effect.ignore(loop), { name, onError: options.onError }), (added) => {
-        this.workers.add(added)
-        ;(added as Thread<any, any> as DispatcherThread).onEnd(() => {
-          this.workers.delete(added)
-          this.checkEnded()
-        })
+        this.backlog.addWorker(added as Thread<any, any> as DispatcherThread)
         return added
       })
     }))
   }
 
   get getSize(): Effect.Effect<number, QueueDestroyed> {
-    return this.ifAlive(() => Exit.succeed(this.items.size))
+    return this.ifAlive(() => Exit.succeed(this.backlog.size))
   }
 
   get getWorkers(): Effect.Effect<ReadonlyArray<Thread<void>>, QueueDestroyed> {
-    return this.ifAlive(() => Exit.succeed(Array.from(this.workers)))
+    return this.ifAlive(() => Exit.succeed(Array.from(this.backlog.workers)))
   }
 
   get stop(): Effect.Effect<void, QueueDestroyed> {
     return this.ifAlive(() => {
-      this.beginStop()
+      this.backlog.stop()
       return Exit.void
     })
-  }
-
-  private beginStop(): void {
-    if (this.isStopping) return
-    this.isStopping = true
-    if (this.items.size === 0) this.end()
   }
 
   finish(): Effect.Effect<void, QueueTimeout | QueueDestroyed>
@@ -341,59 +317,36 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
       taken: () => undefined,
       timedOut: () => {
         const timeout = this.timedOut("finish", millis)
-        if (options.destroyOnTimeout ?? true) this.end()
+        if (options.destroyOnTimeout ?? true) this.backlog.end()
         return timeout
       },
       destroyed: () => this.atEnd()
     }
     const wait = withFiber<void, QueueTimeout | QueueDestroyed>((fiber) =>
-      this.ended.take(fiber, isInterruptible(fiber), 1, millis, request)
+      this.backlog.waitForEnd(fiber, millis, request)
     )
     return Effect.suspend(() => {
-      this.beginStop()
-      return Effect.zipRight(wait, Effect.suspend(() => this.abandoned === 0 ? Exit.void : this.atEnd()))
+      this.backlog.stop()
+      return Effect.zipRight(wait, Effect.suspend(() => this.backlog.abandoned === 0 ? Exit.void : this.atEnd()))
     })
   }
 
   get destroy(): Effect.Effect<boolean> {
-    return Effect.sync(() => {
-      if (this.waiters.isDestroyed) return false
-      this.end()
-      return true
-    })
-  }
-
-  // ---- the end
-
-  private end(): void {
-    if (this.waiters.isDestroyed) return
-    this.isStopping = true
-    // What was granted is as good as taken: those who were woken will come for it.
-    this.waiters.settle()
-    this.abandoned = this.waiters.available
-    this.items.drop(this.abandoned)
-    this.waiters.destroy()
-    this.checkEnded()
-  }
-
-  private checkEnded(): void {
-    if (this.waiters.isDestroyed && this.workers.size === 0) this.ended.give(Infinity)
+    return Effect.sync(() => this.backlog.end())
   }
 
   private ifAlive<B, E, R>(effect: () => Effect.Effect<B, E, R>): Effect.Effect<B, E | QueueDestroyed, R> {
-    return Effect.suspend((): Effect.Effect<B, E | QueueDestroyed, R> =>
-      this.waiters.isDestroyed ? this.atEnd() : effect()
-    )
+    return Effect.suspend((): Effect.Effect<B, E | QueueDestroyed, R> => this.backlog.isAtEnd ? this.atEnd() : effect())
   }
 
   private atEnd(): Effect.Effect<never, QueueDestroyed> {
-    return Effect.fail(
-      withoutTrace(() => new QueueDestroyed({ queue: this.name, abandoned: this.abandoned }, unchecked))
-    )
+    const { abandoned } = this.backlog
+    return Effect.fail(withoutTrace(() => new QueueDestroyed({ queue: this.name, abandoned }, unchecked)))
   }
 
   private timedOut(operation: "pop" | "finish", afterMillis: number): Effect.Effect<never, QueueTimeout> {
-    const fields = { queue: this.name, operation, afterMillis, size: this.items.size, workers: this.workers.size }
+    const { size, workers } = this.backlog
+    const fields = { queue: this.name, operation, afterMillis, size, workers: workers.size }
     return Effect.fail(withoutTrace(() => new QueueTimeout(fields, unchecked)))
   }
 }

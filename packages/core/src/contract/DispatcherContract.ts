@@ -19,6 +19,7 @@ import * as RandomChurn from "./cases/randomChurn.js"
 import * as Interrupting from "./cases/randomInterruption.js"
 import * as Scoping from "./cases/scoping.js"
 import * as Serving from "./cases/serving.js"
+import * as ThreadFailures from "./cases/threadFailures.js"
 import * as Threads from "./cases/threads.js"
 import * as Trickling from "./cases/trickling.js"
 import * as Unawaited from "./cases/unawaited.js"
@@ -32,6 +33,7 @@ import * as Unawaited from "./cases/unawaited.js"
 export const cases: ReadonlyArray<Case<Copas | Net>> = [
   ...Dispatching.cases,
   ...Threads.cases,
+  ...ThreadFailures.cases,
   ...Scoping.cases,
   ...Serving.cases,
   ...Trickling.dispatcherCases,

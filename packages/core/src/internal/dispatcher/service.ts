@@ -1,13 +1,21 @@
 /** The service `Copas` over a dispatcher. */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Service } from "../../Copas.js"
 import { type DatagramSocket, isDatagramSocket } from "../../DatagramSocket.js"
 import type { Listener } from "../../Listener.js"
 import type { Service as NetService } from "../../Net.js"
-import type { DatagramServer, DatagramServerOptions, Server, ServerOptions } from "../../Server.js"
+import type {
+  AddServer,
+  DatagramServer,
+  DatagramServerOptions,
+  RemoveOptions,
+  Server,
+  ServerOptions
+} from "../../Server.js"
 import type { Socket } from "../../Socket.js"
 import { InvalidOption, ListenerClosed, type SocketClosed } from "../../SocketError.js"
+import type { Counters, Status, TraceEvent } from "../../Status.js"
 import type { ErrorHandler, Thread, ThreadOptions } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
 import * as DispatcherNames from "../dispatcherNames.js"
@@ -25,6 +33,37 @@ import { Dispatcher } from "./dispatcher.js"
 import * as Running from "./running.js"
 import { DispatcherServer } from "./server.js"
 import * as StatusReport from "./statusReport.js"
+
+/** The operations of a dispatcher, as `Copas.Service` shows them. */
+export interface Service {
+  /** Tells the dispatchers of a process apart, in metrics for example: no other one has it while this one lasts. */
+  readonly name: string
+  readonly run: <A, E, R>(program: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Scope.Scope>>
+  readonly step: (timeout?: Duration.DurationInput) => Effect.Effect<boolean>
+  readonly finished: Effect.Effect<boolean>
+  readonly running: Effect.Effect<boolean>
+  readonly addServer: AddServer<never>
+  readonly removeServer: (
+    server: Server | DatagramServer,
+    options?: RemoveOptions
+  ) => Effect.Effect<void>
+  readonly addThread: <A, E, R, RE = never>(
+    effect: Effect.Effect<A, E, R>,
+    options?: ThreadOptions<RE>
+  ) => Effect.Effect<Thread<A, E>, never, Exclude<R | RE, Scope.Scope>>
+  readonly exit: Effect.Effect<void>
+  readonly exiting: Effect.Effect<boolean>
+  readonly waitForExit: Effect.Effect<void>
+  readonly drain: (within: Duration.DurationInput) => Effect.Effect<boolean>
+  readonly cancelAll: Effect.Effect<void>
+  readonly setErrorHandler: <R = never>(handler: ErrorHandler<R>) => Effect.Effect<void, never, Exclude<R, Scope.Scope>>
+  readonly errorHandler: Effect.Effect<ErrorHandler>
+  readonly status: Effect.Effect<Status>
+  readonly counters: Effect.Effect<Counters>
+  readonly setStatistics: (on: boolean) => Effect.Effect<void>
+  readonly trace: (tracer: ((event: TraceEvent) => void) | undefined) => Effect.Effect<void>
+  readonly observe: (listener: (event: TraceEvent) => void) => Effect.Effect<void, never, Scope.Scope>
+}
 
 /** What would be served is not there to the end: `cancelAll` or the layer's release is under way, or over. */
 const endingError = (dispatcher: Dispatcher): InvalidOption =>
