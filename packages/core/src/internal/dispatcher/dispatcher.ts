@@ -8,11 +8,11 @@ import type { ErrorHandler } from "../../Thread.js"
 import * as Causes from "../effect/causes.js"
 import { type Env, envAfter, providedIn, Starter, threadEnv } from "../effect/env.js"
 import { type AnyFiber, exitOf, onExit, type RunningFiber } from "../effect/fibers.js"
+import * as LazyScope from "../effect/lazyScope.js"
 import { Observers } from "../observers.js"
 import { isNormalEnd } from "../socket/ending.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
 import { annotating } from "../thread/annotations.js"
-import * as ThreadScope from "../thread/scope.js"
 import { CurrentThread, DispatcherThread } from "../thread/thread.js"
 import type { Deadlines } from "../time/deadlines.js"
 import { throwLater } from "../time/outOfBand.js"
@@ -93,7 +93,7 @@ export class Dispatcher {
     ordinal = 0,
     socket?: StreamSocket
   ): DispatcherThread {
-    const scope = ThreadScope.make()
+    const scope = LazyScope.make()
     this.lastThread += 1
     const thread = new DispatcherThread(
       this,

@@ -6,11 +6,11 @@ import * as Scope from "effect/Scope"
 import type { ErrorHandler, Thread } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
 import { type AnyFiber, interruptSoon } from "../effect/fibers.js"
+import type { LazyScope } from "../effect/lazyScope.js"
 import { providedTo, type Reference, reference } from "../effect/reference.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
 import { Deadline, type Deadlines } from "../time/deadlines.js"
-import type { ThreadScope } from "./scope.js"
 
 /**
  * The thread that a fiber belongs to. Fibers inherit it with their context.
@@ -79,7 +79,7 @@ export const untilTheEnd: QueueWait = {
 export class DispatcherThread implements Thread<any, any> {
   readonly id: number
   readonly dispatcher: ThreadHost
-  readonly scope: ThreadScope | undefined
+  readonly scope: LazyScope | undefined
   /** The thread that added it, by number: to hold on to it would keep all its forebears. */
   readonly parentId: number | undefined
   /** On the clock of the dispatcher. */
@@ -113,7 +113,7 @@ export class DispatcherThread implements Thread<any, any> {
     id: number,
     label: string,
     ordinal: number,
-    scope: ThreadScope | undefined,
+    scope: LazyScope | undefined,
     socket: StreamSocket | undefined,
     onError: ErrorHandler | undefined,
     parentId: number | undefined

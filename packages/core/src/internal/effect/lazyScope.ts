@@ -1,4 +1,4 @@
-/** The scope of a thread: a scope of Effect's own, made when it is first used. */
+/** A scope of Effect's own that is made when it is first used. */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -14,16 +14,16 @@ const model = makeScope()
  * start. Effect's operations read fields that the interface does not name (`forkIn` does), which is why an object with
  * the interface's methods alone will not do.
  */
-class LazyScope {
+class Lazy {
   private isMade = false
-  private threadExit: Exit.Exit<unknown, unknown> | undefined = undefined
+  private exit: Exit.Exit<unknown, unknown> | undefined = undefined
 
-  /** Becomes a scope; one that is closed, if the thread has ended without having used it. */
+  /** Becomes a scope; one that is closed, if its owner has ended without having used it. */
   private become(): void {
     if (this.isMade) return
     this.isMade = true
     const scope = makeScope()
-    if (this.threadExit !== undefined) Effect.runSync(Scope.close(scope, this.threadExit))
+    if (this.exit !== undefined) Effect.runSync(Scope.close(scope, this.exit))
     for (const key of fields) {
       Object.defineProperty(this, key, { ...Object.getOwnPropertyDescriptor(scope, key), configurable: true })
     }
@@ -31,31 +31,31 @@ class LazyScope {
 
   /** What closing takes; `undefined` if nobody ever used the scope. */
   closing(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> | undefined {
-    if (this.isMade) return Scope.close(this as unknown as ThreadScope, exit)
-    // A fiber that the thread left behind may still have the scope: it finds it closed.
-    this.threadExit = exit
+    if (this.isMade) return Scope.close(this as unknown as LazyScope, exit)
+    // A fiber that the owner left behind may still have the scope: it finds it closed.
+    this.exit = exit
     return undefined
   }
 
   static {
     const access = (key: PropertyKey): PropertyDescriptor => ({
       configurable: true,
-      get(this: LazyScope) {
+      get(this: Lazy) {
         this.become()
         return Reflect.get(this, key)
       },
-      set(this: LazyScope, value: unknown) {
+      set(this: Lazy, value: unknown) {
         this.become()
         Reflect.set(this, key, value)
       }
     })
-    Object.setPrototypeOf(LazyScope.prototype, Object.getPrototypeOf(model))
-    for (const key of Reflect.ownKeys(model)) Object.defineProperty(LazyScope.prototype, key, access(key))
+    Object.setPrototypeOf(Lazy.prototype, Object.getPrototypeOf(model))
+    for (const key of Reflect.ownKeys(model)) Object.defineProperty(Lazy.prototype, key, access(key))
   }
 }
 
 const fields = Reflect.ownKeys(model)
 
-export type ThreadScope = LazyScope & Scope.CloseableScope
+export type LazyScope = Lazy & Scope.CloseableScope
 
-export const make = (): ThreadScope => new LazyScope() as ThreadScope
+export const make = (): LazyScope => new Lazy() as LazyScope
