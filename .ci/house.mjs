@@ -1,6 +1,6 @@
 // The rule of the house: no circle of imports, types counted, ties two public modules; the folders of core's internal/
-// keep their order; node and clients import core, and core neither; docs/architecture.md names what exists;
-// each file begins with what it holds, and no port is made up. Run: node .ci/house.mjs
+// keep their order; node and clients import core, and core neither; the pages for contributors name what exists; each
+// file begins with what it holds, and no port is made up. Run: node .ci/house.mjs
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -111,21 +111,23 @@ for (const file of ["packages", "scratchpad", "docs", ".ci"].flatMap((folder) =>
   }
 }
 
-// What docs/architecture.md names exists: paths, in any of the folders below, and the functions in the cell after a path.
+// What the pages for contributors name exists: paths, in any of the folders below, and the functions in the cell after one.
+const pages = ["docs/architecture.md", "docs/contributing-tests.md", "CONTRIBUTING.md", "SECURITY.md"]
 const folders = [
   ".",
   "packages",
   ...Object.keys(packages).flatMap((name) => [`packages/${name}/src`, `packages/${name}/src/internal`])
 ]
 const placeOf = (path) => folders.map((folder) => join(root, folder, path)).find(existsSync)
-for (const line of readFileSync(join(root, "docs/architecture.md"), "utf8").split("\n")) {
-  const problem = (what) =>
-    problems.push(`docs/architecture.md names ${what}, which is not there: ${line.slice(0, 60)} …`)
-  for (const [, path] of line.matchAll(/`((?:\w+\/)+[\w.]*|[\w/.]+\.m?ts)`/g)) if (!placeOf(path)) problem(path)
-  const [, path, names] = /^\| \d+ \| `([^`]+)` \| ([^|]+) \|/.exec(line) ?? []
-  for (const [, name] of (names ?? "").matchAll(/`(\w+)`/g)) {
-    const file = placeOf(path)
-    if (file && !new RegExp(`\\b${name}\\b`).test(readFileSync(file, "utf8"))) problem(`${name} of ${path}`)
+for (const page of pages) {
+  for (const line of readFileSync(join(root, page), "utf8").split("\n")) {
+    const problem = (what) => problems.push(`${page} names ${what}, which is not there: ${line.slice(0, 60)} …`)
+    for (const [, path] of line.matchAll(/`(\.?(?:\w+\/)+[\w.]*|[\w/.]+\.m?ts)`/g)) if (!placeOf(path)) problem(path)
+    const [, path, names] = /^\| \d+ \| `([^`]+)` \| ([^|]+) \|/.exec(line) ?? []
+    for (const [, name] of (names ?? "").matchAll(/`(\w+)`/g)) {
+      const file = placeOf(path)
+      if (file && !new RegExp(`\\b${name}\\b`).test(readFileSync(file, "utf8"))) problem(`${name} of ${path}`)
+    }
   }
 }
 
