@@ -27,7 +27,7 @@ import { toAscii } from "./internal/mime/domain.js"
 import * as phrase from "./internal/mime/phrase.js"
 import type { Fault } from "./internal/mime/transducer.js"
 import * as Text from "./internal/text/bytes.js"
-import { InvalidAddress } from "./SmtpError.js"
+import { InvalidAddress } from "./MessageError.js"
 
 /**
  * @since 0.2.0

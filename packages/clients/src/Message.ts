@@ -37,7 +37,7 @@ import type * as Address from "./Address.js"
 import type { DkimError, Signer } from "./Dkim.js"
 import * as build from "./internal/mime/build.js"
 import * as outgoing from "./internal/mime/outgoing.js"
-import type { InvalidAddress, InvalidMessage, MessageChanged } from "./SmtpError.js"
+import type { InvalidAddress, InvalidMessage, MessageChanged } from "./MessageError.js"
 
 /**
  * @since 0.2.0

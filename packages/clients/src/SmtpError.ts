@@ -15,6 +15,13 @@ import * as Text from "./internal/text/bytes.js"
 import { Protocol, type Severity, severity } from "./ReplyError.js"
 
 /**
+ * The errors of composing: before anything is sent, or because a content is not what was announced.
+ *
+ * @since 0.2.0
+ */
+export { InvalidAddress, InvalidMessage, MessageChanged } from "./MessageError.js"
+
+/**
  * The errors that FTP has too, and what tells a refusal that may pass from one that will not.
  *
  * @since 0.2.0
@@ -88,65 +95,6 @@ const later = (code: number): string =>
   severity(code) === "transient" ? "trying again later may help" : "the same will be refused again"
 
 const show = (text: string): string => JSON.stringify(Text.show(text, 80))
-
-/**
- * A text is not an address, or not one that is accepted at that place. Nothing was sent.
- *
- * @since 0.2.0
- * @category errors
- */
-export class InvalidAddress extends Errors.define<InvalidAddress>("SmtpError")("InvalidAddress", {
-  /** Where it is: `from`, `to`, the address itself. */
-  where: Schema.String,
-  /** What was given, made printable and cut to 80 characters. */
-  address: Schema.String,
-  /** How many characters stand before the fault. */
-  offset: Schema.Number,
-  expected: Schema.String
-}) {
-  override get message(): string {
-    return `${this.where}: ${JSON.stringify(this.address)} is no address: expected ${this.expected} at character ` +
-      `${this.offset}; give \`name@domain\` or \`Name <name@domain>\``
-  }
-}
-
-/**
- * A message cannot be composed of what was given. Nothing was sent.
- *
- * @since 0.2.0
- * @category errors
- */
-export class InvalidMessage extends Errors.define<InvalidMessage>("SmtpError")("InvalidMessage", {
-  /** The part at fault: `subject`, `headers: X-Id`, `attachments[2].filename`. */
-  where: Schema.String,
-  /** What is wrong. */
-  problem: Schema.String,
-  /** What to do about it. */
-  advice: Schema.String
-}) {
-  override get message(): string {
-    return `${this.where}: ${this.problem}; ${this.advice}`
-  }
-}
-
-/**
- * A content is not what was announced: a stream gave more or fewer bytes than its size said, or other bytes when it ran
- * for the second time. The connection was cut before the end of the message, so the server has delivered nothing.
- *
- * @since 0.2.0
- * @category errors
- */
-export class MessageChanged extends Errors.define<MessageChanged>("SmtpError")("MessageChanged", {
-  /** The part at fault. */
-  where: Schema.String,
-  expected: Schema.String,
-  actual: Schema.String
-}) {
-  override get message(): string {
-    return `${this.where}: the content gave ${this.actual} where ${this.expected} were announced; nothing was ` +
-      "delivered: give a content that is the same each time, or one without a size"
-  }
-}
 
 /**
  * The server refuses the sender: a refused MAIL, or refused recipients whose enhanced code says that it is the sender

@@ -3,7 +3,7 @@
  * the first is what counts.
  */
 import * as Either from "effect/Either"
-import { type InvalidAddress, InvalidMessage } from "../../SmtpError.js"
+import { type InvalidAddress, InvalidMessage } from "../../MessageError.js"
 
 export class Faults {
   first: InvalidMessage | InvalidAddress | undefined
