@@ -6,6 +6,7 @@ import type { Channel } from "../../src/internal/replies/channel.js"
 import * as Command from "../../src/internal/replies/command.js"
 import * as Ledger from "../../src/internal/replies/ledger.js"
 import { startTls } from "../../src/internal/replies/startTls.js"
+import * as Bytes from "../../src/internal/text/bytes.js"
 import { networks, turn, until } from "../ftp/networks.js"
 import { bytes } from "../ftp/support.js"
 import { connected } from "./support.js"
@@ -104,6 +105,56 @@ describe.each(networks)("a channel, %s", (_name, network) => {
       const failed = yield* Effect.flip(Effect.zipRight(channel.settle, channel.submit(Command.make("RSET"))))
       expect(failed).toMatchObject({ _tag: "ProtocolViolation", received: "250 and more" })
       expect(peer.heard()).toBe("NOOP\r\n")
+    })
+  )
+
+  for (const surplus of ["250 and more\r\n", "250-and", "25"]) {
+    scoped(
+      `C35 what came before a command was sent is not its reply, also within a turn and in part: ${
+        JSON.stringify(surplus)
+      }`,
+      Effect.gen(function*() {
+        const { channel, peer } = yield* connected
+        const noop = yield* channel.submit(Command.make("NOOP"))
+        yield* peer.hears("NOOP\r\n")
+        yield* peer.says("250 Ok\r\n")
+        yield* channel.await(noop)
+        yield* peer.says(surplus)
+        yield* buffered(channel)
+        const failed = yield* Effect.flip(channel.submit(Command.make("RSET")))
+        expect(failed).toMatchObject({ _tag: "ProtocolViolation", protocol: "smtp" })
+        expect(peer.heard()).toBe("NOOP\r\n")
+      })
+    )
+  }
+
+  scoped(
+    "C35 empty lines between replies are nobody's and harm nobody",
+    Effect.gen(function*() {
+      const { channel, peer } = yield* connected
+      for (const [verb, before] of [["NOOP", ""], ["RSET", "\n"]] as const) {
+        const exchange = yield* channel.submit(Command.make(verb))
+        yield* peer.hears(`${verb}\r\n`)
+        yield* peer.says(`${before}250 ${verb}\r\n`)
+        expect((yield* channel.await(exchange)).lines).toEqual([verb])
+        yield* peer.says("\r\n \r")
+        yield* buffered(channel)
+      }
+    })
+  )
+
+  scoped(
+    "C35 an answer to content that comes before its end is the content's, once it is entered before",
+    Effect.gen(function*() {
+      const { channel, peer } = yield* connected
+      const end = Ledger.exchange(Command.make("DATA"))
+      yield* channel.submitBytes(Bytes.empty, [end])
+      yield* channel.socket.send("a part\r\n")
+      yield* peer.says("552 Too much\r\n")
+      yield* buffered(channel)
+      yield* channel.submitBytes(bytes(".\r\n"), [])
+      expect((yield* channel.await(end)).code).toBe(552)
+      yield* peer.hears("a part\r\n.\r\n")
     })
   )
 

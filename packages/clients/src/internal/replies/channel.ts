@@ -117,13 +117,20 @@ export class Channel {
     bytes: Uint8Array,
     exchanges: ReadonlyArray<Ledger.Exchange>
   ): Effect.Effect<void, ChannelError> {
-    return Effect.uninterruptible(Effect.suspend((): Effect.Effect<void, ChannelError> => {
+    const send = Effect.suspend((): Effect.Effect<void, ChannelError> => {
       if (this.lost !== undefined) return this.whenLost
       const problem = this.ledger.submit(exchanges)
       if (problem !== undefined) return this.loseWith(problem)
       // A server that takes no commands any more holds this up: the socket's time-out ends it.
       return Effect.catchAll(this.socket.send(bytes), (error) => this.loseWith(error))
-    }))
+    })
+    return Effect.uninterruptible(
+      Effect.suspend(() =>
+        exchanges.length > 0 && this.ledger.owed === 0 && this.lost === undefined
+          ? Effect.zipRight(this.nothingCame, send)
+          : send
+      )
+    )
   }
 
   /** Sends a command and enters it, both or neither. */
@@ -189,20 +196,23 @@ export class Channel {
   get settle(): Effect.Effect<void, ChannelError> {
     return Effect.suspend(() => {
       if (this.lost !== undefined) return this.whenLost
-      const settled = Effect.flatMap(
-        this.socket.stats,
-        (stats) => stats.receiveBuffered > 0 ? Effect.zipRight(this.read, this.checkArrived) : this.checkArrived
-      )
       return this.ledger.owed === 0
-        ? settled
-        : Effect.zipRight(this.until(() => this.ledger.owed === 0 ? true : undefined), settled)
+        ? this.nothingCame
+        : Effect.zipRight(this.until(() => this.ledger.owed === 0 ? true : undefined), this.nothingCame)
     })
   }
 
-  private get checkArrived(): Effect.Effect<void, ChannelError> {
+  /** Nothing is owed, so what has come by now is nobody's, and the rest of a reply that has begun will be nobody's. */
+  private get nothingCame(): Effect.Effect<void, ChannelError> {
     return Effect.suspend(() => {
       const problem = this.ledger.enterAll() ?? this.parseError
-      return problem === undefined ? Effect.void : this.loseWith(problem)
+      if (problem !== undefined) return this.loseWith(problem)
+      return Effect.flatMap(this.socket.stats, ({ receiveBuffered }): Effect.Effect<void, ChannelError> => {
+        if (receiveBuffered > 0) return Effect.zipRight(this.read, this.nothingCame)
+        if (!this.options.parser.hasBegun()) return Effect.void
+        const what = "a reply begins that nobody asked for"
+        return this.loseWith(new ReplyError.ProtocolViolation({ ...this.origin, what, received: "a part of a reply" }))
+      })
     })
   }
 

@@ -144,12 +144,7 @@ export class Ledger {
     return undefined
   }
 
-  /** Nothing is owed any more: for a protocol that finds its way back by a marker. */
-  forget(): void {
-    this.open = []
-  }
-
-  /** The session has ended. */
+  /** Nothing is owed any more, and what waits is dropped: the session has ended, or finds its way back by a marker. */
   clear(): void {
     this.open = []
     this.arrived = []

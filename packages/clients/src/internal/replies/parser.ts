@@ -21,6 +21,8 @@ export interface Parser {
   readonly skip: (bytes: number) => Pushed
   /** How many bytes of an unfinished reply are held. After the go-ahead to start TLS there must be none. */
   readonly pending: () => number
+  /** Whether a part of a reply is held that is not blank: the rest of it is no answer to what is sent from now on. */
+  readonly hasBegun: () => boolean
 }
 
 export interface Options {
@@ -139,6 +141,7 @@ export const make = (options: Options): Parser => {
       if (error === undefined) add(bytes)
       return taken()
     },
-    pending: () => count
+    pending: () => count,
+    hasBegun: () => open !== undefined || parts.some((part) => part.some((byte) => byte !== CR && !isBlank(byte)))
   }
 }
