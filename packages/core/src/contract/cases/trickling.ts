@@ -64,7 +64,7 @@ const timeouts = { receive: "1500 millis", message: "5 seconds" } as const
 
 const slowly = connected({ server: { timeouts } })
 
-/** Sends `bytes` one by one; each is there, and `reading` waits again, before the clock goes on by the next gap. */
+/** Sends `bytes` one by one. Each has arrived, and `reading` waits again, before the clock moves by the next gap. */
 const trickle = (
   client: Socket,
   server: Socket,

@@ -40,7 +40,7 @@ export const race = (
   suspend<StreamSocket, Failure>((resume) => {
     let running = 0
     let startedAt = -Infinity
-    // Decided or given up: no attempt may start any more, nobody would cut it.
+    // Decided or given up: no attempt may start any more, because nothing would cut it.
     let isOver = false
     const over = (): void => {
       isOver = true

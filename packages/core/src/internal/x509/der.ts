@@ -7,7 +7,7 @@ export interface Element {
   readonly whole: Uint8Array
 }
 
-/** What is malformed. Inside this library only: whoever reads an encoding turns it into a typed error. */
+/** A malformed encoding. It stays inside the library: readers turn it into a typed error. */
 export class Malformed extends Error {}
 
 const malformed = (what: string): never => {

@@ -3,7 +3,7 @@ import type { TlsInfo } from "@copas/core/TlsConnection"
 
 type Described = Pick<TlsInfo, "authentication" | "bits" | "encryption" | "keyExchange" | "mac">
 
-/** What the beginning of OpenSSL's name of a cipher says of the key exchange and of who proves himself how. */
+/** What the beginning of OpenSSL's name of a cipher says of key exchange and authentication. */
 const beginnings: ReadonlyArray<readonly [RegExp, string, string]> = [
   // TLS 1.3 agrees on both apart from the cipher (RFC 8446, section 4.2).
   [/^TLS_/, "any", "any"],

@@ -9,7 +9,7 @@ import type * as Tls from "node:tls"
  * the connection below. It costs a copy of every record, so it is there only when asked for.
  */
 export class Tap extends Duplex {
-  /** TLS was told that nothing more comes. */
+  /** TLS has been informed that nothing more comes. */
   private isBelowEnded = false
   isTruncated = false
   readonly below: NodeNet.Socket
@@ -23,7 +23,7 @@ export class Tap extends Duplex {
     below.on("end", () => this.push(null))
     below.on("error", (error) => this.destroy(error))
     below.on("close", () => this.destroy())
-    // The first who hears of it: what stands above this passes it on to TLS.
+    // This stream notices it first; the streams above pass it on to TLS.
     this.on("end", () => {
       this.isBelowEnded = true
     })

@@ -23,7 +23,7 @@ const groupOf = (shown: object | null): TlsInfo["group"] => {
   return size === undefined ? Option.none() : Option.some({ name: name ?? type ?? "", bits: size })
 }
 
-/** What a secure connection tells about itself. Most connections are never asked, so everything is found out late. */
+/** What a secure connection knows of itself. Most connections are never asked, so each part is computed when it is read. */
 export class NodeTlsConnection implements TlsConnection {
   readonly role: "client" | "server"
   authorization: Authorization = { _tag: "Anonymous" }
@@ -42,7 +42,7 @@ export class NodeTlsConnection implements TlsConnection {
     this.outer = Option.fromNullable(outer)
   }
 
-  /** The handshake of a client ended by resuming a session, which tells whom Node does not show any more. */
+  /** The client's handshake resumed this session, which has the server's certificate; Node no longer shows it. */
   resumed(session: KeptSession | undefined): void {
     this.#resumedWith = session
   }

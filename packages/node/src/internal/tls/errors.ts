@@ -137,7 +137,7 @@ const reasons: Readonly<Record<string, TlsReason>> = {
   ERR_SSL_SIGNATURE_FOR_NON_SIGNING_CERTIFICATE: "WrongPurpose",
   ERR_SSL_CERTIFICATE_VERIFY_FAILED: "Untrusted",
 
-  // The peer hung up in the middle (OpenSSL 3 tells it where the end came without a close_notify).
+  // The peer hung up in the middle (OpenSSL 3 reports this for an end without close_notify).
   ERR_SSL_UNEXPECTED_EOF_WHILE_READING: "ClosedInHandshake",
   ERR_TLS_HANDSHAKE_TIMEOUT: "HandshakeTimeout",
 

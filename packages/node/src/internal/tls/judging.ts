@@ -1,4 +1,4 @@
-/** Who the peer of a finished handshake is, and whether that is good enough: nothing here touches a socket. */
+/** Judges the peer of a finished handshake: its certificate, name and chain. Nothing here touches a socket. */
 import type { Authorization } from "@copas/core/TlsConnection"
 import type { TlsaRecord } from "@copas/core/TlsContext"
 import type { TlsFailure } from "@copas/core/TlsTransport"

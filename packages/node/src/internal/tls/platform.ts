@@ -276,7 +276,7 @@ const accept = (transport: Transport, request: UpgradeRequest, events: Handshake
   return made
 }
 
-/** Node's TLS behind the contract. */
+/** Node's TLS as a `TlsPlatform`. */
 export const platform: TlsPlatform = {
   clientContext,
   serverContext,

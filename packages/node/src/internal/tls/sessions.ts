@@ -10,7 +10,7 @@ export interface KeptSession {
   readonly native: Buffer
   /** The name under which it was made. */
   readonly name: string
-  /** The server's certificate; `undefined` where a pre-shared key proved who it is. */
+  /** The server's certificate; `undefined` if a pre-shared key proved its identity. */
   readonly certificate: Buffer | undefined
 }
 

@@ -70,7 +70,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
       secured.on("session", onSession)
     } else {
       secured.on("secure" as "secureConnect", onSecure)
-      // Errors of TLS are told so until a `tls.Server` takes the socket over, which never happens here.
+      // Node reports errors of TLS in this way until a `tls.Server` takes the socket over, which never happens here.
       secured.on("_tlsError" as "error", onTlsError)
     }
   }
@@ -89,7 +89,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
 
   override open(events: Events): void {
     const { tap } = this.#parts
-    // What failed already, in the call that began the handshake, is told by the error event as every other failure of it.
+    // If the call that began the handshake failed already, the error event reports it, as every other failure.
     if (!this.isEstablished) this.early = undefined
     super.open(tap === undefined ? events : watching(events, tap))
   }
@@ -111,7 +111,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     this.isOver = true
     const { handshake, mistakes, request, secured } = this.#parts
     const { context, role, sessionKey } = request
-    // Whatever was offered, the next attempt starts anew.
+    // Whatever was offered, the next attempt begins without a session.
     if (role === "client" && sessionKey !== undefined) (context as ClientNative).sessions.forget(sessionKey)
     handshake.failedHandshake(mistakes.failure ?? failure)
     secured.destroy()
@@ -209,7 +209,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     this.isOver = true
     this.isRefusing = true
     handshake.failedHandshake(mistakes.failure ?? failure)
-    // OpenSSL told of the handshake's end from within a call of its own, and what it says last is still being written.
+    // OpenSSL reports the end of the handshake from within its own call, while its last message is still being written.
     setImmediate(() => {
       if (!secured.destroyed) nativeOf(secured)?.receive?.(noRecord)
       // The alert is on its way. What the client sends meanwhile is dropped: unread it would become a reset, which can
