@@ -58,16 +58,18 @@ const showArgument = (argument: Argument): string =>
 /** A secret of fewer characters hides nothing, and would make holes in every text. */
 const shortestSecret = 4
 
-/** Hides the secrets of a command in a text of the server: some servers repeat a password in their reply to it. */
-export const mask = (command: Command, text: string): string => {
-  if (!command.isSecret) return text
-  const plain = command.args.map((argument) => Redacted.isRedacted(argument) ? Redacted.value(argument) : argument)
-  // `SITE PSWD old new` is one argument.
-  const secrets = plain.map((one) => typeof one === "string" ? one : Bytes.toBinary(one))
-    .flatMap((one) => [one, ...one.split(" ").slice(1)])
-  return secrets.filter(({ length }) => length >= shortestSecret)
+/** Hides secrets in a text of the server: some servers repeat a password in their reply to it. */
+export const hide = (secrets: ReadonlyArray<string>, text: string): string =>
+  secrets.filter(({ length }) => length >= shortestSecret)
     .reduce((hidden, one) => hidden.replaceAll(one, secret), text)
-}
+
+/** The texts of a command that are not shown. */
+export const secretsOf = ({ args, isSecret }: Command): ReadonlyArray<string> =>
+  (isSecret ? args : args.filter(Redacted.isRedacted))
+    .map((argument) => Redacted.isRedacted(argument) ? Redacted.value(argument) : argument)
+    .map((one) => typeof one === "string" ? one : Bytes.toBinary(one))
+    // `SITE PSWD old new` is one argument.
+    .flatMap((one) => [one, ...one.split(" ").slice(1)])
 
 /** The command as it may stand in an error or a log. */
 export const printable = (command: Command): string =>

@@ -62,7 +62,7 @@ export class Ledger {
   /** Hides the secrets of the command that is answered next, in what is no reply. */
   mask(text: string): string {
     const first = this.open[0]
-    return first === undefined ? text : Command.mask(first.command, text)
+    return first === undefined ? text : Command.hide(Command.secretsOf(first.command), text)
   }
 
   /** How many commands have not had their last reply. */
@@ -110,8 +110,9 @@ export class Ledger {
   /** Enters a reply. */
   enter(given: Reply.Reply): Problem | undefined {
     const first = this.open[0]
-    const reply = first?.command.isSecret === true
-      ? { ...given, lines: given.lines.map((line) => Command.mask(first.command, line)), rawLines: [] }
+    const secrets = first === undefined ? [] : Command.secretsOf(first.command)
+    const reply = secrets.length > 0
+      ? { ...given, lines: given.lines.map((line) => Command.hide(secrets, line)), rawLines: [] }
       : given
     // RFC 959, section 5.4, and RFC 5321, section 3.8: 421 ends the session, whatever it answers.
     if (reply.code === 421) {

@@ -2,8 +2,13 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Primitives from "../../../src/internal/crypto/primitives.js"
+import type * as Command from "../../../src/internal/replies/command.js"
+import * as Auth from "../../../src/internal/smtp/sasl/auth.js"
+import * as Keys from "../../../src/internal/smtp/sasl/keys.js"
 import * as Mechanisms from "../../../src/internal/smtp/sasl/mechanisms.js"
-import type { MechanismContext, MechanismCrypto, MechanismState } from "../../../src/SmtpSession.js"
+import * as Text from "../../../src/internal/smtp/sasl/text.js"
+import type { Mechanism, MechanismContext, MechanismCrypto, MechanismState } from "../../../src/SmtpSession.js"
+import type * as Exchange from "../../../src/testing/internal/smtp/sasl/exchange.js"
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const text = (data: Uint8Array): string => new TextDecoder("utf-8", { fatal: true }).decode(data)
@@ -54,3 +59,47 @@ export const said = (state: MechanismState): string | undefined =>
 /** What a step fails with. */
 export const refusal = <A, E extends { readonly message: string }>(effect: Effect.Effect<A, E>) =>
   Effect.map(Effect.flip(effect), (failure) => failure.message)
+
+export const serverContext = (given: Partial<Exchange.ServerContext>): Exchange.ServerContext => ({
+  host: "server.example.com",
+  users: new Map(),
+  isToken: () => false,
+  offered: [],
+  channelBinding: () => undefined,
+  crypto: makeCrypto(),
+  derive: Keys.cached(4),
+  rounds: 3,
+  tokenRefusal: { status: "invalid_token" },
+  ...given
+})
+
+export const origin = { protocol: "smtp", server: "server.example.com:587" } as const
+
+const argument = (one: Command.Argument | undefined): string => Redacted.value(one as Redacted.Redacted<string>)
+
+const decoded = (line: string): Uint8Array => line === "=" ? new Uint8Array() : Text.fromBase64(line)!
+
+/** A whole log-in: how it ended, what the client knows then, and the client's responses. */
+export const converse = (
+  mechanism: Mechanism,
+  server: Exchange.ServerMechanism,
+  client: MechanismContext,
+  known: Exchange.ServerContext
+) =>
+  Effect.gen(function*() {
+    let turn = Auth.begin(mechanism.name, yield* mechanism.start(client))
+    const lines: Array<string> = []
+    const hear = (line: string): Uint8Array => {
+      const response = decoded(line)
+      lines.push(text(response))
+      return response
+    }
+    const initial = turn.command.args[1]
+    const first = server.start(known)
+    let outcome: Exchange.Outcome = initial === undefined ? first : yield* first.step(hear(argument(initial)))
+    while (outcome._tag === "Challenge") {
+      turn = yield* Auth.answer(turn, [Text.toBase64(outcome.challenge)], origin)
+      outcome = yield* outcome.step(hear(argument(turn.command.args[0])))
+    }
+    return { outcome, lines, missing: Auth.missing(turn), detail: turn.state.detail }
+  })

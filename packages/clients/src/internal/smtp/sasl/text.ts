@@ -43,7 +43,7 @@ const nothings = /[\u00ad\u1806\u200c\u2060\ufeff]|\u034f|[\u180b-\u180d]|\u200d
 // Tables C.2 to C.9 and A.1. The categories are those of the runtime's Unicode, newer than RFC 3454's 3.2: what was
 // assigned since then is a character of a password like any other.
 const prohibited =
-  /[\p{Cc}\p{Co}\p{Cs}\p{Cn}\u06dd\u070f\u180e\u200e\u200f\u2028-\u202e\u2061-\u206f\u2ff0-\u2ffb\ufff9-\ufffd\u{1d173}-\u{1d17a}\u{e0001}\u{e0020}-\u{e007f}]|\u0340|\u0341/u
+  /[\p{Cc}\p{Co}\p{Cs}\p{Cn}\u06dd\u070f\u180e\u200e\u200f\u2028-\u202e\u2061-\u206f\u2ff0-\u2ffb\ufff9-\ufffd\u{1d173}-\u{1d17a}\u{e0001}\u{e0020}-\u{e007f}]/u
 
 /**
  * SASLprep: both sides derive the same key from however a password was typed. `what` names the text in the failure, which
