@@ -18,7 +18,7 @@ const call = <A>(listener: Listener<A>, event: A): void => {
       result.then(ignore, ignore)
     }
   } catch {
-    // Nobody can be told: the listener is the one who reports.
+    // There is no one to report it to: the listener is what reports.
   }
 }
 

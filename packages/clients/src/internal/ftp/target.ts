@@ -18,7 +18,7 @@ export interface Resolved {
 
 const types = { a: "text", i: "binary", d: "listing" } as const
 
-/** Who logs in where is one thing: what was set for one host is not sent to another that a URL names. */
+/** A log-in belongs to its host: the user and password of one host are not sent to another that a URL names. */
 const forHost = (defaults: Defaults, host: string): Defaults => {
   if (defaults.host === undefined || defaults.host.toLowerCase() === host.toLowerCase()) return defaults
   const { account: _, password: __, port: ___, serverName: ____, user: _____, virtualHost: ______, ...rest } = defaults

@@ -29,7 +29,7 @@ export const parser = (options: Omit<Parser.Options, "protocol" | "inner"> = {})
   let state: "data" | "command" | "option" | "subnegotiation" | "subnegotiation-command" = "data"
   let last = 0
 
-  /** What goes on to the parser for a byte that came. */
+  /** The bytes that the parser receives for a byte that arrived. */
   const pass = (byte: number): ReadonlyArray<number> => {
     switch (state) {
       case "data":

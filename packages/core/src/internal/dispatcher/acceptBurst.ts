@@ -2,19 +2,19 @@
 import { afterTurn } from "../time/eventLoop.js"
 import type { DispatcherScheduler } from "./scheduler.js"
 
-/** In so many turns of the event loop, one after the other, connections came: then more are waiting. */
+/** If connections came in this many turns of the event loop, one after the other, more are waiting. */
 const turnsOfBurst = 4
 /** How long threads are held back for them at a time, in milliseconds: as long as the threads ran before, within these. */
 const shortestHold = 2
 const longestHold = 10
 
 /**
- * Lets many connections in that come at once.
+ * Accepts many connections that arrive at once.
  *
  * An event loop may accept one connection a turn (libuv does, from 1.45 on). While many are served already, a turn is
- * long, and who waits to be accepted waits for as many turns as there are others before it: seconds. So during a burst
- * threads are held back for a moment: peers that get no answer send nothing new, turns are short, and the waiting come
- * in. Then all threads run, and it begins anew until no more come.
+ * long, and a connection waits for as many turns as there are others before it: seconds. So during a burst threads are
+ * held back for a moment: peers that get no answer send nothing new, turns are short, and the waiting connections are
+ * accepted. Then all threads run, and the next moment begins, until no more connections come.
  */
 export class AcceptBurst {
   private readonly scheduler: DispatcherScheduler

@@ -86,7 +86,7 @@ export class DispatcherDatagramServer implements DatagramServer {
     this.thread.datagramSocket = this.socket
   }
 
-  /** That its socket was closed under it is how a handler is told to end, and no failure. */
+  /** Closing the socket tells the handler to end, so the resulting `SocketClosed` is not a failure. */
   private readonly run: Effect.Effect<unknown, unknown, any> = Effect.suspend(() =>
     Effect.onExit(
       Effect.catchAllCause(
@@ -117,7 +117,7 @@ export class DispatcherDatagramServer implements DatagramServer {
   remove(keepOpen: boolean, interrupt = false): Effect.Effect<void> {
     return withFiber((fiber) => {
       if (this.socket.server === this) this.socket.server = undefined
-      // It may have been kept open and added anew: then it is another server's.
+      // It may have been kept open and added again: then it is another server's.
       if (this.socket.server !== undefined) return Effect.void
       const interrupted = this.thread === undefined ? Effect.void : this.thread.interrupt
       if (keepOpen) return interrupted

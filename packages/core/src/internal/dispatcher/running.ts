@@ -59,7 +59,7 @@ export const step = (
     const { scheduler } = dispatcher
     const millis = millisOf(timeout)
     if (millis === undefined) return Effect.die(wrongDuration("timeout", timeout))
-    // The step in which this very thread runs does not count: it is over when the next one begins.
+    // The step in which this very thread runs does not count: it has ended when the next one begins.
     const own = scheduler.isStepping ? scheduler.steps + 1 : 0
     if (millis === 0 && (own === 0 ? scheduler.isIdle : !scheduler.hasReady)) return Effect.succeed(false)
     const deadlines = forClock(clockOf(fiber))

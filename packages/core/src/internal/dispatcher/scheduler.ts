@@ -46,7 +46,7 @@ export class DispatcherScheduler extends RunQueue {
   private chainUntil = 0
   private readonly deadlines: Deadlines
   private readonly isLive: boolean
-  /** Called when a task threw: a fiber may have ended without those who watch it being told. */
+  /** Called when a task threw: a fiber may have ended without a report to its watchers. */
   onThrow: () => void = () => {}
   /** Tasks of another priority than 0, which hardly any program has. */
   private readonly others = new PriorityTasks()
@@ -80,7 +80,7 @@ export class DispatcherScheduler extends RunQueue {
     else afterTurn(this.step)
   }
 
-  /** Promises run before the event loop goes on: steps that follow each other so would keep it from its turn for ever. */
+  /** Promises run before the event loop continues: steps that follow each other by them would keep it from its turn. */
   private mayChain(): boolean {
     if (!this.isLive) return true
     const now = performance.now()

@@ -138,7 +138,7 @@ export class DispatcherServer implements Server {
 
   private stop(): void {
     if (!this.dispatcher.servers.delete(this)) return
-    // It may have been added anew meanwhile.
+    // It may have been added again meanwhile.
     if (this.listener.server === this) this.listener.server = undefined
     this.dispatcher.traced("serverRemoved", this.name)
     this.dispatcher.remaining.check()
@@ -163,7 +163,7 @@ export class DispatcherServer implements Server {
     )
   }
 
-  /** A span for the connection. Where nobody listens to spans, none is made. */
+  /** A span for the connection. Without a tracer none is made. */
   private tracedHandler(socket: StreamSocket, ordinal: number): Effect.Effect<unknown, unknown, any> {
     return Effect.suspend(() =>
       Effect.withSpan(this.handler(socket), "copas.connection", {
@@ -213,13 +213,13 @@ export class DispatcherServer implements Server {
   remove(keepOpen: boolean, interrupt = false): Effect.Effect<void> {
     const removed = Effect.suspend(() => {
       this.stop()
-      // It may have been kept open and added anew: then it is another server's.
+      // It may have been kept open and added again: then it is another server's.
       return keepOpen || this.listener.server !== undefined ? Effect.void : this.listener.shut
     })
     return interrupt ? Effect.zipRight(removed, this.interruptAll) : removed
   }
 
-  /** Interrupts its handlers and closes their connections, and waits for both; a handler that asks goes on by itself. */
+  /** Interrupts its handlers, closes their connections, and waits for both; a handler that calls this continues. */
   private get interruptAll(): Effect.Effect<void> {
     return withFiber((fiber) => {
       const mine = threadOf(fiber)

@@ -1,8 +1,8 @@
-/** Which socket an error tells of: names may coincide, and a handler may use sockets besides its own. */
+/** Which socket an error is about: names may coincide, and a handler may use other sockets than its own. */
 
 /** What errors remember of their socket. */
 export interface Marked {
-  /** A number that no other socket of this process has. Ids will not do: each simulation counts them anew. */
+  /** A number that no other socket of this process has. Ids do not suffice: each simulation counts them from 1. */
   readonly mark: number
 }
 

@@ -109,13 +109,13 @@ export const isNormalEnd = (
   Exit.isFailure(exit) &&
   Causes.isMadeOf(exit.cause, (error) => isEndOfConversation(error, socket) || isClosedHere(error, socket))
 
-/** The cause tells of nothing but that the socket was closed here. */
+/** The cause is only that the socket was closed here. */
 export const isEndByClosing = (cause: Cause.Cause<unknown>, socket: object): boolean =>
   Causes.isMadeOf(cause, (error) => isClosedHere(error, socket))
 
 const everyday: ReadonlySet<BrokenReason> = new Set(["Reset", "BrokenPipe", "TimedOut", "Unreachable", "Truncated"])
 
-/** The cause tells of nothing but that this socket's peer, or the network on the way, cut the connection. */
+/** The cause is only that this socket's peer, or the network on the way, cut the connection. */
 export const isBrokenByPeer = (cause: Cause.Cause<unknown>, socket: object): boolean =>
   Causes.isMadeOf(
     cause,

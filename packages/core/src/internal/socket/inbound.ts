@@ -51,7 +51,7 @@ class MessageDeadline extends Deadline {
 }
 
 /**
- * The receiving half of a socket: what came, who waits for it, and until when.
+ * The receiving half of a socket: the bytes that have arrived, the fiber that waits for more, and its deadlines.
  *
  * A waiting read suspends once, without a canceller, and is woken, not handed its data: what came stays in the buffer,
  * so a wake that comes too late (its fiber was interrupted) loses nothing.
@@ -62,7 +62,7 @@ export class Inbound {
   bytes = 0
   /** The peer finished sending. */
   ended = false
-  /** What comes is dropped: the socket is closing, or was told so by `shutdown`. */
+  /** What arrives is dropped: the socket is closing, or `shutdown` asked for it. */
   discarding = false
   private paused = false
   /** The bytes that the read under way asks for, where they may exceed the high-water mark. */
@@ -84,7 +84,7 @@ export class Inbound {
     this.socket = socket
   }
 
-  /** True while a fiber waits here, as far as can be told without asking it. */
+  /** True while a fiber waits here, as far as it is known without asking it. */
   get waiting(): boolean {
     return this.wake !== undefined
   }
@@ -194,7 +194,7 @@ export class Inbound {
     wake(this.again)
   }
 
-  /** Reading goes on below when there is room again. */
+  /** Resumes reading from the transport when there is room again. */
   private relax(): void {
     const { size } = this.buffer
     if (size >= this.socket.highWaterMark && size >= this.wanted) return

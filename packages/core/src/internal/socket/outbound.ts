@@ -7,7 +7,7 @@ import { Deadline } from "../time/deadlines.js"
 import type { Connection } from "./connection.js"
 import * as SocketFailure from "./socketFailure.js"
 
-/** A longer text is encoded at once, so that a slow peer's progress can be told in bytes. */
+/** A longer text is encoded at once, so that a slow peer's progress can be counted in bytes. */
 const longText = 65536
 /**
  * The most bytes of one write. A write counts as moved when the system took all of it: so this is what a slow peer has to

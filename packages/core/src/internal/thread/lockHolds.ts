@@ -1,4 +1,4 @@
-/** Who holds a lock, who may take it again, and the queues of those who wait. */
+/** The holders of a lock, the fibers that may take it again, and the queues of those that wait. */
 import type * as Effect from "effect/Effect"
 import { type AnyFiber, numberOf } from "../effect/fibers.js"
 import { Inherited } from "../effect/inherited.js"

@@ -12,7 +12,7 @@ import { threadOf } from "./thread.js"
  */
 export const reported = <A, E, R>(part: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
   Effect.catchAllCause(Effect.asVoid(part), (cause) =>
-    // Who is not told of an interruption: it was asked for.
+    // An interruption is not reported: the program asked for it.
     Causes.isInterruption(cause) ? Effect.void : report(cause))
 
 const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>

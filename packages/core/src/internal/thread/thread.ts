@@ -24,7 +24,7 @@ export const CurrentThread: Reference<DispatcherThread | undefined> = reference<
 export const threadOf = (fiber: AnyFiber): DispatcherThread | undefined => providedTo(fiber, CurrentThread)
 
 /**
- * `handler` with the services of whoever set it, and a scope for each call. The thread stays the one that failed.
+ * `handler` with the services of the code that set it, and a scope for each call. `Thread.current` is the failed thread.
  */
 export const boundHandler: {
   <R>(handler: ErrorHandler<R>, context: Context.Context<Exclude<R, Scope.Scope>>): ErrorHandler

@@ -147,26 +147,26 @@ class WaiterList {
 }
 
 /**
- * Fibers that wait, first in first out, for some amount of what the line gives out.
+ * Fibers that wait, first in first out, for some amount of what the queue gives out.
  *
- * Who gives takes the amount off for the first in line and wakes it; the woken fiber claims it. A fiber that was
- * interrupted meanwhile does not come, and what was granted to it goes to the next.
+ * `give` reserves the amount for the first waiter and wakes it; the waiter then claims it. If it is interrupted first, the
+ * reservation passes on.
  *
- * How a line learns of an interruption is told when it is made. A canceller tells it at once, and costs 0.8 µs a wait.
- * Without one (`isLight`) the line looks for itself, when it would grant, and once more after the woken fiber had its
- * turn. That is as good where everybody asks for the same amount: then a waiter that is gone holds nobody up.
+ * `isLight` decides how a queue learns of an interruption. A canceller reports it at once, and costs 0.8 µs a wait. A light
+ * queue has none: it checks its waiters when it would grant, and once more after the woken fiber has had its turn. That
+ * suffices if all waiters ask for the same amount: then one that is gone holds up no other.
  */
 export class WaitQueue {
-  /** What is there, and granted to nobody. */
+  /** The amount that is not reserved. */
   available: number
   isDestroyed = false
   private readonly waiting = new WaiterList()
   /** Granted, but not claimed yet. */
   private readonly granted = new WaiterList()
-  /** The length at which a light line looks for those who are gone. */
+  /** The length at which a light queue looks for waiters that are gone. */
   private tidyAt = 16
   private isChecking = false
-  /** Those of the last one who asked: they rarely change. */
+  /** The deadlines of the last waiter: they rarely change. */
   private deadlines: Deadlines | undefined = undefined
   private clock: Clock.Clock | undefined = undefined
   private readonly isLight: boolean
@@ -271,7 +271,7 @@ export class WaitQueue {
     if (waiter.list !== this.waiting) return
     this.takeOut(waiter)
     waiter.wake(Effect.suspend(() => waiter.request.timedOut(waiter)))
-    // Who asked for much may have held up those behind.
+    // A waiter for a large amount may have held up those after it.
     this.grant()
   }
 
@@ -326,9 +326,9 @@ export class WaitQueue {
     })
   }
 
-  // ---- light lines
+  // ---- light queues
 
-  /** Takes back what was granted to those who are gone. */
+  /** Takes back what was reserved for waiters that are gone. */
   settle(): void {
     if (!this.isLight) return
     let waiter = this.granted.first
@@ -340,8 +340,8 @@ export class WaitQueue {
   }
 
   /**
-   * Somebody waits behind one that was woken. Should that one not come, interrupted before its turn, nobody else would
-   * tell; so the line looks again behind it, on its own run queue.
+   * Another waiter follows one that was woken. If that one is interrupted before its turn, nothing reports it; so the queue
+   * looks again after it, on its run queue.
    */
   private checkLater(): void {
     const { first } = this.granted
@@ -356,7 +356,7 @@ export class WaitQueue {
     if (this.waiting.first !== undefined) this.checkLater()
   }
 
-  /** Somebody joined the line. */
+  /** A waiter has joined. */
   private tidy(): void {
     this.checkLater()
     if (this.waiting.size < this.tidyAt) return

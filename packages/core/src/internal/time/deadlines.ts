@@ -15,7 +15,7 @@ export abstract class Deadline {
   at = 0
   /** The place in the heap, -1 when not scheduled. */
   index = -1
-  /** Of those that are due at the same time, who was scheduled first comes first. */
+  /** Of deadlines that are due at the same time, the one that was scheduled first expires first. */
   order = 0
 
   /**

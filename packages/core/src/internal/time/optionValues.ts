@@ -5,7 +5,7 @@ import { InvalidOption } from "../../SocketError.js"
 
 const longest = 100
 
-/** A value as an error shows it: text in quotes, so that `"infinity"` is told from `Infinity`. */
+/** A value as an error shows it: text in quotes, to distinguish `"infinity"` from `Infinity`. */
 export const shown = (value: unknown): string => {
   const text = textOf(value)
   return text.length > longest ? `${text.slice(0, longest)}…` : text

@@ -2,7 +2,7 @@
 
 /**
  * Throws `error` where nothing of this library runs: the process learns of it as of any uncaught exception, and the loop
- * in which it was caught goes on with the others.
+ * in which it was caught continues with the others.
  */
 export const throwLater = (error: unknown): void =>
   queueMicrotask(() => {

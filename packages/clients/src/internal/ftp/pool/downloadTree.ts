@@ -79,7 +79,7 @@ const file = (
       yield* fs.writeFile(localPath, whole)
       bytes = whole.length
     } else {
-      // Without size and time nobody knows what a part is a part of.
+      // Without size and time it is not known to which file a part belongs.
       const canResume = resume && entry.size !== undefined && millis !== undefined
       const suffix = entry.size === undefined ? ".part" : Tree.partSuffix(entry.size, millis)
       const part = localPath + suffix

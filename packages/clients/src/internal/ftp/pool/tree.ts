@@ -189,7 +189,7 @@ export class Tree<R> {
   }
 }
 
-/** The stream of a tree's events. Who stops reading it stops the copying. */
+/** The stream of a tree's events. Stopping to read it stops the copy. */
 export const stream = <R>(
   options: TreeOptions,
   settings: Settings,
@@ -235,7 +235,7 @@ export const rawPath = (settings: Settings, path: Path): Effect.Effect<Uint8Arra
 
 const units = { millisecond: 1, second: 1000, minute: 60_000, day: 86_400_000 }
 
-/** Whether two times are the same as far as the server tells. */
+/** Whether two times are the same, as exactly as the server gives them. */
 export const sameTime = (time: Timestamp, millis: number): boolean => {
   const unit = Math.max(1000, units[time.precision])
   return Math.floor(time.date.getTime() / unit) === Math.floor(millis / unit)
@@ -247,7 +247,7 @@ export const sameTime = (time: Timestamp, millis: number): boolean => {
 export const partSuffix = (size: number, millis: number | undefined): string =>
   `.${size.toString(36)}-${millis === undefined ? "0" : Math.floor(millis / 1000).toString(36)}.part`
 
-/** Smaller ones are sent anew: to look for a part would take longer. */
+/** Smaller files are sent again: looking for a part would take longer. */
 export const smallestPart = 256 * 1024
 
 /** A file that was small when it was listed may have grown meanwhile, but not past all measure. */

@@ -16,14 +16,14 @@ import * as Transfer from "./transfer.js"
 export interface Download {
   /** The next bytes, or `undefined` once everything came and was found right. */
   readonly receive: Effect.Effect<Uint8Array | undefined, Failure>
-  /** Gives a chunk back that nobody looks at any more. */
+  /** Gives back a chunk that will not be read again. */
   readonly recycle: (chunk: Uint8Array) => void
   /** What is known of the whole file's size. */
   readonly expected: Option.Option<number>
   readonly result: () => Transferred
 }
 
-/** Past so many bytes large reads pay. */
+/** From this many bytes on large reads pay. */
 const smallest = 128 * 1024
 
 /** A small file comes in a read or two, and one more finds its end. */
@@ -85,7 +85,7 @@ class Downloading implements Download {
   private get finish(): Effect.Effect<Uint8Array | undefined, Failure> {
     const { transfer } = this
     return Effect.gen(this, function*() {
-      // Some servers say that it is over only when this end is closed, too.
+      // Some servers send the final reply only when this end is closed, too.
       yield* Effect.ignore(transfer.data.close)
       const final = yield* Effect.mapError(transfer.final, (error) => this.lost(error))
       if (transfer.isRefused(final)) {

@@ -54,7 +54,7 @@ const read = (
     return lines
   }))
 
-/** Runs `use` in another directory and comes back. Where that fails, nobody knows where the session is. */
+/** Runs `use` in another directory and comes back. If that fails, the session's directory is unknown. */
 const inDirectory = <A>(
   conversation: Conversation,
   path: Path,
@@ -218,7 +218,7 @@ export const look = (conversation: Conversation, path: Path): Effect.Effect<"exi
         : Effect.fail(error)
   })
 
-/** The names as the server sends them, for who asks for the bytes of a listing (`;type=d`). */
+/** The names as the server sends them, for callers that ask for the bytes of a listing (`;type=d`). */
 export const openNames = (
   conversation: Conversation,
   path: Path | undefined

@@ -66,7 +66,7 @@ const logIn = (conversation: Conversation): Effect.Effect<void, Failure> =>
 /** The facts of listings that are of use here, where the server leaves one out unless asked. */
 const wanted = ["type", "size", "modify", "unix.mode", "unix.owner", "unix.group", "perm", "unique", "create"]
 
-/** What is refused here does not matter: the session goes on without. */
+/** A refusal here does not matter: the session continues without it. */
 const discover = (conversation: Conversation): Effect.Effect<void, Failure> =>
   Effect.gen(function*() {
     const tell = (verb: string, ...args: ReadonlyArray<string>) => conversation.send(Command.make(verb, ...args))

@@ -79,13 +79,13 @@ export class Transfer {
   }
 
   /**
-   * Has the control connection watched from now on. What is over in a moment needs no watch: its last reply is read when
+   * Watches the control connection from now on. A transfer that ends in a moment needs no watch: its last reply is read when
    * it is wanted.
    */
   get startWatch(): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       if (this.isWatched || this.isDone) return Effect.void
-      // The final reply comes when it comes: until the data is through, nobody waits for it.
+      // The final reply has no time limit until the data has ended.
       return Effect.orDie(this.conversation.control.socket.setTimeouts({ receive: null })).pipe(
         Effect.zipRight(Effect.orDie(this.data.setTimeouts({ receive: this.conversation.settings.dataMillis }))),
         Effect.zipRight(Effect.forkDaemon(Effect.interruptible(this.watch))),
@@ -241,7 +241,7 @@ export const open = (
     if (request.offset > 0 || conversation.restPending) {
       yield* conversation.exec(Command.make("REST", String(request.offset)), {
         intermediate: true,
-        // With the reply, whoever waits for it: who is interrupted meanwhile leaves the offset to the next transfer.
+        // Set with the reply, even if no fiber waits for it: an interrupted caller leaves the offset to the next transfer.
         onFinal: (reply) => {
           conversation.restPending = Reply.kind(reply) === "intermediate" || Reply.kind(reply) === "completion"
         }

@@ -18,7 +18,7 @@ import * as Transfer from "./transfer.js"
 
 export interface Upload {
   readonly send: (chunk: Uint8Array) => Effect.Effect<void, Failure>
-  /** Waits until at most so many bytes of what was sent wait for the system: those before may be written over. */
+  /** Waits until at most this many sent bytes wait for the system: the memory of those before may be reused. */
   readonly drainTo: (bytes: number) => Effect.Effect<void, Failure>
   /** Ends the file, and finds out whether the server has it all. */
   readonly finish: Effect.Effect<Transferred, Failure>
@@ -33,7 +33,7 @@ interface Plan {
   readonly isUnique: boolean
 }
 
-/** So much goes out without waiting for the server, who has no time to stop it. */
+/** How many bytes go out without a watch: the server has no time to stop so short a transfer. */
 const mostUnwatched = 64 * 1024
 
 class Uploading implements Upload {
@@ -91,7 +91,7 @@ class Uploading implements Upload {
       const shown = Option.match(name, { onNone: () => transfer.pathShown, onSome: ({ path }) => path })
       const done = { path: shown, bytes: transfer.moved }
       if (this.plan.isText || !conversation.settings.verify || path === undefined) return { ...done, verified: false }
-      // Keep-alives that were never answered cost the session, and not a transfer that was told to be complete.
+      // Keep-alives that were never answered end the session, and do not fail a transfer that the server confirmed.
       if (conversation.control.lost !== undefined) return { ...done, verified: false }
       return { ...done, verified: yield* this.verify(path, shown) }
     })
