@@ -6,27 +6,17 @@ import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import { readdirSync, readlinkSync } from "node:fs"
 import * as NodeCopas from "../src/NodeCopas.js"
+import { sockets, turn } from "./tls/support.js"
 
 /** What Node holds of sockets, and which sockets the process has in the system. */
-const held = Effect.sync(() => ({
-  resources:
-    process.getActiveResourcesInfo().filter((name) => /TCP|Pipe(Server|Connect)|ConnectWrap|GetAddrInfo/.test(name))
-      .length,
-  descriptors: readdirSync("/proc/self/fd").filter((name) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${name}`).startsWith("socket:")
-    } catch {
-      // The one with which the directory itself was read.
-      return false
-    }
-  }).length
+const held = Effect.map(sockets, (descriptors) => ({
+  resources: process.getActiveResourcesInfo().filter((name) =>
+    /TCP|Pipe(Server|Connect)|ConnectWrap|GetAddrInfo/.test(name)
+  )
+    .length,
+  descriptors
 }))
-
-const turn = Effect.async<void>((resume) => {
-  setImmediate(() => resume(Effect.void))
-})
 
 /** Waits until it holds what it held before, or until it is clear that it will not. */
 const heldAgain = (before: Effect.Effect.Success<typeof held>): typeof held =>

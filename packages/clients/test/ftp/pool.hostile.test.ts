@@ -5,28 +5,17 @@ import { FileSystem, Path } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Deferred, Duration, Effect, Exit, Fiber, Layer, Option, type Scope, Stream } from "effect"
-import { Ftp, type FtpPool, type FtpSession } from "../../src/index.js"
+import { Ftp, type FtpSession } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
 import { inTime } from "./hostileServer.js"
 import { leavesNothing, pattern, same, text, until } from "./networks.js"
+import { local, pooled, told } from "./pools.js"
 
 const layer = Layer.merge(NetMemory.layer, NodeContext.layer)
 
 const running = <A, E>(
   use: Effect.Effect<A, E, Net.Net | Scope.Scope | FileSystem.FileSystem | Path.Path>
 ): Effect.Effect<A, E> => Effect.provide(leavesNothing(use), layer) as Effect.Effect<A, E>
-
-const local = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
-
-const pooled = (server: FtpServer.Options = {}, options: Partial<FtpPool.PoolOptions> = {}) =>
-  Effect.gen(function*() {
-    const started = yield* FtpServer.make(server)
-    const ftp = yield* Ftp.make({ host: started.host, port: started.port })
-    return { server: started, pool: yield* ftp.pool(options) }
-  })
-
-const told = (events: Chunk.Chunk<FtpPool.TreeEvent>, tag: FtpPool.TreeEvent["_tag"]) =>
-  Chunk.toReadonlyArray(events).filter((event) => event._tag === tag)
 
 const yields = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yieldNow(), count)
 

@@ -3,21 +3,8 @@ import { FileSystem, Path } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Fiber, Layer, Option, Stream, TestClock } from "effect"
-import { Ftp, type FtpPool } from "../../src/index.js"
-import { FtpServer } from "../../src/testing/index.js"
 import { leavesNothing, networks, pattern, same, text, turn, until } from "./networks.js"
-
-const local = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
-
-const pooled = (server: FtpServer.Options = {}, options: Partial<FtpPool.PoolOptions> = {}) =>
-  Effect.gen(function*() {
-    const started = yield* FtpServer.make(server)
-    const ftp = yield* Ftp.make({ host: started.host, port: started.port })
-    return { server: started, pool: yield* ftp.pool(options) }
-  })
-
-const told = (events: Chunk.Chunk<FtpPool.TreeEvent>, tag: FtpPool.TreeEvent["_tag"]) =>
-  Chunk.toReadonlyArray(events).filter((event) => event._tag === tag)
+import { local, pooled, told } from "./pools.js"
 
 const files = {
   "/tree/a": "aaa",

@@ -5,30 +5,15 @@ import { FileSystem, Path } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Layer, Option, Redacted, type Scope, Stream } from "effect"
-import { execFileSync } from "node:child_process"
-import * as fs from "node:fs"
-import * as os from "node:os"
-import * as path from "node:path"
 import { Ftp, type FtpSession } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
 import { answering, calm } from "./hostileServer.js"
 import { leavesNothing, pattern, same, text } from "./networks.js"
 import { type Peer, scripted } from "./scripted.js"
-
-const identity = Effect.acquireRelease(
-  Effect.sync(() => {
-    const where = fs.mkdtempSync(path.join(os.tmpdir(), "copas-ftp-tls-"))
-    const [cert, key] = [path.join(where, "cert.pem"), path.join(where, "key.pem")]
-    const words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    const names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    execFileSync("openssl", [...words.split(" "), ...names, "-keyout", key, "-out", cert], { stdio: "ignore" })
-    return { where, cert, key }
-  }),
-  ({ where }) => Effect.sync(() => fs.rmSync(where, { recursive: true, force: true }))
-)
+import { selfSigned } from "./selfSigned.js"
 
 const secured = Effect.map(
-  Effect.flatMap(identity, (files) =>
+  Effect.flatMap(selfSigned, (files) =>
     Effect.map(
       Tls.server({ identity: { certificate: { path: files.cert }, key: { path: files.key } } }),
       (tls) => ({ ...files, tls })

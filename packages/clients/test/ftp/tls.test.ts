@@ -3,45 +3,14 @@ import { Net, Tls } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Option, type Scope } from "effect"
-import { execFileSync } from "node:child_process"
-import * as fs from "node:fs"
-import * as os from "node:os"
-import * as path from "node:path"
 import { Ftp } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
 import { leavesNothing, pattern, same, text } from "./networks.js"
-
-const identity = Effect.acquireRelease(
-  Effect.sync(() => {
-    const where = fs.mkdtempSync(path.join(os.tmpdir(), "copas-ftp-tls-"))
-    const [cert, key] = [path.join(where, "cert.pem"), path.join(where, "key.pem")]
-    execFileSync("openssl", [
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:prime256v1",
-      "-nodes",
-      "-days",
-      "2",
-      "-subj",
-      "/CN=localhost",
-      "-addext",
-      "subjectAltName=DNS:localhost,IP:127.0.0.1",
-      "-keyout",
-      key,
-      "-out",
-      cert
-    ], { stdio: "ignore" })
-    return { where, cert, key }
-  }),
-  ({ where }) => Effect.sync(() => fs.rmSync(where, { recursive: true, force: true }))
-)
+import { selfSigned } from "./selfSigned.js"
 
 const served = (options: FtpServer.Options = {}) =>
   Effect.gen(function*() {
-    const { cert, key } = yield* identity
+    const { cert, key } = yield* selfSigned
     const tls = yield* Tls.server({ identity: { certificate: { path: cert }, key: { path: key } } })
     const server = yield* FtpServer.make({ tls, ...options })
     const ftp = yield* Ftp.make({

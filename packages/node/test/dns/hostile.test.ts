@@ -4,40 +4,7 @@ import { NodeCopas, NodeDns, NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { backTo, randomFrom, sockets, turns, until } from "../tls/support.js"
-import { codes, nameServer } from "./nameServer.js"
-
-type Answer = Parameters<typeof nameServer>[0]
-
-const asking = <A, E, R>(
-  answer: Answer,
-  program: (asked: ReadonlyArray<string>) => Effect.Effect<A, E, R>,
-  options: NodeDns.Options = {}
-) =>
-  Effect.gen(function*() {
-    const { address, asked } = yield* nameServer(answer)
-    return yield* Effect.provide(
-      program(asked),
-      NodeDns.layerWith({ timeout: "2 seconds", tries: 1, ...options, servers: [address] })
-    )
-  }).pipe(Effect.scoped, Effect.provide(NodeNet.layer))
-
-const label = (text: string): ReadonlyArray<number> => [text.length, ...Buffer.from(text)]
-const encoded = (name: string): ReadonlyArray<number> => [...name.split(".").flatMap(label), 0]
-const short = (value: number): ReadonlyArray<number> => [value >> 8, value & 255]
-
-/** A server that answers every question with one record of the given type and data; RFC 1035, section 4.1.3. */
-const records = (type: number, ...data: ReadonlyArray<ReadonlyArray<number>>) =>
-  Effect.gen(function*() {
-    const socket: DatagramSocket.DatagramSocket = yield* Udp.bind({ host: "127.0.0.1" })
-    const serve = Effect.flatMap(socket.receiveFrom, ({ data: query, from }) => {
-      const end = query.indexOf(0, 12) + 5
-      const answers = data.flatMap((one) => [0xc0, 12, ...short(type), 0, 1, 0, 0, 0, 60, ...short(one.length), ...one])
-      const head = [query[0]!, query[1]!, 0x84 | (query[2]! & 1), 0x80, 0, 1, ...short(data.length), 0, 0, 0, 0]
-      return socket.sendTo(new Uint8Array([...head, ...query.subarray(12, end), ...answers]), from)
-    })
-    yield* Effect.forkScoped(Effect.ignore(Effect.forever(serve)))
-    return `127.0.0.1:${socket.port}`
-  })
+import { asking, codes, encoded, label, nameServer, records, short } from "./nameServer.js"
 
 const resolving = <T extends Dns.RecordType>(type: T, number: number, ...data: ReadonlyArray<ReadonlyArray<number>>) =>
   Effect.gen(function*() {

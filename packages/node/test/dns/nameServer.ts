@@ -1,6 +1,7 @@
 /** A name server whose answers a test decides. */
 import { Udp } from "@copas/core"
 import type { DatagramSocket } from "@copas/core"
+import { NodeDns, NodeNet } from "@copas/node"
 import { Effect } from "effect"
 
 /** RFC 1035, section 4.1.1. */
@@ -59,4 +60,41 @@ export const nameServer = (
     })
     yield* Effect.forkScoped(Effect.ignore(Effect.forever(serve)))
     return { address: `127.0.0.1:${socket.port}`, asked }
+  })
+
+/** What the program finds with that name server alone. */
+export const asking = <A, E, R>(
+  answer: Parameters<typeof nameServer>[0],
+  program: (asked: ReadonlyArray<string>) => Effect.Effect<A, E, R>,
+  options: NodeDns.Options = {}
+) =>
+  Effect.gen(function*() {
+    const { address, asked } = yield* nameServer(answer)
+    return yield* Effect.provide(
+      program(asked),
+      NodeDns.layerWith({ timeout: "2 seconds", tries: 1, ...options, servers: [address] })
+    )
+  }).pipe(Effect.scoped, Effect.provide(NodeNet.layer))
+
+// ---- records of any type
+
+/** A part of a name, or a text of a record, behind its length. */
+export const label = (text: string): ReadonlyArray<number> => [text.length, ...Buffer.from(text)]
+/** A name as it is sent: RFC 1035, section 3.1. */
+export const encoded = (name: string): ReadonlyArray<number> => [...name.split(".").flatMap(label), 0]
+/** A number of 16 bits. */
+export const short = (value: number): ReadonlyArray<number> => [value >> 8, value & 255]
+
+/** A server that answers every question with one record of the given type and data; RFC 1035, section 4.1.3. */
+export const records = (type: number, ...data: ReadonlyArray<ReadonlyArray<number>>) =>
+  Effect.gen(function*() {
+    const socket: DatagramSocket.DatagramSocket = yield* Udp.bind({ host: "127.0.0.1" })
+    const serve = Effect.flatMap(socket.receiveFrom, ({ data: query, from }) => {
+      const end = query.indexOf(0, 12) + 5
+      const answers = data.flatMap((one) => [0xc0, 12, ...short(type), 0, 1, 0, 0, 0, 60, ...short(one.length), ...one])
+      const head = [query[0]!, query[1]!, 0x84 | (query[2]! & 1), 0x80, 0, 1, ...short(data.length), 0, 0, 0, 0]
+      return socket.sendTo(new Uint8Array([...head, ...query.subarray(12, end), ...answers]), from)
+    })
+    yield* Effect.forkScoped(Effect.ignore(Effect.forever(serve)))
+    return `127.0.0.1:${socket.port}`
   })

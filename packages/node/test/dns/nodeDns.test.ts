@@ -1,24 +1,11 @@
 /** Look-ups on Node, by the system and by name servers. */
 import { Dns, Net, SocketError } from "@copas/core"
 import { DnsMemory } from "@copas/core/testing"
-import { NodeCopas, NodeDns, NodeNet } from "@copas/node"
+import { NodeCopas, NodeDns } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import * as Os from "node:os"
-import { codes, nameServer } from "./nameServer.js"
-
-const asking = <A, E>(
-  answer: Parameters<typeof nameServer>[0],
-  program: (asked: ReadonlyArray<string>) => Effect.Effect<A, E, Dns.Dns>,
-  options: NodeDns.Options = {}
-) =>
-  Effect.gen(function*() {
-    const { address, asked } = yield* nameServer(answer)
-    return yield* Effect.provide(
-      program(asked),
-      NodeDns.layerWith({ timeout: "2 seconds", tries: 1, ...options, servers: [address] })
-    )
-  }).pipe(Effect.scoped, Effect.provide(NodeNet.layer))
+import { asking, codes } from "./nameServer.js"
 
 describe("Dns on Node", () => {
   it.live("S09 localhost stands for the loopback, and the machine has a name", () =>

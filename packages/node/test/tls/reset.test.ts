@@ -7,28 +7,15 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { existsSync, readdirSync, readlinkSync } from "node:fs"
+import { existsSync } from "node:fs"
 import * as Fixture from "./fixture.js"
-
-/** The descriptors of this process that are sockets. */
-const sockets = (): number =>
-  readdirSync("/proc/self/fd").filter((name) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${name}`).startsWith("socket:")
-    } catch {
-      return false
-    }
-  }).length
-
-const turn = Effect.async<void>((resume) => {
-  setImmediate(() => resume(Effect.void))
-})
+import { sockets, turn } from "./support.js"
 
 /** Descriptors are closed a turn after the socket says so. */
 const settledAt = (before: number): Effect.Effect<number> =>
   Effect.gen(function*() {
-    for (let turns = 0; turns < 50 && sockets() > before; turns += 1) yield* turn
-    return sockets()
+    for (let turns = 0; turns < 50 && (yield* sockets) > before; turns += 1) yield* turn
+    return (yield* sockets)
   })
 
 type Ends = Fixture.Pair
@@ -71,7 +58,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         `C39 aborting ${moment} leaves no descriptor (${kind})`,
         () =>
           Effect.gen(function*() {
-            const before = sockets()
+            const before = yield* sockets
             yield* Effect.scoped(Effect.gen(function*() {
               const ends = yield* Fixture.pair({ client: options, server: options })
               yield* wait(ends)
@@ -123,7 +110,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
     "C39 interrupting a handshake at any turn leaves no descriptor",
     () =>
       Effect.gen(function*() {
-        const before = sockets()
+        const before = yield* sockets
         for (let turns = 0; turns < 12; turns += 1) {
           yield* Effect.scoped(Effect.gen(function*() {
             const listener = yield* Net.listen({ port: 0, linger: 0, tls: yield* Fixture.serverContext() })
@@ -143,7 +130,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
     "C39 aborting a socket in its handshake leaves no descriptor",
     () =>
       Effect.gen(function*() {
-        const before = sockets()
+        const before = yield* sockets
         for (let turns = 0; turns < 12; turns += 1) {
           yield* Effect.scoped(Effect.gen(function*() {
             const listener = yield* Net.listen({ port: 0, linger: 0 })

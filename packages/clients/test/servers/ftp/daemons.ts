@@ -6,6 +6,7 @@ import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 import { freePort } from "../../../../node/test/servers/freePort.js"
+import { type Files, selfSignedIn } from "../../ftp/selfSigned.js"
 
 export interface Daemon {
   readonly host: string
@@ -73,28 +74,8 @@ const start = (command: string, args: ReadonlyArray<string>, port: number): Effe
     ({ failure }) => ready(port, failure)
   )
 
-const certificate = (where: string): { readonly cert: string; readonly key: string } => {
-  const cert = path.join(where, "cert.pem")
-  const key = path.join(where, "key.pem")
-  execFileSync("openssl", [
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:prime256v1",
-    "-nodes",
-    "-days",
-    "2",
-    "-subj",
-    "/CN=localhost",
-    "-addext",
-    "subjectAltName=DNS:localhost,IP:127.0.0.1",
-    "-keyout",
-    key,
-    "-out",
-    cert
-  ], { stdio: "ignore" })
+const certificate = (where: string): Files => {
+  const { cert, key } = selfSignedIn(where)
   fs.chmodSync(cert, 0o644)
   return { cert, key }
 }

@@ -5,7 +5,6 @@ import * as Scope from "effect/Scope"
 import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import { isEndOfConversation, type LineTooLong, type ReceiveError } from "../../SocketError.js"
-import type * as SocketOptions from "../../SocketOptions.js"
 import {
   begin,
   type Case,
@@ -14,8 +13,8 @@ import {
   failureOf,
   gone,
   holds,
+  inScope,
   isOpen,
-  listening,
   mentions,
   outcome,
   pattern,
@@ -25,24 +24,6 @@ import {
   textOf,
   turn
 } from "./support.js"
-
-/** A connection whose client lives in a scope of its own, with the default linger. */
-const inScope = (
-  options: SocketOptions.CommonOptions = {}
-): Effect.Effect<
-  { readonly scope: Scope.CloseableScope; readonly client: Socket; readonly server: Socket },
-  unknown,
-  Net.Net | Scope.Scope
-> =>
-  Effect.gen(function*() {
-    const listener = yield* listening()
-    const scope = yield* Scope.make()
-    const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port, ...options }).pipe(
-      Scope.extend(scope)
-    )
-    const server = yield* listener.accept
-    return { scope, client, server }
-  })
 
 /** The cases. */
 export const cases: ReadonlyArray<Case> = [

@@ -4,11 +4,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import * as Net from "../../Net.js"
 import type { Socket } from "../../Socket.js"
 import { isEndOfConversation } from "../../SocketError.js"
 import type * as SocketError from "../../SocketError.js"
-import type * as SocketOptions from "../../SocketOptions.js"
 import {
   begin,
   type Case,
@@ -17,8 +15,8 @@ import {
   failureOf,
   gone,
   holds,
+  inScope,
   isOpen,
-  listening,
   outcome,
   pattern,
   received,
@@ -28,24 +26,6 @@ import {
   turn,
   until
 } from "./support.js"
-
-/** A connection whose client lives in a scope of its own, with the default linger. */
-const inScope = (
-  options: SocketOptions.CommonOptions = {}
-): Effect.Effect<
-  { readonly scope: Scope.CloseableScope; readonly client: Socket; readonly server: Socket },
-  unknown,
-  Net.Net | Scope.Scope
-> =>
-  Effect.gen(function*() {
-    const listener = yield* listening()
-    const scope = yield* Scope.make()
-    const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port, ...options }).pipe(
-      Scope.extend(scope)
-    )
-    const server = yield* listener.accept
-    return { scope, client, server }
-  })
 
 const halfClosed = (socket: Socket, operation: string): Effect.Effect<void, unknown> =>
   Effect.gen(function*() {

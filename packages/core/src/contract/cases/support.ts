@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Causes from "../../internal/effect/causes.js"
 import { hasSettled, onExit, type RunningFiber } from "../../internal/effect/fibers.js"
 import { suspend } from "../../internal/effect/suspend.js"
@@ -231,3 +231,21 @@ export const isOpen = (socket: Socket): Effect.Effect<boolean, never, Net.Net> =
 
 export const gone = (socket: Socket): Effect.Effect<void, never, Net.Net> =>
   until(Effect.map(isOpen(socket), (open) => !open))
+
+/** A connection whose client lives in a scope of its own, with the default linger. */
+export const inScope = (
+  options: SocketOptions.CommonOptions = {}
+): Effect.Effect<
+  { readonly scope: Scope.CloseableScope; readonly client: Socket; readonly server: Socket },
+  unknown,
+  Net.Net | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const listener = yield* listening()
+    const scope = yield* Scope.make()
+    const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port, ...options }).pipe(
+      Scope.extend(scope)
+    )
+    const server = yield* listener.accept
+    return { scope, client, server }
+  })
