@@ -97,6 +97,21 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       })
     ),
     test(
+      "T10 what a server sends at once comes after its tickets: a client that has its first line has the session",
+      Effect.gen(function*() {
+        for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+          const listener = yield* tls.listening({ maxVersion })
+          for (let count = 0; count < 5; count += 1) {
+            const context = yield* tls.clientContext()
+            const greeting = Effect.tap(listener.accept, (socket) => socket.send("welcome\n"))
+            const [socket] = yield* Effect.all([dialing(listener, { context }), greeting], { concurrency: 2 })
+            same(yield* socket.receiveLine(), "welcome", "the line")
+            same(Option.isSome(tlsOf(socket).session), true, `the session of ${maxVersion}`)
+          }
+        }
+      })
+    ),
+    test(
       "T10 bytes that are no session are passed over",
       Effect.gen(function*() {
         const { client, resumed, round } = yield* rounds({}, 0)

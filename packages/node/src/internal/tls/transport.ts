@@ -21,7 +21,7 @@ const ownerOf = (socket: Tls.TLSSocket): NodeTlsTransport => transportOf(socket)
 
 // Shared by all sockets, as those of `NodeTransport` are.
 function onEnd(this: Tls.TLSSocket): void {
-  ownerOf(this).failHandshake({ reason: "ClosedInHandshake" })
+  ownerOf(this).endedEarly()
 }
 function onSecureConnect(this: Tls.TLSSocket): void {
   ownerOf(this).clientDone()
@@ -55,6 +55,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   readonly tls: NodeTlsConnection
   readonly #parts: Parts
   private ending: NodeJS.Immediate | undefined = undefined
+  private tickets: NodeJS.Immediate | undefined = undefined
   private isOver = false
   private isEstablished = false
   #certificate: Buffer | undefined = undefined
@@ -99,11 +100,26 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
 
   // ---- how it goes
 
+  /**
+   * OpenSSL reports the end of a handshake of TLS 1.3 before it writes the server's tickets, and Node runs what is due
+   * between the two: what a server sends then would reach the client before its session. So a server begins a turn later.
+   */
   private done(): void {
+    const { request, secured } = this.#parts
+    if (request.role === "client" || secured.getProtocol() !== "TLSv1.3") this.establish()
+    else this.tickets = setImmediate(() => this.establish())
+  }
+
+  private establish(): void {
     if (this.isOver) return
     this.isOver = true
     this.isEstablished = true
     this.#parts.handshake.established()
+  }
+
+  /** The peer finished before the handshake was. */
+  endedEarly(): void {
+    if (this.tickets === undefined) this.failHandshake({ reason: "ClosedInHandshake" })
   }
 
   failHandshake(failure: TlsFailure): void {
@@ -200,7 +216,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   /**
    * Refuses a peer whose handshake OpenSSL took for good. Node has no call for an alert, and with TLS 1.3 a client has
    * finished by now: to hang up would look like the server's normal end. So OpenSSL is given a record that is none, to
-   * which it answers by a fatal alert of its own; a peer that sees neither that nor an end sees a reset.
+   * which it answers by a fatal alert of its own. A peer that heeds neither that nor the end is cut off.
    */
   private refuse(failure: TlsFailure): void {
     const { below, handshake, mistakes, request, secured } = this.#parts
@@ -214,7 +230,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
       if (!secured.destroyed) nativeOf(secured)?.receive?.(noRecord)
       // The alert is on its way. What the client sends meanwhile is dropped: unread it would become a reset, which can
       // overtake the alert.
-      const cut = setTimeout(() => this.cutOff(), refusalMillis)
+      const cut = setTimeout(() => secured.destroy(), refusalMillis)
       below.once("close", () => clearTimeout(cut))
       below.once("end", () => secured.destroy())
       secured.once("end", () => secured.destroy())
@@ -223,12 +239,6 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
       below.resume()
       secured.resume()
     })
-  }
-
-  private cutOff(): void {
-    const { secured, under } = this.#parts
-    under.resetWhenDestroyed()
-    secured.destroy()
   }
 
   keepSession(native: Buffer): void {
