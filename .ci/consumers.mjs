@@ -1,4 +1,4 @@
-// What a user has: the packed packages, installed into an empty folder by the line that the README tells, and beside the
+// What a user has: the packed packages, installed into an empty folder by the README's install line, and beside the
 // oldest peers that the packages take. There the programs of consumers/ and the READMEs' examples are type-checked, and
 // run on every Node. Needs `npm run build`.
 //

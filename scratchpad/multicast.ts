@@ -36,7 +36,7 @@ const member = (name: string, port: number) =>
       }),
       { until: () => heard.size === members }
     )
-    // Those who came later have yet to hear it.
+    // Members that joined later have not heard it yet.
     yield* Thread.pause("200 millis")
     yield* speaking.interrupt
   })

@@ -1,4 +1,4 @@
-// LuaSocket's talker: sends each line of its input as a datagram. When nobody listens it says so, and goes on.
+// LuaSocket's talker: sends each line of its input as a datagram. If no socket listens there, it says so and continues.
 //
 // npx tsx --conditions=copas-source scratchpad/talker.ts [host] [port]
 import { Udp } from "@copas/core"

@@ -2,7 +2,7 @@
  * What a workload and a peer are. A new one of either is one small file, added to the list in its folder's `index.ts`.
  */
 
-/** What the load process is told about the server it drives. */
+/** What the load process knows about the server that it drives. */
 export interface LoadContext {
   readonly host: string
   readonly port: number
@@ -45,7 +45,7 @@ interface Described {
   /** A word that stands for several workloads on the command line. */
   readonly group: string
   readonly title: string
-  /** What the peer's program is told to do. */
+  /** The mode of the peer's program. */
   readonly mode: string
   readonly figure: Column
   readonly columns: ReadonlyArray<Column>

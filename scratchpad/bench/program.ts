@@ -29,10 +29,10 @@ export interface Program {
   readonly pid: number
   /** The next line it prints. Fails when it ends first, or says nothing for too long. */
   readonly line: () => Promise<string>
-  /** What it has printed and nobody took. */
+  /** What it has printed and was not read yet. */
   readonly rest: () => ReadonlyArray<string>
   readonly tell: (line: string) => void
-  /** Why it ended before it was told to. */
+  /** Why it ended too early. */
   readonly ended: () => string | undefined
   readonly stop: () => Promise<void>
 }

@@ -20,7 +20,7 @@ export interface Servers {
   readonly echoPort: number
 }
 
-/** The two servers of the tour, on ports that the system chooses unless told otherwise. */
+/** The two servers of the tour, on the given ports; 0 lets the system choose. */
 export const startServers = (ports: { readonly line: number; readonly echo: number }) =>
   Effect.gen(function*() {
     const host = "127.0.0.1"

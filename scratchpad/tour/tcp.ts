@@ -59,7 +59,7 @@ const slowReader = (servers: Servers): Station => ({
     const socket = yield* Net.connect({ host, port: servers.echoPort, timeouts: { send: "300 millis" } })
     const sent = yield* Ref.make(0)
     const chunk = new Uint8Array(65536)
-    // The echo server cannot get rid of its answers, so it stops reading, so this side is told to wait.
+    // The echo server cannot send its answers, so it stops reading, so the send on this side waits.
     const flood = socket.send(chunk).pipe(
       Effect.zipRight(Ref.update(sent, (bytes) => bytes + chunk.length)),
       Effect.forever,

@@ -1,5 +1,5 @@
 /**
- * The errors of messages, whoever sends them: wrong addresses, parts that cannot be composed, and contents that change
+ * The errors of messages, however they are sent: wrong addresses, parts that cannot be composed, and contents that change
  * while they are sent. `SmtpError` exports these errors too.
  *
  * @since 0.2.0

@@ -1,5 +1,5 @@
 /**
- * Names, addresses and records on Node: `node:dns` behind `Dns` of `@copas/core`.
+ * Names, addresses and records on Node: `node:dns` as the `Dns` of `@copas/core`.
  *
  * `lookup` and `nameInfo` of `layer` ask the system (getaddrinfo, getnameinfo), with its hosts file, its search domains and
  * whatever else it is configured with. These calls hold a thread of libuv's pool and cannot be cancelled, so few run at

@@ -1,7 +1,7 @@
-/** What the rounds of FTP share: where the server is, and what a round is told. */
+/** What the rounds of FTP share: the server, and the arguments of a round. */
 import * as readline from "node:readline"
 
-/** Says READY, and does a round for each line it is told. */
+/** Prints READY, then does a round for each line of its input. */
 export const rounds = async (round: () => Promise<number>): Promise<void> => {
   process.stdout.write("READY 0\n")
   for await (const _ of readline.createInterface({ input: process.stdin })) {

@@ -1,4 +1,4 @@
-/** A port for a server that cannot be told to choose one. */
+/** A free port for a server that cannot choose one itself. */
 import * as Effect from "effect/Effect"
 import * as dgram from "node:dgram"
 import * as net from "node:net"

@@ -8,7 +8,7 @@ import { runAll } from "../mime/transducer.js"
 import { relaxedField } from "./canonical.js"
 
 /**
- * Signed once more than they are there, so that nobody can add one. RFC 6376, section 8.15.
+ * Signed once more often than they occur, so that no one can add another. RFC 6376, section 8.15.
  */
 const overSigned = [
   "from",

@@ -122,7 +122,7 @@ export class Remaining {
     })
   }
 
-  /** Wakes those who wait for the exit. */
+  /** Wakes the fibers that wait for the exit. */
   exit(): void {
     if (!this.isExiting) this.dispatcher.traced("exiting", this.dispatcher.name)
     this.isExiting = true

@@ -1,4 +1,4 @@
-/** What the library asks of a fiber, and tells it, from outside. */
+/** What the library asks of a fiber, and does to it, from outside. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

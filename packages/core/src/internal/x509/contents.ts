@@ -1,4 +1,4 @@
-/** What a piece of TLS material is, told from its own form and never from what a library says of it. */
+/** What a piece of TLS material is, decided by its own form and never by what a library says of it. */
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"

@@ -1,5 +1,5 @@
 /**
- * Datagrams on Node: `node:dgram` behind the contract of `@copas/core`.
+ * Datagrams on Node: sockets of `node:dgram` as the transports of `@copas/core`.
  *
  * @since 0.1.0
  */

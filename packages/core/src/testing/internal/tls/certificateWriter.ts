@@ -1,6 +1,6 @@
 /**
  * Certificates that are well formed and worth nothing: the keys are random bytes, the signatures too. Everything else is
- * as RFC 5280 wants it, so whoever does not look at signatures can tell good ones from bad ones.
+ * as RFC 5280 wants it, so a check that ignores signatures can distinguish good ones from bad ones.
  */
 import * as DerReader from "../../../internal/x509/der.js"
 import * as Pem from "../../../internal/x509/pem.js"
