@@ -219,7 +219,7 @@ export const run = <A, E, R>(
     const simulated = program.pipe(
       Effect.provideService(CurrentSeed, seed),
       Effect.provideService(CurrentRun, current),
-      Effect.withClock(clock),
+      (program) => Clocks.withClock(program, clock),
       (program) => withSeed(program, seed)
     )
     return suspend<A, E | SimulationError>((resume) => {

@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import { hasEnded } from "../../internal/effect/fibers.js"
 import type { Socket } from "../../Socket.js"
 import { isEndOfConversation } from "../../SocketError.js"
 import type * as SocketError from "../../SocketError.js"
@@ -155,7 +156,7 @@ export const cases: ReadonlyArray<Case> = [
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* until(Effect.gen(function*() {
         yield* TestClock.adjust("7 seconds")
-        return (yield* Fiber.poll(closing))._tag === "Some"
+        return hasEnded(closing)
       }))
       same(yield* isOpen(client), false, "the client is open")
       same(yield* isOpen(server), true, "the server is open")
@@ -169,7 +170,7 @@ export const cases: ReadonlyArray<Case> = [
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* until(Effect.gen(function*() {
         yield* TestClock.adjust("7 seconds")
-        return (yield* Fiber.poll(closing))._tag === "Some"
+        return hasEnded(closing)
       }))
       same(yield* isOpen(client), false, "the client is open")
       holds(Exit.isFailure(yield* outcome(sending)), "the sender is told")

@@ -1,9 +1,8 @@
 /** Random programs whose threads, handlers and error handlers pull the dispatcher in all directions at once. */
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Copas from "../../Copas.js"
+import { hasEnded } from "../../internal/effect/fibers.js"
 import { SeededRandom } from "../../internal/effect/random.js"
 import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
@@ -180,7 +179,7 @@ export const churn = (seed: number): Effect.Effect<void, never, Copas.Copas | Ne
   Effect.gen(function*() {
     const churn = new Churn(seed)
     const running = yield* Effect.forkDaemon(Effect.exit(Copas.run(churn.program)))
-    const isOver = Effect.map(Fiber.poll(running), (exit) => Option.isSome(exit) && churn.leftBehind === 0)
+    const isOver = Effect.sync(() => hasEnded(running) && churn.leftBehind === 0)
     yield* until(Effect.gen(function*() {
       for (let turns = 0; turns < 20; turns += 1) {
         if (yield* isOver) break

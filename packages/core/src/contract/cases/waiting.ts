@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import * as Causes from "../../internal/effect/causes.js"
-import type { RunningFiber } from "../../internal/effect/fibers.js"
+import { hasEnded, type RunningFiber } from "../../internal/effect/fibers.js"
 import type { Socket } from "../../Socket.js"
 import {
   begin,
@@ -96,7 +96,7 @@ export const cases: ReadonlyArray<Case> = [
       }
       yield* TestClock.adjust("9999 millis")
       yield* settled(reading)
-      same((yield* Fiber.poll(reading))._tag, "None", "the state of the read")
+      same(hasEnded(reading), false, "the state of the read")
       yield* TestClock.adjust("1 millis")
       const error = yield* failureOf(yield* outcome(reading), "SocketTimeout")
       same(textOf(error.partial), "xxxxx", "what came")

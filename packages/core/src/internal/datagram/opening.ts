@@ -18,6 +18,7 @@ import {
   UnsupportedOption
 } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
+import * as Clocks from "../effect/clocks.js"
 import { onScopeEnd } from "../net/scopeEnd.js"
 import * as Options from "../net/targets.js"
 import type { NetState } from "../netState.js"
@@ -31,7 +32,7 @@ import * as DatagramOptionsModule from "./options.js"
 
 const settingsOf = (options: CommonOptions): Effect.Effect<DatagramSettings, InvalidOption> =>
   Effect.gen(function*() {
-    const clock = yield* Effect.clock
+    const clock = yield* Clocks.current
     return {
       label: options.name ?? "",
       timeouts: yield* TimeoutOptions.change(TimeoutOptions.none, options.timeouts),
@@ -143,7 +144,7 @@ export const connect = (
     const localAddress = yield* Options.localAddress(options.localAddress)
     const timeout = yield* TimeoutOptions.millis("timeouts.connect", options.timeouts?.connect ?? Infinity)
     const to = { host, port }
-    const deadlines = forClock(yield* Effect.clock)
+    const deadlines = forClock(yield* Clocks.current)
     const wanted = family ?? (localAddress === undefined ? undefined : NetAddress.familyOf(localAddress))
     const peer = yield* DatagramNames.resolve(netState, host, port, wanted, false).pipe(
       (resolved) => within(resolved, deadlines, timeout, (): Failure => ({ reason: "TimedOut", cause: undefined })),

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import * as Clocks from "../effect/clocks.js"
 import { currentEnv } from "../effect/env.js"
 import { clockOf } from "../effect/reference.js"
 import { suspend, withFiber } from "../effect/suspend.js"
@@ -134,7 +135,7 @@ export const drain = (dispatcher: Dispatcher, within: Duration.DurationInput): E
     dispatcher.wasAwaited = true
     yield* exit(dispatcher)
     const { remaining } = dispatcher
-    const deadlines = forClock(yield* Effect.clock)
+    const deadlines = forClock(yield* Clocks.current)
     let deadline: Due | undefined = undefined
     const isFinished = yield* Effect.acquireUseRelease(
       Effect.sync(() => {

@@ -19,6 +19,7 @@ import type { Counters, Status, TraceEvent } from "../../Status.js"
 import type { ErrorHandler, Thread, ThreadOptions } from "../../Thread.js"
 import type { DatagramEndpoint } from "../datagram/endpoint.js"
 import * as DispatcherNames from "../dispatcherNames.js"
+import * as Clocks from "../effect/clocks.js"
 import { currentEnv, servicesOf } from "../effect/env.js"
 import type { NetListener } from "../net/listener.js"
 import * as Options from "../net/targets.js"
@@ -82,7 +83,7 @@ export const make = (
   name: string
 ): Effect.Effect<Service, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const deadlines = Deadlines.forClock(yield* Effect.clock)
+    const deadlines = Deadlines.forClock(yield* Clocks.current)
     const dispatcher = yield* Effect.acquireRelease(
       Effect.sync(() => new Dispatcher(DispatcherNames.claim(name), errorHandler, deadlines)),
       (dispatcher) =>

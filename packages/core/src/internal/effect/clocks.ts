@@ -5,6 +5,13 @@ import * as DefaultServices from "effect/DefaultServices"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
+/** The clock of the fiber that runs this. */
+export const current: Effect.Effect<Clock.Clock> = Effect.clock
+
+/** Runs `effect` by another clock. */
+export const withClock = <A, E, R>(effect: Effect.Effect<A, E, R>, clock: Clock.Clock): Effect.Effect<A, E, R> =>
+  Effect.withClock(effect, clock)
+
 /** What the clock shows, in milliseconds. */
 export const millisOf = (clock: Clock.Clock): number => clock.unsafeCurrentTimeMillis()
 

@@ -13,6 +13,7 @@ import type { ClientContext, ConnectTlsOptions, ListenTlsOptions, ServerContext 
 import { TlsError } from "../../TlsError.js"
 import type { TlsPlatform, UpgradeRequest } from "../../TlsTransport.js"
 import type { Failure, Transport } from "../../Transport.js"
+import * as Clocks from "../effect/clocks.js"
 import type { NetState } from "../netState.js"
 import * as OptionRules from "../socket/options.js"
 import { bindReason, connectReason } from "../socket/reasons.js"
@@ -36,7 +37,7 @@ import * as Options from "./targets.js"
 
 const settingsOf = (options: CommonOptions): Effect.Effect<Settings, InvalidOption> =>
   Effect.gen(function*() {
-    const clock = yield* Effect.clock
+    const clock = yield* Clocks.current
     const wrong = OptionRules.firstWrong(options)
     if (wrong !== undefined) return yield* wrong
     return {

@@ -42,5 +42,8 @@ export const env: Effect.Effect<Env> = Effect.runtime<never>()
 export const start = <A, E>(env: Env, effect: Effect.Effect<A, E>, scope?: Scope.Scope): Fiber.RuntimeFiber<A, E> =>
   Runtime.runFork(env, effect, scope === undefined ? undefined : { scope })
 
+/** The clock of the fiber that runs this. */
+export const currentClock: Effect.Effect<Clock.Clock> = Effect.clock
+
 /** Milliseconds by the clock's nanoseconds: of the machine's clock these are monotonic, while the others follow the date. */
 export const monotonicMillisOf = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos()) / 1e6

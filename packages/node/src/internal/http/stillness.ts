@@ -3,7 +3,7 @@ import type { Socket } from "@copas/core/Socket"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { monotonicMillisOf } from "../effect/fibers.js"
+import { currentClock, monotonicMillisOf } from "../effect/fibers.js"
 
 const millisOf = (timeout: Duration.DurationInput | undefined): number =>
   timeout === undefined ? Infinity : Duration.toMillis(timeout)
@@ -41,7 +41,7 @@ export class Stillness {
 
   /** Takes the socket's time-outs over. */
   static make(socket: Socket): Effect.Effect<Stillness> {
-    return Effect.flatMap(Effect.clock, (clock) => {
+    return Effect.flatMap(currentClock, (clock) => {
       const stillness = new Stillness(socket, clock)
       return Effect.as(stillness.disarmed, stillness)
     })

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Certificate } from "../../../Certificate.js"
+import * as Clocks from "../../../internal/effect/clocks.js"
 import * as Options from "../../../internal/net/targets.js"
 import { forClock } from "../../../internal/time/deadlines.js"
 import { invalid } from "../../../internal/time/optionValues.js"
@@ -41,7 +42,7 @@ export const makeNetwork = (
   isOneHost: boolean
 ): Effect.Effect<Network, InvalidOption> =>
   Effect.gen(function*() {
-    const clock = yield* Effect.clock
+    const clock = yield* Clocks.current
     const seed = options.seed ?? (yield* CurrentSeed)
     if (!Number.isSafeInteger(seed)) return yield* refuse("seed", seed, "a whole number")
     const network = new Network(forClock(clock), {
@@ -96,7 +97,7 @@ const hostOf = (host: MemoryHost): NetMemory.Host => {
         program.pipe(
           Effect.provideService(Net.Net, net),
           Effect.provideService(CurrentHost, host.name),
-          Effect.withClock(host.clock)
+          (effect) => Clocks.withClock(effect, host.clock)
         )
       ),
     crash: programs.crash,
