@@ -15,6 +15,7 @@ import { type Connector, direct, ProxyError } from "./Connector.js"
 import { orFail } from "./internal/options.js"
 import { inOwnScope } from "./internal/ownScope.js"
 import * as Wire from "./internal/proxy.js"
+import { within } from "./internal/within.js"
 
 export {
   /**
@@ -89,6 +90,9 @@ const parse = (
 
 const through =
   (settings: Either.Either<Settings, InvalidOption>, talk: typeof Wire.connect): Connector => (request) => {
+    const { connectTimeout } = request
+    const timedOut = (): ConnectError =>
+      new ConnectError({ reason: "TimedOut", target: formatHostPort(request.host, request.port), attempts: [] })
     const connected = Effect.gen(function*() {
       const { host, password, port, tls = false, user } = yield* orFail(settings)
       const wireHost = Wire.wireHost(request.host)
@@ -101,12 +105,14 @@ const through =
       }
       const socket = yield* direct({ ...request, host, port })
       const proxy = formatHostPort(host, port)
-      const lost = (cause: SendError | ReceiveError) =>
-        new ProxyError({ reason: "BadReply", proxy, detail: `no answer came: ${cause.message}`, cause })
+      const lost = (error: SendError | ReceiveError) =>
+        error._tag === "SocketTimeout"
+          ? timedOut()
+          : new ProxyError({ reason: "BadReply", proxy, detail: `no answer came: ${error.message}`, cause: error })
       if (tls !== false) {
         const context = tls === true ? yield* Tls.client() : Tls.isContext(tls) ? tls : yield* Tls.client(tls)
         yield* Effect.mapError(
-          Tls.upgrade(socket, context, { serverName: host, handshakeTimeout: request.connectTimeout }),
+          Tls.upgrade(socket, context, { serverName: host, handshakeTimeout: connectTimeout }),
           (error) =>
             error._tag === "TlsError" || error._tag === "InvalidOption" || error._tag === "UnsupportedOption"
               ? error
@@ -123,20 +129,7 @@ const through =
       })
       return socket
     })
-    const limit = Duration.decode(request.connectTimeout)
-    return inOwnScope(
-      Duration.isFinite(limit)
-        ? Effect.timeoutFail(connected, {
-          duration: limit,
-          onTimeout: () =>
-            new ConnectError({
-              reason: "TimedOut",
-              target: formatHostPort(request.host, request.port),
-              attempts: []
-            })
-        })
-        : connected
-    )
+    return inOwnScope(within(connected, Duration.toMillis(connectTimeout), timedOut))
   }
 
 /**

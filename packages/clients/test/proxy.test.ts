@@ -2,7 +2,7 @@
 import { Net, type Socket, Tls } from "@copas/core"
 import { NetMemory, TlsMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Option, Redacted, type Scope } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Option, Redacted, type Scope } from "effect"
 import { type Connector, Ftp, Proxy } from "../src/index.js"
 import { FtpServer } from "../src/testing/index.js"
 import { networks, pattern, text, until } from "./ftp/networks.js"
@@ -161,7 +161,12 @@ describe.each(networks)("a proxy, %s", (_name, network) => {
           Proxy.socks5(`socks5://127.0.0.1:${socks.port}`)
         ]
       ) {
-        const socket = yield* connector(request(25))
+        const timeouts = { receive: "7 seconds", send: "8 seconds" } as const
+        const socket = yield* Effect.uninterruptible(
+          connector({ ...request(25), timeouts, connectTimeout: "1 hours" })
+        )
+        const millis = (one: Duration.DurationInput | undefined) => Duration.toMillis(Duration.decode(one ?? Infinity))
+        expect([millis(socket.timeouts.receive), millis(socket.timeouts.send)]).toEqual([7000, 8000])
         expect(yield* socket.receiveLine()).toBe("220 Hello")
       }
     })
@@ -216,6 +221,8 @@ describe.each(networks)("a proxy, %s", (_name, network) => {
       for (const connector of [Proxy.http(`http://127.0.0.1:${port}`), Proxy.socks5(`socks5://127.0.0.1:${port}`)]) {
         const error = yield* Effect.flip(connector({ ...request(25), connectTimeout: 5 }))
         expect(error).toMatchObject({ _tag: "ConnectError", reason: "TimedOut", target: "target.example:25" })
+        const held = yield* Effect.flip(Effect.uninterruptible(connector({ ...request(25), connectTimeout: 5 })))
+        expect(held).toMatchObject({ _tag: "ConnectError", reason: "TimedOut" })
         const fiber = yield* Effect.fork(Effect.scoped(connector(request(25))))
         yield* until(Effect.sync(() => seen.open === 1))
         yield* Fiber.interrupt(fiber)

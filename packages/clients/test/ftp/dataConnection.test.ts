@@ -244,36 +244,45 @@ describe("active data connections", () => {
       yield* session.noop
     })))
 
-  it.effect("C34 a server that never connects is given up after timeouts.connect, and the session goes on", () =>
-    inMemory(Effect.gen(function*() {
-      const session = yield* against((peer) =>
-        Effect.gen(function*() {
-          yield* peer.welcome
-          yield* answering(peer, {
-            ...calm,
-            SIZE: "213 3",
-            EPRT: "200 Ok",
-            RETR: "150 Here",
-            ABOR: "426 Cut\n226 Aborted"
-          })
-        }), { data: "active", timeouts: { connect: "4 seconds" } })
-      const { millis, value } = yield* inTime(Effect.flip(session.get("a")))
-      expect(value).toMatchObject({ _tag: "DataConnectionFailed", command: "RETR a", attempts: [{ mode: "EPRT" }] })
-      expect(millis).toBeGreaterThanOrEqual(4000)
-      expect(millis).toBeLessThan(15_000)
-      yield* session.noop
-      const net = yield* Net.Net
-      yield* until(Effect.map(net.sockets, (sockets) => sockets.length === 2))
-    })))
+  const region = <A, E>(held: boolean, use: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    held ? Effect.uninterruptible(use) : use
 
-  it.effect("C34 large files move both ways in active mode, and no listener is left", () =>
-    inMemory(Effect.gen(function*() {
-      const { session } = yield* connected({ files: { "/a": pattern(2_000_000) } }, { data: ["PORT"] })
-      expect(same(yield* session.get("a"), pattern(2_000_000))).toBe(true)
-      expect(yield* session.put("b", pattern(2_000_000))).toMatchObject({ verified: true })
-      const net = yield* Net.Net
-      yield* until(Effect.map(net.sockets, (sockets) => sockets.length === 2))
-    })))
+  it.effect.each([false, true])(
+    "C34 a server that never connects is given up after timeouts.connect, and the session goes on; in an uninterruptible region: %s",
+    (held) =>
+      inMemory(Effect.gen(function*() {
+        const session = yield* against((peer) =>
+          Effect.gen(function*() {
+            yield* peer.welcome
+            yield* answering(peer, {
+              ...calm,
+              SIZE: "213 3",
+              EPRT: "200 Ok",
+              RETR: "150 Here",
+              ABOR: "426 Cut\n226 Aborted"
+            })
+          }), { data: "active", timeouts: { connect: "4 seconds" } })
+        const { millis, value } = yield* inTime(Effect.flip(region(held, session.get("a"))))
+        expect(value).toMatchObject({ _tag: "DataConnectionFailed", command: "RETR a", attempts: [{ mode: "EPRT" }] })
+        expect(millis).toBeGreaterThanOrEqual(4000)
+        expect(millis).toBeLessThan(15_000)
+        yield* session.noop
+        const net = yield* Net.Net
+        yield* until(Effect.map(net.sockets, (sockets) => sockets.length === 2))
+      }))
+  )
+
+  it.effect.each([false, true])(
+    "C34 large files move both ways in active mode, and no listener is left; in an uninterruptible region: %s",
+    (held) =>
+      inMemory(Effect.gen(function*() {
+        const { session } = yield* connected({ files: { "/a": pattern(2_000_000) } }, { data: ["PORT"] })
+        expect(same(yield* region(held, session.get("a")), pattern(2_000_000))).toBe(true)
+        expect(yield* region(held, session.put("b", pattern(2_000_000)))).toMatchObject({ verified: true })
+        const net = yield* Net.Net
+        yield* until(Effect.map(net.sockets, (sockets) => sockets.length === 2))
+      }))
+  )
 
   it.scoped("C34 strangers without end are given up, with PORT as with EPRT", () =>
     Effect.gen(function*() {

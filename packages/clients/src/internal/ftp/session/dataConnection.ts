@@ -16,6 +16,7 @@ import type { Failure } from "../../../FtpSession.js"
 import { orFail } from "../../options.js"
 import { inOwnScope } from "../../ownScope.js"
 import * as Reply from "../../replies/reply.js"
+import { within } from "../../within.js"
 import * as Address from "../address.js"
 import * as Command from "../command.js"
 import type { Conversation } from "./conversation.js"
@@ -161,11 +162,9 @@ const acceptFrom = (
         return yield* restore(next(strangers + 1))
       })
     )
-  return next(0).pipe(
-    Effect.timeoutFail({
-      duration: conversation.settings.connectMillis,
-      onTimeout: () => ({ message: `the server did not connect within ${conversation.settings.connectMillis} ms` })
-    }),
+  const { connectMillis } = conversation.settings
+  const late = () => ({ message: `the server did not connect within ${connectMillis} ms` })
+  return within(next(0), connectMillis, late).pipe(
     Effect.mapError((error) =>
       new FtpError.DataConnectionFailed({
         server: conversation.server,
