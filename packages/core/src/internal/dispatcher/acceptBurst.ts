@@ -4,7 +4,7 @@ import type { DispatcherScheduler } from "./scheduler.js"
 
 /** If connections came in this many turns of the event loop, one after the other, more are waiting. */
 const turnsOfBurst = 4
-/** How long threads are held back for them at a time, in milliseconds: as long as the threads ran before, within these. */
+/** Threads are held back for as long as they ran before, within these bounds, in milliseconds. */
 const shortestHold = 2
 const longestHold = 10
 
@@ -31,8 +31,8 @@ export class AcceptBurst {
   }
 
   /**
-   * A connection came. Nothing is held where a test or a simulation sets the clock: the turns of the machine's event loop
-   * must not decide there what comes first.
+   * A connection came. Nothing is held where a test or a simulation sets the clock: there the turns of the machine's event
+   * loop must not decide the order of events.
    */
   came(): void {
     if (!this.isLive) return

@@ -22,7 +22,7 @@ export interface DatagramServerSettings {
 }
 
 /**
- * A server of the dispatcher on a datagram socket: one thread, which is the server for as long as it runs.
+ * A server of the dispatcher on a datagram socket. It lasts as long as its one thread.
  */
 export class DispatcherDatagramServer implements DatagramServer {
   private readonly dispatcher: Dispatcher
@@ -113,7 +113,7 @@ export class DispatcherDatagramServer implements DatagramServer {
     this.dispatcher.remaining.check()
   }
 
-  /** Closes the socket, whose handler then ends by itself or is interrupted; a socket that is kept loses its handler. */
+  /** Closes the socket, after which its handler ends by itself or is interrupted. A socket that is kept loses its handler. */
   remove(keepOpen: boolean, interrupt = false): Effect.Effect<void> {
     return withFiber((fiber) => {
       if (this.socket.server === this) this.socket.server = undefined

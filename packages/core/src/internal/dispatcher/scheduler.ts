@@ -6,12 +6,12 @@ import { runAll, throwLater } from "../time/outOfBand.js"
 import { PriorityTasks } from "../time/priorityTasks.js"
 import { taskBegins, tasksEnded, wasOvertime } from "../yielding.js"
 
-/** How many steps may follow each other before the event loop has its turn: timers, and the others' input and output. */
+/** How many steps may follow each other before the event loop has its turn: timers, input and output of other code. */
 const stepsBeforeTurn = 64
 
 /**
- * For how long they may, in milliseconds of the machine's clock. Where a test or a simulation sets the clock only steps
- * count: the speed of the machine must not decide what comes first.
+ * For how long steps may follow each other, in milliseconds of the machine's clock. Where a test or a simulation sets the
+ * clock only their number counts: the speed of the machine must not decide the order of events.
  */
 const millisBeforeTurn = 2
 
@@ -31,13 +31,13 @@ export interface StepStatistics {
 
 /**
  * The run queue of the dispatcher: one for all its threads, first in first out. A step runs all that is ready when it
- * begins; what becomes ready meanwhile is for the next one, so a thread that yields goes behind the others.
+ * begins; what becomes ready meanwhile runs in the next step, so a thread that yields runs after the others.
  *
- * Effect's own scheduler keeps a queue a fiber, and asks two fiber references before each operation.
+ * Effect's own scheduler keeps a queue for each fiber, and reads two fiber references before each operation.
  */
 export class DispatcherScheduler extends RunQueue {
   private tasks: Array<() => void> = []
-  /** The step under way, which may last for several turns of the event loop, and how far it is. */
+  /** The step under way, which may last for several turns of the event loop, and how far it has come. */
   private current: Array<() => void> = nothing
   private at = 0
   /** When the event loop is due; 0 until something else is ready as well. */
@@ -54,12 +54,12 @@ export class DispatcherScheduler extends RunQueue {
   isHeld = false
   /** A step is under way. */
   isStepping = false
-  /** Steps ever. */
+  /** How many steps there have been. */
   steps = 0
   private measuring = false
-  /** Only grows: several may read it, and each takes its own difference. */
+  /** It only grows, so that several readers may each take their own difference. */
   private readonly measured = { steps: 0, total: 0, min: Infinity, max: 0 }
-  /** What the step under way took so far. */
+  /** How long the step under way has taken so far, in milliseconds. */
   private millis = 0
   private listeners: Array<() => void> = []
 
@@ -75,7 +75,7 @@ export class DispatcherScheduler extends RunQueue {
     if (this.isScheduled || this.isHeld) return
     this.isScheduled = true
     if (atEndOfEvent(this.step)) return
-    // Within a turn of the event loop: by a promise, the cheapest way.
+    // A promise is the cheapest way to run it within this turn of the event loop.
     if (this.mayChain()) void settled.then(this.step)
     else afterTurn(this.step)
   }
@@ -99,7 +99,7 @@ export class DispatcherScheduler extends RunQueue {
     return !this.isScheduled && !this.hasReady
   }
 
-  /** What becomes ready waits until `release`. A step that is due already is not held. */
+  /** Makes what becomes ready wait until `release`. A step that is due already is not held. */
   hold(): void {
     this.isHeld = true
   }
@@ -112,7 +112,7 @@ export class DispatcherScheduler extends RunQueue {
     this.step()
   }
 
-  /** Calls back once after the next step. */
+  /** Calls back once, after the next step. */
   afterStep(listener: () => void): () => void {
     this.listeners.push(listener)
     return () => {
@@ -125,7 +125,7 @@ export class DispatcherScheduler extends RunQueue {
     this.measuring = on
   }
 
-  /** The steps that were measured, while it measures. */
+  /** The steps that were measured; `undefined` while measuring is off. */
   get statistics(): StepStatistics | undefined {
     const { max, min, steps, total } = this.measured
     if (!this.measuring || steps === 0) return undefined
@@ -151,7 +151,7 @@ export class DispatcherScheduler extends RunQueue {
     return this.at < this.current.length || this.tasks.length > 0 || !this.others.isEmpty
   }
 
-  /** Asked between two tasks: one that runs alone costs no look at the clock. */
+  /** Asked between two tasks only, so that a task that runs alone costs no look at the clock. */
   private hasTime(): boolean {
     if (!this.isLive) return true
     const now = performance.now()
@@ -162,7 +162,7 @@ export class DispatcherScheduler extends RunQueue {
     return now < this.until
   }
 
-  /** Runs a step, or as much of it as there is time for. */
+  /** Runs a step, or as much of it as the time allows. */
   private runReady(): void {
     if (this.at >= this.current.length) this.beginStep()
     const { current, isLive } = this

@@ -30,7 +30,7 @@ export interface ServerSettings {
 }
 
 /**
- * A server of the dispatcher: takes connections as they come, and runs a thread for each.
+ * A server of the dispatcher: it accepts connections as they arrive, and runs a thread for each.
  */
 export class DispatcherServer implements Server {
   private readonly dispatcher: Dispatcher
@@ -70,7 +70,7 @@ export class DispatcherServer implements Server {
     return this.options.name
   }
 
-  /** What logs show of it: not what hangs on it, such as its handler's services. */
+  /** What logs show of it, without what it refers to, such as its handler's services. */
   toJSON(): unknown {
     return { _id: "@copas/core/Server", name: this.name, address: this.listener.shownAddress }
   }
@@ -111,7 +111,7 @@ export class DispatcherServer implements Server {
     this.acceptAll()
   }
 
-  /** Takes all that waits, in one go: one a turn would keep late comers waiting for seconds under load. */
+  /** Accepts all connections that wait: one a turn would keep the last of them waiting for seconds under load. */
   acceptAll(): void {
     while (!this.listener.isClosing && this.active < this.options.maxConnections) {
       const taken = this.listener.take(this.options.settings, this.connections + 1)
@@ -189,13 +189,13 @@ export class DispatcherServer implements Server {
     if (this.options.autoClose) {
       socket.end(exit, this.options.afterFailure)
     } else if (!socket.isClosed) {
-      // It is the caller's now, and no longer something that is left to do here; cancelAll still finds it.
+      // The socket is the caller's now, and no longer left to do here; cancelAll still finds it.
       this.dispatcher.leftOpen.add(socket)
       this.letGo(socket)
     }
   }
 
-  /** A connection of this server is closed, its descriptor released. */
+  /** A connection of this server has been closed, and its descriptor released. */
   socketClosed(socket: StreamSocket): void {
     if (!this.dispatcher.leftOpen.delete(socket)) this.letGo(socket)
   }
@@ -209,7 +209,7 @@ export class DispatcherServer implements Server {
 
   // ---- the end
 
-  /** Stops accepting; what runs continues unless it is to be interrupted. The listener is closed unless it is to be kept. */
+  /** Stops accepting. Handlers that run continue unless `interrupt` is set; the listener is closed unless it is kept open. */
   remove(keepOpen: boolean, interrupt = false): Effect.Effect<void> {
     const removed = Effect.suspend(() => {
       this.stop()

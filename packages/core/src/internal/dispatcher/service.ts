@@ -1,4 +1,4 @@
-/** The service `Copas` over a dispatcher. */
+/** The service `Copas` of a dispatcher. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -66,7 +66,7 @@ export interface Service {
   readonly observe: (listener: (event: TraceEvent) => void) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** What would be served is not there to the end: `cancelAll` or the layer's release is under way, or over. */
+/** Nothing new can be served: `cancelAll` is under way, or the layer is being or has been released. */
 const endingError = (dispatcher: Dispatcher): InvalidOption =>
   new InvalidOption({
     option: "dispatcher",
@@ -108,7 +108,7 @@ export const make = (
         const env = yield* currentEnv<any>()
         const own = socket as DatagramEndpoint
         const timeouts = yield* TimeoutOptions.change(own.timeouts, options.timeouts)
-        // From here to the start nothing yields: nobody closes it or adds it meanwhile.
+        // Nothing yields from here to the start, so no other fiber closes it or adds it meanwhile.
         if (dispatcher.isEnding) return yield* endingError(dispatcher)
         if (own.isClosing) return yield* SocketFailure.closed(own, "serve", "here", SocketFailure.noBytes)
         if (own.server !== undefined) {
@@ -149,7 +149,7 @@ export const make = (
             expected: "\"close\" or \"reset\""
           })
         }
-        // From here to the start nothing yields: nobody closes it or adds it meanwhile.
+        // Nothing yields from here to the start, so no other fiber closes it or adds it meanwhile.
         if (dispatcher.isEnding) return yield* endingError(dispatcher)
         if (own.isClosing) return yield* new ListenerClosed({ address: own.shownAddress })
         if (own.server !== undefined) {

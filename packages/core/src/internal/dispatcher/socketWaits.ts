@@ -6,7 +6,7 @@ import { DatagramEndpoint } from "../datagram/endpoint.js"
 import { type AnyFiber, hasEnded } from "../effect/fibers.js"
 import { StreamSocket } from "../socket/streamSocket.js"
 
-/** That a fiber waits for a socket, or for a time. */
+/** What a fiber waits for: a socket, or a time. */
 export interface Wait {
   readonly state: State
   readonly for: string
@@ -19,7 +19,7 @@ export interface SocketWait {
   readonly wait: Wait
 }
 
-/** What waits says so when it is asked: fibers keep no state of their own for this. */
+/** Gathered from the sockets when it is asked for: fibers keep no state of their own for this. */
 export const socketWaits = (
   sockets: ReadonlyArray<Socket>,
   datagramSockets: ReadonlyArray<DatagramSocket>

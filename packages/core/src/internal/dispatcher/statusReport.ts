@@ -1,4 +1,4 @@
-/** Makes the status: threads with their states, servers, sockets, counts. */
+/** Gathers the status: threads with their states, servers, sockets, counts. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { DatagramSocket } from "../../DatagramSocket.js"
@@ -12,8 +12,8 @@ import type { Dispatcher } from "./dispatcher.js"
 import { socketWaits, type Wait } from "./socketWaits.js"
 
 /**
- * The threads that wait for a socket. Threads keep no state of their own for this: what waits says so, and it is
- * gathered when somebody asks.
+ * The threads that wait for a socket. Threads keep no state of their own for this: it is gathered from the sockets when the
+ * status is asked for.
  */
 const waitingForSockets = (
   sockets: ReadonlyArray<Socket>,
@@ -89,7 +89,7 @@ const datagramStatus = (socket: DatagramSocket): Effect.Effect<SocketStatus> =>
     ageMillis
   }))
 
-/** What costs the same however many sockets and threads there are; `bytes` looks at every open socket once. */
+/** The totals, at a cost that does not depend on the number of threads; `bytes` looks at every open socket once. */
 export const counters = (
   dispatcher: Dispatcher,
   bytes: { readonly bytesReceived: number; readonly bytesSent: number }

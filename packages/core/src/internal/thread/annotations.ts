@@ -1,4 +1,4 @@
-/** What the log lines of a thread say of it. */
+/** The annotations of a thread's log lines: its name, its peer, its server. */
 import * as HashMap from "effect/HashMap"
 import * as NetAddress from "../../NetAddress.js"
 import * as Attributes from "../attributes.js"

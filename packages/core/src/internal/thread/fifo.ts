@@ -1,4 +1,4 @@
-/** First in, first out; taking from the front moves nothing. */
+/** A list, first in first out, in which taking from the front moves nothing. */
 export class Fifo<A> {
   private items: Array<A | undefined> = []
   private head = 0
@@ -11,12 +11,12 @@ export class Fifo<A> {
     this.items.push(item)
   }
 
-  /** Only where `size` is not zero: an item may be `undefined`. */
+  /** Call it only if `size` is not zero: an item may be `undefined`. */
   shift(): A {
     const item = this.items[this.head] as A
     this.items[this.head] = undefined
     this.head += 1
-    // Not sooner: cutting an array costs more than the slots.
+    // Cutting the array sooner would cost more than the empty slots do.
     if (this.head >= 1024 && this.head * 2 >= this.items.length) {
       this.items = this.items.slice(this.head)
       this.head = 0
@@ -24,7 +24,7 @@ export class Fifo<A> {
     return item
   }
 
-  /** Drops some from the end. */
+  /** Drops the last `count` items. */
   drop(count: number): void {
     this.items.length -= count
   }

@@ -5,19 +5,19 @@ import { Inherited } from "../effect/inherited.js"
 import { type DispatcherThread, threadOf } from "./thread.js"
 import { WaitQueue } from "./waitQueue.js"
 
-/** One taking of a lock, by one fiber. */
+/** A lock that one fiber has taken. */
 export class Hold {
   readonly holds: LockHolds
-  /** How often its fiber took the lock. Zero: that one has released it, though a child may still be within. */
+  /** How often its fiber took the lock. Zero: that fiber has released it, though a child of it may still hold it. */
   count = 1
   readonly fiberNumber: number
-  /** The thread of its fiber: fibers of other threads are no children, whatever they inherited. */
+  /** The thread of its fiber. Fibers of other threads do not count as its children, whatever they inherited. */
   thread: DispatcherThread | undefined
   /** The hold within which it was taken, by a fiber that was forked there. */
   readonly parent: Hold | undefined
   /** The hold that was taken within it. */
   child: Hold | undefined = undefined
-  /** Where children wait for each other. Made when the first one comes. */
+  /** In which the children wait for each other. Made when the first child asks. */
   queue: WaitQueue | undefined = undefined
 
   constructor(holds: LockHolds, fiber: AnyFiber, parent: Hold | undefined) {
@@ -34,7 +34,7 @@ const isLive = (hold: Hold): boolean => hold.count > 0
 
 /**
  * The holds that a fiber took, and those it was forked within. A fiber inherits them when it is forked, so children of a
- * holder may enter while fibers that merely run in the same thread may not. One that joins another gets that one's too.
+ * holder may enter while fibers that merely run in the same thread may not. A fiber that joins another gets that fiber's too.
  */
 const currentHolds = new Inherited<Holds>("@copas/core/Lock/currentHolds", [], (own, joined) => {
   const news = joined.filter((hold) => isLive(hold) && !own.includes(hold))
@@ -45,12 +45,12 @@ const currentHolds = new Inherited<Holds>("@copas/core/Lock/currentHolds", [], (
 export const remember = (hold: Hold): Effect.Effect<void> =>
   currentHolds.update((holds) => [...holds.filter(isLive), hold])
 
-/** Drops what has ended. It would do no harm, but be kept for as long as the fiber lives. */
+/** Drops the holds that have ended. They would do no harm, but last as long as the fiber. */
 export const forgetEnded: Effect.Effect<void> = currentHolds.update((holds) => holds.filter(isLive))
 
 /**
- * The state of one lock: a stack of holds, each but the first taken by a child of a fiber that has the one before. At each
- * level there is one at a time: the children of a holder do not enter together.
+ * The state of one lock: a stack of holds. Each hold except the first was taken by a child of the fiber that has the hold
+ * before. At each level there is one hold at a time: the children of a holder do not enter together.
  */
 export class LockHolds {
   private readonly label: string
@@ -68,7 +68,7 @@ export class LockHolds {
     return this.queue.isDestroyed
   }
 
-  /** The last hold that the fiber took or was forked within, of those that last. */
+  /** The last hold that the fiber took or was forked within, of the holds that have not ended. */
   innermostOf(fiber: AnyFiber): Hold | undefined {
     const holds = currentHolds.of(fiber)
     for (let index = holds.length - 1; index >= 0; index -= 1) {
@@ -91,7 +91,7 @@ export class LockHolds {
     return own
   }
 
-  /** The hold within which the fiber takes the lock; `undefined` for one that is nobody's child here. */
+  /** The hold within which the fiber takes the lock; `undefined` for a fiber that is no child of a holder. */
   placeOf(fiber: AnyFiber): Hold | undefined {
     return this.isReentrant && !this.isDestroyed ? this.innermostOf(fiber) : undefined
   }
@@ -100,14 +100,14 @@ export class LockHolds {
     return place === undefined ? this.queue : place.queue ??= new WaitQueue(this.label, 1)
   }
 
-  /** Takes it without waiting, if that can be. */
+  /** Takes the lock if that needs no wait. */
   tryBegin(fiber: AnyFiber): Hold | undefined {
     if (this.isDestroyed) return undefined
     const place = this.placeOf(fiber)
     return this.queueOf(place).tryTake(1) ? this.begin(fiber, place) : undefined
   }
 
-  /** The fiber has what the queue of `place` gives out. */
+  /** The fiber has been given the lock by the queue of `place`. */
   begin(fiber: AnyFiber, place: Hold | undefined): Hold {
     const hold = new Hold(this, fiber, place)
     if (place === undefined) this.outermost = hold
@@ -115,16 +115,16 @@ export class LockHolds {
     return hold
   }
 
-  /** Releases one taking. */
+  /** Releases the hold once. */
   end(hold: Hold): void {
     hold.count -= 1
     if (hold.count !== 0) return
-    // Children that still wait were to come within this hold: now they wait with everybody else.
+    // Children that still wait were to enter within this hold: now they wait with all others.
     hold.queue?.destroy()
     if (hold.child === undefined) this.pass(hold)
   }
 
-  /** Neither its fiber nor a child is within: the next one may. */
+  /** Neither its fiber nor a child holds the lock: the next waiter may. */
   private pass(hold: Hold): void {
     const { parent } = hold
     hold.thread = undefined
@@ -138,7 +138,7 @@ export class LockHolds {
     else this.pass(parent)
   }
 
-  /** Fails all that wait; false when it was destroyed before. */
+  /** Fails all waiters; false when it was destroyed before. */
   destroy(): boolean {
     if (this.isDestroyed) return false
     this.queue.destroy()

@@ -1,4 +1,4 @@
-/** Runs part of a thread's work and reports its failure to the thread's error handler. */
+/** Runs a part of a thread's work, and reports its failure to the thread's error handler. */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -7,8 +7,8 @@ import { withFiber } from "../effect/suspend.js"
 import { threadOf } from "./thread.js"
 
 /**
- * Runs a part of a thread whose failure does not end the thread: the cause goes to the thread's error handler, or the
- * dispatcher's. An interruption of the thread itself ends both.
+ * Runs a part of a thread's work whose failure does not end the thread: the cause goes to the thread's error handler, or
+ * to the dispatcher's. An interruption of the thread itself ends both.
  */
 export const reported = <A, E, R>(part: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
   Effect.catchAllCause(Effect.asVoid(part), (cause) =>

@@ -48,15 +48,15 @@ export const boundHandler: {
   return bound
 }
 
-/** Its own fiber's wait in a line: for a lock, a semaphore, a queue or a future. */
+/** The wait of a thread's own fiber in a queue: for a lock, permits, an item or a future. */
 export interface QueueWait {
-  /** Without a limit: that does not keep the dispatcher going. */
+  /** It has no limit, so it does not keep the dispatcher running. */
   readonly isForever: boolean
-  /** What for, to a person. */
+  /** What the thread waits for, as the status shows it. */
   readonly label: string
-  /** On the clock of its deadlines; `undefined` where nobody took the time. */
+  /** On the clock of its deadlines; `undefined` where the time was not taken. */
   readonly since: number | undefined
-  /** Leaves the line, if its fiber was interrupted or has ended. */
+  /** Leaves the queue, if its fiber was interrupted or has ended. */
   readonly leave: () => void
 }
 
@@ -80,7 +80,7 @@ export class DispatcherThread implements Thread<any, any> {
   readonly id: number
   readonly dispatcher: ThreadHost
   readonly scope: LazyScope | undefined
-  /** The thread that added it, by number: to hold on to it would keep all its forebears. */
+  /** The number of the thread that added it. A reference would keep all its ancestors in memory. */
   readonly parentId: number | undefined
   /** On the clock of the dispatcher. */
   readonly addedAt: number
@@ -89,21 +89,21 @@ export class DispatcherThread implements Thread<any, any> {
   /** The datagram socket that it serves. */
   datagramSocket: DatagramEndpoint | undefined = undefined
   private label: string
-  /** Joined to the label when somebody asks: `server:handler_` and 7. */
+  /** Appended to the label when the name is asked for: `server:handler_` and 7. */
   private ordinal: number
   fiber: AnyFiber | undefined = undefined
-  /** Takes the fiber's exit, once. */
+  /** Called once, with the exit of its fiber. */
   fiberEnded: ((exit: Exit.Exit<any, any>) => void) | undefined = undefined
   /** Runs the finalizers of the thread's scope, once the thread's own fiber has ended. */
   closingFiber: AnyFiber | undefined = undefined
   onError: ErrorHandler | undefined
   exit: Exit.Exit<any, any> | undefined = undefined
-  /** Takes the end of the thread, its failure included, in place of the error handler. */
+  /** Called with the exit of the thread, a failure included, in place of the error handler. */
   watcher: ((exit: Exit.Exit<any, any>) => void) | undefined = undefined
   waitsIn: QueueWait | undefined = undefined
-  /** It was interrupted, and is about to end: what it waited for does not count any more. */
+  /** It was interrupted, and is about to end: what it waited for no longer counts. */
   private isCut = false
-  /** What it waits for now began after that: in a finalizer. */
+  /** Its present wait began after the interruption, in a finalizer. */
   private waitsSinceCut = false
   private endListeners: Array<() => void> | undefined = undefined
   private sleepers: Array<Sleeper> | undefined = undefined
@@ -163,7 +163,7 @@ export class DispatcherThread implements Thread<any, any> {
     )
   }
 
-  /** Waits for the end, whoever asks. */
+  /** Waits for the end, whichever fiber asks. */
   get awaitEnd(): Effect.Effect<Exit.Exit<any, any>> {
     return suspend((resume) => {
       if (this.exit !== undefined) {
@@ -180,7 +180,7 @@ export class DispatcherThread implements Thread<any, any> {
     })
   }
 
-  /** Calls back when it has ended, its finalizers included. Only while it has not. */
+  /** Calls back when the thread has ended, its finalizers included. Call it only before that. */
   onEnd(listener: () => void): void {
     ;(this.endListeners ??= []).push(listener)
   }
@@ -189,7 +189,7 @@ export class DispatcherThread implements Thread<any, any> {
     return Effect.flatten(this.await)
   }
 
-  /** A fiber of the thread itself, a finalizer for example, does not wait for the end, which cannot come before its own. */
+  /** A fiber of the thread itself, a finalizer for example, does not wait: the thread cannot end before that fiber. */
   get interrupt(): Effect.Effect<void> {
     return withFiber((fiber) => {
       this.cut()
@@ -231,7 +231,7 @@ export class DispatcherThread implements Thread<any, any> {
   }
 
   waitBegins(wait: QueueWait): void {
-    // One that stands may be of a wait that was interrupted.
+    // The wait that is noted may be one that was interrupted.
     this.waitsIn?.leave()
     const isCounted = wait.isForever || this.waitsIn?.isForever === true || this.isSleeping
     const wasInactive = isCounted && this.isInactive
@@ -248,7 +248,7 @@ export class DispatcherThread implements Thread<any, any> {
     if (isCounted) this.activityChanged(wasInactive)
   }
 
-  /** It has ended: whatever still waits on its behalf is not the thread. */
+  /** The thread has ended: whatever still waits on its behalf is not the thread. */
   leaveQueue(): void {
     const wait = this.waitsIn
     if (wait === undefined) return
@@ -260,7 +260,7 @@ export class DispatcherThread implements Thread<any, any> {
     if (this.isInactive !== wasInactive) this.dispatcher.inactiveChanged(wasInactive ? -1 : 1)
   }
 
-  /** When the pause began that it is in; of several, the first. */
+  /** When its pause began; of several pauses, the first. */
   get sleepingSince(): number | undefined {
     return this.sleepers?.[0]?.since
   }
@@ -269,10 +269,10 @@ export class DispatcherThread implements Thread<any, any> {
     return this.sleepers !== undefined && this.sleepers.length > 0
   }
 
-  /** In `pauseForever`, or in a line without a limit: nothing but another thread or an interruption makes it go on. */
+  /** In `pauseForever`, or in a queue without a limit: only another thread or an interruption wakes it. */
   get isInactive(): boolean {
     if (this.isCut && !(this.waitsSinceCut && this.waitsIn === untilTheEnd)) return false
-    // A fiber that the thread forked may pause for ever while the thread itself works.
+    // A fiber that the thread forked may pause for ever while the thread itself runs.
     const isOwnForever = this.waitsIn?.isForever ?? this.sleepers?.some((sleeper) => sleeper.isForever && sleeper.isOwn)
     return isOwnForever === true && (this.sleepers?.every((sleeper) => sleeper.isForever) ?? true)
   }
@@ -291,11 +291,11 @@ export class DispatcherThread implements Thread<any, any> {
 export class Sleeper extends Deadline {
   private readonly deadlines: Deadlines
   private readonly thread: DispatcherThread | undefined
-  /** It is the thread's own fiber that pauses, and not one that it forked. */
+  /** The thread's own fiber pauses, and not one that it forked. */
   readonly isOwn: boolean
   private readonly onWake: (sleptMillis: number) => void
   since = 0
-  /** It has no end of its own, so it does not keep the dispatcher going. */
+  /** It has no end of its own, so it does not keep the dispatcher running. */
   isForever = false
 
   constructor(deadlines: Deadlines, fiber: AnyFiber, onWake: (sleptMillis: number) => void) {
@@ -318,7 +318,7 @@ export class Sleeper extends Deadline {
     this.onWake(this.deadlines.now() - this.since)
   }
 
-  /** It is over without waking anybody: interrupted. */
+  /** Ends the pause without a wake: it was interrupted. */
   end(): void {
     this.deadlines.cancel(this)
     this.thread?.wakes(this)

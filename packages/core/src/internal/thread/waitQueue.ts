@@ -9,32 +9,32 @@ import { interruptibly, suspend } from "../effect/suspend.js"
 import { Deadline, type Deadlines, forClock } from "../time/deadlines.js"
 import { type DispatcherThread, type QueueWait, threadOf } from "./thread.js"
 
-/** How long one waited, in milliseconds. */
+/** How long a waiter has waited, in milliseconds. */
 export interface Wait {
   readonly waited: number
 }
 
 const noWait: Wait = { waited: 0 }
 
-/** What becomes of one that asks. All of it runs in the asking fiber. */
+/** How a request ends. All of it runs in the fiber that asks. */
 export interface Request<A, E> {
-  /** It has what it asked for. */
+  /** The fiber has what it asked for. */
   readonly taken: (wait: Wait) => A
   readonly timedOut: (wait: Wait) => Effect.Effect<never, E>
   readonly destroyed: (wait: Wait) => Effect.Effect<A, E>
 }
 
-/** One fiber in the line. */
+/** A fiber in a queue. */
 class Waiter extends Deadline implements Wait, QueueWait {
   previous: Waiter | undefined = undefined
   next: Waiter | undefined = undefined
-  /** Where it is: in the line, among those that were granted and did not come yet, or nowhere. */
+  /** The list that it is in: of those that wait, or of those with a reservation not yet claimed; `undefined` for neither. */
   list: WaiterList | undefined = undefined
-  /** Resumes its fiber, once that is suspended. */
+  /** Resumes its fiber; set when the fiber is suspended. */
   resume: ((effect: Effect.Effect<any, any>) => void) | undefined = undefined
-  /** What it goes on with, once it is known. */
+  /** What its fiber continues with, once that is known. */
   outcome: Effect.Effect<any, any> | undefined = undefined
-  /** Told of the end of its fiber. */
+  /** Called at the end of its fiber. */
   observer: (() => void) | undefined = undefined
   since: number | undefined = undefined
   isForever = false
@@ -42,7 +42,7 @@ class Waiter extends Deadline implements Wait, QueueWait {
   readonly queue: WaitQueue
   readonly fiber: AnyFiber
   readonly isInterruptible: boolean
-  /** Only where somebody asks for the time. */
+  /** Only where the wait is limited, or measured. */
   readonly deadlines: Deadlines | undefined
   readonly amount: number
   readonly request: Request<any, any>
@@ -76,7 +76,7 @@ class Waiter extends Deadline implements Wait, QueueWait {
     return this.queue.label
   }
 
-  /** Its fiber was interrupted, or has ended: it will not come. */
+  /** Its fiber was interrupted, or has ended: it will not claim anything. */
   get isGone(): boolean {
     return hasEnded(this.fiber) || (this.isInterruptible && isInterrupted(this.fiber))
   }
@@ -118,7 +118,7 @@ class QueueWaits {
 
 export const queueWaits = new QueueWaits()
 
-/** Doubly linked through its members, so that one leaves from the middle at once. */
+/** A list doubly linked through its members, so that a waiter leaves from the middle at once. */
 class WaiterList {
   first: Waiter | undefined = undefined
   last: Waiter | undefined = undefined
@@ -161,7 +161,7 @@ export class WaitQueue {
   available: number
   isDestroyed = false
   private readonly waiting = new WaiterList()
-  /** Granted, but not claimed yet. */
+  /** Waiters with a reservation that they have not claimed yet. */
   private readonly granted = new WaiterList()
   /** The length at which a light queue looks for waiters that are gone. */
   private tidyAt = 16
@@ -170,7 +170,7 @@ export class WaitQueue {
   private deadlines: Deadlines | undefined = undefined
   private clock: Clock.Clock | undefined = undefined
   private readonly isLight: boolean
-  /** What one waits for here, to a person. */
+  /** What a fiber waits for here, as the status shows it. */
   readonly label: string
 
   constructor(label: string, available: number, isLight = false) {
@@ -179,7 +179,7 @@ export class WaitQueue {
     this.isLight = isLight
   }
 
-  /** How much those in the line ask for, together. */
+  /** How much the waiters ask for, together. */
   get asked(): number {
     let asked = 0
     for (let waiter = this.waiting.first; waiter !== undefined; waiter = waiter.next) {
@@ -188,7 +188,7 @@ export class WaitQueue {
     return asked
   }
 
-  /** Takes without waiting, unless others wait already; false when it could not. */
+  /** Takes without waiting, unless others wait already; false if it took nothing. */
   tryTake(amount: number): boolean {
     this.settle()
     if (this.waiting.first !== undefined) this.grant()
@@ -197,7 +197,7 @@ export class WaitQueue {
     return true
   }
 
-  /** Takes, or waits for at most `millis` in the line. */
+  /** Takes the amount, or waits for it in the queue for at most `millis`. */
   take<A, E>(
     fiber: AnyFiber,
     isInterruptible: boolean,
@@ -240,11 +240,11 @@ export class WaitQueue {
     const thread = threadOf(fiber)
     if (thread !== undefined && thread.fiber === fiber) (waiter.thread = thread).waitBegins(waiter)
     else if (this.isLight && deadlines !== undefined) {
-      // A thread tells of its end; another fiber must be asked to, or the deadline would keep an idle program going.
+      // A thread reports its end; another fiber has to be observed, or the deadline would keep an idle program running.
       onExit(fiber, waiter.observer = (): void => this.left(waiter))
     }
     return suspend((resume) => {
-      // It may have been made to yield on the way here, and be granted already.
+      // The fiber may have had to yield on the way here, and have its reservation already.
       if (waiter.outcome === undefined) waiter.resume = resume
       else resume(waiter.outcome)
     })
@@ -255,7 +255,7 @@ export class WaitQueue {
     if (this.waiting.first !== undefined) this.grant()
   }
 
-  /** Fails everyone in the line, and who asks from now on. */
+  /** Fails every waiter, and every request from now on. */
   destroy(): void {
     if (this.isDestroyed) return
     this.isDestroyed = true
@@ -311,7 +311,7 @@ export class WaitQueue {
     return waiter
   }
 
-  /** Granted is not yet taken: a line that was destroyed meanwhile fails it. A light one lets it have what it was granted. */
+  /** If the queue was destroyed before the claim, the waiter fails; in a light queue it gets what was reserved for it. */
   private claim(waiter: Waiter): Effect.Effect<any, any> {
     const { request } = waiter
     if (this.isLight) {

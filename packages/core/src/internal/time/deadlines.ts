@@ -19,8 +19,8 @@ export abstract class Deadline {
   order = 0
 
   /**
-   * `now` is the time up to which the system was looked at: what came before it has been told. A deadline that depends on
-   * what came judges by this time and not by the clock's, which may have gone on since.
+   * `now` is the time up to which the system was looked at: what arrived before it has been reported. A deadline that
+   * depends on what arrived judges by this time and not by the clock's, which may have advanced since.
    */
   abstract expire(now: number): void
 }
@@ -38,13 +38,13 @@ export class Due extends Deadline {
 interface Timing {
   readonly now: () => number
   /**
-   * Calls `wake` when it is `at`, never before; the result takes that back. A clock beside which the system has events of
-   * its own says until when they were looked at.
+   * Calls `wake` at the time `at`, never before; the result takes that back. Where the system reports events of its own
+   * beside the clock, `lookedAt` is the time up to which they were looked at.
    */
   readonly wakeAt: (at: number, wake: (lookedAt?: number) => void) => () => void
 }
 
-/** A clock that has this wakes deadlines without a fiber, and at the very time. */
+/** A clock with this property wakes deadlines without a fiber, and at the exact time. */
 export const timingKey: unique symbol = Symbol.for("@copas/core/Timing")
 
 export interface TimedClock extends Clock.Clock {
@@ -53,12 +53,12 @@ export interface TimedClock extends Clock.Clock {
 
 const isTimed = (clock: Clock.Clock): clock is TimedClock => timingKey in clock
 
-// setTimeout fires at once when the delay does not fit 32 bits.
+// setTimeout fires at once if the delay does not fit 32 bits.
 const longestTimer = 2 ** 31 - 1
 
 /**
  * Timers come before input and output in a turn of the event loop. So after a turn that took longer than a time-out (a
- * long handler, a collection of garbage) its timer fires first, although what was waited for lies in the system already:
+ * long handler, a collection of garbage) the timer fires first, although what the program waits for has already arrived:
  *
  * ```
  * timers: the time is up ──▶ poll: bytes, connections, ends that are there ──▶ check: the deadline is judged
@@ -82,10 +82,10 @@ const liveTiming: Timing = {
 const clockTiming = (clock: Clock.Clock): Timing => ({
   now: () => Clocks.millisOf(clock),
   wakeAt: (at, wake) => {
-    // In whole milliseconds: a fraction that is lost in the sum would wake it before the time, again and again.
+    // In whole milliseconds: a fraction that is lost in the sum would wake the deadline before its time, again and again.
     const millis = Math.max(0, Math.ceil(at - Clocks.millisOf(clock)))
     const slept = clock.sleep(Duration.millis(millis))
-    // A test's clock does not wait for what is due: what is scheduled must not expire before it is set up.
+    // A test's clock runs at once what is due: the deadline must not expire before its caller has set it up.
     const fiber = Effect.runFork(
       Effect.zipRight(millis > 0 ? slept : Effect.zipRight(slept, Effect.yieldNow()), Effect.sync(() => wake()))
     )
@@ -118,8 +118,8 @@ export class Deadlines {
   }
 
   /**
-   * The next number of its kind, from 1 on: for ids, and the names of what has none. It is counted by clock, so that two
-   * runs of a simulation in one process say the same.
+   * The next number of its kind, from 1 on, for ids and default names. Each clock has numbers of its own, so that two runs
+   * of a simulation in one process show the same.
    */
   nextNumber(kind: string): number {
     const number = (this.numbers.get(kind) ?? 0) + 1
@@ -127,7 +127,7 @@ export class Deadlines {
     return number
   }
 
-  /** They follow the machine's own clock: no test and no simulation decides what time it is. */
+  /** True if they follow the machine's own clock, and no test or simulation decides the time. */
   get isLive(): boolean {
     return this.timing === liveTiming
   }
@@ -160,7 +160,7 @@ export class Deadlines {
     if (this.heap.length > 0) return
     if (this.timing !== liveTiming) this.disarm()
     else if (!this.isDisarming) {
-      // Often the next one is scheduled within this turn: then the timer that stands will do.
+      // Often the next deadline is scheduled within this turn, and the present timer serves it.
       this.isDisarming = true
       EventLoop.whenIdle(this.onTurnEnd)
     }
@@ -259,6 +259,6 @@ export const forClock = (clock: Clock.Clock): Deadlines => {
   return deadlines
 }
 
-/** `Deadlines.nextNumber` of the clock in force. */
+/** `Deadlines.nextNumber` of the fiber's clock. */
 export const nextNumber = (kind: string): Effect.Effect<number> =>
   Effect.clockWith((clock) => Effect.sync(() => forClock(clock).nextNumber(kind)))

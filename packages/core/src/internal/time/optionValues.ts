@@ -26,8 +26,8 @@ export const invalid = (option: string, value: unknown, expected: string): Inval
   new InvalidOption({ option, value: shown(value), expected })
 
 /**
- * The milliseconds of a duration; `undefined` for what is none, or is negative. Effect takes a negative duration for
- * zero; in an option it is a mistake.
+ * The milliseconds of a duration; `undefined` for a value that is no duration, or a negative one. Effect takes a negative
+ * duration for zero; in an option it is a mistake.
  */
 export const millisOf = (input: unknown): number | undefined => {
   if (typeof input === "number") return input >= 0 ? input : undefined
@@ -47,7 +47,7 @@ export const millisOf = (input: unknown): number | undefined => {
 const aDuration = `a duration that is not negative: milliseconds as a number, text such as "5 seconds", a Duration, ` +
   `or Duration.infinity for no limit`
 
-/** What is wrong with a duration, if anything is. */
+/** The mistake in a duration, if there is one. */
 export const wrongDuration = (option: string, input: unknown): InvalidOption | undefined =>
   millisOf(input) === undefined ? invalid(option, input, aDuration) : undefined
 
@@ -57,11 +57,11 @@ export const millis = (option: string, input: Duration.DurationInput): Effect.Ef
   return value === undefined ? Effect.fail(invalid(option, input, aDuration)) : Effect.succeed(value)
 }
 
-/** The same where the error channel has no room for a mistake of the program: the effect dies with the `InvalidOption`. */
+/** Like `millis`, where the error channel has no `InvalidOption`: the effect dies with it. */
 export const millisOrDie = (option: string, input: Duration.DurationInput): Effect.Effect<number> =>
   Effect.orDie(millis(option, input))
 
-/** A whole number, at least `least`. */
+/** Checks that a value is a whole number, at least `least`. */
 export const count = (option: string, value: number, least: number): Effect.Effect<number, InvalidOption> =>
   isCount(value, least) ? Effect.succeed(value) : Effect.fail(invalid(option, value, aCount(least)))
 

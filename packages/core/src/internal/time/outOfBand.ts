@@ -1,4 +1,4 @@
-/** Loops over callbacks of which one that throws costs only itself. */
+/** Loops over callbacks in which an exception of one does not affect the others. */
 
 /**
  * Throws `error` where nothing of this library runs: the process learns of it as of any uncaught exception, and the loop
@@ -9,7 +9,7 @@ export const throwLater = (error: unknown): void =>
     throw error
   })
 
-/** Runs all tasks in order; what one throws is thrown later. */
+/** Runs all tasks in order; an exception is thrown later. */
 export const runAll = (tasks: ReadonlyArray<() => void>): void => {
   let index = 0
   while (index < tasks.length) {
