@@ -84,7 +84,7 @@ const lock = (how: "withLock" | "get" | "acquire", reentrant: boolean) =>
           isHeld = false
         })
       })
-    // Another fiber can have it, unless the taker was told that it has it.
+    // Another fiber can have it, unless the taker learned that it has it.
     const isFree = Effect.isSuccess(lock.withLock(Effect.void, { timeout: 0 }))
     const left = Effect.map(isFree, (free) => free || isHeld ? items : 0)
     return { take, weigh: none, left, total: () => items }
@@ -154,7 +154,7 @@ const accepting = Effect.gen(function*() {
   }
 })
 
-/** Lets some takers take, interrupts one after the other after so many of its turns, and waits until they have ended. */
+/** Lets some takers take, interrupts each after a number of its turns, and waits until all have ended. */
 type Drive = (
   loop: Effect.Effect<never, unknown, Scope.Scope>,
   takers: number,
@@ -194,7 +194,7 @@ const inThreads: Drive = (loop, takers, turns, feed) =>
     }
   }))
 
-/** Takes until it is interrupted after so many of its turns, and sees that nothing is lost; then another taker, if any. */
+/** Takes until it is interrupted after a number of its turns, and checks that nothing is lost; then another taker, if any. */
 const interruptedAfter = <A>(open: Open<A>, drive: Drive, budget: number, turns: number) =>
   Effect.scoped(Effect.gen(function*() {
     const { feed, left, take, takers = 1, total, weigh } = yield* open

@@ -15,7 +15,7 @@ const outside = <A, E>(program: Effect.Effect<A, E>) => Simulation.run(program, 
 
 const settled = Effect.repeatN(Effect.yieldNow(), 30)
 
-/** Work that notes who is within together. */
+/** Work that notes which fibers are within at the same time. */
 const watching = () => {
   const inside = new Set<string>()
   const seen: Array<string> = []
@@ -42,7 +42,7 @@ describe("whose a lock is", () => {
       run(Effect.gen(function*() {
         const lock = yield* Lock.make()
         const { seen, work } = watching()
-        // As an HTTP server does for each request: with the context of whoever started it.
+        // As an HTTP server does for each request: with the context of the fiber that started it.
         const runFork = Runtime.runFork(yield* Effect.runtime())
         const requests = ["a", "b", "c"].map((name) => runFork(lock.withLock(lock.withLock(work(name)))))
         yield* Effect.forEach(requests, Fiber.join)

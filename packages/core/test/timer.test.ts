@@ -139,7 +139,7 @@ describe("Timer", () => {
             assert.isFalse(yield* self.arm())
             assert.isTrue(yield* self.cancel)
             assert.isFalse(yield* self.cancel)
-            // Cancelled from its own callback, the call goes on to its end, and is the last.
+            // Cancelled from its own callback, the call continues to its end, and is the last.
             yield* Thread.pause("10 seconds")
             yield* clocked(times)
           })

@@ -7,7 +7,7 @@ import * as NodeNetModule from "node:net"
 import { Worker } from "node:worker_threads"
 import * as NodeNet from "../src/NodeNet.js"
 
-// Its thread stands still once it listens: nobody accepts, so the system's queue fills up, and then it answers nothing.
+// Its thread stands still once it listens: it accepts nothing, so the system's queue fills, and then it answers nothing.
 const deaf = `
   const { parentPort } = require("node:worker_threads")
   const server = require("node:net").createServer()

@@ -19,7 +19,7 @@ interface Message {
   readonly crashed?: string
 }
 
-/** The server in a child that may have `limit` descriptors, and what it tells. */
+/** The server in a child that may have `limit` descriptors, and its messages. */
 const child = (limit: number) =>
   Effect.gen(function*() {
     const messages: Array<Message> = []
@@ -93,7 +93,7 @@ it.scopedLive(
       expect(logged.level).toBe("WARN")
       expect(logged.text).toContain("few: ")
       expect(logged.text).toContain("ulimit -n")
-      // Who connects from within is told why not.
+      // A client within the process learns why it cannot connect.
       yield* ask("connect")
       expect(yield* next((message) => message.connect)).toMatch(/Could not connect to .*TooManyOpenFiles.*ulimit -n/)
       // Those that are served are not touched.

@@ -39,7 +39,7 @@ for (const mode of ["yields", "events"] as const) {
           Effect.gen(function*() {
             yield* DispatcherContract.interruptAtRandom(seed, mode)
             expect(yield* DispatcherContract.leftovers).toEqual([])
-            // Connections that nobody accepted are closed with their listener, and gone a turn later.
+            // Connections that were not accepted are closed with their listener, and gone a turn later.
             expect(yield* heldAgain(before)).toEqual(before)
           }))
       }).pipe(Effect.provide(NodeCopas.layer))

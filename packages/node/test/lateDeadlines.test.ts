@@ -12,7 +12,7 @@ import { Worker } from "node:worker_threads"
 import * as Certificates from "./certificates.js"
 import * as Fixture from "./tls/fixture.js"
 
-/** The peer, in a thread of its own: it does what it is told while this one is blocked, and then raises the flag. */
+/** The peer, in a thread of its own: it does its job while this one is blocked, and then raises the flag. */
 const peerProgram = `
   const { parentPort, workerData } = require("node:worker_threads")
   const net = require("node:net"), tls = require("node:tls"), dgram = require("node:dgram")
@@ -55,7 +55,7 @@ interface Peer {
   readonly tell: (job: object) => void
   /** The next message of the worker. */
   readonly message: Effect.Effect<any>
-  /** Blocks this thread until the peer did the job and the time-out is over, from where timers come next in the loop. */
+  /** Blocks this thread until the peer did the job and the time-out has expired, from where timers come next in the loop. */
   readonly blockFor: (job: object | undefined) => Effect.Effect<void>
 }
 

@@ -8,7 +8,7 @@ import { answering, calm, inMemory, inTime } from "./hostileServer.js"
 import { connected, pattern, same, text, until } from "./networks.js"
 import { against } from "./scripted.js"
 
-/** A port that nobody listens on. */
+/** A port on which no server listens. */
 const deadPort = Effect.scoped(Effect.gen(function*() {
   const net = yield* Net.Net
   const listener = yield* net.listen({ host: "127.0.0.1", port: 0, linger: 0 })

@@ -116,7 +116,7 @@ describe("ftp-srv", () => {
         const after = yield* Effect.either(session.size("big"))
         if (after._tag === "Right") expect(after.right).toBe(20_000_000)
         else {
-          // It sends a 426 behind everything else: nobody's answer, so the session is given up.
+          // It sends a 426 after everything else, which answers no command, so the session ends.
           expect(["ProtocolViolation", "SessionClosed"]).toContain(after.left._tag)
           expect(yield* session.isUsable).toBe(false)
         }

@@ -27,7 +27,7 @@ export const timed = <A, E>(
     return { value: yield* Fiber.join(fiber), millis: (yield* Clock.currentTimeMillis) - start }
   })
 
-/** Runs it in a fiber of its own and goes on with the clock until it is through. */
+/** Runs it in a fiber of its own, and moves the clock until it has ended. */
 export const inTime = <A, E, R>(
   use: Effect.Effect<A, E, R>,
   step: Duration.DurationInput = "1 seconds"

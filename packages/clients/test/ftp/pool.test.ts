@@ -137,7 +137,7 @@ describe.each(networks)("a pool, %s", (_, net) => {
           files: { done: 0, skipped: 23 },
           bytes: { moved: 0 }
         })
-        // Who asks for it has links followed, but not in circles.
+        // With the option links are followed, but not in circles.
         const followed = yield* Stream.runCollect(
           pool.uploadDirectory(path.join(from, "d"), "/z", {
             followSymbolicLinks: true,

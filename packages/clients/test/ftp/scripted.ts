@@ -66,7 +66,7 @@ export const scripted = <E, R>(
   Effect.gen(function*() {
     const net = yield* Net.Net
     const listener = yield* net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
-    // When it has said all, it hangs up when the client does: nobody's clock runs here for a client that lingers.
+    // When it has said all, it hangs up when the client does: no clock runs here for a client that lingers.
     yield* Effect.forkScoped(Effect.flatMap(listener.accept, (socket) =>
       Effect.zipRight(
         // A conversation that went otherwise than written must not leave the client waiting.

@@ -218,7 +218,7 @@ describe("TLS", () => {
       const net = yield* Net.Net
       const { ftp, server } = yield* served({ files: { "/a": "aaa" } })
       const cue = yield* Deferred.make<void>()
-      // Somebody in between, who passes all on and says something of their own.
+      // An attacker in between, who passes all bytes on and adds some.
       const between = yield* net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
       yield* Effect.forkScoped(Effect.gen(function*() {
         const near = yield* between.accept

@@ -14,7 +14,7 @@ import { binary, cut, places, spicyBytes } from "../ftp/support.js"
 const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes)
 const join = (chunks: Chunk.Chunk<Uint8Array>): string => Array.from(chunks, text).join("")
 
-/** All of a stream's result, the chunks of which are cut as told. */
+/** The whole result of a stream whose chunks are cut as `cuts` says. */
 const streamed = (encoder: Mime.Encoder, whole: Uint8Array, at: ReadonlyArray<number>): string =>
   join(Effect.runSync(Stream.runCollect(Mime.encodeStream(encoder)(Stream.fromIterable(cut(whole, at))))))
 

@@ -70,7 +70,7 @@ gCtd8Mu5KanG3gtkZSuTkRRENf4tBlPqxmzNuWECvm0CIQDT0CL71Dd0XzjuTdIU
 +JEjMnZ962T2EnWvQRccPbaKAQ==
 -----END CERTIFICATE-----
 `
-      // A key of another kind of file cannot be told to be another's: it has no public half.
+      // A key of another kind of file cannot be recognized as another's: it has no public half.
       const { privateKey } = Crypto.generateKeyPairSync("ed25519")
       const key = privateKey.export({ type: "pkcs8", format: "pem" }) as string
       yield* TestClock.setTime(Date.UTC(2030, 0, 1))

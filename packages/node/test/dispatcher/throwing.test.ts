@@ -5,7 +5,7 @@ import { NodeCopas } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { type Context, Effect, Layer, Logger, type Option, Supervisor } from "effect"
 
-/** What the process is told of uncaught exceptions while `body` runs; the test runner's own listeners wait. */
+/** The uncaught exceptions of the process while `body` runs; the test runner's own listeners wait. */
 const uncaughtBy = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<ReadonlyArray<string>, E, R> =>
   Effect.acquireUseRelease(
     Effect.sync(() => {

@@ -8,7 +8,7 @@ import { syncBuiltinESMExports } from "node:module"
 import { isIP } from "node:net"
 import { threadsForLookups } from "../../src/internal/dns/threadCalls.js"
 
-/** Stands in for a system whose name servers say nothing: getaddrinfo does not return until the test is over. */
+/** Stands in for a system whose name servers say nothing: getaddrinfo does not return until the test has ended. */
 const silentSystem = Effect.acquireRelease(
   Effect.sync(() => {
     const original = NodeDnsModule.lookup

@@ -96,7 +96,7 @@ describe("look-ups in libuv's threads", () => {
       yield* answer("a")
       expect(yield* Fiber.join(again[1]!)).toBe("a")
       expect(begun).toEqual(["a"])
-      // It has ended: the next one asks anew.
+      // It has ended: the next one asks again.
       const later = yield* ask("a")
       yield* answer("a", Effect.fail(new DnsError({ reason: "NotFound", name: "a", query: "address" })))
       expect(Exit.isFailure(yield* Fiber.await(later))).toBe(true)

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as dgram from "node:dgram"
 import * as net from "node:net"
 
-/** Systems hand out ports from 16,000 on (Linux from 32,768 on): below, nobody but a server that was told to takes one. */
+/** Systems hand out ports from 16,000 on (Linux from 32,768 on): below, only servers that were configured so take one. */
 const first = 10_000
 const count = 6_000
 

@@ -113,7 +113,7 @@ const echo = (options: TlsContext.ServerOptions = {}, seen: Array<TlsConnection.
 const sClient = (port: number, ...args: ReadonlyArray<string>) =>
   run("openssl", ["s_client", "-connect", `127.0.0.1:${port}`, ...args])
 
-/** `-accept 0` is not told in a way that all versions share, so a free port is looked for first. */
+/** No output of `-accept 0` is the same in all versions, so a free port is looked for first. */
 const sServer = (...args: ReadonlyArray<string | ReadonlyArray<string>>) =>
   Effect.gen(function*() {
     const server = yield* run("openssl", ["s_server", "-accept", "127.0.0.1:0", ...args.flat()])

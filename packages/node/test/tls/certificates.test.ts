@@ -162,7 +162,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
   const garbledIssuer = Effect.gen(function*() {
     const { intermediate, server } = yield* Fixture.TestPki
     const der = new Uint8Array(intermediate.certificate.rawData).slice()
-    // The key's kind becomes one that nobody knows: id-ecPublicKey with another last number.
+    // The key's kind becomes an unknown one: id-ecPublicKey with another last number.
     const at = Buffer.from(der).indexOf(Buffer.from("06072a8648ce3d0201", "hex"))
     der[at + 8] = 0x7f
     new Crypto.X509Certificate(der)
@@ -173,7 +173,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
     Effect.gen(function*() {
       const made = yield* garbledIssuer
       const identity = Certificates.identity(made)
-      // One who is careful does not even get a context of it; and it is told that the certificate is what is bad.
+      // A careful platform makes no context of it, and reports that the certificate is what is bad.
       expect(yield* Effect.flip(Tls.server({ identity }))).toMatchObject({ reason: "BadMaterial", part: "certificate" })
       const server = { identity, ciphers: "ALL:@SECLEVEL=0" }
       expect((yield* Fixture.failures({ server })).client).toMatchObject({ left: { _tag: "TlsError" } })

@@ -24,7 +24,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         Effect.scoped(Effect.gen(function*() {
           const [socket, accepted] = yield* Effect.all([
             Net.connect({ host: "localhost", family: "IPv4", port: listener.port, tls, linger: 0 }),
-            // A handshake that failed in an earlier round may be told only now.
+            // A handshake that failed in an earlier round may be reported only now.
             Effect.retry(listener.accept, { while: (error) => error._tag === "AcceptError" })
           ], { concurrency: 2 })
           // Tickets of TLS 1.3 come with what the server says first, or behind it.
@@ -130,7 +130,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
                 Effect.timeout(round({ context, session: Redacted.make(changed) }), "5 seconds")
               )
               if (exit._tag === "Success" && exit.value.isResumed) resumed += 1
-              // Each one is told: as a full handshake, as one that resumed, or typed.
+              // Each one is reported: as a full handshake, as a resumed one, or as a typed error.
               if (exit._tag === "Failure") {
                 expect([Cause.isDie(exit.cause), String(exit.cause)]).toEqual([
                   false,

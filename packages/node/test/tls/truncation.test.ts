@@ -10,7 +10,7 @@ import * as Certificates from "../certificates.js"
 import * as Fixture from "./fixture.js"
 import { backTo, sockets } from "./support.js"
 
-/** Stands in between, and ends or resets the connection after so many bytes from the server. */
+/** Stands in between, and ends or resets the connection after a number of bytes from the server. */
 const cutter = (port: number, after: number, how: "end" | "reset") =>
   Effect.acquireRelease(
     Effect.async<{ readonly port: number; readonly passed: () => number; readonly close: () => void }>((resume) => {
@@ -65,7 +65,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
     Certificates.identity
   )
 
-  /** What a client reads of a message that is cut off after so many bytes of the connection. */
+  /** What a client reads of a message that is cut off after a number of bytes of the connection. */
   const cut = (
     after: number,
     how: "end" | "reset",

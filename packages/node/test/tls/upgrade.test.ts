@@ -192,7 +192,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
 
   // ---- interruption
 
-  /** Interrupts `effect` after each of so many turns; whatever it was doing, no socket is left. */
+  /** Interrupts `effect` after each number of turns up to a limit; whatever it was doing, no socket is left. */
   const interrupted = <A, E, R>(
     rounds: number,
     effect: Effect.Effect<A, E, R | Scope.Scope>,

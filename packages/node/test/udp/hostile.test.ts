@@ -64,7 +64,7 @@ describe("datagrams, floods and faults", () => {
         // What was dropped is garbage, not kept: three further floods of 540 MB altogether make little difference.
         const held = (usage: NodeJS.MemoryUsage): number => usage.arrayBuffers + usage.external
         expect(held(after) - held(before)).toBeLessThan(128 * 1024 * 1024)
-        // It goes on as before.
+        // It continues as before.
         while ((yield* socket.stats).queued > 0) yield* socket.receive()
         yield* sendAll(from, port, 1, Buffer.from("still here"))
         expect(text(yield* socket.receive())).toBe("still here")
@@ -130,7 +130,7 @@ describe("datagrams, floods and faults", () => {
         yield* until(Effect.map(Effect.exit(socket.send("now")), (exit) => exit._tag === "Success"))
         expect(text(yield* server.receive())).toBe("now")
       }
-      // Who has no peer is told of none.
+      // A socket without a peer learns of no refusal.
       const stranger = yield* Udp.bind({ host: "127.0.0.1" })
       const nobody = yield* Effect.scoped(Effect.map(Udp.bind({ host: "127.0.0.1" }), (socket) => socket.localAddress))
       yield* stranger.sendTo("x", nobody)

@@ -15,7 +15,7 @@ const directory = Effect.acquireRelease(
   (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
 )
 
-/** A socket file on which nobody listens: closed without removing it, as by a process that was killed. */
+/** A socket file on which no process listens: closed without removing it, as by a process that was killed. */
 const stale = (path: string): Effect.Effect<void> =>
   Effect.async((resume) => {
     const server = NodeNetwork.createServer().listen(path, () => {

@@ -90,7 +90,7 @@ const lines = (settings: Readonly<Record<string, string>>, between: string): str
 
 export type Security = "plain" | "explicit" | "implicit"
 
-/** vsftpd for anonymous clients, who may write to `pub`. */
+/** vsftpd for anonymous clients, which may write to `pub`. */
 export const vsftpd = (security: Security): Effect.Effect<Daemon, never, Scope.Scope> =>
   Effect.gen(function*() {
     const where = yield* directory
