@@ -7,3 +7,10 @@ declare module "libmime" {
   }
   export default libmime
 }
+
+declare module "smtp-server/lib/sasl.js" {
+  const mechanisms: Readonly<
+    Record<string, (this: unknown, args: ReadonlyArray<string>, done: () => void) => void>
+  >
+  export default mechanisms
+}

@@ -25,7 +25,7 @@ export type Derive = (
 ) => Effect.Effect<Keys>
 
 const derive: Derive = (crypto, hash, password, salt, rounds) =>
-  Effect.map(crypto.pbkdf2(hash, utf8(password), salt, rounds), (salted) => {
+  Effect.map(Effect.suspend(() => crypto.pbkdf2(hash, utf8(password), salt, rounds)), (salted) => {
     const client = crypto.hmac(hash, salted, utf8("Client Key"))
     return {
       client,
