@@ -7,18 +7,16 @@
  *
  * @since 0.1.0
  */
-import * as Channel from "effect/Channel"
+import type * as Channel from "effect/Channel"
 import type * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as MergeDecision from "effect/MergeDecision"
 import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
-import { pulled, unfolded } from "./internal/effect/streams.js"
+import { duplex, pulled, unfolded } from "./internal/effect/streams.js"
 import { aCount, invalid, isCount } from "./internal/time/optionValues.js"
 import { SocketTypeId } from "./internal/typeIds.js"
 import type { InetAddress, NetAddress, UnixAddress } from "./NetAddress.js"
@@ -388,21 +386,4 @@ export const channel = <IE = never>(
   IE,
   void,
   unknown
-> => {
-  const send = (chunk: Chunk.Chunk<string | Uint8Array>): Effect.Effect<void, SendError> =>
-    Effect.forEach(chunk, (data) => self.send(data), { discard: true })
-  const write: Channel.Channel<never, Chunk.Chunk<string | Uint8Array>, SendError | IE, IE, void, unknown> = Channel
-    .readWithCause({
-      onInput: (chunk: Chunk.Chunk<string | Uint8Array>) =>
-        Channel.flatMap(Channel.fromEffect(send(chunk)), () => write),
-      onFailure: (cause) => Channel.failCause(cause),
-      onDone: () => Channel.fromEffect(self.shutdown("send"))
-    })
-  const read = Channel.asVoid(Stream.toChannel(stream(self)))
-  return Channel.mergeWith(write, {
-    other: read,
-    // The end of what is written does not end what arrives; a failure ends both.
-    onSelfDone: (exit) => Exit.isSuccess(exit) ? MergeDecision.Await((other) => other) : MergeDecision.Done(exit),
-    onOtherDone: (exit) => MergeDecision.Done(exit)
-  })
-}
+> => duplex((data: string | Uint8Array) => self.send(data), self.shutdown("send"), stream(self))
