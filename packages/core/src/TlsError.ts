@@ -93,39 +93,48 @@ export const TlsPart = Schema.Literal(
 export type TlsPart = typeof TlsPart.Type
 
 const advice: Record<TlsReason, string> = {
-  Expired: "a certificate of the peer has expired; it must be renewed, or this machine's clock is wrong",
+  Expired: "a certificate of the peer has expired; have it renewed, or correct this machine's clock",
   NotYetValid: "a certificate of the peer is not valid yet; check the clocks of both machines",
   Untrusted: "no chain from the peer's certificate to an authority trusted here; give the authority as `ca`, or have "
     + "the peer send its intermediate certificates",
   SelfSigned:
-    "the peer's certificate, or the root it sent, is self-signed and not trusted; give it as `ca` if it is right",
+    "the peer's certificate, or the root it sent, is self-signed and not trusted; if it is the right one, give "
+    + "it as `ca`",
   WrongHost: "the peer's certificate is for another name; check the name, or set `serverName`",
-  LegacyName: "the peer's certificate names the host only in a way that RFC 9525 does not take any more; have it "
-    + "reissued with the host as an alternative name, or set `identityRule: \"rfc6125\"`",
-  Revoked: "a certificate of the peer was revoked by its issuer",
+  LegacyName:
+    "the peer's certificate names the host only in a way that RFC 9525 no longer accepts; have it reissued with "
+    + "the host as an alternative name, or set `identityRule: \"rfc6125\"`",
+  Revoked: "a certificate of the peer was revoked by its issuer; have the peer install a new one",
   NoRevocationList: "no revocation list for the issuer of a certificate, or one out of date; give a fresh one as `crl`",
-  ChainTooLong: "the peer's chain has more intermediate certificates than `maxDepth` allows",
-  BadSignature: "a signature in the peer's chain is wrong",
-  WrongPurpose: "a certificate of the peer may not be used for this",
-  BadCertificate: "a certificate of the peer is malformed, or its key is too weak",
-  NoCertificate: "the peer showed no certificate, and one is required",
-  DaneMismatch: "no TLSA record matches what the peer showed (RFC 6698)",
-  NoSharedProtocol: "both sides allow no common TLS version; look at `minVersion` and `maxVersion`",
-  NoSharedCipher: "both sides allow no common cipher; look at `ciphers`, `curves` and the kinds of keys",
-  NoSharedAlpn: "both sides offer no common application protocol; look at `alpn`",
-  UnknownServerName: "there is no context for the name that the client asked for",
-  UnknownPskIdentity: "the pre-shared key, or the identity it goes by, is not known",
+  ChainTooLong:
+    "the peer's chain has more intermediate certificates than `maxDepth` allows; raise it if the chain is the "
+    + "right one",
+  BadSignature: "a signature in the peer's chain is wrong; do not trust this peer before its certificates are reissued",
+  WrongPurpose:
+    "a certificate of the peer is not made for this use; have it reissued with the right key usage (servers: "
+    + "serverAuth, clients: clientAuth, issuers: CA)",
+  BadCertificate: "a certificate of the peer is malformed, or its key is too weak; have it reissued",
+  NoCertificate: "the peer showed no certificate, and one is required; give it an `identity`",
+  DaneMismatch: "no TLSA record matches what the peer showed (RFC 6698); compare the records with its certificate",
+  NoSharedProtocol: "the two sides have no TLS version in common; compare their `minVersion` and `maxVersion`",
+  NoSharedCipher: "the two sides have no cipher in common; compare their `ciphers`, `curves` and kinds of keys",
+  NoSharedAlpn: "the two sides have no application protocol in common; compare their `alpn`",
+  UnknownServerName: "there is no context for the name that the client asked for; add it to `serverNames`, or set "
+    + "`unknownServerName: \"default\"`",
+  UnknownPskIdentity: "the pre-shared key or its identity is not known; compare both on the two sides",
   PlaintextPeer:
     "the peer does not speak TLS; check the port, and whether the protocol upgrades by a command (STARTTLS)",
-  HandshakeTimeout: "the peer did not finish the handshake in time",
+  HandshakeTimeout: "the peer did not finish the handshake in time; raise `handshakeTimeout` if it is only slow",
   ClosedInHandshake: "the peer closed the connection during the handshake; its log may say why",
-  Overloaded: "too many handshakes were under way, so the oldest was dropped",
-  RefusedByPeer: "the peer refused; the code names its alert",
-  ProtocolViolation: "the peer sent something that the protocol does not allow there",
-  BufferedPlaintext: "bytes in clear came behind the reply that starts TLS: somebody may be injecting commands; drop "
+  Overloaded: "too many handshakes were under way, so the oldest was dropped; raise `maxHandshakes` if they are honest",
+  RefusedByPeer: "the peer refused with the alert that the code names; its log may say why",
+  ProtocolViolation:
+    "the peer sent something that TLS does not allow there; see whether the port is the right one, and "
+    + "what stands in between",
+  BufferedPlaintext: "bytes in clear came after the reply that starts TLS, so somebody may be injecting commands; drop "
     + "the connection",
   BadMaterial: "a key, a certificate or a setting cannot be used; look at `part` and `cause`",
-  Unknown: "see the code and the cause"
+  Unknown: "for a reason that has no name; look at the code and the cause"
 }
 
 /**
@@ -154,8 +163,8 @@ export class TlsError extends Schema.TaggedError<TlsError>("@copas/core/TlsError
   }
 
   override get message(): string {
-    const { code, detail, part, reason, subject } = this
-    const what = part === undefined ? reason : `${reason} (${part})`
+    const { code, depth, detail, part, reason, subject } = this
+    const what = part !== undefined ? `${reason} (${part})` : depth !== undefined ? `${reason} (${depth})` : reason
     // Bad material has its own advice, and OpenSSL's code for it would only mislead: it stays in the field.
     if (reason === "BadMaterial" && detail !== undefined) return `${subject}: ${what}: ${detail}`
     return `${subject}: TLS failed: ${what}: ${advice[reason]}${detail === undefined ? "" : `: ${detail}`}${

@@ -1,5 +1,5 @@
 /** The message of every error. */
-import { Future, Lock, Semaphore, SocketError, WorkQueue } from "@copas/core"
+import { Future, Lock, Semaphore, SocketError, TlsError, WorkQueue } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
 
@@ -176,5 +176,19 @@ describe("every reason has an advice, and the advice fits the kind of address", 
     expect(Schema.decodeSync(SocketError.BindError)(encoded).transport).toBe("tcp")
     const error = new SocketError.BindError({ reason: "NotASocket", target, transport: "unix" })
     expect(Schema.decodeSync(SocketError.BindError)(Schema.encodeSync(SocketError.BindError)(error))).toEqual(error)
+  })
+
+  it("T12 every reason of TLS says what happened and what to do, in one line", () => {
+    const say = (fields: Omit<ConstructorParameters<typeof TlsError.TlsError>[0], "subject">): string =>
+      new TlsError.TlsError({ subject: "mail.test:465", ...fields }).message
+    for (const reason of TlsError.TlsReason.literals) {
+      const message = say({ reason, code: "ERR_X" })
+      expect(message).toMatch(/^mail\.test:465: TLS failed: \w+: [^\n]{20,}; [^\n]{15,} \[ERR_X\]$/)
+      expect(message.length).toBeLessThan(260)
+    }
+    expect(say({ reason: "ChainTooLong", depth: 3 })).toMatch(/ChainTooLong \(3\): .* `maxDepth` allows; raise it/)
+    expect(say({ reason: "BadMaterial", part: "key", detail: "`identity.key` is undefined", code: "ERR_X" })).toBe(
+      "mail.test:465: BadMaterial (key): `identity.key` is undefined"
+    )
   })
 })

@@ -235,7 +235,7 @@ describe("C37 what the command line asks for is done in its order, as in Copas's
     { args: ["walk"], says: "usage: copas run SCRIPT", code: 2 },
     { args: ["run"], says: "usage: copas run SCRIPT", code: 2 },
     { args: ["--wrong"], says: "unknown option --wrong", code: 2 },
-    { args: ["-e"], says: "-e wants a value", code: 2 }
+    { args: ["-e"], says: "-e requires a value", code: 2 }
   ]
   it.effect("each command line is read, or refused with what it says", () =>
     Effect.gen(function*() {
@@ -243,7 +243,7 @@ describe("C37 what the command line asks for is done in its order, as in Copas's
         const read = yield* Effect.either(parse(args))
         // "copas walk" is read as a script's path, and "copas run" has none: both show the usage later or here.
         if (code === 2 && says.startsWith("usage")) continue
-        const isRefused = code === 2 && /^unknown|wants a value$/.test(says)
+        const isRefused = code === 2 && /^unknown|requires a value$/.test(says)
         expect([args, read._tag]).toEqual([args, isRefused ? "Left" : "Right"])
         if (read._tag === "Left") expect(read.left.message).toContain(says)
       }

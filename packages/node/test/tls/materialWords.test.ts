@@ -1,6 +1,5 @@
 /** What an error says of every kind of bad material: which option, what was found there, what to do; never a secret. */
-import type { Net } from "@copas/core"
-import { Tls, type TlsContext, type TlsError } from "@copas/core"
+import { Net, Tls, type TlsContext, type TlsError } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
@@ -312,6 +311,23 @@ describe("T01 bad material says which option, what was found there, and what to 
           yield* Effect.flip(Tls.certificates(new Uint8Array(20_000_000))),
           row("certificate", "`source` has 20000000 bytes")
         )
+      }).pipe(Effect.provide(network)))
+    it.scoped(`T13 a TLSA record that is malformed is named by its place and field, before anything is opened (${name})`, () =>
+      Effect.gen(function*() {
+        const record = { usage: 3, selector: 1, matchingType: 1, data: new Uint8Array(32) }
+        const refused = (dane: unknown) =>
+          Effect.flip(Net.connect({ host: "127.0.0.1", port: 1, tls: { dane: dane as ReadonlyArray<typeof record> } }))
+        const table: ReadonlyArray<readonly [unknown, string, string]> = [
+          [record, "dane", "object"],
+          [[record, { ...record, usage: 256 }], "dane[1].usage", "256"],
+          [[{ ...record, selector: undefined }], "dane[0].selector", "undefined"],
+          [[{ ...record, matchingType: "1" }], "dane[0].matchingType", "1"],
+          [[{ ...record, data: "ab" }], "dane[0].data", "string"],
+          [[record, null], "dane[1].usage", "undefined"]
+        ]
+        for (const [dane, option, value] of table) {
+          expect(yield* refused(dane)).toMatchObject({ _tag: "InvalidOption", option, value })
+        }
       }).pipe(Effect.provide(network)))
   }
 

@@ -153,9 +153,9 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
           ["alpn", { alpn: "h2" }],
           ["session", { session: new Uint8Array(3) }],
           ["session", { session: Redacted.make("x") }],
-          ["dane", { dane: [{}] }],
-          ["dane", { dane: [{ usage: "3", selector: 1, matchingType: 1, data: key }] }],
-          ["dane", { dane: [{ usage: 3, selector: 1, matchingType: 1, data: "x" }] }],
+          ["dane[0].usage", { dane: [{}] }],
+          ["dane[0].usage", { dane: [{ usage: "3", selector: 1, matchingType: 1, data: key }] }],
+          ["dane[0].data", { dane: [{ usage: 3, selector: 1, matchingType: 1, data: "x" }] }],
           ["serverName", { serverName: "a b" }]
         ]
         for (const [option, given] of bad) {

@@ -138,12 +138,17 @@ export const checkConnect = (
   if (session !== undefined && !(Redacted.isRedacted(session) && Redacted.value(session) instanceof Uint8Array)) {
     return invalid("session", typeof session, "what `TlsConnection.session` gave")
   }
-  const isRecord = (record: TlsaRecord | null | undefined): boolean =>
-    isByte(record?.usage, 255) && isByte(record?.selector, 255) && isByte(record?.matchingType, 255) &&
-    record?.data instanceof Uint8Array
-  return dane === undefined || (Array.isArray(dane) && dane.every(isRecord))
-    ? Effect.void
-    : invalid("dane", typeof dane, "TLSA records")
+  if (dane === undefined) return Effect.void
+  if (!Array.isArray(dane)) return invalid("dane", typeof dane, "a list of TLSA records")
+  for (const [index, record] of (dane as ReadonlyArray<TlsaRecord | null | undefined>).entries()) {
+    for (const field of ["usage", "selector", "matchingType"] as const) {
+      const value: unknown = record?.[field]
+      if (!isByte(value, 255)) return invalid(`dane[${index}].${field}`, String(value), "a whole number from 0 to 255")
+    }
+    const data: unknown = record?.data
+    if (!(data instanceof Uint8Array)) return invalid(`dane[${index}].data`, typeof data, "a Uint8Array")
+  }
+  return Effect.void
 }
 
 const encoder = new TextEncoder()

@@ -70,7 +70,7 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Command, Usage
       const equals = /^--[\w-]+=/.exec(word)
       if (equals !== null) return Effect.succeed(word.slice(equals[0].length))
       const next = args[at++]
-      return next === undefined ? wrong(`${word} wants a value`) : Effect.succeed(next)
+      return next === undefined ? wrong(`${word} requires a value`) : Effect.succeed(next)
     }
     while (at < args.length) {
       const word = args[at++]!
@@ -121,6 +121,6 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Command, Usage
       if (isRun && args[at] === "--") at++
       return done([path, ...args.slice(at)])
     }
-    if (isRun) return yield* wrong("run wants a script")
+    if (isRun) return yield* wrong("run requires a script")
     return items.length > 0 ? done([]) : stdin([])
   })

@@ -95,7 +95,7 @@ export const load = (script: string): Effect.Effect<Program, UsageError | LoadEr
   Effect.gen(function*() {
     if (!isFile(script)) {
       return yield* new UsageError({
-        message: existsSync(script) ? `${script} is not a file` : `there is no ${script}\n\n${usage}`
+        message: existsSync(script) ? `${script} is not a file` : `there is no file ${script}\n\n${usage}`
       })
     }
     const isTsx = yield* enableTsx(dirname(script))

@@ -77,7 +77,7 @@ export const identityProblem = (
   rule: PeerIdentity.IdentityRule
 ): TlsFailure | undefined =>
   Option.match(fromRaw(raw), {
-    onNone: (): TlsFailure => ({ reason: "BadCertificate", detail: "it is malformed" }),
+    onNone: (): TlsFailure => ({ reason: "BadCertificate", detail: "the server's own certificate cannot be read" }),
     onSome: (certificate): TlsFailure | undefined => {
       const found = PeerIdentity.check(certificate, host, rule)
       return found === undefined ? undefined : { ...found, code: identityCode }

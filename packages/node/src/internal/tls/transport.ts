@@ -205,7 +205,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
       const { settings } = request.context as ServerNative
       this.tls.isResumed = secured.isSessionReused()
       if (settings.nameRequired && !secured.servername) {
-        return Either.left({ reason: "UnknownServerName", detail: "the client asked for none" })
+        return Either.left({ reason: "UnknownServerName", detail: "it named no server" })
       }
       return judgeClient(settings, shownByClient(secured, settings.requestCertificate))
     })

@@ -122,7 +122,7 @@ export class ServerHandshake extends Handshake {
     else if (refusesUnknown) {
       this.refuse({
         reason: "UnknownServerName",
-        detail: name === undefined ? "the client asked for none" : JSON.stringify(name)
+        detail: name === undefined ? "it named no server" : JSON.stringify(name)
       })
       return false
     }
