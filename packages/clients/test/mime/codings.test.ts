@@ -14,7 +14,7 @@ import { binary, cut, places, spicyBytes } from "../ftp/support.js"
 const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes)
 const join = (chunks: Chunk.Chunk<Uint8Array>): string => Array.from(chunks, text).join("")
 
-/** The whole result of a stream whose chunks are cut as `cuts` says. */
+/** The whole result of a stream whose chunks are cut at the places `at`. */
 const streamed = (encoder: Mime.Encoder, whole: Uint8Array, at: ReadonlyArray<number>): string =>
   join(Effect.runSync(Stream.runCollect(Mime.encodeStream(encoder)(Stream.fromIterable(cut(whole, at))))))
 
