@@ -1,13 +1,13 @@
 /**
- * DKIM signatures (RFC 6376, RFC 8463): a message says which domain answers for it.
+ * DKIM signatures (RFC 6376, RFC 8463), by which a domain takes responsibility for a message.
  *
- * A `Signer` is an option of `Message.make`; several sign one message at once, say by RSA and by Ed25519. Fields and body
- * are signed in their relaxed forms. A field that is there once, or not at all, is signed once more than it is there, so
- * that nobody can add one.
+ * A `Signer` is an option of `Message.make`; several signers can sign one message, for example by RSA and by Ed25519. They
+ * sign fields and body in their relaxed forms. A field that occurs once, or not at all, is signed once more often than it
+ * occurs, so that no one can add another.
  *
- * The signature stands before the body. So a content at hand is hashed where it is, and a stream is run twice: once for
- * the hash, and once to be sent, while it is hashed again. If it gives something else the second time, the message is not
- * sent (`MessageChanged`).
+ * The signature precedes the body. So bytes at hand are hashed where they are, and a stream runs twice: once for the hash,
+ * and once for sending, while it is hashed again. If it gives other bytes the second time, the message is not sent
+ * (`MessageChanged`).
  *
  * @example
  * ```ts no-run
@@ -61,7 +61,7 @@ export const TypeId: unique symbol = Symbol.for("@copas/clients/Dkim")
 export type TypeId = typeof TypeId
 
 /**
- * Who signs.
+ * A signer: a domain, a selector and a key.
  *
  * @since 0.2.0
  * @category models

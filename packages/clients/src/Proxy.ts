@@ -1,5 +1,5 @@
 /**
- * Connectors that go through a proxy, for every client of this package: HTTP's CONNECT and SOCKS5.
+ * Connectors through a proxy, for every client of this package: HTTP's CONNECT and SOCKS5.
  *
  * @since 0.1.0
  */
@@ -26,7 +26,7 @@ export {
 } from "./Connector.js"
 
 /**
- * Where a proxy is, and who uses it.
+ * The address of a proxy, and the user that logs in to it.
  *
  * @since 0.1.0
  * @category models
@@ -133,12 +133,12 @@ const through =
   }
 
 /**
- * Connects through an HTTP proxy, by CONNECT. `http://` speaks with the proxy in clear, `https://` under TLS; user and
- * password go to the proxy alone (Basic). Names are looked up by the proxy. What the connection carries, TLS for example,
- * begins after the proxy's answer, so the proxy sees the target's host and port, and no more.
+ * Connects through an HTTP proxy, by CONNECT. `http://` speaks with the proxy in clear, `https://` under TLS; only the
+ * proxy receives the user and password (Basic). The proxy looks names up. The connection's own bytes, TLS for example,
+ * begin after the proxy's answer, so the proxy sees the target's host and port, and no more.
  *
- * All of it, the proxy's answer included, is bounded by the client's connect time-out. A proxy that does not connect is a
- * `ProxyError`; a URL that is not one is an `InvalidOption` when the connector is used.
+ * The client's connect time-out bounds all of it, including the proxy's answer. If the proxy does not connect, the
+ * connector fails with `ProxyError`; if the URL is not one, with `InvalidOption`.
  * *Interruption* leaves nothing open.
  *
  * @since 0.1.0
@@ -158,8 +158,8 @@ export const http = (proxy: string | URL | Options): Connector =>
   )
 
 /**
- * Connects through a SOCKS5 proxy (RFC 1928), with a user and a password where the proxy wants one (RFC 1929). Names are
- * looked up by the proxy, with `socks5://` and `socks5h://` alike. See `http`.
+ * Connects through a SOCKS5 proxy (RFC 1928), with a user and a password if the proxy requires them (RFC 1929). The proxy
+ * looks names up, with `socks5://` and with `socks5h://`. See `http`.
  *
  * @since 0.1.0
  * @category constructors

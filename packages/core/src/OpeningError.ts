@@ -1,5 +1,5 @@
 /**
- * What connecting, listening and accepting can fail with. `SocketError` has it too, with all the others.
+ * The errors of connecting, listening and accepting. `SocketError` has them too, with all the others.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import * as Advice from "./internal/advice.js"
 import { counted } from "./internal/text.js"
 
 /**
- * What an address is of: a host and port of TCP or UDP, or a Unix-domain path. The advice of an error depends on it.
+ * The kind of an address: a host and port of TCP or UDP, or a Unix-domain path. The advice of an error depends on it.
  *
  * @since 0.1.0
  * @category models
@@ -25,7 +25,7 @@ export type TransportKind = typeof TransportKind.Type
 /**
  * Why a connection could not be made.
  *
- * `AddressNotAvailable`, `AddressInUse` and `AccessDenied` speak of the local end, the others of the remote one.
+ * `AddressNotAvailable`, `AddressInUse` and `AccessDenied` are about the local end, the others about the remote end.
  *
  * - `ZoneMissing`: a link-local address (RFC 4007) without its interface, or with one that this machine does not have
  *
