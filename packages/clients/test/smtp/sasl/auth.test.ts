@@ -182,6 +182,22 @@ describe("secrets", () => {
       expect(yield* search([password, line, token], values)).toEqual([])
     }))
 
+  it.effect("C35 #28 a token that the server's JSON repeats is hidden, and what is long is cut", () =>
+    Effect.gen(function*() {
+      for (const mechanism of Mechanisms.builtIn().filter(({ credential }) => credential === "token")) {
+        const state = yield* mechanism.start(context({ token: "abcdefgh" }))
+        const repeated = JSON.stringify({ status: "no abcdefgh", scope: "s\n".repeat(4000) })
+        const { detail } = yield* state.step(bytes(repeated))
+        expect(detail).toMatch(/^status no \*{4}, scope s\\x0as/)
+        expect(detail!.length).toBeLessThan(800)
+        for (const odd of ["", "no JSON", "[]", "null", "{\"status\":{}}", "{\"scope\":[1]}", "[".repeat(16_000)]) {
+          const next = yield* state.step(bytes(odd))
+          expect(next.detail).toBeUndefined()
+          expect(next.missing).toContain("refused the token")
+        }
+      }
+    }))
+
   it("C35 the secrets of a log-in are hidden in what the server repeats of them", () => {
     const secrets = Auth.secretsOf(context({ password: "correct-horse", token: "abc" }))
     expect(Command.hide(secrets, "5.7.8 no correct-horse, no abc")).toBe("5.7.8 no ****, no abc")

@@ -7,6 +7,7 @@ import * as FC from "effect/FastCheck"
 import * as Mechanisms from "../../../src/internal/smtp/sasl/mechanisms.js"
 import * as Text from "../../../src/internal/smtp/sasl/text.js"
 import { type ChannelBinding, MechanismFailure } from "../../../src/SmtpSession.js"
+import * as AuthServer from "../../../src/testing/internal/smtp/sasl/auth.js"
 import * as Servers from "../../../src/testing/internal/smtp/sasl/mechanisms.js"
 import { bytes, context, converse, serverContext } from "./support.js"
 
@@ -21,6 +22,9 @@ const bound = (type: string) => type === binding.type ? binding.data : undefined
 /** Whether this side can send it by the mechanism at all. */
 const canSend = (name: string, text: string): boolean =>
   Either.isRight(name.startsWith("SCRAM") ? Text.prepare("user", text) : Text.plain("user", text))
+
+const acceptedFor = (user: string) => expect.objectContaining({ code: 235, user })
+const refusedFor = (detail: string) => ({ code: 535, text: `Authentication failed: ${detail}` })
 
 const words = FC.oneof(
   FC.string({ minLength: 1, maxLength: 12 }),
@@ -58,7 +62,7 @@ describe.each(names)("%s", (name) => {
         const isFit = canSend(name, user) && (isToken || canSend(name, secret)) && !(isToken && user.includes("\x01"))
         if (isFit) {
           expect(result).toEqual(
-            Either.right(expect.objectContaining({ outcome: { _tag: "Accepted", user }, missing: undefined }))
+            Either.right(expect.objectContaining({ reply: acceptedFor(user), missing: undefined }))
           )
         } else {
           expect(Either.isLeft(result) && result.left).toBeInstanceOf(MechanismFailure)
@@ -73,7 +77,7 @@ describe.each(names)("%s", (name) => {
         FC.pre(canSend(name, secret) && canSend(name, known))
         FC.pre(name.startsWith("SCRAM") ? same(secret) !== same(known) : secret !== known)
         const result = await Effect.runPromise(logIn("user", secret, known))
-        expect(Either.getOrThrow(result).outcome._tag).toBe("Refused")
+        expect(Either.getOrThrow(result).reply.code).toBe(535)
       }),
       Sampling.runs({ short: 30, long: 300 })
     ))
@@ -91,15 +95,13 @@ describe("channel bindings", () => {
     it.effect(`C35 ${name}: a server at the other end of another TLS connection ${isBound ? "refuses" : "accepts"}`, () =>
       Effect.gen(function*() {
         const between = { ...binding, data: bytes("the keys of another one") }
-        const { outcome } = yield* converse(
+        const { reply } = yield* converse(
           client,
           server,
           context({ ...given, channelBinding: between, offered: names }),
           serverContext(account)
         )
-        expect(outcome).toMatchObject(
-          isBound ? { _tag: "Refused", detail: "channel-bindings-dont-match" } : { _tag: "Accepted" }
-        )
+        expect(reply).toEqual(isBound ? refusedFor("channel-bindings-dont-match") : acceptedFor("user"))
       }))
 
     if (isBound) {
@@ -111,26 +113,26 @@ describe("channel bindings", () => {
 
       it.effect(`C35 ${name}: the server refuses a type of binding that it has not`, () =>
         Effect.gen(function*() {
-          const { outcome } = yield* converse(
+          const { reply } = yield* converse(
             client,
             server,
             context({ ...given, channelBinding: { ...binding, type: "tls-unique" }, offered: names }),
             serverContext(account)
           )
-          expect(outcome).toMatchObject({ detail: "unsupported-channel-binding-type" })
+          expect(reply).toEqual(refusedFor("unsupported-channel-binding-type"))
         }))
     } else {
       it.effect(`C35 ${name}: an offer of -PLUS that somebody took out is noticed by the server`, () =>
         Effect.gen(function*() {
           const stripped = names.filter((one) => !one.endsWith("-PLUS"))
-          const { lines, outcome } = yield* converse(
+          const { lines, reply } = yield* converse(
             client,
             server,
             context({ ...given, channelBinding: binding, offered: stripped }),
             serverContext(account)
           )
           expect(lines[0]).toMatch(/^y,,/)
-          expect(outcome).toMatchObject({ detail: "server-does-support-channel-binding" })
+          expect(reply).toEqual(refusedFor("server-does-support-channel-binding"))
         }))
 
       it.effect(`C35 ${name} says y where it could bind and sees no offer, n where it cannot or need not`, () =>
@@ -144,14 +146,14 @@ describe("channel bindings", () => {
               ["n", binding, names]
             ] as const
           ) {
-            const { lines, outcome } = yield* converse(
+            const { lines, reply } = yield* converse(
               client,
               server,
               context({ ...given, channelBinding, offered }),
               serverContext({ ...account, offered })
             )
             expect(lines[0]!.startsWith(`${flag},,`)).toBe(true)
-            expect(outcome._tag).toBe("Accepted")
+            expect(reply).toEqual(acceptedFor("user"))
           }
         }))
     }
@@ -163,13 +165,13 @@ describe("the other side", () => {
     Effect.gen(function*() {
       for (const name of ["OAUTHBEARER", "XOAUTH2"]) {
         const [client, server] = pairOf(name)
-        const { detail, lines, missing, outcome } = yield* converse(
+        const { detail, lines, missing, reply } = yield* converse(
           client,
           server,
           context({ token: "stale" }),
           serverContext({ tokenRefusal: { status: "401", scope: "https://mail.example/" } })
         )
-        expect(outcome).toEqual({ _tag: "Refused", detail: "the token is refused" })
+        expect(reply).toEqual(refusedFor("the token is refused"))
         expect(detail).toBe("status 401, scope https://mail.example/")
         expect(missing).toContain("401")
         expect(lines.at(-1)).toBe(name === "XOAUTH2" ? "" : "\x01")
@@ -185,5 +187,28 @@ describe("the other side", () => {
           expect(outcome._tag, `${server.name} ${JSON.stringify(one)}`).toBe("Refused")
         }
       }
+    }))
+
+  it.effect("C35 at the server: an unknown mechanism is 504, a line that is not base64 501, and so is cancelling", () =>
+    Effect.gen(function*() {
+      const code = (name: string, initial?: string, ...lines: ReadonlyArray<string>) =>
+        Effect.gen(function*() {
+          let reply = yield* AuthServer.begin(
+            Servers.all,
+            serverContext({ offered: ["PLAIN", "CRAM-MD5"] }),
+            name,
+            initial
+          )
+          for (const line of lines) if (reply.code === 334) reply = yield* reply.answer(line)
+          return reply.code
+        })
+      expect(yield* code("LOGIN")).toBe(504)
+      expect(yield* code("plain")).toBe(334)
+      expect(yield* code("PLAIN", "=")).toBe(535)
+      expect(yield* code("PLAIN", "AGEAYg")).toBe(501)
+      expect(yield* code("CRAM-MD5", "AGEAYg==")).toBe(501)
+      expect(yield* code("PLAIN", undefined, "a b")).toBe(501)
+      expect(yield* code("PLAIN", undefined, "*")).toBe(501)
+      expect(yield* code("CRAM-MD5", undefined, "*")).toBe(501)
     }))
 })

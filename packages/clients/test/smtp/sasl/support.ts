@@ -8,6 +8,7 @@ import * as Keys from "../../../src/internal/smtp/sasl/keys.js"
 import * as Mechanisms from "../../../src/internal/smtp/sasl/mechanisms.js"
 import * as Text from "../../../src/internal/smtp/sasl/text.js"
 import type { Mechanism, MechanismContext, MechanismCrypto, MechanismState } from "../../../src/SmtpSession.js"
+import * as AuthServer from "../../../src/testing/internal/smtp/sasl/auth.js"
 import type * as Exchange from "../../../src/testing/internal/smtp/sasl/exchange.js"
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -77,9 +78,7 @@ export const origin = { protocol: "smtp", server: "server.example.com:587" } as 
 
 const argument = (one: Command.Argument | undefined): string => Redacted.value(one as Redacted.Redacted<string>)
 
-const decoded = (line: string): Uint8Array => line === "=" ? new Uint8Array() : Text.fromBase64(line)!
-
-/** A whole log-in: how it ended, what the client knows then, and the client's responses. */
+/** A whole log-in: the last reply, what the client knows then, and the client's responses. */
 export const converse = (
   mechanism: Mechanism,
   server: Exchange.ServerMechanism,
@@ -89,17 +88,17 @@ export const converse = (
   Effect.gen(function*() {
     let turn = Auth.begin(mechanism.name, yield* mechanism.start(client))
     const lines: Array<string> = []
-    const hear = (line: string): Uint8Array => {
-      const response = decoded(line)
-      lines.push(text(response))
-      return response
+    const said = (line: Command.Argument | undefined): string | undefined => {
+      if (line === undefined) return undefined
+      const encoded = argument(line)
+      lines.push(text(encoded === "=" ? new Uint8Array() : Text.fromBase64(encoded)!))
+      return encoded
     }
-    const initial = turn.command.args[1]
-    const first = server.start(known)
-    let outcome: Exchange.Outcome = initial === undefined ? first : yield* first.step(hear(argument(initial)))
-    while (outcome._tag === "Challenge") {
-      turn = yield* Auth.answer(turn, [Text.toBase64(outcome.challenge)], origin)
-      outcome = yield* outcome.step(hear(argument(turn.command.args[0])))
+    const offering = { ...known, offered: [...known.offered, server.name] }
+    let reply = yield* AuthServer.begin([server], offering, mechanism.name, said(turn.command.args[1]))
+    while (reply.code === 334) {
+      turn = yield* Auth.answer(turn, [reply.text], origin)
+      reply = yield* reply.answer(said(turn.command.args[0])!)
     }
-    return { outcome, lines, missing: Auth.missing(turn), detail: turn.state.detail }
+    return { reply, lines, missing: Auth.missing(turn), detail: turn.state.detail }
   })

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import type { Mechanism, MechanismContext, MechanismFailure, MechanismState } from "../../../SmtpSession.js"
+import * as Command from "../../replies/command.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Text from "./text.js"
 
@@ -59,12 +60,14 @@ const make = (
     needsChannelBinding: false,
     start: (context) =>
       Effect.gen(function*() {
-        const response = first(yield* userOf(context), yield* tokenOf(context), context)
+        const token = yield* tokenOf(context)
+        const response = first(yield* userOf(context), token, context)
         const state: MechanismState = {
           response: Redacted.make(Text.utf8(response)),
           missing: undefined,
           step: (challenge) => {
-            const detail = statusOf(challenge)
+            const status = statusOf(challenge)
+            const detail = status === undefined ? undefined : Command.hide([token], status)
             return Effect.succeed({
               response: Redacted.make(Text.utf8(acknowledgement)),
               missing: `the server has refused the token${detail === undefined ? "" : ` (${detail})`}`,
