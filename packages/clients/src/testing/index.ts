@@ -2,3 +2,7 @@
  * @since 0.1.0
  */
 export * as FtpServer from "./FtpServer.js"
+/**
+ * @since 0.2.0
+ */
+export * as SmtpServer from "./SmtpServer.js"

@@ -1,5 +1,5 @@
 /**
- * The test server's listener, and its connections' lives.
+ * The FTP test server, and its connections' lives.
  */
 import * as Net from "@copas/core/Net"
 import * as NetAddress from "@copas/core/NetAddress"
@@ -8,12 +8,11 @@ import type { BindError, InvalidOption, UnsupportedOption } from "@copas/core/So
 import * as Tls from "@copas/core/Tls"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Bytes from "../../../internal/text/bytes.js"
 import type { FtpServer, Options } from "../../FtpServer.js"
+import * as Listening from "../listening.js"
 import { Client, type Shared } from "./client.js"
 import * as Commands from "./commands.js"
 import * as Disk from "./disk.js"
@@ -73,29 +72,15 @@ export const make = (
       data: 0
     }
     const host = options.host ?? "127.0.0.1"
-    const listener = yield* net.listen({ host, port: options.port ?? 0, linger: "1 seconds" })
     const isImplicit = options.implicit === true && options.tls !== undefined
-    const connections = yield* FiberSet.make<void, never>()
-    // One fiber a connection; whatever a client does, only its own conversation ends.
-    const serve = Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        const scope = yield* Scope.make()
-        const socket = yield* restore(Scope.extend(listener.accept, scope)).pipe(
-          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-        )
-        shared.control += 1
-        const conversation = restore(converse(shared, socket, isImplicit)).pipe(
-          Effect.exit,
-          Effect.flatMap((exit) => Scope.close(scope, exit)),
-          Effect.ensuring(Effect.sync(() => {
-            shared.control -= 1
-          }))
-        )
-        yield* FiberSet.run(connections, conversation)
-      })
+    const port = yield* Listening.serve(
+      net,
+      { host, port: options.port },
+      (socket) => converse(shared, socket, isImplicit),
+      (change) => {
+        shared.control += change
+      }
     )
-    yield* Effect.forkScoped(Effect.forever(serve))
-    const port = listener.port
     return {
       host,
       port,

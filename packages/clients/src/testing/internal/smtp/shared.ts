@@ -1,0 +1,107 @@
+/**
+ * What all connections of the test server share: what it was sent, its quirks, and who waits for either.
+ */
+import type * as Net from "@copas/core/Net"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { now, suspend } from "../../../internal/effect/fibers.js"
+import type { Message, Options, Quirks, Report } from "../../SmtpServer.js"
+
+const defaultMemory = 256 * 1024 * 1024
+/** What keeping a message or a command costs beside its bytes, about. */
+const overhead = 100
+
+export class Shared {
+  readonly options: Options
+  readonly net: Net.Service
+  readonly name: string
+  quirks: Quirks
+  readonly messages: Array<Message> = []
+  readonly reports: Array<Report> = []
+  commands: Array<string> = []
+  open = 0
+  total = 0
+  most = 0
+  private queued = 0
+  private commandBytes = 0
+  private messageBytes = 0
+  private readonly memory: number
+  /** When each triplet came first. */
+  private readonly triplets = new Map<string, number>()
+  private readonly waiters = new Set<() => void>()
+
+  constructor(options: Options, net: Net.Service) {
+    this.options = options
+    this.net = net
+    this.name = options.name ?? "mail.test"
+    this.quirks = options.quirks ?? {}
+    this.memory = options.memory ?? defaultMemory
+  }
+
+  /** Waits until `condition` holds; it is asked again whenever something here has changed. */
+  until(condition: () => boolean): Effect.Effect<void> {
+    return suspend((resume) => {
+      const check = (): void => {
+        if (!condition()) return
+        this.waiters.delete(check)
+        resume(Effect.void)
+      }
+      this.waiters.add(check)
+      check()
+      return Effect.sync(() => this.waiters.delete(check))
+    })
+  }
+
+  changed(): void {
+    for (const check of Array.from(this.waiters)) check()
+  }
+
+  /** A connection has opened or closed. */
+  count(change: 1 | -1): void {
+    this.open += change
+    this.total += Math.max(0, change)
+    this.most = Math.max(this.most, this.open)
+  }
+
+  nextQueueId(): string {
+    this.queued += 1
+    return this.queued.toString(36).toUpperCase().padStart(6, "0")
+  }
+
+  log(command: string): void {
+    this.commands.push(command)
+    this.commandBytes += command.length + overhead
+    if (this.commandBytes <= this.memory) return
+    // The older half goes.
+    this.commands = this.commands.slice(Math.ceil(this.commands.length / 2))
+    this.commandBytes = this.commands.reduce((sum, kept) => sum + kept.length + overhead, 0)
+  }
+
+  /** Whether there is room for a message of this size, beside what is under way. */
+  hasRoom(size: number): boolean {
+    return this.messageBytes + (this.options.keepsBytes === false ? 0 : size) + overhead <= this.memory
+  }
+
+  keep(message: Message): void {
+    this.messages.push(message)
+    this.messageBytes += message.bytes.length + overhead
+    this.changed()
+  }
+
+  report(report: Report): void {
+    this.reports.push(report)
+    this.messageBytes += report.bytes.length + overhead
+  }
+
+  /** Whether this triplet came first less than `wait` ago, or comes first now. */
+  isGrey(triplet: string, wait: Duration.DurationInput): Effect.Effect<boolean> {
+    return Effect.map(now, (millis) => {
+      const first = this.triplets.get(triplet)
+      if (first === undefined) {
+        this.triplets.set(triplet, millis)
+        this.commandBytes += triplet.length + overhead
+      }
+      return millis - (first ?? millis) < Duration.toMillis(wait)
+    })
+  }
+}
