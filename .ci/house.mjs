@@ -56,7 +56,7 @@ const seam = new RegExp(
     "Effect\\.(async|clock|runtime|withClock|withRandom|withFiberRuntime|withRuntimeFlags\\w*|withScheduler)",
     "(Runtime|FiberRefs?|FiberId|FiberStatus|RuntimeFlags\\w*|Scheduler|DefaultServices|ExecutionStrategy|PCGRandom)",
     "Context\\.Reference|RuntimeFiber|current(Context|DefaultServices|Scheduler)|(add|remove)Observer",
-    "Cause\\.(is|fail\\w+(Option|OrCause)|failures|defects|die\\w*Option|parallel|sequential|pretty)\\w*|Exit\\.isInterrupted",
+    "Cause\\.(is|fail\\w+(Option|OrCause)|failures|defects|die\\w*Option|parallel|sequential|pretty)\\w*|Exit\\.(isInterrupted|zip\\w*)",
     "cause\\._tag|SystemError|BadArgument|concurrent: true",
     "Stream\\.(repeat\\w*Option|unfold\\w*|paginate\\w*)|Fiber\\.(roots|poll)|fiber\\.(status|children)|getFiberRefs?",
     "unsafe(?!NextMillis|Advance)[A-Z]\\w*"

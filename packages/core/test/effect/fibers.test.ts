@@ -149,6 +149,15 @@ describe("causes", () => {
     assert.isFalse(Causes.wasInterrupted(Exit.void))
   })
 
+  it("what finalizers fail with comes after the failure of what they finalize, and ends a success", () => {
+    const [value, first, second] = [Exit.succeed(1), Exit.fail("first"), Exit.fail("second")]
+    assert.strictEqual(Causes.followedBy(value, Exit.void), value)
+    assert.strictEqual(Causes.followedBy(first, Exit.void), first)
+    assert.deepStrictEqual(Causes.followedBy(value, second), second)
+    const both = Causes.followedBy(first, second)
+    assert.deepStrictEqual(Exit.isFailure(both) ? Causes.failuresOf(both.cause) : [], ["first", "second"])
+  })
+
   it("the failures are given in their order", () => {
     const both = Cause.sequential(failed, Cause.fail("then"))
     assert.deepStrictEqual(Causes.failuresOf(both), ["failed", "then"])

@@ -160,7 +160,7 @@ export class Dispatcher {
     const left = envAfter(env, thread.fiber!)
     const close = (): AnyFiber => this.starter.start(left, Effect.uninterruptible(closing))
     thread.closingFiber = this.ends.watch(close, (closed) => {
-      this.threadEnded(env, thread, Exit.isSuccess(closed) ? exit : Exit.zipRight(exit, closed), options)
+      this.threadEnded(env, thread, Causes.followedBy(exit, closed), options)
     })
   }
 

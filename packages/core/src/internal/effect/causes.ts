@@ -32,5 +32,9 @@ export const defectOf = (cause: Cause.Cause<unknown>): Option.Option<unknown> =>
 export const together = <E, E2>(one: Cause.Cause<E>, other: Cause.Cause<E2>): Cause.Cause<E | E2> =>
   Cause.parallel(one, other)
 
+/** How something ended whose finalizers ended with `closed`: what they failed with comes after its own failure. */
+export const followedBy = <A, E>(exit: Exit.Exit<A, E>, closed: Exit.Exit<unknown, E>): Exit.Exit<A, E> =>
+  Exit.isSuccess(closed) ? exit : Exit.zipLeft(exit, closed)
+
 /** As text: each failure with its stack, and what caused it in turn. */
 export const show = (cause: Cause.Cause<unknown>): string => Cause.pretty(cause, { renderErrorCause: true })
