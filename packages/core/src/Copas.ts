@@ -1,5 +1,5 @@
 /**
- * The dispatcher: runs programs of many threads, serves connections, and ends when nothing is left to do.
+ * The dispatcher: it runs programs of many threads, serves connections, and ends when nothing is left to do.
  *
  * A thread is an Effect fiber on the dispatcher's own run queue. `Copas.layer` is scoped: releasing it interrupts every
  * thread and closes every server. A failing thread or handler never ends the dispatcher or another thread: its cause
@@ -45,9 +45,9 @@ export type Service = CopasService.Service
 export class Copas extends Context.Tag("@copas/core/Copas")<Copas, Service>() {}
 
 /**
- * What happens to a failure that nobody takes: it is logged, with the names of its thread and socket. That a peer cut its
- * connection (`SocketBroken` of the handler's own socket) happens every day: it is one line at Debug. An error handler of
- * your own gets every cause.
+ * The default error handler: it logs a failure, with the names of its thread and socket. A connection that the peer cut
+ * (`SocketBroken` of the handler's own socket) is an everyday failure, and logs one line at Debug. An error handler of your
+ * own gets every cause.
  *
  * @since 0.1.0
  * @category errors
@@ -63,7 +63,7 @@ export const logError: ErrorHandler = (cause, { socket, thread }) =>
   )
 
 /**
- * A failure as text: who failed, on which socket, and the cause with its stack. What Copas calls `gettraceback`.
+ * A failure as text: the thread, its socket, and the cause with its stack. Copas's `gettraceback`.
  *
  * @since 0.1.0
  * @category errors
@@ -77,8 +77,8 @@ export const traceback: (
 }
 
 /**
- * Like `layer`, with a name for the dispatcher. It is the label `dispatcher` of its metrics. If another dispatcher of the
- * process has the name, this one gets a number behind it: `Service.name` says which.
+ * Like `layer`, with a name for the dispatcher: the label `dispatcher` of its metrics. If another dispatcher of the process
+ * has the name, a number is appended to it: `Service.name` is the name with the number.
  *
  * @since 0.1.0
  * @category layers
@@ -108,18 +108,18 @@ export const layerWith = (
 export const layer: Layer.Layer<Copas, never, Net.Net> = layerWith({})
 
 /**
- * Runs `program` as a thread, and gives its value when nothing is left to do: no server, no thread but such as wait to
- * be woken, no connection that still flushes. Threads that wait for the exit get their turn first.
+ * Runs `program` as a thread, and gives its value when nothing is left to do: no server, no threads except those waiting to
+ * be woken, no connection that still flushes. Threads that wait for the exit continue first.
  *
- * The scope of `program` lasts until then, so that its listeners do; a connection that it opens for a while wants
- * `Effect.scoped` around it, else the other end's thread waits for it. When `program` fails, all else is interrupted,
- * and the failure is this effect's. When `program` itself is one of those that wait to be woken, in `Thread.pauseForever`
- * or in a line without a limit, it has no value to give: it is interrupted, and this effect ends as interrupted, which
- * `NodeRuntime.runMain` and the runner take for a normal end. A program that is to stay until the end and then go on
- * waits with `waitForExit`.
+ * The scope of `program` lasts until then, and so do its listeners. A connection that it opens for a while requires
+ * `Effect.scoped` around it; otherwise the thread at the other end waits for it. If `program` fails, everything else is
+ * interrupted, and this effect fails as `program` did. If `program` itself waits to be woken at the end, in
+ * `Thread.pauseForever` or in a queue without a limit, it has no value: it is interrupted, and this effect ends as
+ * interrupted, which `NodeRuntime.runMain` and the runner treat as a normal end. A program that stays until the end and
+ * then continues waits with `waitForExit`.
  *
- * Within a thread of the dispatcher `run` waits for all but that thread, and ends nothing but `program` when that fails or
- * it is interrupted. *Interruption* interrupts every thread, closes every server, and waits for them.
+ * In a thread of the dispatcher `run` waits for all other threads, and ends only `program` if that fails or `run` is
+ * interrupted. *Interruption* interrupts every thread, closes every server, and waits for them.
  *
  * @since 0.1.0
  * @category running
@@ -151,9 +151,9 @@ export const run = <A, E, R>(
 ): Effect.Effect<A, E, Exclude<R, Scope.Scope> | Copas> => Effect.flatMap(Copas, (copas) => copas.run(program))
 
 /**
- * Waits until the dispatcher has done something, at most `timeout` (default: as long as it takes); true when it did. In a
- * thread the step in which it runs itself does not count. What the platform does by itself, closing a descriptor for
- * example, is no step either: who waits for that gives a `timeout`, and looks again.
+ * Waits until the dispatcher has made a step, at most `timeout` (default: no limit); true if it did. In a thread, the step
+ * in which that thread runs does not count. What the platform does by itself, closing a descriptor for example, is no step
+ * either: to wait for that, give a `timeout` and look again.
  *
  * @since 0.1.0
  * @category running
@@ -182,15 +182,14 @@ export const running: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copa
  * handler ends: flushed after success, when its own peer hung up between two messages, and after a failure, unless
  * `afterFailure` is `"reset"`; cut after an interruption.
  *
- * On a datagram socket the handler runs once, in one thread, and gets the socket: it is the server, for as long as it
- * runs. The socket is not closed when it ends, unless `autoClose` is asked for.
+ * On a datagram socket the handler runs once, in one thread, and gets the socket: the server lasts as long as the handler.
+ * The socket is not closed when the handler ends, unless `autoClose` is set.
  *
- * What is closed, or whose scope has ended, cannot be served: `ListenerClosed`, or `SocketClosed` of a datagram socket.
- * What another server has, and what is added while `cancelAll` is under way or after the layer's release, is refused:
- * `InvalidOption`. (Copas replaces the handler; remove that server first, with
- * `keepOpen`.)
+ * A listener that is closed, or whose scope has ended, fails with `ListenerClosed`, a datagram socket with `SocketClosed`.
+ * A listener or socket that another server has fails with `InvalidOption` (Copas replaces the handler; here, remove that
+ * server first, with `keepOpen`), and so does every call while `cancelAll` is under way or after the layer's release.
  *
- * It does not wait: the server ends with the scope of its listener. If that ends after success, before any connection
+ * It does not wait: the server ends with the scope of its listener. If that scope ends after success, before any connection
  * came, and the program called none of `run`, `step`, `drain` and `waitForExit`, one warning is logged.
  *
  * @since 0.1.0
@@ -202,8 +201,8 @@ export const addServer =
 
 /**
  * Stops accepting; handlers that run continue, unless `interrupt` is set. The listener is closed, unless `keepOpen` is set.
- * Of a datagram server the socket is closed, which is how its handler is told to end; with `keepOpen` the socket stays,
- * and its handler is interrupted.
+ * A datagram server's socket is closed, which tells its handler to end; with `keepOpen` the socket stays open, and its
+ * handler is interrupted.
  *
  * @since 0.1.0
  * @category servers
@@ -214,9 +213,9 @@ export const removeServer = (
 ): Effect.Effect<void, never, Copas> => Effect.flatMap(Copas, (copas) => copas.removeServer(server, options))
 
 /**
- * `Net.listen` and `addServer` as a layer, for programs that are composed so. When the layer is released, the server stops
- * accepting, its handlers are interrupted and their connections closed, before the services that they use are released.
- * To let them finish first, call `Copas.drain`, as the runner does.
+ * `Net.listen` and `addServer` as a layer. When the layer is released, the server stops accepting, its handlers are
+ * interrupted and their connections closed, before the services that they use are released. To let them finish first, call
+ * `Copas.drain`, as the runner does.
  *
  * @since 0.1.0
  * @category layers
@@ -240,13 +239,13 @@ export const serve: {
 ): Layer.Layer<never, BindError | InvalidOption | UnsupportedOption, any> =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const listener = yield* Net.listen(options)
-    // The scope that would close it is this one's.
+    // Only this layer's scope would close the listener.
     const added = Effect.catchTag(addServer(listener, handler, options), "ListenerClosed", Effect.die)
     yield* Effect.acquireRelease(added, (server) => removeServer(server, { interrupt: true }))
   }))
 
 /**
- * Adds a thread: scheduled, not started at once. It has a scope of its own, and does not end with the one that added it.
+ * Adds a thread: it is scheduled, not started at once. It has a scope of its own, and may outlive the thread that added it.
  *
  * @since 0.1.0
  * @category threads
@@ -258,9 +257,9 @@ export const addThread = <A, E, R, RE = never>(
   Effect.flatMap(Copas, (copas) => copas.addThread(effect, options))
 
 /**
- * Says that it is time to end: `exiting` turns true, who waits in `waitForExit` goes on, and servers stop accepting.
- * Handlers that run go on; a server that is added afterwards serves. (Copas leaves the servers to the program; then
- * nothing ends while one is there.)
+ * Begins the shutdown: `exiting` becomes true, `waitForExit` returns, and servers stop accepting. Handlers that run
+ * continue; a server that is added afterwards serves. (Copas leaves the servers to the program, and does not end while
+ * there is one.)
  *
  * @since 0.1.0
  * @category ending
@@ -274,7 +273,8 @@ export const exit: Effect.Effect<void, never, Copas> = Effect.flatMap(Copas, (co
 export const exiting: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copas, (copas) => copas.exiting)
 
 /**
- * Waits for the exit: `Copas.exit`, or that nothing else is left to do. The thread does not keep the dispatcher going.
+ * Waits for the exit: for `Copas.exit`, or until nothing else is left to do. The thread does not keep the dispatcher
+ * running.
  *
  * @since 0.1.0
  * @category ending
@@ -282,8 +282,9 @@ export const exiting: Effect.Effect<boolean, never, Copas> = Effect.flatMap(Copa
 export const waitForExit: Effect.Effect<void, never, Copas> = Effect.flatMap(Copas, (copas) => copas.waitForExit)
 
 /**
- * Ends in order: `exit`, then waits until nothing is left to do, at most `within`; what is left then is interrupted.
- * True when everything ended by itself.
+ * Ends in order: it calls `exit`, waits until nothing is left to do, at most `within`, and interrupts what is left then.
+ * True if everything ended by itself. The limit holds in an uninterruptible region, too. *Interruption* ends the wait, and
+ * interrupts nothing else.
  *
  * @since 0.1.0
  * @category ending
@@ -293,9 +294,9 @@ export const drain = (within: Duration.DurationInput): Effect.Effect<boolean, ne
 
 /**
  * Interrupts every other thread, and error handlers that are at work, closes every server and every socket that a
- * handler left open, and waits for them. Until it is done, threads that are added are interrupted before they start, and
- * `addServer` is refused. In a thread, while another `cancelAll` is under way, it returns at once: the two would wait for
- * each other.
+ * handler left open, and waits for them. Until then, threads that are added are interrupted before they start, and
+ * `addServer` fails. In a thread, while another `cancelAll` is under way, it returns at once: the two would wait for each
+ * other.
  *
  * @since 0.1.0
  * @category ending
@@ -303,8 +304,8 @@ export const drain = (within: Duration.DurationInput): Effect.Effect<boolean, ne
 export const cancelAll: Effect.Effect<void, never, Copas> = Effect.flatMap(Copas, (copas) => copas.cancelAll)
 
 /**
- * Sets what gets the failures of threads that have no handler of their own. The default is `logError`. The services that
- * the handler uses are those of the caller, also when the threads that fail have others.
+ * Sets the handler for the failures of threads that have no handler of their own. The default is `logError`. The handler
+ * uses the services of the caller, also if the threads that fail have others.
  *
  * @since 0.1.0
  * @category errors
@@ -315,7 +316,7 @@ export const setErrorHandler = <R = never>(
   Effect.flatMap(Copas, (copas) => copas.setErrorHandler(handler))
 
 /**
- * The handler that `setErrorHandler` set, with its services: it needs none. `thread.errorHandler` is that of one thread.
+ * The handler that `setErrorHandler` set. It has its services already. `thread.errorHandler` is that of one thread.
  *
  * @since 0.1.0
  * @category errors
@@ -334,7 +335,7 @@ export const errorHandler: Effect.Effect<ErrorHandler, never, Copas> = Effect.fl
 export const status: Effect.Effect<Status, never, Copas> = Effect.flatMap(Copas, (copas) => copas.status)
 
 /**
- * The totals of `status` without its lists: cheap to ask for, however many threads and sockets there are.
+ * The totals of `status` without its lists: cheap, however many threads and sockets there are.
  *
  * @since 0.1.0
  * @category observing
@@ -342,8 +343,8 @@ export const status: Effect.Effect<Status, never, Copas> = Effect.flatMap(Copas,
 export const counters: Effect.Effect<Counters, never, Copas> = Effect.flatMap(Copas, (copas) => copas.counters)
 
 /**
- * Switches the measuring of steps on or off. `status` has `durations` while it is on. Switching resets nothing: the
- * numbers grow as long as the dispatcher lasts, and `Status.durationsSince` gives the difference of two looks.
+ * Switches the measuring of steps on or off. `status` has `durations` while it is on. Switching resets nothing: the numbers
+ * grow as long as the dispatcher lasts, and `Status.durationsSince` gives the difference of two readings.
  *
  * @since 0.1.0
  * @category observing
@@ -355,7 +356,7 @@ export const setStatistics = (on: boolean): Effect.Effect<void, never, Copas> =>
  * Shows what the dispatcher does to `tracer`, until `trace(undefined)` or the next `trace`: there is one tracer. For
  * several listeners use `observe`. `trace` of a socket and of the `Net` service show what sockets do.
  *
- * What the tracer throws, or an `async` one rejects with, is swallowed: it runs in the middle of the dispatcher's step.
+ * An exception of the tracer, or the rejection of an `async` one, is swallowed: it runs in the dispatcher's step.
  *
  * @since 0.1.0
  * @category observing
@@ -365,8 +366,8 @@ export const trace = (
 ): Effect.Effect<void, never, Copas> => Effect.flatMap(Copas, (copas) => copas.trace(tracer))
 
 /**
- * Shows what the dispatcher does to `listener` for as long as the scope lasts. Any number may observe at once, beside the
- * tracer of `trace`. What a listener throws, or an `async` one rejects with, is swallowed.
+ * Shows what the dispatcher does to `listener` for as long as the scope lasts. There may be any number of listeners, beside
+ * the tracer of `trace`. An exception of a listener, or the rejection of an `async` one, is swallowed.
  *
  * @since 0.1.0
  * @category observing

@@ -1,24 +1,24 @@
 /**
- * A lock: one at a time, first in first out, re-entrant unless told otherwise.
+ * A lock: one holder at a time, first in first out, re-entrant by default.
  *
- * It belongs to the *fiber* that took it. That fiber may take it again, and so may the fibers that it forks while it holds
- * the lock, one at a time among themselves: so what `Effect.timeout` or `Effect.race` run inside a held lock works.
- * Everybody else waits: other threads, fibers that were forked before the lock was taken, and the requests of a server,
- * wherever that was started. A thread that is added while the lock is held is a thread of its own, and waits too. With
- * `reentrant: false` everybody waits, the holder and its children included.
+ * The lock belongs to the *fiber* that took it. That fiber may take it again, and so may the fibers that it forks while it
+ * holds the lock, one at a time among themselves: so `Effect.timeout` and `Effect.race` work inside a held lock. All other
+ * fibers wait: those of other threads, those that were forked before the lock was taken, and the requests of a server,
+ * wherever the server was started. A thread that is added while the lock is held is a thread of its own, and waits too.
+ * With `reentrant: false` every fiber waits, the holder and its children included.
  *
- * A hold moves with `Fiber.join`, as fiber references do: the fiber that joins the one that called `acquire` has the lock,
+ * A hold moves with `Fiber.join`, as fiber references do: a fiber that joins the one that called `acquire` has the lock,
  * and may `release` it.
  *
- * Use Effect's own `Effect.makeSemaphore(1)` where nothing of this is wanted: no re-entrance, no bound on the wait, no
- * `destroy`, and no order among the waiters that one may rely on.
+ * Use Effect's own `Effect.makeSemaphore(1)` if you need none of this: it has no re-entrance, no bound on the wait, no
+ * `destroy`, and no order among the waiters to rely on.
  *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { dual } from "effect/Function"
+import { dual, identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -56,7 +56,7 @@ export class LockTimeout extends Schema.TaggedError<LockTimeout>("@copas/core/Lo
   lock: Schema.String,
   /** The time that was allowed, in milliseconds. */
   afterMillis: Schema.Number,
-  /** How long it waited, in milliseconds. */
+  /** How long the fiber waited, in milliseconds. */
   waitedMillis: Schema.Number
 }) {
   static {
@@ -69,7 +69,7 @@ export class LockTimeout extends Schema.TaggedError<LockTimeout>("@copas/core/Lo
 }
 
 /**
- * The lock was destroyed, before or while it was asked for.
+ * The lock was destroyed, before it was asked for or during the wait.
  *
  * @since 0.1.0
  * @category errors
@@ -77,7 +77,7 @@ export class LockTimeout extends Schema.TaggedError<LockTimeout>("@copas/core/Lo
 export class LockDestroyed
   extends Schema.TaggedError<LockDestroyed>("@copas/core/Lock/LockDestroyed")("LockDestroyed", {
     lock: Schema.String,
-    /** How long it waited, in milliseconds. */
+    /** How long the fiber waited, in milliseconds. */
     waitedMillis: Schema.Number
   })
 {
@@ -91,7 +91,7 @@ export class LockDestroyed
 }
 
 /**
- * A lock was released by one who does not hold it.
+ * A fiber that does not hold the lock released it.
  *
  * @since 0.1.0
  * @category errors
@@ -114,9 +114,9 @@ export class LockNotOwned extends Schema.TaggedError<LockNotOwned>("@copas/core/
  * @category models
  */
 export interface Options {
-  /** How long `acquire` waits unless told otherwise. Default 10 seconds; `Duration.infinity` for no limit. */
+  /** How long taking the lock waits by default. Default 10 seconds; `Duration.infinity` for no limit. */
   readonly timeout?: Duration.DurationInput | undefined
-  /** Default true: the fiber that holds it, and those that it forks meanwhile, may take it again. */
+  /** Default true: the fiber that holds it, and the fibers that it forks meanwhile, may take it again. */
   readonly reentrant?: boolean | undefined
   /** Shown in errors. */
   readonly name?: string | undefined
@@ -127,7 +127,7 @@ export interface Options {
  * @category models
  */
 export interface AcquireOptions {
-  /** In place of the lock's own time-out. Zero: at once, or not at all. */
+  /** Replaces the lock's own time-out. With zero the lock is taken at once, or the call fails. */
   readonly timeout?: Duration.DurationInput | undefined
 }
 
@@ -142,7 +142,7 @@ export interface Lock {
   /**
    * Takes the lock until the scope ends; gives the time waited. `InvalidOption` is possible only with a time-out.
    *
-   * *Interruption* while it waits leaves the queue; once taken, the scope releases it, from whatever fiber it is closed.
+   * *Interruption* during the wait leaves the queue; once taken, the lock is released by the scope, in whatever fiber.
    */
   readonly get: {
     (): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed, Scope.Scope>
@@ -152,9 +152,9 @@ export interface Lock {
   }
 
   /**
-   * Takes the lock until `release`; gives the time waited. `get` and `withLock` are safer: they cannot forget it.
+   * Takes the lock until `release`; gives the time waited. `get` and `withLock` are safer: they cannot forget the release.
    *
-   * *Interruption* while it waits leaves the queue.
+   * *Interruption* during the wait leaves the queue.
    */
   readonly acquire: {
     (): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed>
@@ -164,12 +164,12 @@ export interface Lock {
   }
 
   /**
-   * Releases what `acquire` took, once. Not for what a scope holds. `LockNotOwned` if neither this fiber, nor one that it
-   * was forked from, nor one that it joined holds the lock.
+   * Releases what `acquire` took, once; a scope releases its own hold. `LockNotOwned` if neither this fiber, nor one that
+   * it was forked from, nor one that it joined holds the lock.
    */
   readonly release: Effect.Effect<void, LockNotOwned | LockDestroyed>
 
-  /** Runs the effect while holding the lock. */
+  /** Runs the effect while holding the lock. *Interruption* as with the function `withLock`. */
   readonly withLock: {
     <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | LockTimeout | LockDestroyed, R>
     <A, E, R>(
@@ -178,11 +178,11 @@ export interface Lock {
     ): Effect.Effect<A, E | LockTimeout | LockDestroyed | InvalidOption, R>
   }
 
-  /** Releases every waiter with `LockDestroyed`, as it does everyone who asks later. False when it was destroyed before. */
+  /** Fails every waiter, and every later call, with `LockDestroyed`. False when the lock was destroyed before. */
   readonly destroy: Effect.Effect<boolean>
 }
 
-/** What taking it gives: a new hold, or the holder's own once more. */
+/** What taking the lock gives: a new hold, or the holder's own once more. */
 interface Taken {
   readonly hold: Hold
   readonly isNew: boolean
@@ -201,7 +201,7 @@ class LockImpl implements Lock {
     this.holds = new LockHolds(`the lock ${name}`, isReentrant)
   }
 
-  /** Checks the time-out, where one is given. */
+  /** Checks the time-out, if one is given. */
   private within<A, E, R>(
     options: AcquireOptions | undefined,
     use: (millis: number) => Effect.Effect<A, E, R>
@@ -211,7 +211,7 @@ class LockImpl implements Lock {
       : Effect.flatMap(OptionValues.millis("timeout", options.timeout), use)
   }
 
-  /** Waits for at most `millis`; `before` is what it waited already, in a queue that is no more. */
+  /** Waits for at most `millis`; `before` is how long it has waited already, in a queue that has ended. */
   private wait(millis: number, before: number): Effect.Effect<Taken, LockTimeout | LockDestroyed> {
     return withFiber((fiber) => {
       const own = this.holds.again(fiber)
@@ -229,7 +229,7 @@ class LockImpl implements Lock {
         destroyed: ({ waited }) =>
           this.holds.isDestroyed
             ? this.destroyed(before + waited)
-            // The hold within which it waited has ended, so it waits with all others now.
+            // The hold within which it waited has ended, so now it waits with all others.
             : this.wait(Math.max(0, millis - waited), before + waited)
       }
       return this.holds.queueOf(place).take(fiber, isInterruptible(fiber), 1, millis, request)
@@ -242,7 +242,7 @@ class LockImpl implements Lock {
     )
   }
 
-  /** For where it cannot be interrupted: only the wait can be, by `restore`. */
+  /** Takes the lock, then runs `then`. In an uninterruptible region `restore` makes the wait interruptible. */
   private take<A, E, R>(
     restore: <B, E2, R2>(effect: Effect.Effect<B, E2, R2>) => Effect.Effect<B, E2, R2>,
     options: AcquireOptions | undefined,
@@ -283,22 +283,13 @@ class LockImpl implements Lock {
   acquire(
     options?: AcquireOptions
   ): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption> {
-    return this.within(options, (millis) => {
-      const acquire: Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed> = withFiber(
-        (fiber) => {
-          if (yieldsSoon(fiber)) return Effect.flatMap(Effect.yieldNow(), () => acquire)
-          if (this.holds.again(fiber) !== undefined) return Exit.succeed(Duration.zero)
-          const hold = this.holds.tryBegin(fiber)
-          if (hold !== undefined) return Effect.as(remember(hold), Duration.zero)
-          return Effect.flatMap(
-            this.wait(millis, 0),
-            ({ hold, isNew, waited }) =>
-              isNew ? Effect.as(remember(hold), Duration.millis(waited)) : Exit.succeed(Duration.millis(waited))
-          )
-        }
-      )
-      return acquire
-    })
+    type Acquired = Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption>
+    const acquire: Acquired = withFiber((fiber) =>
+      yieldsSoon(fiber)
+        ? Effect.flatMap(Effect.yieldNow(), () => acquire)
+        : this.take(identity, options, (_, waited) => Exit.succeed(Duration.millis(waited)))
+    )
+    return acquire
   }
 
   get release(): Effect.Effect<void, LockNotOwned | LockDestroyed> {
@@ -341,7 +332,7 @@ class LockImpl implements Lock {
 export const isLock = (u: unknown): u is Lock => Predicate.hasProperty(u, TypeId)
 
 /**
- * Makes a lock. It lasts as long as somebody knows it; `destroy` releases those who wait.
+ * Makes a lock. It lasts as long as the program refers to it; `destroy` fails the waiters.
  *
  * @since 0.1.0
  * @category constructors
@@ -373,9 +364,9 @@ export const make = (options: Options = {}): Effect.Effect<Lock, InvalidOption> 
   })
 
 /**
- * Runs the effect while holding the lock. Whatever ends it releases the lock.
+ * Runs the effect while holding the lock, and releases the lock however the effect ends.
  *
- * *Interruption* while it waits leaves the line.
+ * *Interruption* during the wait leaves the queue; during the effect it interrupts the effect, and the lock is released.
  *
  * @since 0.1.0
  * @category combinators

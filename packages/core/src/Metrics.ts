@@ -1,8 +1,8 @@
 /**
  * The dispatcher's counters as Effect metrics, and as a page that Prometheus reads.
  *
- * The dispatcher counts by itself, in plain numbers. `collect` brings the metrics up to date with them, so nothing is
- * paid on the path of a byte: collect before a snapshot is taken, or let `layer` do it from time to time.
+ * The dispatcher counts in plain numbers. `collect` brings the metrics up to date with them, so metrics cost nothing on the
+ * path of a byte: call it before you take a snapshot, or let `layer` call it from time to time.
  *
  * @since 0.1.0
  */
@@ -34,7 +34,7 @@ export const connections: Metric.Metric.Counter<number> = counter(
 )
 
 /**
- * By dispatcher.
+ * Connections of servers that are open now, by dispatcher.
  *
  * @since 0.1.0
  * @category metrics
@@ -98,7 +98,7 @@ export const bytesSent: Metric.Metric.Counter<number> = counter(
 export const threads: Metric.Metric.Counter<number> = counter("copas_threads_total", "Threads ever added.")
 
 /**
- * By dispatcher.
+ * Threads that have not ended, by dispatcher.
  *
  * @since 0.1.0
  * @category metrics
@@ -117,15 +117,15 @@ const counters: ReadonlyArray<readonly [keyof Totals, Metric.Metric.Counter<numb
 ]
 
 /**
- * What the metrics have already, for each dispatcher: they are counters, which only grow. One record for everybody who
- * collects, so that nothing is counted twice.
+ * What the metrics have counted already, for each dispatcher. All callers of `collect` share this record, so nothing is
+ * counted twice.
  */
 const reported = new WeakMap<Copas.Service, Record<keyof Totals, number>>()
 
 const gauge = (metric: Metric.Metric.Gauge<number>, dispatcher: string, value: number): void =>
   record(Metric.tagged(metric, "dispatcher", dispatcher), value)
 
-/** Listens to the dispatcher for as long as it lasts: nobody closes this scope. */
+/** Listens to the dispatcher for as long as it lasts: this scope is never closed. */
 const listen = (copas: Copas.Service): Effect.Effect<void> =>
   Effect.flatMap(Scope.make(), (scope) =>
     Scope.extend(
@@ -156,7 +156,7 @@ export const collect: Effect.Effect<void, never, Copas.Copas> = Effect.flatMap(
     Effect.flatMap(copas.counters, (now) =>
       Effect.suspend(() => {
         const isFirst = !reported.has(copas)
-        // In one go: another fiber may collect at the same time, from a look that is newer or older than this one.
+        // Without a yield: another fiber may collect at the same time, from newer or older counters than these.
         const before = reported.get(copas)
         const after = { ...now }
         for (const [name, metric] of counters) {
@@ -188,7 +188,8 @@ export const layer = (
   }))
 
 /**
- * Every metric of this process as a page for Prometheus (text format 0.0.4), the dispatcher's brought up to date first.
+ * Brings the dispatcher's metrics up to date, then shows every metric of this process as a page for Prometheus (text format
+ * 0.0.4).
  *
  * @since 0.1.0
  * @category collecting

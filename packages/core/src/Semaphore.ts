@@ -1,12 +1,12 @@
 /**
  * A counting semaphore: permits that are taken and given, first in first out, with a bound on every wait.
  *
- * Permits need not come back from who took them: one thread may give what others take, so it counts things as well as it
- * limits work. `permits` and `withPermits` tie what was taken to a scope.
+ * A permit may be given by another thread than the one that took it, so a semaphore counts things as well as it limits
+ * work. `permits` and `withPermits` tie what was taken to a scope.
  *
- * Use Effect's own `Effect.makeSemaphore` to limit how many run at a time, where waits need no bound and nobody has to
- * `destroy` it; a waiter there that asks for little may overtake one that asks for much. For a yes or no that many wait
- * for, use `Effect.makeLatch` or `Deferred`.
+ * Use Effect's own `Effect.makeSemaphore` to limit how many fibers run at a time, if waits need no bound and there is no
+ * need to `destroy` it; a waiter there that asks for few permits may overtake one that asks for many. For a yes or no that many
+ * fibers wait for, use `Effect.makeLatch` or `Deferred`.
  *
  * @since 0.1.0
  */
@@ -41,7 +41,7 @@ export const TypeId: unique symbol = Symbol.for("@copas/core/Semaphore")
 export type TypeId = typeof TypeId
 
 /**
- * The permits were not to be had within the time.
+ * The permits could not be taken within the time.
  *
  * @since 0.1.0
  * @category errors
@@ -65,7 +65,7 @@ export class SemaphoreTimeout
 }
 
 /**
- * The semaphore was destroyed, before or while it was asked.
+ * The semaphore was destroyed, before it was asked or during the wait.
  *
  * @since 0.1.0
  * @category errors
@@ -85,7 +85,7 @@ export class SemaphoreDestroyed
 }
 
 /**
- * More permits than the semaphore can hold: asked for, so that it could never be done; or given, and then it is full.
+ * More permits than the semaphore can hold were asked for, so the wait would never end; or they were given, and it is full.
  *
  * @since 0.1.0
  * @category errors
@@ -110,7 +110,7 @@ export class TooManyPermits
 }
 
 /**
- * What taking can fail with.
+ * The errors of taking permits.
  *
  * @since 0.1.0
  * @category errors
@@ -122,11 +122,11 @@ export type TakeError = SemaphoreTimeout | SemaphoreDestroyed | TooManyPermits |
  * @category models
  */
 export interface Options {
-  /** The most permits that it holds; those that are taken do not count. `Infinity` for no bound. */
+  /** The most permits that it holds; permits that are taken do not count. `Infinity` for no bound. */
   readonly max: number
   /** The permits at the beginning. Default 0. */
   readonly start?: number | undefined
-  /** How long `take` waits unless told otherwise. Default 10 seconds; `Duration.infinity` for no limit. */
+  /** How long taking permits waits by default. Default 10 seconds; `Duration.infinity` for no limit. */
   readonly timeout?: Duration.DurationInput | undefined
   /** Shown in errors. */
   readonly name?: string | undefined
@@ -137,7 +137,7 @@ export interface Options {
  * @category models
  */
 export interface TakeOptions {
-  /** In place of the semaphore's own time-out. Zero: at once, or not at all. */
+  /** Replaces the semaphore's own time-out. With zero the permits are taken at once, or the call fails. */
   readonly timeout?: Duration.DurationInput | undefined
 }
 
@@ -151,38 +151,38 @@ export interface Semaphore {
   readonly max: number
 
   /**
-   * Takes permits (default 1), for good; waits until all of them are there, and nobody is before it in the line.
+   * Takes permits (default 1), for good; waits until all of them are available and every earlier waiter has been served.
    *
-   * *Interruption* while it waits leaves the line, and takes nothing.
+   * *Interruption* during the wait leaves the queue, and takes nothing.
    */
   readonly take: (permits?: number, options?: TakeOptions) => Effect.Effect<void, TakeError>
 
   /**
-   * Gives permits (default 1), and wakes those in the line that they suffice for. What does not fit below `max` is
-   * dropped, and told by `TooManyPermits`; the rest was given all the same.
+   * Gives permits (default 1), and wakes the waiters that they suffice for. Permits beyond `max` are dropped, and it fails
+   * with `TooManyPermits`; the others were given all the same.
    */
   readonly give: (permits?: number) => Effect.Effect<void, SemaphoreDestroyed | TooManyPermits | InvalidOption>
 
   /** Takes permits until the scope ends. *Interruption* as with `take`. */
   readonly permits: (permits?: number, options?: TakeOptions) => Effect.Effect<void, TakeError, Scope.Scope>
 
-  /** Takes permits, runs the effect, and gives them back. */
+  /** Takes permits, runs the effect, and gives them back, however it ends. *Interruption* as with `take`. */
   readonly withPermits: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     permits?: number,
     options?: TakeOptions
   ) => Effect.Effect<A, E | TakeError, R>
 
-  /** The permits that are there. */
+  /** The permits that are available. */
   readonly getCount: Effect.Effect<number, SemaphoreDestroyed>
 
   /**
-   * What those in the line ask for, less what is there: giving as much releases them all and leaves no permit. Zero when
-   * nobody waits.
+   * The permits that the waiters ask for, less those available: giving that many serves all waiters and leaves no permit.
+   * Zero if there are no waiters.
    */
   readonly getWait: Effect.Effect<number, SemaphoreDestroyed>
 
-  /** Releases every waiter with `SemaphoreDestroyed`, as it does everyone who comes later. False when it was so before. */
+  /** Fails every waiter, and every later call, with `SemaphoreDestroyed`. False when it was destroyed before. */
   readonly destroy: Effect.Effect<boolean>
 }
 
@@ -242,7 +242,7 @@ class SemaphoreImpl implements Semaphore {
     )
   }
 
-  /** As much as fits; true when all did. */
+  /** Gives as many permits as fit; true if all of them did. */
   private put(permits: number): boolean {
     const room = this.max === Infinity ? Infinity : this.max - this.queue.available
     this.queue.give(Math.min(permits, room))
@@ -258,7 +258,7 @@ class SemaphoreImpl implements Semaphore {
     })
   }
 
-  /** For where it cannot be interrupted: only the wait can be, by `restore`. */
+  /** Called in an uninterruptible region: only the wait is interruptible, by `restore`. */
   private hold<A, E, R>(
     restore: <B, E2, R2>(effect: Effect.Effect<B, E2, R2>) => Effect.Effect<B, E2, R2>,
     permits: number,
@@ -368,9 +368,9 @@ export const make = (options: Options): Effect.Effect<Semaphore, InvalidOption> 
   })
 
 /**
- * Takes permits, runs the effect, and gives them back, whatever ends it.
+ * Takes permits, runs the effect, and gives them back, however it ends.
  *
- * *Interruption* while it waits leaves the line, and takes nothing.
+ * *Interruption* during the wait leaves the queue, and takes nothing.
  *
  * @since 0.1.0
  * @category combinators

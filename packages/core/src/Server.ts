@@ -18,14 +18,14 @@ import type { ErrorHandler } from "./Thread.js"
 export interface ServerOptions<out RE = never> {
   /** Names the server; its sockets are `name:client_N`, its threads `name:handler_N`. Default the listener's address. */
   readonly name?: string | undefined
-  /** For the accepted sockets; what is not named is inherited from the listener. */
+  /** Time-outs of the accepted sockets; those that are not named are the listener's. */
   readonly timeouts?: Timeouts | undefined
   /** How many connections may be open at once; more wait in the listener's backlog. Default: no limit of its own. */
   readonly maxConnections?: number | undefined
   /** Default true: the socket is closed when its handler ends. With false it is the caller's to close. */
   readonly autoClose?: boolean | undefined
   /**
-   * How a connection ends whose handler failed, or whose handler's finalizer died. With `autoClose: false` it stays open.
+   * How a connection ends after its handler, or a finalizer of it, failed. With `autoClose: false` it stays open.
    *
    * - `"close"` (default), as in Copas: what was sent is flushed, the connection is half-closed, and the peer gets the
    *   `linger` time to end its side. The peer cannot tell this from the end after a success, unless the protocol says
@@ -47,9 +47,9 @@ export interface ServerOptions<out RE = never> {
  * @category models
  */
 export interface ServerStats extends Listener.ListenerStats {
-  /** Connections that were ever handed to the handler. */
+  /** Connections that the handler was ever given. */
   readonly connections: number
-  /** Connections that are open now, those included that still flush. */
+  /** Connections that are open now, including those that still flush. */
   readonly active: number
   readonly handlerFailures: number
 }
@@ -73,7 +73,7 @@ export interface Server<out L extends Listener.Listener = Listener.Listener> {
 export interface DatagramServerOptions<out RE = never> {
   /** Names the server; its thread is `name:handler`. Default the socket's name. */
   readonly name?: string | undefined
-  /** Set on the socket; what is not named stays as it is. */
+  /** Time-outs to set on the socket; those that are not named stay as they are. */
   readonly timeouts?: DatagramTimeouts | undefined
   /** Default false: when the handler ends, the socket stays open until its scope ends. */
   readonly autoClose?: boolean | undefined

@@ -1,7 +1,7 @@
 /**
- * What the dispatcher is doing, as `Copas.status` tells: its threads, servers and sockets, its timers and steps.
+ * What the dispatcher is doing, as `Copas.status` reports it: its threads, servers and sockets, its timers and steps.
  *
- * Nothing of this is kept while nobody asks: it is gathered from what stands when `Copas.status` runs.
+ * The dispatcher keeps none of this: `Copas.status` gathers it when it runs.
  *
  * @since 0.1.0
  */
@@ -10,12 +10,12 @@ import * as Option from "effect/Option"
 /**
  * What a thread is doing.
  *
- * - `ready`: it runs, or is about to
+ * - `ready`: it runs, or is about to run
  * - `reading`, `writing`: it waits for a socket
  * - `sleeping`: in `pause`
  * - `inactive`: in `pauseForever`, `Copas.waitForExit`, or a wait without a limit for a lock, a semaphore or a queue; it
  *   does not keep the dispatcher going
- * - `waiting`: for anything else
+ * - `waiting`: it waits for anything else
  *
  * @since 0.1.0
  * @category models
@@ -30,13 +30,13 @@ export interface ThreadStatus {
   readonly id: number
   readonly name: string
   readonly state: State
-  /** Milliseconds since it waits so, where that is known: a read with a time-out counts from the last byte. */
+  /** Milliseconds since the wait began, if that is known: a read with a time-out counts from the last byte. */
   readonly waitingMillis: Option.Option<number>
   /** What it waits for, in words: `receive on echo:client_7`. */
   readonly waitsFor: Option.Option<string>
   /** The connection that it serves. */
   readonly socket: Option.Option<string>
-  /** The thread that added it, while that one lives. */
+  /** The thread that added it, until that thread has ended. */
   readonly parent: Option.Option<string>
   /** Milliseconds since it was added. */
   readonly ageMillis: number
@@ -50,10 +50,10 @@ export interface ServerStatus {
   readonly name: string
   readonly kind: "stream" | "datagram"
   readonly address: string
-  /** Connections that were ever handed to the handler, and those that are open now. */
+  /** Connections that the handler was ever given, and those that are open now. */
   readonly accepted: number
   readonly active: number
-  /** Connections cut because too many waited, and those that the system could not hand over. */
+  /** Connections cut because too many waited, and connections that the system failed to hand over. */
   readonly refused: number
   readonly acceptFailures: number
   readonly handlerFailures: number
@@ -80,9 +80,9 @@ export interface SocketStatus {
 }
 
 /**
- * How long the dispatcher's steps took, in milliseconds. A step runs all threads that are ready. Counted since the
- * dispatcher began, over the steps that were made while statistics were on: `steps` and `totalMillis` only grow, and
- * looking takes nothing away, so any number of readers may look (`durationsSince`).
+ * How long the dispatcher's steps took, in milliseconds. A step runs all threads that are ready. The steps since the
+ * dispatcher began count that were measured, while statistics were on: `steps` and `totalMillis` only grow, and reading
+ * them resets nothing, so there may be any number of readers (`durationsSince`).
  *
  * @since 0.1.0
  * @category models
@@ -97,7 +97,7 @@ export interface StepDurations {
 }
 
 /**
- * The steps between two looks, and how long they took. `None` if no step was measured meanwhile.
+ * The steps between two readings, and how long they took. `None` if no step was measured meanwhile.
  *
  * @since 0.1.0
  * @category models
@@ -140,7 +140,7 @@ export interface Totals {
   readonly connections: number
   readonly handlerFailures: number
   readonly acceptFailures: number
-  /** Bytes of every stream socket of the network, closed ones included. */
+  /** Bytes of every stream socket of the network, including closed ones. */
   readonly bytesReceived: number
   readonly bytesSent: number
   /** Threads ever added. */
@@ -148,13 +148,13 @@ export interface Totals {
 }
 
 /**
- * The totals, and how much there is now, as `Copas.counters` gives them.
+ * The totals, and the present numbers, as `Copas.counters` gives them.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Counters extends Totals {
-  /** Connections of servers that are open now, those included that still flush. */
+  /** Connections of servers that are open now, including those that still flush. */
   readonly connectionsActive: number
   /** Threads that have not ended. */
   readonly threadsActive: number
@@ -173,20 +173,20 @@ export interface Status {
   readonly counts: Readonly<Record<State, number>>
   readonly threads: ReadonlyArray<ThreadStatus>
   readonly servers: ReadonlyArray<ServerStatus>
-  /** Every open socket of the network, clients' included. */
+  /** Every open socket of the network, including those of clients. */
   readonly sockets: ReadonlyArray<SocketStatus>
   /** Time-outs and sleeps that are set. */
   readonly timers: number
   readonly totals: Totals
   /** Steps since the dispatcher began. */
   readonly steps: number
-  /** While statistics are on and a step was measured. */
+  /** Present while statistics are on, once a step was measured. */
   readonly durations: Option.Option<StepDurations>
 }
 
 /**
- * What the dispatcher did. `name` is that of the thread or the server; of `exiting` and of `released`, which is the
- * last event, the dispatcher's; of `connectionEnded`, that of the handler's thread.
+ * What the dispatcher did. `name` is the name of the thread or the server; with `exiting`, and with `released`, which is
+ * the last event, the dispatcher's; with `connectionEnded` that of the handler's thread.
  *
  * @since 0.1.0
  * @category models

@@ -1,5 +1,5 @@
 /**
- * A thread of the dispatcher: a named fiber that one can look at, wake up and interrupt.
+ * A thread of the dispatcher: a named fiber that the program can look at, wake up and interrupt.
  *
  * `Copas.addThread` makes one, and each connection of a server runs in one. Plain fibers that a thread forks belong to
  * it: within them `Thread.current` is the thread.
@@ -21,8 +21,8 @@ import { millisOf, wrongDuration } from "./internal/time/optionValues.js"
 import type { Socket } from "./Socket.js"
 
 /**
- * Gets the failure of a thread. What it fails with itself is logged, and ends nothing. `R` are the services that it uses:
- * they are those of whoever sets it. Each call has a scope of its own.
+ * Gets the failure of a thread. A failure of the handler itself is logged, and ends nothing. `R` are the services that it
+ * uses: those of the code that sets it. Each call has a scope of its own.
  *
  * @since 0.1.0
  * @category models
@@ -31,7 +31,7 @@ export type ErrorHandler<out R = never> = (
   cause: Cause.Cause<unknown>,
   context: {
     readonly thread: Thread
-    /** The connection, or the datagram socket, that the thread serves, for a server's handler thread. */
+    /** For a handler thread of a server: the connection, or the datagram socket, that it serves. */
     readonly socket: Option.Option<Socket | DatagramSocket>
   }
 ) => Effect.Effect<void, never, R>
@@ -44,24 +44,24 @@ export interface Thread<out A = unknown, out E = unknown> {
   readonly id: number
   readonly name: string
   readonly setName: (name: string) => Effect.Effect<void>
-  /** How it ended, its finalizers included. Waits until it has; a fiber of the thread itself dies instead of waiting. */
+  /** The thread's exit. Waits until it and its finalizers have ended; a fiber of the thread itself dies instead. */
   readonly await: Effect.Effect<Exit.Exit<A, E>>
-  /** The value, or the failure, of the thread. */
+  /** The value, or the failure, of the thread. Waits as `await` does. */
   readonly join: Effect.Effect<A, E>
-  /** Interrupts it, also while it sleeps, and waits until it has ended. A fiber of the thread itself does not wait. */
+  /** Interrupts the thread, also while it sleeps, and waits for its end. A fiber of the thread itself does not wait. */
   readonly interrupt: Effect.Effect<void>
   /** Ends its `pause` or `pauseForever`; false when it was in none. */
   readonly wakeup: Effect.Effect<boolean>
-  /** Gets the failure of this thread in place of the dispatcher's handler, until `undefined` gives it back to that one. */
+  /** Sets what gets the failure of this thread in place of the dispatcher's handler; `undefined` unsets it. */
   readonly setErrorHandler: <R = never>(
     handler: ErrorHandler<R> | undefined
   ) => Effect.Effect<void, never, Exclude<R, Scope.Scope>>
-  /** What would get its failure now: its own handler, its server's, or the dispatcher's. It needs no services. */
+  /** The handler that would get its failure now: its own, its server's, or the dispatcher's. It needs no services. */
   readonly errorHandler: Effect.Effect<ErrorHandler>
 }
 
 /**
- * The thread in which this runs, if any.
+ * The thread that runs this, if any.
  *
  * @since 0.1.0
  * @category accessors
@@ -83,8 +83,8 @@ const sleep = (millis: number): Effect.Effect<Duration.Duration> =>
 /**
  * Sleeps for `duration`, or until `wakeup`; gives the time slept. A pause of zero lets the other threads run once.
  *
- * Follows Effect's `Clock`, on the dispatcher's shared timer. What is no duration, or a negative one, is a mistake of the
- * program: the effect dies with an `InvalidOption`. *Interruption* ends it at once.
+ * Follows Effect's `Clock`, on the dispatcher's shared timer. A value that is no duration, or a negative one, is a
+ * mistake of the program: the effect dies with an `InvalidOption`. *Interruption* ends it at once.
  *
  * @since 0.1.0
  * @category combinators
@@ -96,9 +96,9 @@ export const pause = (duration: Duration.DurationInput): Effect.Effect<Duration.
 }
 
 /**
- * Sleeps until `wakeup`; gives the time slept. A thread that sleeps so does not keep `Copas.run` going: when nothing
- * else is left to do, it is interrupted. Is it the program that `run` was given, `run` ends as interrupted:
- * `Copas.waitForExit` is what waits for the end.
+ * Sleeps until `wakeup`; gives the time slept. A thread in `pauseForever` does not keep `Copas.run` going: when nothing
+ * else is left to do, it is interrupted. If it is the program that `run` was given, `run` ends as interrupted: to wait for the
+ * end, use `Copas.waitForExit`.
  *
  * @since 0.1.0
  * @category combinators

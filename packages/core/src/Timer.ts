@@ -1,12 +1,12 @@
 /**
- * A timer: calls back after a delay, once or again and again, in a thread of its own.
+ * A timer: it calls back after a delay, once or repeatedly, in a thread of its own.
  *
- * It keeps its name, its delay and its callback when it has run or was cancelled, so that it can be armed again, also
- * from its own callback.
+ * A timer that has run or was cancelled keeps its name, its delay and its callback, so it can be armed again, also from its
+ * own callback.
  *
  * Use Effect's own `Effect.delay`, `Effect.repeat` and `Effect.schedule` with a `Schedule` where the work belongs to the
- * fiber that starts it; a `Schedule` also has back-off, jitter and cron. Use this one for what is to be armed and cancelled
- * from elsewhere, is seen as a thread in `Copas.status`, and keeps the dispatcher going.
+ * fiber that starts it; a `Schedule` also has back-off, jitter and cron. Use a timer for work that is armed and cancelled
+ * from elsewhere, shows as a thread in `Copas.status`, and keeps the dispatcher running.
  *
  * @since 0.1.0
  */
@@ -42,7 +42,7 @@ export type TypeId = typeof TypeId
  * @category models
  */
 export interface ArmOptions {
-  /** The delay before the first call, in place of the timer's delay. Zero: at once, that is on the thread's first turn. */
+  /** The delay before the first call, in place of the timer's delay. With zero it calls in the thread's first turn. */
   readonly initialDelay?: Duration.DurationInput | undefined
 }
 
@@ -53,13 +53,13 @@ export interface ArmOptions {
 export interface Options<P, E, R, RE = never> extends ArmOptions {
   /** Names the timer and its thread. Default `copas_timer_N`. */
   readonly name?: string | undefined
-  /** From arming to the call; for a recurring timer also from the end of a call to the next one. */
+  /** The time from arming to the call; for a recurring timer also from the end of a call to the next one. */
   readonly delay: Duration.DurationInput
   /** Default false: one call for each arming. */
   readonly recurring?: boolean | undefined
-  /** Handed to the callback. */
+  /** What the callback gets as its second argument. */
   readonly params?: P | undefined
-  /** Each call has a scope of its own. */
+  /** What the timer calls. Each call has a scope of its own. */
   readonly callback: (timer: Timer, params: P) => Effect.Effect<unknown, E, R>
   /** Gets the failures of the callback in place of the dispatcher's handler. */
   readonly onError?: Thread.ErrorHandler<RE> | undefined
@@ -73,7 +73,7 @@ export interface Timer {
   readonly [TypeId]: TypeId
   readonly name: string
 
-  /** Arms the timer when it is not: it ran, or was cancelled. False when it is armed. */
+  /** Arms a timer that has run or was cancelled; false when it is armed already. */
   readonly arm: (options?: ArmOptions) => Effect.Effect<boolean, InvalidOption>
 
   /**
@@ -99,7 +99,7 @@ class TimerImpl<P, E, R, RE> implements Timer {
   private readonly options: Options<P, E, R, RE>
   private readonly env: Env<Copas.Copas | Exclude<R | RE, Scope.Scope>>
   private readonly delay: number
-  /** The thread of the arming that stands. */
+  /** The thread of the present arming. */
   private thread: DispatcherThread | undefined = undefined
   /** The call under way. */
   private call: object | undefined = undefined
@@ -144,7 +144,7 @@ class TimerImpl<P, E, R, RE> implements Timer {
 
   private expire(thread: DispatcherThread): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
     const recurring = this.options.recurring ?? false
-    // So that the callback may arm it.
+    // The callback may arm the timer again.
     if (!recurring && this.thread === thread) this.thread = undefined
     const call = Effect.scoped(Effect.suspend(() => this.options.callback(this, this.options.params as P)))
     const own = this.call = {}
@@ -186,7 +186,8 @@ export const isTimer = (u: unknown): u is Timer => Predicate.hasProperty(u, Type
  * Makes a timer and arms it. An error in the callback goes to the error handler and ends no timer.
  *
  * The timer's thread is the dispatcher's: it outlives the fiber and the scope that made it, until it has run or is
- * cancelled; `scoped` ties it to a scope. While it is armed it keeps the dispatcher going. Delays follow Effect's `Clock`.
+ * cancelled; `scoped` ties it to a scope. While it is armed it keeps the dispatcher running. Delays follow Effect's
+ * `Clock`.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,12 +1,12 @@
 /**
  * A queue of work: items of any kind, first in first out, and the worker threads that handle them.
  *
- * It has an end: `stop` takes no more items, `finish` waits until what is there is handled, `destroy` gives up at once.
- * It is unbounded: pushing never waits. Where a peer decides how much is pushed, bound it yourself, or use
+ * It has an end: after `stop` it takes no more items, `finish` waits until all of them are handled, `destroy` gives them up
+ * at once. It is unbounded: pushing never waits. If a peer decides how much is pushed, bound it yourself, or use
  * `Queue.bounded`.
  *
  * Use Effect's own `Queue` for backpressure (`bounded`), for dropping or sliding queues, `takeAll`, or to feed a `Stream`;
- * use this one for workers, for an orderly end, for pops with a bounded wait, and where speed counts.
+ * use this queue for workers, for an orderly end, for pops with a bounded wait, and where speed counts.
  *
  * @since 0.1.0
  */
@@ -45,7 +45,7 @@ export const TypeId: unique symbol = Symbol.for("@copas/core/WorkQueue")
 export type TypeId = typeof TypeId
 
 /**
- * Nothing came within the time (`pop`), or the work was not done within it (`finish`).
+ * No item came within the time (`pop`), or the work was not done within it (`finish`).
  *
  * @since 0.1.0
  * @category errors
@@ -76,7 +76,7 @@ export class QueueTimeout
 }
 
 /**
- * The queue was told to stop: it takes no more items, though it still hands out those that it has.
+ * The queue is stopping: it takes no more items, though it still hands out those that it has.
  *
  * @since 0.1.0
  * @category errors
@@ -160,49 +160,48 @@ export interface WorkQueue<in out A> {
   readonly [TypeId]: TypeId
   readonly name: string
 
-  /** Puts an item, which may be `undefined`, at the end. Never waits. */
+  /** Adds an item, which may be `undefined`, at the end. Never waits. */
   readonly push: (item: A) => Effect.Effect<void, QueueStopped | QueueDestroyed>
 
   /**
-   * Takes the first item; waits for one, behind those that wait already. `timeout` is in place of the queue's own; zero:
-   * at once, or not at all (`poll` costs less then).
+   * Takes the first item; waits for one, after the waiters that came before. `timeout` replaces the queue's own; with zero
+   * it takes an item at once, or fails (`poll` costs less then).
    *
-   * *Interruption* leaves the line, and loses no item.
+   * *Interruption* leaves the queue of waiters, and loses no item.
    */
   readonly pop: {
     (): Effect.Effect<A, QueueTimeout | QueueDestroyed>
     (options: PopOptions | undefined): Effect.Effect<A, QueueTimeout | QueueDestroyed | InvalidOption>
   }
 
-  /** The first item, if there is one that nobody else waits for. *Interruption* loses no item. */
+  /** Takes the first item, if there is one that no waiter gets. *Interruption* loses no item. */
   readonly poll: Effect.Effect<Option.Option<A>, QueueDestroyed>
 
   /**
-   * Adds a thread that handles items one by one, until the queue is at its end. Add several to handle as many at a time.
+   * Adds a thread that handles items one by one, until the queue is at its end. Add N workers to handle N items at a time.
    *
    * Each item is handled in a scope of its own. A failure goes to `onError`, in place of the dispatcher's handler, and the
-   * worker takes the next item.
-   * A worker that waits for items does not keep the dispatcher going.
+   * worker takes the next item. A worker that waits for items does not keep the dispatcher running.
    */
   readonly addWorker: <E, R, RE = never>(
     worker: (item: A) => Effect.Effect<unknown, E, R>,
     options?: { readonly onError?: ErrorHandler<RE> | undefined }
   ) => Effect.Effect<Thread<void>, QueueDestroyed, Copas.Copas | Exclude<R | RE, Scope.Scope>>
 
-  /** How many items wait in the queue; those that workers are at do not count. */
+  /** How many items wait in the queue; items that workers are handling do not count. */
   readonly getSize: Effect.Effect<number, QueueDestroyed>
 
-  /** The workers that `addWorker` added and that have not ended. */
+  /** The workers that have not ended. */
   readonly getWorkers: Effect.Effect<ReadonlyArray<Thread<void>>, QueueDestroyed>
 
-  /** Takes no more items. When the last one is taken the queue is at its end. Returns at once; see `finish`. */
+  /** Makes the queue take no more items; when the last one is taken, it is at its end. Does not wait: see `finish`. */
   readonly stop: Effect.Effect<void, QueueDestroyed>
 
   /**
-   * Stops, and waits until every item was taken and every worker has ended; at once when that is so already. Fails with
-   * `QueueTimeout` when it takes too long, and then destroys the queue; with `QueueDestroyed` when items were given up.
+   * Stops the queue, and waits until every item was taken and every worker has ended. Fails with `QueueTimeout` if that
+   * takes too long, and then destroys the queue; with `QueueDestroyed` if items were given up.
    *
-   * *Interruption* ends the wait; the queue goes on stopping.
+   * *Interruption* ends the wait; the queue continues to stop.
    */
   readonly finish: {
     (): Effect.Effect<void, QueueTimeout | QueueDestroyed>
@@ -210,8 +209,8 @@ export interface WorkQueue<in out A> {
   }
 
   /**
-   * Ends the queue at once and gives up what is in it. Everyone who waits, or comes later, gets `QueueDestroyed`; workers
-   * end after the item that they are at. False when it was at its end before.
+   * Ends the queue at once and gives up its items. Every waiter, and every later call, gets `QueueDestroyed`; workers end
+   * after the item that they are handling. False when the queue was at its end before.
    */
   readonly destroy: Effect.Effect<boolean>
 }
@@ -358,7 +357,7 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
 export const isWorkQueue = (u: unknown): u is WorkQueue<unknown> => Predicate.hasProperty(u, TypeId)
 
 /**
- * Makes a queue. It lasts as long as somebody knows it.
+ * Makes a queue. It lasts as long as the program refers to it.
  *
  * @since 0.1.0
  * @category constructors

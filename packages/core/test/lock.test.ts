@@ -184,7 +184,7 @@ describe("Lock", () => {
     })))
 
   for (const order of ["interrupted, then woken", "woken, then interrupted"]) {
-    it.effect(`C28 a waiter that is interrupted leaves the line to the next, also when it is ${order} in one turn`, () =>
+    it.effect(`C28 a waiter that is interrupted leaves the queue to the next, also when it is ${order} in one turn`, () =>
       inCopas(Effect.gen(function*() {
         const lock = yield* Lock.make({ reentrant: false })
         yield* lock.acquire()

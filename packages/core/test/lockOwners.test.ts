@@ -156,7 +156,7 @@ describe("whose a lock is", () => {
         assert.strictEqual((yield* Effect.flip(one.release))._tag, "LockNotOwned")
       })))
 
-    it.effect(`C28 an interrupted child leaves the line to its sibling, and destroying releases children that wait (${where})`, () =>
+    it.effect(`C28 an interrupted child leaves the queue to its sibling, and destroying releases children that wait (${where})`, () =>
       run(Effect.gen(function*() {
         const lock = yield* Lock.make({ timeout: "1 minute" })
         yield* lock.withLock(Effect.gen(function*() {

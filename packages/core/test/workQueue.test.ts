@@ -298,7 +298,7 @@ describe("WorkQueue", () => {
     })))
 
   for (const order of ["interrupted, then served", "served, then interrupted"]) {
-    it.effect(`C30 a pop that is ${order} in one turn loses no item, and the next in the line gets it`, () =>
+    it.effect(`C30 a pop that is ${order} in one turn loses no item, and the next in the queue gets it`, () =>
       inCopas(Effect.gen(function*() {
         const queue = yield* WorkQueue.make<string>()
         const pops = yield* Effect.forEach([1, 2], () => Effect.fork(queue.pop()))

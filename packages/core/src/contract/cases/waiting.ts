@@ -251,7 +251,7 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
-    "C20 interrupting one of those that wait in line leaves the others' order",
+    "C20 interrupting one of those that wait in a queue leaves the others' order",
     Effect.gen(function*() {
       const { client, server } = yield* connected()
       const first = yield* begin(server.receiveLine())

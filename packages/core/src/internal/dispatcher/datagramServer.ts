@@ -113,7 +113,7 @@ export class DispatcherDatagramServer implements DatagramServer {
     this.dispatcher.remaining.check()
   }
 
-  /** Closes the socket, after which its handler ends by itself or is interrupted. A socket that is kept loses its handler. */
+  /** Closes the socket; its handler then ends by itself, or is interrupted. A socket that is kept loses its handler. */
   remove(keepOpen: boolean, interrupt = false): Effect.Effect<void> {
     return withFiber((fiber) => {
       if (this.socket.server === this) this.socket.server = undefined

@@ -209,7 +209,7 @@ export class DispatcherServer implements Server {
 
   // ---- the end
 
-  /** Stops accepting. Handlers that run continue unless `interrupt` is set; the listener is closed unless it is kept open. */
+  /** Stops accepting. Handlers continue unless `interrupt` is set; the listener is closed unless it is kept open. */
   remove(keepOpen: boolean, interrupt = false): Effect.Effect<void> {
     const removed = Effect.suspend(() => {
       this.stop()

@@ -34,7 +34,7 @@ const isLive = (hold: Hold): boolean => hold.count > 0
 
 /**
  * The holds that a fiber took, and those it was forked within. A fiber inherits them when it is forked, so children of a
- * holder may enter while fibers that merely run in the same thread may not. A fiber that joins another gets that fiber's too.
+ * holder may enter while fibers that merely run in the same thread may not. A fiber that joins another gets its holds, too.
  */
 const currentHolds = new Inherited<Holds>("@copas/core/Lock/currentHolds", [], (own, joined) => {
   const news = joined.filter((hold) => isLive(hold) && !own.includes(hold))

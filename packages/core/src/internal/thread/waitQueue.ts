@@ -28,7 +28,7 @@ export interface Request<A, E> {
 class Waiter extends Deadline implements Wait, QueueWait {
   previous: Waiter | undefined = undefined
   next: Waiter | undefined = undefined
-  /** The list that it is in: of those that wait, or of those with a reservation not yet claimed; `undefined` for neither. */
+  /** The list that it is in: of those that wait, or of those that have not claimed their reservation yet. */
   list: WaiterList | undefined = undefined
   /** Resumes its fiber; set when the fiber is suspended. */
   resume: ((effect: Effect.Effect<any, any>) => void) | undefined = undefined
