@@ -1,5 +1,5 @@
 /**
- * X.509 certificates: what one says, and whom it comes from (RFC 5280).
+ * X.509 certificates: their fields, and who issued them (RFC 5280).
  *
  * @since 0.1.0
  */
@@ -22,9 +22,9 @@ export { CertificateTypeId as TypeId }
 export interface NameAttribute {
   /** The dotted object identifier. */
   readonly oid: string
-  /** The usual short name, `CN` or `O` for example; the identifier where it has none. */
+  /** The usual short name, `CN` or `O` for example; the identifier if it has none. */
   readonly name: string
-  /** The value. Characters that cannot be shown are kept: do not take it for a line of text. */
+  /** The value, with its control characters: do not print it as a line of text. `formatName` escapes them. */
   readonly value: string
 }
 
@@ -48,14 +48,14 @@ export interface AlternativeName {
 }
 
 /**
- * An extension as it stands. RFC 5280, section 4.2.
+ * An extension, as the certificate contains it. RFC 5280, section 4.2.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Extension {
   readonly oid: string
-  /** The usual name, `keyUsage` for example; the identifier where it has none. */
+  /** The usual name, `keyUsage` for example; the identifier if it has none. */
   readonly name: string
   readonly critical: boolean
   /** The DER encoding of its value. */
@@ -63,13 +63,15 @@ export interface Extension {
 }
 
 /**
+ * The public key of a certificate.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface PublicKey {
   /** The algorithm: `rsa`, `ec`, `ed25519` …, or its identifier. */
   readonly algorithm: string
-  /** The size in bits: of the modulus, or of the curve's field; 0 where it is not known. */
+  /** The size in bits of the modulus or of the curve's field; 0 if it is not known. */
   readonly bits: number
   /** The curve's name, for `ec`. */
   readonly curve: Option.Option<string>
@@ -85,7 +87,7 @@ export interface PublicKey {
 export type DigestAlgorithm = "sha1" | "sha256" | "sha384" | "sha512"
 
 /**
- * A certificate. Everything is worked out when it is asked for, once.
+ * A certificate.
  *
  * @since 0.1.0
  * @category models
@@ -98,10 +100,10 @@ export interface Certificate {
   readonly serial: string
   readonly validFrom: Date
   readonly validTo: Date
-  /** True when `at` (milliseconds since 1970, or a Date; default now) lies in the validity, both ends included. */
+  /** True if `at` (milliseconds since 1970, or a Date; default now) is within the validity, both ends included. */
   readonly validAt: (at?: Date | number) => boolean
   readonly alternativeNames: ReadonlyArray<AlternativeName>
-  /** The digest of the whole certificate, in lower case hexadecimal without colons. Default SHA-256. */
+  /** The digest of the whole certificate, in lower-case hexadecimal without colons. Default SHA-256. */
   readonly digest: (algorithm?: DigestAlgorithm) => string
   readonly der: Uint8Array
   readonly pem: string
@@ -109,13 +111,13 @@ export interface Certificate {
   readonly extensions: ReadonlyArray<Extension>
   /** The name of the signature's algorithm, `ecdsa-with-SHA256` for example. */
   readonly signatureAlgorithm: string
-  /** True when this is the certificate of an authority (basicConstraints). */
+  /** True if this is the certificate of an authority (basicConstraints). */
   readonly isAuthority: boolean
-  /** True when `host`, a name or a numeric address, is one of those it is for. RFC 9525; see `PeerIdentity`. */
+  /** True if the certificate is for `host`, a name or a numeric address. RFC 9525; see `PeerIdentity`. */
   readonly isFor: (host: string) => boolean
-  /** True when the private key of this certificate signed `other`, and `other` names it as its issuer. */
+  /** True if the private key of this certificate signed `other`, and `other` names this one as its issuer. */
   readonly issued: (other: Certificate) => boolean
-  /** For a log: who, by whom, until when. */
+  /** One line for a log: the subject, the issuer, and the end of the validity. */
   readonly toString: () => string
 }
 

@@ -1,9 +1,9 @@
 /**
- * TLS: contexts that are built once, the handshake on a live socket, and what a secure connection tells about itself.
+ * TLS: contexts that are built once, the handshake on a live socket, and what a secure connection says about itself.
  *
  * `Net.connect` and `Net.listen` take a context as their `tls` option; `upgrade` starts TLS in the middle of a protocol
- * (STARTTLS). Either way the socket is the same object as before, and `socket.tls` tells what was agreed. The peer is
- * verified unless it is turned off in so many words.
+ * (STARTTLS). Either way the socket is the same object as before, and `socket.tls` shows what was agreed. The peer is
+ * verified unless a context turns that off explicitly.
  *
  * @since 0.1.0
  */
@@ -34,8 +34,11 @@ export { TlsContextTypeId as ContextTypeId }
 export const isContext = (u: unknown): u is ClientContext | ServerContext => Predicate.hasProperty(u, TlsContextTypeId)
 
 /**
- * Builds what clients share. Files are read and keys are checked now, not when somebody connects; what is bad fails with
- * `TlsError`, reason `BadMaterial`, and `part` says which.
+ * Builds what the connections of a client share. Files are read and keys are checked now, and not when a connection is
+ * made. Bad material fails with `TlsError`, reason `BadMaterial`: `part` says which it is, and the message what was found
+ * there and what to do.
+ *
+ * *Interruption*: nothing was built, and nothing has to be released.
  *
  * @since 0.1.0
  * @category constructors
@@ -46,7 +49,9 @@ export const client = (
   Effect.flatMap(Net, (net) => Contexts.clientContext(net.tls, options))
 
 /**
- * Builds what the connections of a server share. See `client`.
+ * Builds what the connections of a server share: see `client`.
+ *
+ * *Interruption*: nothing was built, and nothing has to be released.
  *
  * @since 0.1.0
  * @category constructors
@@ -57,8 +62,10 @@ export const server = (
   Effect.flatMap(Net, (net) => Contexts.serverContext(net.tls, options))
 
 /**
- * Has a server's context use other material from now on, a renewed certificate for example: listeners that use it need
- * not be closed, connections that stand go on. What is bad changes nothing. The handshake time-out stays as it was.
+ * Replaces the material of a server's context, with a renewed certificate for example. Listeners that use the context stay
+ * open, and established connections continue. Bad material changes nothing. The handshake time-out stays as it was.
+ *
+ * *Interruption*: the context is either replaced or as before.
  *
  * @since 0.1.0
  * @category combinators
@@ -70,8 +77,10 @@ export const replace = (
   Effect.flatMap(Net, (net) => Contexts.replaceServer(net.tls, context, options))
 
 /**
- * Has a server's context seal tickets with a fresh random key from now on. Tickets from before are no longer taken:
- * their clients do a full handshake. RFC 5077, section 5.5, advises to do it regularly.
+ * Replaces the key that a server's context seals tickets with by a fresh random one. The server no longer accepts earlier
+ * tickets, so their clients do a full handshake. RFC 5077, section 5.5, advises to do this regularly.
+ *
+ * *Interruption*: the key is either replaced or as before.
  *
  * @since 0.1.0
  * @category combinators
@@ -82,14 +91,14 @@ export const rotateTicketKeys = (
   Effect.flatMap(Net, (net) => Contexts.rotateTickets(net.tls, context))
 
 /**
- * Starts TLS on a live socket, as the client or the server that `context` is for: what STARTTLS does after its reply.
- * What was sent before is flushed first; the socket stays the same object.
+ * Starts TLS on a connected socket, in the role that `context` is for: the step that follows the reply to STARTTLS. Bytes
+ * that were sent before are flushed first, and the socket stays the same object.
  *
- * Bytes in clear that had arrived before fail it with `BufferedPlaintext`: somebody in between may have put them there,
- * to be taken for what came over TLS. (A server takes them for the beginning of the handshake if they look like one.)
- * A client should give `serverName`: the address alone is verified otherwise.
+ * If bytes in clear arrived before, it fails with `BufferedPlaintext`: an attacker on the path may have injected them, so
+ * that they would be read as if they came over TLS. (A server reads them as the beginning of the handshake if they look
+ * like one.) A client should set `serverName`; otherwise only the address is verified.
  *
- * After a failure, and after an *interruption*, the connection is cut: nobody can know in which state it is.
+ * *Interruption*, like a failure, cuts the connection, because its state is unknown.
  *
  * @since 0.1.0
  * @category combinators
@@ -116,10 +125,12 @@ export const upgrade = (
   Upgrade.upgrade(socket, context, options)
 
 /**
- * A connection handler that does the handshake first and then runs `handler`: Copas's `copas.handler(fn, sslparams)`.
+ * Makes a connection handler that does the handshake first and then runs `handler`: Copas's `copas.handler(fn, sslparams)`.
  *
- * A listener with the `tls` option does the same before it hands the connection out, which keeps handshakes out of the
- * server's limit of connections; this one is for a server that has other work to do in clear.
+ * A listener with the `tls` option does its handshakes before it delivers connections, so that handshakes do not count
+ * towards the server's limit of connections. Use this function for a server that has other work to do in clear.
+ *
+ * *Interruption* during the handshake cuts the connection.
  *
  * @since 0.1.0
  * @category combinators
@@ -146,8 +157,8 @@ export const handler = <A, E, R, S extends Socket = Socket>(
 (socket) => Effect.zipRight(upgrade(socket, context, options), Effect.suspend(() => handler(socket)))
 
 /**
- * Reads one certificate, in PEM (the first of a bundle) or in DER. What is malformed, or larger than 256 KiB, fails with
- * `BadMaterial`.
+ * Reads one certificate, in PEM (the first of a bundle) or in DER. A certificate that is malformed, or larger than 256 KiB,
+ * fails with `BadMaterial`.
  *
  * @since 0.1.0
  * @category constructors
@@ -161,7 +172,8 @@ export const certificate = (
   )
 
 /**
- * Reads every certificate of a PEM bundle, at most 1024.
+ * Reads every certificate of a PEM bundle, at most 1024. A bundle with more, or with one that is malformed, fails with
+ * `BadMaterial`.
  *
  * @since 0.1.0
  * @category constructors

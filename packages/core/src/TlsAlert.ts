@@ -13,7 +13,7 @@ import type { TlsReason } from "./TlsError.js"
  */
 export interface TlsAlert {
   readonly code: number
-  /** As in the RFCs, in upper case: `HANDSHAKE_FAILURE`. */
+  /** The name in the RFCs, in upper case: `HANDSHAKE_FAILURE`. */
   readonly name: string
   /** Why the connection failed, for the side that receives it. */
   readonly reason: TlsReason
@@ -24,9 +24,9 @@ const table = (
 ): ReadonlyArray<TlsAlert> => rows.map(([code, name, reason = "RefusedByPeer"]) => ({ code, name, reason }))
 
 /**
- * Every alert that was ever assigned. An alert that tells what both sides could not agree on has the reason of that;
- * one that tells what the peer thinks of this side is `RefusedByPeer`; one that tells that the bytes were not TLS as
- * the peer knows it is `RefusedByPeer` too, for this side sees nothing wrong itself.
+ * Every alert that was ever assigned. An alert about something that both sides could not agree on has that reason. An
+ * alert about this side, or about bytes that are not TLS to the peer, is `RefusedByPeer`, because this side sees nothing
+ * wrong itself.
  *
  * @since 0.1.0
  * @category models
@@ -75,7 +75,7 @@ const byCode = new Map(alerts.map((alert) => [alert.code, alert]))
 const byName = new Map(alerts.map((alert) => [alert.name, alert]))
 
 /**
- * What an alert means, `undefined` for a number that was never assigned.
+ * The alert of a number; `undefined` for a number that was never assigned.
  *
  * @since 0.1.0
  * @category accessors
@@ -83,7 +83,7 @@ const byName = new Map(alerts.map((alert) => [alert.name, alert]))
 export const fromCode = (code: number): TlsAlert | undefined => byCode.get(code)
 
 /**
- * The alert of a name, `undefined` for an unknown one.
+ * The alert of a name; `undefined` for an unknown one.
  *
  * @since 0.1.0
  * @category accessors

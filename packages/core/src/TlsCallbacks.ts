@@ -1,9 +1,9 @@
 /**
- * Asks the functions that users give to TLS contexts, and checks what they answer: for platforms that bring TLS.
+ * Calls the functions that programs give to TLS contexts, and checks their results: for platforms that bring TLS.
  *
- * A function is called in the middle of a handshake, from the platform's event handler, at the wish of a peer. Whatever
- * it does then (throw, give a value of another type, choose what was not offered) must fail that one handshake and
- * nothing else.
+ * A peer causes the call, in the middle of a handshake and within the platform's event handler. Whatever the function does
+ * (it throws, returns a value of another type, or chooses what was not offered) must fail that handshake and nothing
+ * else.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import type { AlpnOffer, PresharedKey } from "./TlsContext.js"
 import type { TlsFailure } from "./TlsTransport.js"
 
 /**
- * What a function gave, or how the handshake fails.
+ * The result of a function, or how the handshake fails.
  *
  * @since 0.1.0
  * @category models
@@ -22,7 +22,7 @@ import type { TlsFailure } from "./TlsTransport.js"
 export type Answer<A> = Either.Either<Option.Option<A>, TlsFailure>
 
 /**
- * The most bytes of a pre-shared key, of its identity and of a hint that OpenSSL and Node take.
+ * The largest pre-shared key, and the longest identity and hint, that OpenSSL and Node accept, in bytes.
  *
  * @since 0.1.0
  * @category models
@@ -65,7 +65,7 @@ const checkedKey = (key: unknown): Either.Either<Uint8Array, TlsFailure> => {
 }
 
 /**
- * Which of the offered protocols a server's `alpn` function chooses; `None` refuses.
+ * Asks a server's `alpn` function which of the offered protocols it chooses; `None` refuses the connection.
  *
  * @since 0.1.0
  * @category callbacks
@@ -86,7 +86,7 @@ export const askAlpn = (
   })
 
 /**
- * The key that a server's `psk` function finds for an identity; `None` refuses.
+ * Asks a server's `psk` function for the key of an identity; `None` refuses the connection.
  *
  * @since 0.1.0
  * @category callbacks
@@ -102,6 +102,8 @@ export const askServerKey = (
   )
 
 /**
+ * A pre-shared key and its identity, checked.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -111,7 +113,7 @@ export interface FoundKey {
 }
 
 /**
- * The key and identity that a client's `psk` function finds for a hint; `None` continues without.
+ * Asks a client's `psk` function for the key and the identity to show for a hint; `None` continues without a key.
  *
  * @since 0.1.0
  * @category callbacks

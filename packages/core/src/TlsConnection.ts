@@ -1,5 +1,5 @@
 /**
- * What TLS has agreed with the peer: the value of `socket.tls`.
+ * What TLS agreed with the peer: the value of `socket.tls`.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import type { Version } from "./TlsContext.js"
 import type { TlsReason } from "./TlsError.js"
 
 /**
- * What was agreed.
+ * The parameters that both sides agreed on.
  *
  * @since 0.1.0
  * @category models
@@ -21,24 +21,24 @@ export interface TlsInfo {
   readonly cipher: string
   /** The name in the RFCs. */
   readonly standardCipher: string
-  /** Of the symmetric cipher, in bits. */
+  /** The size of the symmetric key, in bits. */
   readonly bits: number
   /** `AES-GCM(128)` for example. */
   readonly encryption: string
   /** `ECDH`, `DH`, `RSA` …; for TLS 1.3, where the cipher does not name it, `any`. */
   readonly keyExchange: string
-  /** How the peers prove who they are: `RSA`, `ECDSA`, `PSK` …, or `any`. */
+  /** How the peers prove their identities: `RSA`, `ECDSA`, `PSK` …, or `any`. */
   readonly authentication: string
   /** `AEAD`, or the hash of the MAC. */
   readonly mac: string
-  /** The ephemeral key's group and size, where the platform tells: on a client. */
+  /** The group and the size of the ephemeral key. Known on a client only. */
   readonly group: Option.Option<{ readonly name: string; readonly bits: number }>
-  /** Never: a compressed secret can be guessed (CRIME). */
+  /** Always `"none"`: the length of compressed text reveals secrets in it (CRIME). */
   readonly compression: "none"
 }
 
 /**
- * Whether the peer proved who it is.
+ * Whether the peer proved its identity, and by what.
  *
  * @since 0.1.0
  * @category models
@@ -50,14 +50,14 @@ export type Authorization =
   | { readonly _tag: "Anonymous" }
 
 /**
- * A secure connection. What is asked for the first time after the socket was closed may be missing.
+ * A secure connection. A property that is first read after the socket was closed may be missing.
  *
  * @since 0.1.0
  * @category models
  */
 export interface TlsConnection {
   readonly role: "client" | "server"
-  /** The TLS connection that this one runs in, where `Tls.upgrade` was called on a socket that was secure already. */
+  /** The TLS connection that this one runs in, where `Tls.upgrade` was called on a secure socket. */
   readonly outer: Option.Option<TlsConnection>
   readonly info: TlsInfo
   /** The name that the client asked for. */
@@ -72,8 +72,9 @@ export interface TlsConnection {
   /** The session was resumed. */
   readonly isResumed: boolean
   /**
-   * The newest session, to be offered again. With TLS 1.3 it comes some time after the handshake; on a connection that
-   * resumed one itself it may never come (Node 20 asks for none). Clients only.
+   * The newest session, which `ConnectTlsOptions.session` can offer again. With TLS 1.3 it comes some time after the
+   * handshake; servers of this library send it before their first bytes. A connection that resumed a session may never
+   * get one, because Node's servers send tickets only after full handshakes. Clients only.
    */
   readonly session: Option.Option<Redacted.Redacted<Uint8Array>>
   /**
@@ -83,10 +84,10 @@ export interface TlsConnection {
   readonly channelBinding: (
     type: "tls-unique" | "tls-exporter" | "tls-server-end-point"
   ) => Option.Option<Uint8Array>
-  /** Our own Finished message. */
+  /** The Finished message of this side. */
   readonly finished: Option.Option<Uint8Array>
   readonly peerFinished: Option.Option<Uint8Array>
-  /** Keying material for another protocol. RFC 5705; RFC 8446, section 7.5. `None` when the socket is closed. */
+  /** Keying material for another protocol. RFC 5705; RFC 8446, section 7.5. `None` once the socket is closed. */
   readonly exportKeyingMaterial: (
     length: number,
     label: string,

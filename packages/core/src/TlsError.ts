@@ -1,5 +1,5 @@
 /**
- * What goes wrong with TLS: bad key material, a handshake that failed, a peer that is not who it should be.
+ * The error of TLS: bad key material, a failed handshake, or a peer that is not who it should be.
  *
  * @since 0.1.0
  */
@@ -7,18 +7,18 @@ import * as Schema from "effect/Schema"
 import * as ErrorSummary from "./ErrorSummary.js"
 
 /**
- * Why TLS failed. The reasons are told apart by OpenSSL's and the platform's codes, never by message text.
+ * Why TLS failed. The platform's codes decide which reason it is, never the text of a message.
  *
- * Of the peer's certificate or one that it hangs from: `Expired`, `NotYetValid`, `Untrusted` (no chain to an authority
+ * About the peer's certificate or those of its issuers: `Expired`, `NotYetValid`, `Untrusted` (no chain to an authority
  * that is trusted here), `SelfSigned`, `WrongHost`, `LegacyName`
- * (only its common name, or a wildcard within a label, is the host: RFC 9525 takes neither), `Revoked`, `NoRevocationList`, `ChainTooLong`, `BadSignature`,
+ * (only its common name, or a wildcard within a label, is the host: RFC 9525 accepts neither), `Revoked`, `NoRevocationList`, `ChainTooLong`, `BadSignature`,
  * `WrongPurpose`, `BadCertificate` (malformed or too weak), `NoCertificate` (one was required), `DaneMismatch`.
  *
- * Of the handshake: `NoSharedProtocol`, `NoSharedCipher`, `NoSharedAlpn`, `UnknownServerName`, `UnknownPskIdentity`,
+ * About the handshake: `NoSharedProtocol`, `NoSharedCipher`, `NoSharedAlpn`, `UnknownServerName`, `UnknownPskIdentity`,
  * `PlaintextPeer` (the peer does not speak TLS), `HandshakeTimeout`, `ClosedInHandshake`, `Overloaded` (a newer
  * handshake took its place), `RefusedByPeer` (the peer sent an alert), `ProtocolViolation`.
  *
- * Of this side: `BufferedPlaintext` (bytes in clear had arrived already), `BadMaterial` (a key, a certificate or
+ * About this side: `BufferedPlaintext` (bytes in clear arrived before), `BadMaterial` (a key, a certificate or
  * a setting; `part` says which).
  *
  * @since 0.1.0
@@ -146,15 +146,15 @@ const advice: Record<TlsReason, string> = {
  */
 export class TlsError extends Schema.TaggedError<TlsError>("@copas/core/TlsError")("TlsError", {
   reason: TlsReason,
-  /** The socket, the target, or the context that it is about. */
+  /** The socket, the target, or the context that failed. */
   subject: Schema.String,
-  /** OpenSSL's or the platform's code, for a log or a search; `undefined` when this library found it itself. */
+  /** OpenSSL's or the platform's code, for a log or a search; `undefined` if this library found the problem itself. */
   code: Schema.optional(Schema.String),
-  /** For `BadMaterial`. */
+  /** For `BadMaterial`: which part of the context is bad. */
   part: Schema.optional(TlsPart),
-  /** For `ChainTooLong`: how many intermediate certificates there are. */
+  /** For `ChainTooLong`: the number of intermediate certificates. */
   depth: Schema.optional(Schema.Number),
-  /** More about it, for a person: the names of a certificate, a file's path. */
+  /** More for a person: the names of a certificate, or which option was bad, what was found there and what to do. */
   detail: Schema.optional(Schema.String),
   cause: Schema.optional(Schema.Defect)
 }) {

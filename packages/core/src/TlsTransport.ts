@@ -1,5 +1,5 @@
 /**
- * The part of the contract with a platform that is about TLS. See `Transport`.
+ * The TLS part of the contract between the library and a platform. See `Transport`.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import type { TlsError, TlsReason } from "./TlsError.js"
 import type { Transport } from "./Transport.js"
 
 /**
- * A handshake that failed, as the platform saw it.
+ * Why a handshake failed, as the platform reports it.
  *
  * @since 0.1.0
  * @category models
@@ -27,8 +27,8 @@ export interface TlsFailure {
 }
 
 /**
- * How the handshake went: one of these comes, once, unless the transport was destroyed before. After a failure the
- * transport is being destroyed.
+ * How the handshake ended. The platform calls one of these, once, unless the transport was destroyed before. After a
+ * failure it destroys the transport.
  *
  * @since 0.1.0
  * @category models
@@ -44,25 +44,25 @@ export interface HandshakeEvents {
  */
 export interface UpgradeRequest {
   readonly role: "client" | "server"
-  /** What `clientContext` or `serverContext` made. */
+  /** The context that `clientContext` or `serverContext` made. */
   readonly context: unknown
-  /** Bytes that had arrived and belong to the handshake. */
+  /** Bytes that arrived before and belong to the handshake. */
   readonly early: Uint8Array | undefined
   /** For clients: the name to ask for (SNI); `undefined` asks for none. */
   readonly serverName: string | undefined
-  /** For clients: the name or address that the certificate must be for. */
+  /** For clients: the name or the address that the certificate must be for. */
   readonly verifyName: string | undefined
-  /** For clients: under which key sessions are kept and looked for. */
+  /** For clients: the key under which sessions are kept and looked up. */
   readonly sessionKey: string | undefined
-  /** For clients: offer this session, whatever is kept. */
+  /** For clients: offer this session in place of one that was kept. */
   readonly session: Uint8Array | undefined
-  /** For clients: offer these protocols instead of the context's. */
+  /** For clients: offer these protocols in place of the context's. */
   readonly alpn: ReadonlyArray<string> | undefined
   readonly dane: ReadonlyArray<TlsaRecord> | undefined
 }
 
 /**
- * A transport that TLS stands on.
+ * A transport with TLS over another transport.
  *
  * @since 0.1.0
  * @category models
@@ -72,23 +72,24 @@ export interface TlsTransport extends Transport {
 }
 
 /**
- * What a platform does for TLS.
+ * The TLS of a platform.
  *
  * @since 0.1.0
  * @category models
  */
 export interface TlsPlatform {
-  /** Builds what can be built once. It fails with `BadMaterial`; what it gives is opaque to everybody else. */
+  /** Builds a context. It fails with `BadMaterial`. The context is opaque to everybody else. */
   readonly clientContext: (options: ClientOptions) => Effect.Effect<unknown, TlsError>
   readonly serverContext: (options: ServerOptions) => Effect.Effect<unknown, TlsError>
-  /** Has a server's context use other material and other ticket keys from now on; connections that stand go on. */
+  /** Replaces the material and the ticket keys of a server's context; established connections continue. */
   readonly replaceServer: (context: unknown, options: ServerOptions) => Effect.Effect<void, TlsError>
-  /** Has a server's context use fresh ticket keys from now on. */
+  /** Replaces the ticket keys of a server's context. */
   readonly rotateTickets: (context: unknown) => Effect.Effect<void, TlsError>
   /**
-   * Starts a handshake on `transport`, at once. From now on the result stands for it: `transport` itself says and does
-   * nothing more. Its `open` says `connected` only when the handshake is done already. It may be destroyed before it is
-   * opened and before `established`, which releases what lies below as well. Nothing of `events` is called at once.
+   * Starts a handshake on `transport`, at once. From now on the result replaces it: `transport` itself reports nothing
+   * more. `open` of the result reports `connected` only if the handshake is already done. The result may be destroyed
+   * before it is opened and before `established`, which releases the transport below, too. None of `events` is called
+   * within this call.
    */
   readonly upgrade: (transport: Transport, request: UpgradeRequest, events: HandshakeEvents) => TlsTransport
   /** Reads at most `most` certificates. Fails with `BadMaterial`. */
@@ -99,7 +100,7 @@ export interface TlsPlatform {
 }
 
 /**
- * What a platform's cryptography does for certificates.
+ * The cryptography of a platform, as far as certificates need it.
  *
  * @since 0.1.0
  * @category models
@@ -111,7 +112,7 @@ export interface CertificateCrypto {
 }
 
 /**
- * Reads the DER encoding of one certificate: for platforms; others use `parse`. `None` when it is malformed.
+ * Reads one certificate in DER, for platforms; programs use `Tls.certificate`. `None` if it is malformed.
  *
  * @since 0.1.0
  * @category constructors
