@@ -16,7 +16,7 @@ import * as Handling from "./cases/handling.js"
 import * as Kicking from "./cases/kicking.js"
 import * as Hardships from "./cases/misbehaving.js"
 import * as RandomChurn from "./cases/randomChurn.js"
-import * as Interrupting from "./cases/randomInterruption.js"
+import * as RandomInterruption from "./cases/randomInterruption.js"
 import * as Scoping from "./cases/scoping.js"
 import * as Serving from "./cases/serving.js"
 import * as ThreadFailures from "./cases/threadFailures.js"
@@ -58,7 +58,7 @@ export const cases: ReadonlyArray<Case<Copas | Net>> = [
 export const interruptAtRandom: (
   seed: number,
   mode: "yields" | "events"
-) => Effect.Effect<void, never, Copas | Net> = Interrupting.interrupted
+) => Effect.Effect<void, never, Copas | Net> = RandomInterruption.interrupted
 
 /**
  * Runs a random program whose threads, handlers and error handlers end, cancel, remove and add each other, and cancels the
@@ -76,4 +76,4 @@ export const churnAtRandom: (seed: number) => Effect.Effect<void, never, Copas |
  * @since 0.1.0
  * @category interruption
  */
-export const leftovers: Effect.Effect<ReadonlyArray<string>, never, Copas | Net> = Interrupting.left
+export const leftovers: Effect.Effect<ReadonlyArray<string>, never, Copas | Net> = RandomInterruption.left

@@ -12,7 +12,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { OwnClock } from "../internal/effect/clocks.js"
 import { suspend } from "../internal/effect/suspend.js"
-import { Deadline, type Deadlines, forClock, type TimedClock, timingKey } from "../internal/time/deadlines.js"
+import { type Deadlines, Due, forClock, type TimedClock, timingKey } from "../internal/time/deadlines.js"
 
 /**
  * @since 0.1.0
@@ -23,14 +23,6 @@ export interface SimulationClock extends Clock.Clock {
   readonly unsafeNextMillis: () => number
   /** Moves the clock to that time, and wakes the fibers that wait for it; false if nothing is due. */
   readonly unsafeAdvance: () => boolean
-}
-
-class Alarm extends Deadline {
-  readonly expire: () => void
-  constructor(expire: () => void) {
-    super()
-    this.expire = expire
-  }
 }
 
 class Simulated extends OwnClock implements SimulationClock, TimedClock {
@@ -76,7 +68,7 @@ class Simulated extends OwnClock implements SimulationClock, TimedClock {
 
   protected after(duration: Duration.Duration, task: () => void): () => boolean {
     const millis = Duration.toMillis(duration)
-    const alarm = new Alarm(task)
+    const alarm = new Due(task)
     if (millis !== Infinity) this.deadlines.schedule(alarm, this.now + millis)
     return () => {
       const isInTime = alarm.index !== -1

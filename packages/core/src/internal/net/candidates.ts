@@ -1,18 +1,10 @@
 /** The addresses that a race may still try: all of them from the start, or as two look-ups answer. */
 import type { Family, NetAddress } from "../../NetAddress.js"
 import type { Failure } from "../../Transport.js"
-import { Deadline, type Deadlines } from "../time/deadlines.js"
+import { type Deadlines, Due } from "../time/deadlines.js"
 import { resolutionDelay } from "./bothFamilies.js"
 
 const other = (family: Family): Family => family === "IPv4" ? "IPv6" : "IPv4"
-
-class Delay extends Deadline {
-  readonly expire: () => void
-  constructor(expire: () => void) {
-    super()
-    this.expire = expire
-  }
-}
 
 /** A fixed list, in its order. */
 export class Candidates {
@@ -63,7 +55,7 @@ export class LookedUpCandidates extends Candidates {
   private turn: Family = "IPv6"
   private hasFailure = false
   private readonly deadlines: Deadlines
-  private readonly delay = new Delay(() => this.start())
+  private readonly delay = new Due(() => this.start())
 
   constructor(deadlines: Deadlines) {
     super([])

@@ -4,7 +4,7 @@ import type { NetAddress } from "../../NetAddress.js"
 import type { Failure } from "../../Transport.js"
 import { suspend } from "../effect/suspend.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
-import { Deadline, type Deadlines } from "../time/deadlines.js"
+import { type Deadlines, Due } from "../time/deadlines.js"
 import type { Candidates } from "./candidates.js"
 
 /** One attempt of a race; without a failure it is still under way, or it won. */
@@ -16,14 +16,6 @@ export interface Attempt {
 
 /** RFC 8305, section 5: the recommended Connection Attempt Delay. */
 const attemptDelay = 250
-
-class Due extends Deadline {
-  readonly expire: () => void
-  constructor(expire: () => void) {
-    super()
-    this.expire = expire
-  }
-}
 
 /**
  * Connects to the first of `candidates` that answers: the next attempt starts when one fails, or some time after it

@@ -2,7 +2,7 @@
 import type * as Clock from "effect/Clock"
 import type { Certificate } from "../../../Certificate.js"
 import { SeededRandom } from "../../../internal/effect/random.js"
-import { Deadline, type Deadlines } from "../../../internal/time/deadlines.js"
+import { type Deadlines, Due } from "../../../internal/time/deadlines.js"
 import { afterTurn } from "../../../internal/time/eventLoop.js"
 import type { Failure } from "../../../Transport.js"
 import type { Chunks } from "../../NetMemory.js"
@@ -19,14 +19,6 @@ const turnsBeforeBreath = 50
 
 /** A promise is the cheapest way into a microtask. */
 const settled = Promise.resolve()
-
-class Arrival extends Deadline {
-  readonly expire: () => void
-  constructor(expire: () => void) {
-    super()
-    this.expire = expire
-  }
-}
 
 /** One network: hosts, the links between them, what is set about them, and the turn in which things happen. */
 export class Network {
@@ -105,7 +97,7 @@ export class Network {
   /** Runs `task` when it is `time`: soon when it is already, never within the call. */
   at(time: number, task: () => void): void {
     if (time <= this.now()) this.soon({ run: task })
-    else this.deadlines.schedule(new Arrival(task), time)
+    else this.deadlines.schedule(new Due(task), time)
   }
 
   private readonly drain = (): void => {

@@ -3,15 +3,7 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { millisOf, OwnClock } from "../../../internal/effect/clocks.js"
-import { Deadline, type Deadlines, forClock, type TimedClock, timingKey } from "../../../internal/time/deadlines.js"
-
-class Alarm extends Deadline {
-  readonly expire: () => void
-  constructor(expire: () => void) {
-    super()
-    this.expire = expire
-  }
-}
+import { type Deadlines, Due, forClock, type TimedClock, timingKey } from "../../../internal/time/deadlines.js"
 
 /**
  * The time of day is `offset` off when it is set, and gains `drift` of each millisecond that passes. Sleeping and
@@ -21,7 +13,7 @@ export class HostClock extends OwnClock implements TimedClock {
   readonly [timingKey] = {
     now: (): number => this.uptime(),
     wakeAt: (at: number, wake: () => void): () => void => {
-      const alarm = new Alarm(() => {
+      const alarm = new Due(() => {
         // However the fractions were rounded: it is the time.
         this.reached = Math.max(this.reached, at)
         wake()
@@ -76,7 +68,7 @@ export class HostClock extends OwnClock implements TimedClock {
   }
 
   protected after(duration: Duration.Duration, task: () => void): () => boolean {
-    const alarm = new Alarm(task)
+    const alarm = new Due(task)
     const millis = Duration.toMillis(this.onBase(duration))
     if (millis !== Infinity) this.deadlines.schedule(alarm, this.deadlines.now() + millis)
     return () => {

@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
-import { connecting, left, network, settle } from "./racingNetwork.js"
+import { connecting, left, network, settle } from "./happyEyeballsNetwork.js"
 
 it.effect("S01 the next address is tried 250 ms after the one before, families in turns (RFC 8305)", () =>
   Effect.gen(function*() {

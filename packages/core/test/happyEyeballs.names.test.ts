@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
-import { connecting, hostAddress, left, network, networkOf, settle } from "./racingNetwork.js"
+import { connecting, hostAddress, left, network, networkOf, settle } from "./happyEyeballsNetwork.js"
 
 /** A network that asks about each family apart; the test answers. */
 const asking = Effect.gen(function*() {
