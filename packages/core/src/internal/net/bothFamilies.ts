@@ -6,6 +6,8 @@ import type { DnsError } from "../../DnsError.js"
 import type { Family } from "../../NetAddress.js"
 import type { HostAddress } from "../../NetPlatform.js"
 import * as Causes from "../effect/causes.js"
+import { exitOf, onExit } from "../effect/fibers.js"
+import { suspend } from "../effect/suspend.js"
 
 /** RFC 8305, section 3: the recommended Resolution Delay, in milliseconds. */
 export const resolutionDelay = 50
@@ -32,23 +34,19 @@ const combine = (six: Found | undefined, four: Found | undefined): Found => {
  */
 export const bothFamilies = (
   ask: (family: Family) => Effect.Effect<ReadonlyArray<HostAddress>, DnsError>
-): Effect.Effect<ReadonlyArray<HostAddress>, DnsError> => {
-  const late = (
-    first: Found,
-    other: Fiber.Fiber<ReadonlyArray<HostAddress>, DnsError>
-  ): Effect.Effect<Found | undefined> =>
-    Effect.ensuring(
-      hasAddress(first)
-        ? Effect.timeoutTo(Fiber.await(other), {
-          duration: resolutionDelay,
-          onSuccess: (exit): Found | undefined => exit,
-          onTimeout: () => undefined
-        })
-        : Fiber.await(other),
-      Fiber.interrupt(other)
-    )
-  return Effect.raceWith(ask("IPv6"), ask("IPv4"), {
-    onSelfDone: (six, other) => Effect.flatMap(late(six, other), (four) => combine(six, four)),
-    onOtherDone: (four, other) => Effect.flatMap(late(four, other), (six) => combine(six, four))
+): Effect.Effect<ReadonlyArray<HostAddress>, DnsError> =>
+  Effect.gen(function*() {
+    // Interruptible, as what waits for them: in an uninterruptible region a silent family would be waited for in full.
+    const six = yield* Effect.fork(Effect.interruptible(ask("IPv6")))
+    const four = yield* Effect.fork(Effect.interruptible(ask("IPv4")))
+    const first = suspend<void>((resume) => {
+      for (const asked of [six, four]) onExit(asked, () => resume(Effect.void))
+    })
+    const both = Effect.asVoid(Effect.zipRight(Fiber.await(six), Fiber.await(four)))
+    const rest = Effect.suspend(() => {
+      const isFound = hasAddress(exitOf(six)) || hasAddress(exitOf(four))
+      return isFound ? Effect.asVoid(Effect.timeoutOption(Effect.interruptible(both), resolutionDelay)) : both
+    })
+    yield* Effect.ensuring(Effect.zipRight(first, rest), Fiber.interruptAll([six, four]))
+    return yield* combine(exitOf(six), exitOf(four))
   })
-}
