@@ -55,7 +55,7 @@ const familyNumber = (family: Family | undefined): 0 | 4 | 6 => family === undef
 /** libuv's pool belongs to the process, and so does the queue for it. */
 const threadCalls = new ThreadCalls(threadsForLookups())
 
-/** As the system does it: getaddrinfo. */
+/** Asks the system: getaddrinfo. */
 const systemLookup = (
   name: string,
   family: Family | undefined,
@@ -108,7 +108,7 @@ const make = ({ patience, servers, systemPatience }: Settings): Dns.Service => {
     query: string,
     question: Servers.Question<ReadonlyArray<A>>
   ): Effect.Effect<ReadonlyArray<A>, DnsError> =>
-    // An answer may hold nothing but an alias.
+    // An answer may contain only an alias.
     Effect.filterOrFail(
       ask(name, query, question),
       (records) => records.length > 0,
@@ -162,7 +162,7 @@ const make = ({ patience, servers, systemPatience }: Settings): Dns.Service => {
   })
   if (servers !== undefined) return byServers
 
-  /** What the system would do, as far as that needs no thread. */
+  /** Looks a name up as the system would, as far as that needs no thread. */
   const withoutThread = (
     name: string,
     options: Dns.LookupOptions | undefined

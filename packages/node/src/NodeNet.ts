@@ -29,5 +29,5 @@ export const layer: Layer.Layer<Net.Net> = Layer.provide(Layer.effect(Net.Net, m
  * @since 0.1.0
  * @category layers
  */
-// A layer apart: one that both shared would be built once, with the names of whichever came first.
+// Not one value for both: a layer is built once, so the second would get the names of the first.
 export const layerDns: Layer.Layer<Net.Net, never, Dns.Dns> = Layer.effect(Net.Net, make)

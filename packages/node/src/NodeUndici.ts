@@ -52,7 +52,7 @@ export interface Options {
   readonly agent?: Omit<Undici.Agent.Options, "connect" | "factory" | "allowH2"> | undefined
 }
 
-/** What undici asks a connector for. Its types leave out what it gives besides. */
+/** The request of undici to a connector. Its types leave some of the fields out. */
 interface Target {
   readonly hostname: string
   readonly protocol: string
@@ -69,7 +69,7 @@ const connectOptions = (options: Options, context: Tls.ClientContext | undefined
     family: options.family,
     localAddress: options.localAddress,
     timeouts: { connect: "10 seconds", ...options.timeouts },
-    // What undici lets go of is over, or given up: there is nobody to wait for.
+    // undici drops a connection that has ended or that it gave up: nobody waits for its end.
     linger: "1 seconds",
     ...(isSecure
       ? {
@@ -86,8 +86,8 @@ const connectOptions = (options: Options, context: Tls.ClientContext | undefined
 }
 
 /**
- * A connection with a scope of its own, below that of the dispatcher: undici ends it when it wants, and the dispatcher's
- * end ends all.
+ * A connection with a scope of its own, below that of the dispatcher: undici closes it at any time, and the end of the
+ * dispatcher closes all.
  */
 const open = (
   net: Service,
@@ -124,7 +124,7 @@ export const make = (
   Effect.gen(function*() {
     const net = yield* Net
     const runtime = yield* env
-    // Ended behind the agent, which knows what is under way and cuts it: nothing is left then, or only what just begins.
+    // Close after the agent, which cuts the requests under way: at most a connection that just begins is left then.
     const connections = yield* parallelChild(yield* Effect.scope)
     const context = options.tls === undefined
       ? undefined

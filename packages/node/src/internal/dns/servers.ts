@@ -16,14 +16,14 @@ export type Question<A> = (resolver: NodeDns.promises.Resolver) => Promise<A>
 export const failure = (error: unknown, name: string, query: string): DnsError =>
   new DnsError({ reason: toDnsReason(error), name, query, cause: error })
 
-/** What any server would say. All else is about the server that was asked: another one may know. */
+/** Answers that any server would give. All others concern the server that was asked, so another one may know. */
 const isAboutTheName = (reason: DnsReason): boolean =>
   reason === "NotFound" || reason === "NoData" || reason === "BadName"
 
-/** The longest that c-ares waits for a try, whatever it is asked for (MAX_TIMEOUT). */
+/** The longest time that c-ares waits for a try (MAX_TIMEOUT). */
 const longestTry = 5000
 
-/** A resolver for each question: to cancel takes back all that a resolver was asked. */
+/** One resolver for each question, because cancelling takes back all questions of a resolver. */
 const askOnce = <A>(
   server: string | undefined,
   timeout: number,
@@ -73,7 +73,7 @@ const systemServers = (): ReadonlyArray<string | undefined> => {
   return servers.length > 1 && servers.every(isServer) ? servers : [undefined]
 }
 
-/** An answer says more than silence, and silence more than a server that could not be reached. */
+/** Ranks the failures: an answer says more than silence, and silence more than a server that could not be reached. */
 const weight = ({ reason }: DnsError): number => reason === "Unreachable" ? 2 : reason === "TimedOut" ? 1 : 0
 
 const giveUp = (failures: ReadonlyMap<string | undefined, DnsError>): DnsError => {
@@ -86,8 +86,8 @@ const giveUp = (failures: ReadonlyMap<string | undefined, DnsError>): DnsError =
 }
 
 /**
- * Asks each server in turn. One that fails, refuses or makes no sense is not asked again; one that says nothing is, in
- * the next round. (c-ares, as Node sets it up, takes a first server's failure for the answer.)
+ * Asks each server in turn. A server that fails, refuses or answers nonsense is not asked again; a silent one is asked
+ * again in the next round. (c-ares, as Node configures it, takes the first server's failure for the answer.)
  */
 export const ask = <A>(
   servers: ReadonlyArray<string> | undefined,

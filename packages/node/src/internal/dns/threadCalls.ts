@@ -14,7 +14,7 @@ export const threadsForLookups = (): number => {
 
 type Outcome<A> = Effect.Effect<A, DnsError>
 
-/** One call, for all that ask the same meanwhile. */
+/** One call, which everybody shares that asks the same while it runs. */
 class Call {
   readonly key: string
   readonly begin: (done: (outcome: Outcome<unknown>) => void) => void
@@ -28,9 +28,9 @@ class Call {
 }
 
 /**
- * Runs at most `limit` calls at once; the others wait here, where they can be taken back. Callers that ask the same share
- * a call. A call whose callers have all gone keeps its thread until the system answers. When such calls hold every
- * thread, those that wait do without one: they would wait for answers that interest nobody.
+ * Runs at most `limit` calls at once; the others wait here, where they can be cancelled. Callers that ask the same share a
+ * call. A call without callers keeps its thread until the system answers. If such calls hold every thread, the waiting
+ * callers look names up without a thread, because they would wait for answers that nobody reads.
  */
 export class ThreadCalls {
   private readonly limit: number
@@ -43,7 +43,7 @@ export class ThreadCalls {
     this.limit = limit
   }
 
-  /** `instead` is how to do without a thread. */
+  /** `instead` is the way without a thread. */
   call<A>(key: string, begin: (done: (outcome: Outcome<A>) => void) => void, instead: Outcome<A>): Outcome<A> {
     return suspend<A, DnsError>((resume) => {
       const waiter = (outcome: Outcome<unknown> | undefined): void => resume((outcome ?? instead) as Outcome<A>)

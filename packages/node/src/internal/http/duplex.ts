@@ -20,8 +20,8 @@ const toError = (cause: Cause.Cause<unknown>): Error => {
 }
 
 /**
- * A socket as a stream of Node, for Node's libraries that want one. It reads only when it is read from, and a write is
- * done when the socket took it: backpressure goes through both ways.
+ * A socket as a stream of Node, for libraries that require one. It reads only when it is read from, and a write is
+ * complete when the socket accepted it, so backpressure works in both directions.
  */
 export class SocketDuplex extends Duplex {
   private readonly socket: Socket
@@ -44,7 +44,7 @@ export class SocketDuplex extends Duplex {
     this.release = release
   }
 
-  // What undici puts into its errors.
+  // undici shows these in its errors.
   get remoteAddress(): string | undefined {
     const { remoteAddress } = this.socket
     return remoteAddress._tag === "InetAddress" ? remoteAddress.host : remoteAddress.path
@@ -83,7 +83,7 @@ export class SocketDuplex extends Duplex {
         this.push(exit.value)
         return
       }
-      // Only the peer's end is the end of what it sends: a socket that was closed here would pass for it.
+      // Only the peer's end ends the stream: a socket that was closed here must not look the same.
       if (isEndOfConversation(Causes.failureOf(exit.cause))) this.push(null)
       else this.destroy(toError(exit.cause))
     })

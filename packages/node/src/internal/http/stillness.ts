@@ -1,4 +1,4 @@
-/** The time-outs of a connection that HTTP is spoken on: they know of both directions and of the request under way. */
+/** The time-outs of an HTTP connection: they take both directions and the request under way into account. */
 import type { Socket } from "@copas/core/Socket"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -20,15 +20,15 @@ export class Stillness {
   private readonly clock: Clock.Clock
   private readonly receive: number
   private readonly send: number
-  /** When something moved last, or the waiting began. */
+  /** The time at which bytes last moved, or the waiting began. */
   private since: number
   private bytesSent = 0
   private isArmed = false
   private isReading = false
   private writes = 0
-  /** There is a request whose answer is not there yet. */
+  /** A request waits for its answer. */
   private isBusy = true
-  /** A body is being produced: until it is whole, the server owes nothing but to take what there is. */
+  /** A body is being produced: until it is complete, the server only has to accept what was sent. */
   private isUploading = false
 
   private constructor(socket: Socket, clock: Clock.Clock) {
@@ -39,7 +39,7 @@ export class Stillness {
     this.since = this.now()
   }
 
-  /** Takes the socket's time-outs over. */
+  /** Unsets the socket's time-outs and takes their place. */
   static make(socket: Socket): Effect.Effect<Stillness> {
     return Effect.flatMap(currentClock, (clock) => {
       const stillness = new Stillness(socket, clock)

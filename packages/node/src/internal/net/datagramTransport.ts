@@ -38,7 +38,7 @@ function onClose(this: OwnedSocket): void {
 }
 
 /**
- * Node looks every destination up, numeric ones too, a turn later. Ours are numeric: they are answered at once.
+ * Node looks every destination up, a numeric one too, and answers a turn later. Ours are numeric, so this answers at once.
  */
 const numericOnly = (
   host: string,
@@ -46,7 +46,7 @@ const numericOnly = (
   done: (error: Error | null, address: string, family: number) => void
 ): void => done(null, host, host.includes(":") ? 6 : 4)
 
-/** What Node throws is an answer too. */
+/** Takes what Node throws as the result, too. */
 const attempt = (action: () => void, call: "send" | "join" = "send"): Failure | undefined => {
   try {
     action()
@@ -57,8 +57,8 @@ const attempt = (action: () => void, call: "send" | "join" = "send"): Failure | 
 }
 
 /**
- * libuv takes the zone of an interface that is not here for no zone, and the system then chooses an interface. Linux has
- * interfaces without an address, too, which Node does not list.
+ * libuv treats the zone of an interface that does not exist as no zone, and the system then chooses an interface. Linux
+ * also has interfaces without an address, which Node does not list.
  */
 const requireInterface = (address: string | undefined): void => {
   const zone = address?.split("%")[1]
@@ -129,13 +129,13 @@ class NodeDatagramTransport implements DatagramTransport {
   }
 
   /**
-   * Linux takes a port that it chose itself away from a socket that is disconnected. A new socket takes the port in the
-   * place of the old one, within this call, since our addresses need no look-up.
+   * Linux releases a port that it chose itself when the socket is disconnected. A new socket binds the port in place of
+   * the old one, within this call, because our addresses need no look-up.
    */
   private reopen(port: number): Failure | undefined {
     const old = this.socket
     old.removeAllListeners()
-    // What it is still asked to send ends with its closing.
+    // Sends that are still pending end when it closes.
     old.on("error", () => {})
     old.close()
     this.socket = this.make()
@@ -179,7 +179,7 @@ class NodeDatagramTransport implements DatagramTransport {
       if (to === undefined) this.socket.send(data, sent)
       else this.socket.send(data, to.port, to.host, sent)
     } catch (error) {
-      // Node refuses some things by throwing, and what it is asked on a socket that is closed.
+      // Node throws for some refusals, and for every call on a closed socket.
       process.nextTick(sent, error)
     }
   }

@@ -2,7 +2,7 @@
 import * as Fs from "node:fs"
 import type * as NodeNet from "node:net"
 
-/** How near to the limit a descriptor must be until it is asked whether there are any left. */
+/** How near to the limit a descriptor must be before the system is asked whether any are left. */
 const margin = 16
 
 /** Running out of descriptors is reported at most this often, and not for every connection. */
@@ -36,8 +36,8 @@ let toldAt = -Infinity
 /**
  * The error of a process that has no descriptor left, when `socket` got one of the last; once a second.
  *
- * libuv keeps one in reserve: when there is no other it takes each new connection with that one, and closes it. Neither
- * Node nor the program ever hears of those, so this is asked while connections still come.
+ * libuv keeps one descriptor in reserve. If no other is left, it accepts each new connection with that one, and closes it.
+ * Neither Node nor the program learns of those connections, so this looks while connections still come.
  */
 export const exhaustion = (socket: NodeNet.Socket): Error | undefined => {
   if (descriptorOf(socket) < limitOf() - margin) return undefined

@@ -1,4 +1,4 @@
-/** Tells the end of what a peer sends from a reset that Node takes for one. */
+/** Distinguishes the end of what a peer sends from a reset that Node reports as an end. */
 import * as Fs from "node:fs"
 import type * as NodeNet from "node:net"
 
@@ -12,9 +12,9 @@ const codeOf = (error: unknown): unknown =>
 const room = new Uint8Array(4096)
 
 /**
- * Asks the system itself, once Node has said that nothing more comes: gives the error where the connection is broken.
+ * Asks the system itself, once Node has reported the end, and returns the error if the connection is broken.
  *
- * libuv makes an end of a reset when both the last bytes and the reset have come before it reads, as after a pause or a
+ * libuv reports a reset as an end if both the last bytes and the reset have arrived before it reads, as after a pause or a
  * long turn (`uv__stream_io`: a short read together with POLLHUP). The error is still kept for the next read, and that one
  * is made here. A FIN makes it read zero bytes, also when a reset came after the FIN: `getpeername` fails then, although
  * the peer had sent all. Windows has no descriptor to ask.
@@ -29,7 +29,7 @@ export const examine = (
     for (;;) {
       const length = Fs.readSync(fd, room)
       if (length === 0) return undefined
-      // Nothing is left at an end; should there be, it must not be lost.
+      // At an end nothing is left to read; if there are bytes, they must not be lost.
       deliver(room.slice(0, length))
     }
   } catch (error) {

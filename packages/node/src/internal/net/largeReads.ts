@@ -1,22 +1,22 @@
 /** Reads into buffers of this library, and takes them back (`Socket.recycle`). */
 import type * as NodeNet from "node:net"
 
-/** So many buffers are kept to be read into again. */
+/** The number of buffers that are kept for further reads. */
 const mostSpare = 8
 
 /**
  * Reads into buffers of our own, past Node's streams: fewer and larger reads. A buffer that a read filled for a good
- * part is given away and replaced, if possible by one that was given back: fresh ones are the collector's, and in a
- * program with a large heap its work is most of what a bulk transfer costs. Of a buffer that was hardly used a copy is
- * given, so that a few bytes do not keep it all.
+ * part is handed out and replaced, if possible by one that was given back: collecting garbage is most of what a bulk
+ * transfer costs in a program with a large heap. From a buffer that was hardly used the bytes are copied, so that a few
+ * bytes do not keep all of it alive.
  */
 export class LargeReads {
   private readonly size: number
   private buffer: Uint8Array | undefined = undefined
   private readonly spare: Array<Uint8Array> = []
   /**
-   * The chunks that are out. Only these very objects are taken back, and once: of a chunk that was read in parts the
-   * rest is still to be read.
+   * The chunks that were handed out. Only these objects are taken back, each once: a part of a chunk that was read in
+   * parts is not, because the rest is still to be read.
    */
   private readonly lent = new WeakSet<Uint8Array>()
   deliver: ((chunk: Uint8Array) => void) | undefined = undefined

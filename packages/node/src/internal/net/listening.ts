@@ -12,7 +12,7 @@ export class NodeListenTransport implements ListenTransport {
   private readonly server: NodeNet.Server
   private readonly events: ListenEvents
   private readonly target: ListenTarget
-  /** The file that listening made. */
+  /** The socket file that listening created. */
   private file: string | undefined = undefined
   private hasTakenOver = false
   private address: NetAddress
@@ -92,7 +92,7 @@ export class NodeListenTransport implements ListenTransport {
     if (this.isClosing) return
     this.isClosing = true
     if (this.server.listening) this.closeHandle()
-    // Binding failed: Node has no handle to close, and says nothing. While it binds, it can only be closed afterwards.
+    // If binding failed, Node has no handle to close and reports nothing. While it binds, it can only be closed afterwards.
     else if (this.hasFailed) process.nextTick(() => this.sayClosed())
   }
 

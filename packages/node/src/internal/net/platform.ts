@@ -11,8 +11,8 @@ import { platformName } from "./platformName.js"
 import { NodeTransport, unsupported } from "./transport.js"
 import * as UnixPath from "./unixPath.js"
 
-// Effect threads run in microtasks, and Node runs its ticks again when those are done: so a tick asked for by a thread
-// comes when every thread that was ready has run.
+// Effect's threads run in microtasks, and Node runs its ticks after those. So a tick that a thread schedules runs after
+// every thread that was ready.
 const endOfTurn = (task: () => void): void => process.nextTick(task)
 
 const connect = ({ address, localAddress, localPort, options, readSize }: ConnectTarget): NodeTransport => {

@@ -47,7 +47,7 @@ const neverKnown: NetAddress = inet("0.0.0.0", 0)
  * @internal
  */
 export class NodeTransport implements Transport {
-  /** Private, for a socket of Node's holds secrets: of TLS, its sessions and its context. */
+  /** Private, because a socket of Node's leads to secrets: the sessions and the context of TLS. */
   readonly #socket: NodeNet.Socket
   events: Events | undefined = undefined
   recycle: ((chunk: Uint8Array) => void) | undefined = undefined
@@ -66,12 +66,12 @@ export class NodeTransport implements Transport {
     this.options = options
     this.remote = remote
     if (path !== undefined) {
-      // The end that connected has no name (unix(7)), and Node tells neither.
+      // The end that connected has no name (unix(7)), and Node reports neither name.
       this.local = unix(remote === undefined ? path : "")
       this.remote ??= unix("")
     }
     ;(socket as OwnedSocket)[transportKey] = this
-    // One that is taken over may be at its end already, and Node says so only once.
+    // A socket that is taken over may have ended before, and Node reports that only once.
     if (socket.errored) this.early = socket.errored
     this.isClosed = socket.closed
     socket.on("error", onError)
@@ -82,7 +82,7 @@ export class NodeTransport implements Transport {
     return this.#socket
   }
 
-  /** Where the socket that this one stands on is reset, not closed, when it is destroyed from above. */
+  /** Makes the socket below be reset, in place of closed, when TLS destroys it. */
   resetWhenDestroyed(): void {
     const socket = this.#socket
     // While it connects there is no peer to tell, and Node would wait for the connection, which may never come.
@@ -106,11 +106,11 @@ export class NodeTransport implements Transport {
     socket.on("data", onData)
     socket.on("end", onEnd)
     if (socket.connecting) socket.on("connect", onConnect)
-    // One that could not even be tried is destroyed, and its error is on the way.
+    // A socket whose connecting could not begin is destroyed, and its error event follows.
     else if (!socket.destroyed) this.sayConnected()
-    // One that is taken over may have said its end before.
+    // A socket that is taken over may have reported its end before.
     if (socket.readableEnded) process.nextTick(() => this.onEnd())
-    // What came before has waited, paused.
+    // Bytes that arrived before are kept in the paused stream.
     if (socket.isPaused()) socket.resume()
   }
 
@@ -130,7 +130,7 @@ export class NodeTransport implements Transport {
   /** Hands the socket over: its new owner reports all events from now on. What had arrived stays in it. */
   handOver(): NodeNet.Socket {
     const socket = this.#socket
-    // One that was only just accepted was never listened to.
+    // A socket that was just accepted has no listeners yet.
     if (this.events === undefined) return socket
     this.events = undefined
     socket.pause()

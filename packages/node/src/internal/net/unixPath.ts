@@ -4,7 +4,7 @@ import * as NodeNet from "node:net"
 import * as Path from "node:path"
 import { isMainThread } from "node:worker_threads"
 
-/** The size of `sun_path`, less its NUL: unix(7), and BSD's. Node cuts what is longer, or fails with another word. */
+/** The size of `sun_path` without its NUL: unix(7), and BSD's. Node cuts a longer path, or fails with another error. */
 const longest = process.platform === "linux" ? 107 : process.platform === "win32" ? 256 : 103
 
 /** An abstract name (Linux, unix(7)) begins with NUL, and is no file. */
@@ -21,7 +21,7 @@ export const tooLong = (path: string, syscall: "bind" | "connect"): Error | unde
     })
     : undefined
 
-/** Why the platform cannot do this path with this mode, if so. */
+/** Why the platform cannot listen on this path with this mode; `undefined` if it can. */
 export const unsupported = (
   path: string,
   mode: number | undefined
@@ -35,8 +35,8 @@ export const unsupported = (
 }
 
 /**
- * Runs `bind`, which makes the file. Nobody gets more access than `mode` allows, not even for a moment: while the file
- * is made the mask forbids the rest, beside what it forbids anyway; what it forbids too much is given afterwards.
+ * Runs `bind`, which creates the file. Nobody gets more access than `mode` allows, not even for a moment: while the file
+ * is created, the mask also forbids the rest, and the mode is set afterwards.
  */
 export const withMode = (path: string, mode: number | undefined, bind: () => boolean): void => {
   if (mode === undefined) {
@@ -91,7 +91,7 @@ const attempt = (action: () => void): boolean => {
   }
 }
 
-/** Asks whether somebody listens. What is not a clear no counts as yes: a full backlog, a file of somebody else. */
+/** Asks whether a process listens there. Everything but a clear no counts as yes: a full backlog, or a file of another user. */
 const isAlive = (path: string, answer: (alive: boolean) => void): void => {
   const probe = NodeNet.connect({ path })
   probe.once("connect", () => {
@@ -123,11 +123,11 @@ export const identityOf = (path: string): string | undefined => {
 }
 
 /**
- * Removes a socket file that a process left behind which ended without removing it; says whether the path is free now.
- * A file that is no socket, and one on which somebody listens, are left alone.
+ * Removes a socket file that a process left when it ended, and returns whether the path is free now. A file that is no
+ * socket, and one on which a process listens, stay.
  *
- * Of two that find the same stale file one could remove the other's new one: so it is taken aside, looked at, and put
- * back when it is not the one that was asked.
+ * If two processes find the same stale file, one could remove the other's new one. So the file is moved aside, checked,
+ * and moved back if it is not the one that was found.
  */
 export const takeOver = (path: string, done: (isFree: boolean) => void): void => {
   const stale = identityOf(path)
@@ -148,7 +148,7 @@ export const takeOver = (path: string, done: (isFree: boolean) => void): void =>
   })
 }
 
-/** Runs `close`, with which Node removes the file at the path; one that somebody else has put there stays. */
+/** Runs `close`, with which Node removes the file at the path; a file that another process created there stays. */
 export const closeKeeping = (path: string, identity: string | undefined, close: () => void): void => {
   const aside = asideOf(path)
   const isForeign = identity !== undefined && exists(path) && identityOf(path) !== identity &&

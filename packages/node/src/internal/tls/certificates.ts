@@ -13,7 +13,7 @@ import { readCertificate } from "./material.js"
 
 const x509 = (der: Uint8Array): Crypto.X509Certificate => new Crypto.X509Certificate(der)
 
-/** What OpenSSL cannot read, and throws for, is not so. */
+/** False if OpenSSL throws, because it cannot read the certificate. */
 const holds = (question: () => boolean): boolean => {
   try {
     return question()
@@ -42,11 +42,11 @@ export const fromSocket = (
   return raw === undefined ? Option.none() : fromRaw(raw)
 }
 
-/** Nothing was shown: an empty object. */
+/** Node gives an empty object if the peer showed nothing. */
 export const rawOf = (shown: Tls.PeerCertificate | object | null): Buffer | undefined =>
   shown !== null && "raw" in shown ? shown.raw : undefined
 
-/** Of a certificate and its issuers as `getPeerCertificate(true)` gives them; a root is its own issuer. */
+/** The certificates of the result of `getPeerCertificate(true)`, in which a root is its own issuer. */
 export const chainOf = (leaf: Tls.DetailedPeerCertificate | null): ReadonlyArray<Buffer> => {
   const chain: Array<Buffer> = []
   const seen = new Set<object>()
@@ -70,7 +70,7 @@ export const isSelfIssued = (raw: Uint8Array): boolean => {
 /** Node's own, for a log or a search. */
 export const identityCode = "ERR_TLS_CERT_ALTNAME_INVALID"
 
-/** Why a certificate is not for `host`. */
+/** Why a certificate is not for `host`; `undefined` if it is. */
 export const identityProblem = (
   raw: Uint8Array,
   host: string,

@@ -1,12 +1,12 @@
-/** Tells close_notify from an end without it. */
+/** Distinguishes a close_notify from an end without it. */
 import type * as NodeNet from "node:net"
 import { Duplex } from "node:stream"
 import type * as Tls from "node:tls"
 
 /**
- * Stands between a socket and TLS where somebody wants to know whether the peer finished with a close_notify: Node says
- * "end" either way. Here the bytes pass through JavaScript, so it can be seen which comes first, TLS's end or the end of
- * the connection below. It costs a copy of every record, so it is there only when asked for.
+ * Stands between a socket and TLS if the program wants to know whether the peer finished with a close_notify: Node reports
+ * "end" either way. Here the bytes pass through JavaScript, which shows what comes first, the end of TLS or the end of the
+ * connection below. It costs a copy of every record, so it is used only for `requireCloseNotify`.
  */
 export class Tap extends Duplex {
   /** TLS has been informed that nothing more comes. */

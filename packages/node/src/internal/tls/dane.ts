@@ -4,17 +4,17 @@ import type { TlsaRecord } from "@copas/core/TlsContext"
 import * as Crypto from "node:crypto"
 import { identityProblem } from "./certificates.js"
 
-/** What there is to check against. */
+/** The chain, and what else a record is checked against. */
 export interface Shown {
   /** The peer's certificate first. */
   readonly chain: ReadonlyArray<Buffer>
-  /** What checking against the context's authorities gave, `undefined` for success. */
+  /** The result of checking against the context's authorities; `undefined` for success. */
   readonly pkixCode: string | undefined
   readonly host: string
   readonly rule: IdentityRule
 }
 
-/** RFC 6698, section 4.1: a record of an unknown kind is as good as none. */
+/** RFC 6698, section 4.1: a record of an unknown kind counts as none. */
 export const usable = (records: ReadonlyArray<TlsaRecord>): ReadonlyArray<TlsaRecord> =>
   records.filter(({ data, matchingType, selector, usage }) =>
     usage >= 0 && usage <= 3 && (selector === 0 || selector === 1) &&
@@ -52,8 +52,8 @@ const anchored = (chain: ReadonlyArray<Crypto.X509Certificate>, record: TlsaReco
 }
 
 /**
- * True when one of the records vouches for what the peer showed. RFC 6698, section 2.1.1; RFC 7671, section 5: DANE-EE
- * stands for itself, whatever the certificate says of names and dates.
+ * True if one of the records matches what the peer showed. RFC 6698, section 2.1.1; RFC 7671, section 5: DANE-EE
+ * suffices, whatever names and dates the certificate has.
  */
 export const vouched = (records: ReadonlyArray<TlsaRecord>, shown: Shown): boolean => {
   const { chain, pkixCode } = shown

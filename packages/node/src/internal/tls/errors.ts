@@ -4,10 +4,9 @@ import type { TlsReason } from "@copas/core/TlsError"
 import type { TlsFailure } from "@copas/core/TlsTransport"
 
 /**
- * The one table from OpenSSL's and Node's codes to what this library tells apart. The first part are the results of
- * checking a chain (X509_V_ERR_…), the second the errors of the protocol (ERR_SSL_ and the reason's name). Alerts of the
- * peer are not here: `TlsAlert` has them. What no row has is `ProtocolViolation`: the peer sent something that OpenSSL
- * did not expect there.
+ * The one table from OpenSSL's and Node's codes to the reasons of this library. The first part has the results of checking
+ * a chain (X509_V_ERR_…), the second the errors of the protocol (ERR_SSL_ and the name of the reason). Alerts of the peer
+ * are in `TlsAlert`. A code without a row is a `ProtocolViolation`: the peer sent something that OpenSSL did not expect.
  */
 const reasons: Readonly<Record<string, TlsReason>> = {
   CERT_HAS_EXPIRED: "Expired",
@@ -24,7 +23,7 @@ const reasons: Readonly<Record<string, TlsReason>> = {
   CERT_SIGNATURE_FAILURE: "BadSignature",
   CERT_UNTRUSTED: "Untrusted",
   CERT_REJECTED: "Untrusted",
-  // Whatever Node has no name for; the chain was not accepted.
+  // A result that Node has no name for; the chain was not accepted.
   UNSPECIFIED: "Untrusted",
   CERT_REVOKED: "Revoked",
   UNABLE_TO_GET_CRL: "NoRevocationList",
@@ -113,7 +112,7 @@ const reasons: Readonly<Record<string, TlsReason>> = {
   ERR_TLS_ALPN_CALLBACK_INVALID_RESULT: "NoSharedAlpn",
   ERR_SSL_PSK_IDENTITY_NOT_FOUND: "UnknownPskIdentity",
   ERR_SSL_BAD_PSK_IDENTITY: "UnknownPskIdentity",
-  // The key of TLS 1.3 is proved at once (RFC 8446, section 4.2.11.2).
+  // A client of TLS 1.3 proves its key at once (RFC 8446, section 4.2.11.2).
   ERR_SSL_BINDER_DOES_NOT_VERIFY: "UnknownPskIdentity",
   ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: "NoCertificate",
   ERR_SSL_NO_CERTIFICATES_RETURNED: "NoCertificate",
@@ -156,15 +155,15 @@ export const codeOf = (error: unknown): string | undefined =>
     ? error.code
     : undefined
 
-/** What TLS itself says; anything else is the connection's own failure. */
+/** True for the codes of TLS; all others concern the connection below. */
 export const isTlsCode = (code: string): boolean => code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_")
 
 /** OpenSSL puts a version before an alert's name: not always that of the connection, and from 3.5 on another one. */
 const alertPattern = /^ERR_SSL_(?:SSL\/TLS|SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(.+)$/
 
 /**
- * The code as it is told: OpenSSL 3.5 says `SSL/TLS` where those before it said `SSLV3`, and a program or an alarm that
- * looks for a code should not depend on the version of Node.
+ * The code as errors show it. OpenSSL 3.5 writes `SSL/TLS` in place of `SSLV3`, and a program or an alarm that looks for a
+ * code must not depend on the version of Node.
  */
 export const codeAsTold = (code: string): string => code.replace("ERR_SSL_SSL/TLS_", "ERR_SSL_SSLV3_")
 

@@ -10,7 +10,7 @@ import type { ClientNative, ClientPolicy } from "./platform.js"
 
 type Verdict = Either.Either<Authorization, TlsFailure>
 
-/** OpenSSL's own bound on depth cannot be set here; and a chain without a root has one certificate less. */
+/** Node has no call for OpenSSL's own bound on depth, and a chain without a root has one certificate less. */
 const tooDeep = (maxDepth: number | undefined, chain: () => ReadonlyArray<Buffer>): TlsFailure | undefined => {
   if (maxDepth === undefined) return undefined
   const between = chain().slice(1).filter((raw) => !Certificates.isSelfIssued(raw)).length
@@ -26,19 +26,19 @@ const bounded = (
   return deep === undefined ? Either.right(authorization) : Either.left(deep)
 }
 
-/** What a client knows of its server. */
+/** What a server showed to its client. */
 export interface ShownByServer {
   /** The server's own certificate, of this handshake or of the session that it resumed. */
   readonly certificate: Buffer | undefined
   readonly chain: () => ReadonlyArray<Buffer>
-  /** What OpenSSL says of the chain, `undefined` for nothing. */
+  /** The error of OpenSSL about the chain; `undefined` if it found none. */
   readonly pkixCode: string | undefined
   readonly host: string
   readonly hasShownPsk: boolean
   readonly dane: ReadonlyArray<TlsaRecord>
 }
 
-/** RFC 9525 for the name, RFC 6698 where there are TLSA records. */
+/** Checks the name by RFC 9525, and TLSA records by RFC 6698. */
 export const judgeServer = (context: ClientNative, shown: ShownByServer): Verdict => {
   const { certificate, chain, dane, host, pkixCode } = shown
   const { identityRule: rule, maxDepth, verify } = context
@@ -64,7 +64,7 @@ export const judgeServer = (context: ClientNative, shown: ShownByServer): Verdic
   return bounded({ _tag: "Verified", by: certificate === undefined ? "psk" : "authority" }, maxDepth, chain)
 }
 
-/** What a server knows of its client. */
+/** What a client showed to its server. */
 export interface ShownByClient {
   readonly isShown: boolean
   readonly chain: () => ReadonlyArray<Buffer>

@@ -25,7 +25,7 @@ import { common, dhparam, probe } from "./material.js"
 import { Sessions } from "./sessions.js"
 import { upgrade } from "./transport.js"
 
-/** What is built once for a client. */
+/** The context of clients, built once. */
 export interface ClientNative {
   readonly secure: Tls.SecureContext
   readonly verify: "full" | "chain" | "none"
@@ -41,7 +41,7 @@ type ChooseContext = (error: Error | null, context?: Tls.SecureContext) => void
 
 type ServerNames = ReadonlyMap<string, ServerContext>
 
-/** What a server wants of its clients' certificates. */
+/** What a server requires of its clients' certificates. */
 export interface ClientPolicy {
   readonly requestCertificate: boolean
   readonly requireCertificate: boolean
@@ -50,7 +50,7 @@ export interface ClientPolicy {
 }
 
 interface ServerSettings extends ClientPolicy {
-  /** It was not said: a context that a name leads to goes by the listener's policy then. */
+  /** `clientCertificates` was not set: as the context of a name, it follows the listener's policy. */
   readonly isPolicyOpen: boolean
   readonly alpn: Array<string> | undefined
   readonly chooseAlpn: ((offer: AlpnOffer) => Option.Option<string>) | undefined
@@ -62,17 +62,17 @@ interface ServerSettings extends ClientPolicy {
   readonly requireCloseNotify: boolean
 }
 
-/** What is built once for a server. It can be replaced, so connections look into it when they begin. */
+/** The context of servers, built once. It can be replaced, so each connection reads it when it begins. */
 export interface ServerNative {
   secure: Tls.SecureContext
-  /** With keys in it. */
+  /** It contains keys. */
   material: Redacted.Redacted<Tls.SecureContextOptions>
-  /** Not so where a pre-shared key is all that it has. */
+  /** False if it has only a pre-shared key. */
   hasCertificate: boolean
   settings: ServerSettings
 }
 
-/** A renegotiation is a way to make a server work (CVE-2011-1473), and TLS 1.3 has none. */
+/** A peer can make a server work by renegotiations (CVE-2011-1473); TLS 1.3 has none. */
 const noRenegotiation = Crypto.constants.SSL_OP_NO_RENEGOTIATION
 
 /** Node's own list leaves out the ciphers that a pre-shared key needs up to TLS 1.2. */
@@ -113,7 +113,7 @@ const clientContext = (options: ClientOptions): Effect.Effect<ClientNative, TlsE
 
 const native = (context: ServerContext): ServerNative => context.native as ServerNative
 
-/** As clients ask for it: in ASCII, in lower case, without the root's dot (RFC 6066, section 3). */
+/** The name as clients send it: ASCII, in lower case, without the root's dot (RFC 6066, section 3). */
 const asAsked = (name: string): string => (domainToASCII(name) || name.toLowerCase()).replace(/\.$/, "")
 
 const nameTable = (names: ServerOptions["serverNames"]): ServerNames =>
@@ -183,7 +183,7 @@ const serverContext = (options: ServerOptions): Effect.Effect<ServerNative, TlsE
 
 // ---- one connection
 
-/** What has to be done to what Node keeps of OpenSSL, for which it has no call. */
+/** The parts of Node's binding to OpenSSL for which Node has no public call. */
 interface WithNative {
   readonly ssl:
     | {
@@ -195,7 +195,7 @@ interface WithNative {
 
 const nativeOf = (socket: unknown): WithNative["ssl"] => (socket as WithNative).ssl
 
-/** Contexts that were made of others, by what they were made for: as long as both are there. */
+/** Contexts that were derived from others, by what they were derived for, for as long as both are reachable. */
 const derived = new WeakMap<Tls.SecureContext, WeakMap<object, Tls.SecureContext>>()
 
 const derive = (from: ServerNative, reason: object, changes: Tls.SecureContextOptions): Tls.SecureContext => {
@@ -211,9 +211,9 @@ const derive = (from: ServerNative, reason: object, changes: Tls.SecureContextOp
 const withoutTickets = {}
 
 /**
- * The context that a connection begins with. A session that was made under one name is resumed under any other, for
- * OpenSSL looks at names too late: it would carry a client's certificate over to a name whose authorities never saw it.
- * So where certificates are asked for, under any name, there are no tickets.
+ * The context that a connection begins with. OpenSSL resumes a session that was made under one name under any other,
+ * because it looks at names too late: the session would carry a client's certificate over to a name whose authorities
+ * never checked it. So if certificates are asked for under any name, there are no tickets.
  */
 const initial = (server: ServerNative): Tls.SecureContext => {
   const { names, requestCertificate } = server.settings
@@ -225,7 +225,7 @@ const initial = (server: ServerNative): Tls.SecureContext => {
   return derive(server, withoutTickets, { secureOptions })
 }
 
-/** The context of a name; one that leaves clients' certificates to the listener has its authorities as well. */
+/** The context of a name. If it leaves clients' certificates to the listener, it also has the listener's authorities. */
 const named = (server: ServerNative, found: ServerNative): Tls.SecureContext => {
   const { ca, crl } = Redacted.value(server.material)
   if (!found.settings.isPolicyOpen || Redacted.value(found.material).ca !== undefined || ca === undefined) {
@@ -234,7 +234,7 @@ const named = (server: ServerNative, found: ServerNative): Tls.SecureContext => 
   return derive(found, server.material, { ca, ...(crl === undefined ? {} : { crl }) })
 }
 
-/** Accepts with settings of this connection's own: the name that the client asks for may change them. */
+/** Accepts with the connection's own settings, which the name that the client asks for may change. */
 const accept = (transport: Transport, request: UpgradeRequest, events: HandshakeEvents): TlsTransport => {
   const server = request.context as ServerNative
   const { settings } = server
@@ -269,8 +269,8 @@ const accept = (transport: Transport, request: UpgradeRequest, events: Handshake
     }
   }
   const made = upgrade(transport, hasNames ? { ...request, context: own } : request, events)
-  // Up to TLS 1.2 a session keeps the name that it was made under only if the server took it as soon as it came, and with
-  // this set Node does: else `serverName` would be missing once the session is resumed, and a strict server would refuse.
+  // Up to TLS 1.2 a session keeps the name that it was made under only if the server accepts the name as soon as it comes.
+  // With this set Node does so; otherwise a resumed session has no `serverName`, and a strict server refuses it.
   const ssl = made instanceof NodeTransport ? nativeOf(made.socket) : undefined
   if (ssl) ssl.sni_context = own.secure.context
   return made

@@ -1,4 +1,4 @@
-/** Node's sockets of TLS: how they are made for a handshake, and what is read of them when it is done. */
+/** Node's TLS sockets: makes them for a handshake, and reads what the peer showed when it is done. */
 import { type Answer, askAlpn, askClientKey, askServerKey } from "@copas/core/TlsCallbacks"
 import type { TlsaRecord } from "@copas/core/TlsContext"
 import type { TlsFailure, UpgradeRequest } from "@copas/core/TlsTransport"
@@ -14,8 +14,8 @@ import type { ClientNative, ServerNative } from "./platform.js"
 import { decodeSession, type KeptSession } from "./sessions.js"
 
 /**
- * What Node keeps of OpenSSL below a TLS socket. `tls.Server` asks it in the same way for the result of checking the
- * client's chain; a socket that is upgraded has no `tls.Server`.
+ * Node's binding to OpenSSL below a TLS socket. `tls.Server` reads the result of checking the client's chain in the same
+ * way; a socket that is upgraded has no `tls.Server`.
  */
 interface WithNative {
   readonly ssl: {
@@ -28,13 +28,13 @@ export const nativeOf = (socket: Tls.TLSSocket): WithNative["ssl"] => (socket as
 
 const verifyError = (socket: Tls.TLSSocket): string | undefined => {
   const ssl = nativeOf(socket)
-  // When it cannot be asked the peer is not trusted.
+  // If it cannot be read, the peer is not trusted.
   if (typeof ssl?.verifyError !== "function") return "UNSPECIFIED"
   const error = ssl.verifyError()
   return error === null || error === undefined ? undefined : error.code
 }
 
-/** What a user's function did wrong in the middle of a handshake. OpenSSL must not be torn down within its own call. */
+/** The mistake of a program's function in the middle of a handshake. OpenSSL must not be torn down within its own call. */
 export interface Mistakes {
   failure: TlsFailure | undefined
   hasShownPsk: boolean
@@ -46,9 +46,9 @@ export const daneOf = (request: UpgradeRequest): ReadonlyArray<TlsaRecord> =>
   request.dane === undefined ? [] : Dane.usable(request.dane)
 
 /**
- * The session to offer. Who resumes it is taken for verified, and Node shows no certificate then: so one that was made
- * under another name is not offered (RFC 8446, section 4.6.1), nor one whose certificate is not good enough here, and
- * none where the certificate has to be looked at.
+ * The session to offer. A server that resumes it counts as verified, and Node shows no certificate then. So no session is
+ * offered that was made under another name (RFC 8446, section 4.6.1), or whose certificate does not suffice here, and
+ * none at all if the certificate has to be checked.
  */
 export const offerOf = (request: UpgradeRequest): KeptSession | undefined => {
   const { psk, identityRule, sessions, verify } = request.context as ClientNative
@@ -65,7 +65,7 @@ export const offerOf = (request: UpgradeRequest): KeptSession | undefined => {
     : session
 }
 
-/** What a user's function gave, with what it did wrong put aside. */
+/** The result of a program's function; a mistake of it is kept for the end of the handshake. */
 const answered = <A>(mistakes: Mistakes, answer: Answer<A>): A | undefined => {
   if (Either.isRight(answer)) return Option.getOrUndefined(answer.right)
   mistakes.failure ??= answer.left
@@ -84,9 +84,9 @@ export const connect = (
   const options: Tls.ConnectionOptions = {
     socket: socket as NodeNet.Socket,
     secureContext: context.secure,
-    // With TLSA records it is looked at afterwards: some of them stand for themselves.
+    // With TLSA records the chain is checked afterwards, because some records need no authority.
     rejectUnauthorized: context.verify !== "none" && !isDane,
-    // The name is looked at by `judgeServer`, by one rule on every platform.
+    // `judgeServer` checks the name, by one rule on every platform.
     checkServerIdentity: () => undefined
   }
   if (request.verifyName !== undefined) options.host = request.verifyName
@@ -110,7 +110,7 @@ export const accept = (request: UpgradeRequest, socket: NodeNet.Socket | Tap, mi
     isServer: true,
     secureContext: secure,
     requestCert: settings.requestCertificate,
-    // OpenSSL fails the handshake when no certificate is shown; what is shown is looked at afterwards.
+    // OpenSSL fails the handshake if the client shows no certificate; one that it shows is checked afterwards.
     rejectUnauthorized: settings.requireCertificate
   }
   const { alpn, chooseAlpn, chooseName, psk, pskHint } = settings

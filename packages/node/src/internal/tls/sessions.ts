@@ -2,11 +2,11 @@
 import { TlsSessionStore } from "@copas/core/TlsSessionStore"
 
 /**
- * A session, with what Node does not tell of it any more once it is resumed. Node's bytes are never read: their format
- * is OpenSSL's up to Node 20, and has a header of Node's own from 22.23 on.
+ * A session, with what Node no longer shows once the session is resumed. Node's bytes are never parsed: their format is
+ * OpenSSL's up to Node 20, and has a header of Node's own from 22.23 on.
  */
 export interface KeptSession {
-  /** What the `session` event gave. */
+  /** The bytes of the `session` event. */
   readonly native: Buffer
   /** The name under which it was made. */
   readonly name: string
@@ -16,12 +16,12 @@ export interface KeptSession {
 
 export class Sessions extends TlsSessionStore<KeptSession> {}
 
-/** Stands at the end, for the beginning is what other programs may look at. */
+/** At the end, because other programs may look at the beginning. */
 const magic = Buffer.from("\0copas:tls:session:1")
 
 const footerLength = 8 + magic.length
 
-/** For `TlsConnection.session`: the name and the certificate travel behind Node's bytes. */
+/** For `TlsConnection.session`: the name and the certificate follow Node's bytes. */
 export const encodeSession = ({ certificate, name, native }: KeptSession): Buffer => {
   const host = Buffer.from(name)
   const lengths = Buffer.alloc(8)
@@ -37,7 +37,7 @@ export const decodeSession = (bytes: Uint8Array): KeptSession | undefined => {
   if (footer < 0 || !all.subarray(footer + 8).equals(magic)) return undefined
   const certificateAt = footer - all.readUInt32BE(footer + 4)
   const nameAt = certificateAt - all.readUInt32BE(footer)
-  // Some of Node's own bytes are there.
+  // At least one byte is Node's own.
   if (nameAt <= 0) return undefined
   return {
     native: all.subarray(0, nameAt),

@@ -47,7 +47,7 @@ interface Parts {
   readonly handshake: HandshakeEvents
 }
 
-/** How long a refused client has to take the alert in. */
+/** The time that a refused client has to read the alert. */
 const refusalMillis = 1000
 
 /** TLS over a `node:net` socket, or over TLS. Its parts hold keys and sessions, so they are private. */
@@ -127,7 +127,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     this.isOver = true
     const { handshake, mistakes, request, secured } = this.#parts
     const { context, role, sessionKey } = request
-    // Whatever was offered, the next attempt begins without a session.
+    // The next attempt begins without a session.
     if (role === "client" && sessionKey !== undefined) (context as ClientNative).sessions.forget(sessionKey)
     handshake.failedHandshake(mistakes.failure ?? failure)
     secured.destroy()
@@ -136,13 +136,13 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   override onError(error: Error): void {
     if (this.isEstablished) super.onError(error)
     else this.failHandshake(this.toHandshakeFailure(error))
-    // An error of TLS after the handshake does not end the socket by itself. One that was refused is on its way out.
+    // An error of TLS after the handshake does not end the socket by itself. A refused connection is being ended already.
     if (!this.isRefusing) this.#parts.secured.destroy()
   }
 
   /**
-   * TLS 1.3 passes an identity over that it does not know, and goes on to certificates (RFC 8446, section 4.2.11): on a
-   * server that has none that is where it ends.
+   * TLS 1.3 ignores an identity that it does not know, and continues with certificates (RFC 8446, section 4.2.11). On a
+   * server without a certificate the handshake fails there.
    */
   private toHandshakeFailure(error: Error): TlsFailure {
     const failure = toTlsFailure(error)
@@ -169,7 +169,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     return { reason: "Tls", cause }
   }
 
-  /** Nothing that a peer shows may throw out of an event handler: that would end the process. */
+  /** Judges the peer. Whatever the peer shows must not throw out of an event handler, which would end the process. */
   private judge(verdict: () => Either.Either<Authorization, TlsFailure>): void {
     if (this.isOver) return
     const { mistakes } = this.#parts
@@ -214,9 +214,9 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   private isRefusing = false
 
   /**
-   * Refuses a peer whose handshake OpenSSL took for good. Node has no call for an alert, and with TLS 1.3 a client has
-   * finished by now: to hang up would look like the server's normal end. So OpenSSL is given a record that is none, to
-   * which it answers by a fatal alert of its own. A peer that heeds neither that nor the end is cut off.
+   * Refuses a peer whose handshake OpenSSL accepted. Node has no call for an alert, and with TLS 1.3 a client has finished
+   * by now, so closing would look like the server's normal end. So OpenSSL gets a record that is none, and answers with a
+   * fatal alert of its own. A peer that ignores both the alert and the end is cut off.
    */
   private refuse(failure: TlsFailure): void {
     const { below, handshake, mistakes, request, secured } = this.#parts
@@ -228,8 +228,8 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     // OpenSSL reports the end of the handshake from within its own call, while its last message is still being written.
     setImmediate(() => {
       if (!secured.destroyed) nativeOf(secured)?.receive?.(noRecord)
-      // The alert is on its way. What the client sends meanwhile is dropped: unread it would become a reset, which can
-      // overtake the alert.
+      // The alert is on its way. Read and drop what the client sends meanwhile: unread bytes would become a reset, which
+      // can overtake the alert.
       const cut = setTimeout(() => secured.destroy(), refusalMillis)
       below.once("close", () => clearTimeout(cut))
       below.once("end", () => secured.destroy())
@@ -253,8 +253,8 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   // ---- what goes to the socket below
 
   /**
-   * Until this turn of the loop is over Node takes the last write for unfinished, and would send FIN ahead of the
-   * close_notify (seen on Node 20 with `tls.Server` as well).
+   * Until this turn of the loop ends, Node treats the last write as unfinished, and would send FIN before the close_notify
+   * (seen on Node 20, with `tls.Server` as well).
    */
   override end(): void {
     this.ending = setImmediate(() => {
@@ -267,7 +267,7 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     this.isOver = true
     if (this.isRefusing) return
     if (this.ending === undefined) super.destroy()
-    // It was to end just now: the close_notify goes first.
+    // It is about to end: the close_notify goes first.
     else setImmediate(() => setImmediate(() => super.destroy()))
   }
 
@@ -276,9 +276,9 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     clearImmediate(this.ending)
     void this.remoteAddress
     const { secured, under } = this.#parts
-    // Node destroys the socket below when it takes TLS down. To reset that one first pulls the handle away from under
-    // what TLS has still to do in this turn of the loop: that is a segmentation fault (seen on Node 20).
-    // After a half-close, which TLS does past the socket below, libuv refuses.
+    // Node destroys the socket below when it tears TLS down. If that one is reset first, TLS uses its handle later in this
+    // turn of the loop, which is a segmentation fault (seen on Node 20). After a half-close, which TLS does without the
+    // socket below, libuv refuses to reset.
     if (!secured.writableEnded) under.resetWhenDestroyed()
     secured.destroy()
   }
@@ -288,10 +288,10 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
   }
 }
 
-/** A record of TLS (RFC 8446, section 5.1) of the greatest length that no key opens. */
+/** A record of TLS (RFC 8446, section 5.1) of the greatest length, which no key decrypts. */
 const noRecord: Buffer = Buffer.concat([Buffer.from([23, 3, 3, 0x41, 0x00]), Buffer.alloc(0x4100, 0xff)])
 
-/** Tells an end that the peer did not announce as a failure. */
+/** Reports an end without close_notify as a failure. */
 const watching = (events: Events, tap: Tap): Events => ({
   connected: () => events.connected(),
   deliver: (chunk) => events.deliver(chunk),
@@ -301,10 +301,10 @@ const watching = (events: Events, tap: Tap): Events => ({
   closed: () => events.closed()
 })
 
-/** See the contract. */
+/** `TlsPlatform.upgrade`. */
 export const upgrade = (transport: Transport, request: UpgradeRequest, handshake: HandshakeEvents): TlsTransport => {
   const under = transport as NodeTransport
-  // May look at what others made, and is done before anything is given away.
+  // It may throw for bytes that others made, so it comes before the socket is taken over.
   const offered = request.role === "client" ? offerOf(request) : undefined
   const below = under.handOver()
   if (request.early !== undefined) below.unshift(request.early)
@@ -324,7 +324,7 @@ export const upgrade = (transport: Transport, request: UpgradeRequest, handshake
     failure = error instanceof Refusal
       ? error.failure
       : { reason: "BadMaterial", code: codeOf(error), cause: error }
-    // One that never starts, so that there is something to hold and to close.
+    // A socket that never starts, so that there is one to hold and to close.
     secured = new Tls.TLSSocket(below, {
       secureContext: request.role === "client"
         ? (request.context as ClientNative).secure
