@@ -17,7 +17,7 @@ interface Loaded {
 }
 type Hook = (specifier: string, context: object, next: (specifier: string, context: object) => Loaded) => Loaded
 
-/** In the thread of the hooks, on Node before 22.15; what to load comes through a port. */
+/** The hooks' own thread, on Node before 22.15; the sources come through a port. */
 const asynchronousHook = `
 import { receiveMessageOnPort } from "node:worker_threads"
 const sources = new Map()
@@ -35,8 +35,8 @@ export const load = (specifier, context, next) =>
   at(specifier) === undefined ? next(specifier, context) : { ...at(specifier), shortCircuit: true }`
 
 /**
- * Has Node take the source of some URLs from here, so that code is imported as if it were a file of the working
- * directory and nothing is written. (A `data:` URL can import no package.)
+ * Makes Node load the source of some URLs from here, so that code is imported as if it were a file of the working
+ * directory, and nothing is written. (A `data:` URL cannot import packages.)
  */
 const installHook = (): Sources => {
   const { registerHooks } = Module as { readonly registerHooks?: (hooks: { resolve: Hook; load: Hook }) => void }
@@ -69,7 +69,7 @@ let chunks = 0
 
 const importCode = (code: string, name: string): Effect.Effect<unknown, LoadError> =>
   Effect.gen(function*() {
-    // Before tsx: what is registered later is asked first, and tsx asks on for the source.
+    // Before tsx: hooks that are registered later are asked first, and tsx asks the next one for the source.
     sources ??= installHook()
     const isTsx = yield* enableTsx(process.cwd())
     const isTypeScript = isTsx || stripsTypes()
@@ -79,13 +79,13 @@ const importCode = (code: string, name: string): Effect.Effect<unknown, LoadErro
     return yield* importUrl(url, name)
   })
 
-/** What a chunk sees of Effect, beside the modules of `@copas/core`; nothing that JavaScript itself has by that name. */
+/** The modules of Effect that a chunk sees beside those of `@copas/core`; none that hides a global of JavaScript. */
 const effectNames =
   "Cause, Clock, Config, Console, Duration, Effect, Exit, Fiber, Layer, Option, Random, Schedule, Sink, Stream"
 
 /**
- * The program of a chunk. Without `import` and `export` it is the body of a generator, which the dispatcher's main thread
- * runs, as Copas's runner does with a chunk.
+ * The program of a chunk. A chunk without `import` and `export` is the body of a generator, which the dispatcher's main
+ * thread runs, as Copas's runner does.
  */
 export const evaluate = (code: string, name: string): Effect.Effect<Program, UsageError | LoadError> =>
   Effect.gen(function*() {
@@ -104,7 +104,7 @@ export const evaluate = (code: string, name: string): Effect.Effect<Program, Usa
     return yield* asProgram(module, name)
   })
 
-/** Imports a module for what it does. Packages are looked up from the working directory. */
+/** Imports a module for its effects. Packages are looked up from the working directory. */
 export const importModule = (module: string): Effect.Effect<void, LoadError> => {
   const specifier = /^\.{0,2}\//.test(module) ? pathToFileURL(resolve(module)).href : module
   return Effect.asVoid(importCode(`import ${JSON.stringify(specifier)}`, "import"))

@@ -1,4 +1,4 @@
-/** The runner's command line: what it says is a list of things to run, in order, and the arguments they see. */
+/** The runner's command line: a list of things to run, in order, and the arguments that they see. */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -39,7 +39,7 @@ export type Item =
 export interface Command {
   readonly help: boolean
   readonly items: ReadonlyArray<Item>
-  /** What `process.argv` has after the path of Node's program: first the script, where there is one. */
+  /** The rest of `process.argv` after the path of Node: first the script, if there is one. */
   readonly argv: ReadonlyArray<string>
   readonly drain: Duration.Duration
 }
@@ -65,7 +65,7 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Command, Usage
       items.push({ _tag: "Stdin" })
       return done(argv)
     }
-    /** The value of an option: what stands after "=", or the next word. */
+    /** The value of an option: the text after "=", or the next word. */
     const value = (word: string): Effect.Effect<string, UsageError> => {
       const equals = /^--[\w-]+=/.exec(word)
       if (equals !== null) return Effect.succeed(word.slice(equals[0].length))
@@ -111,7 +111,7 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Command, Usage
           if (word.startsWith("-")) return yield* wrong(`unknown option ${word}`)
           at--
       }
-      // What is left is a script and what belongs to it.
+      // The rest is a script and its arguments.
       const path = resolve(args[at++]!)
       items.push({ _tag: "Script", path })
       // After "run SCRIPT" the runner's own option may still stand, and "--" parts it from the script's.

@@ -21,9 +21,9 @@ export type Program =
 export class LoadError extends Data.TaggedError("LoadError")<{ readonly message: string; readonly cause: unknown }> {}
 
 /**
- * Registers tsx, for ES modules and for CommonJS: whether a file is one or the other is the nearest package.json's
- * affair, and a program may have both. With the first alone a CommonJS script cannot require what is being imported.
- * Without tsx false; then Node's own stripping of types has to do.
+ * Registers tsx, for ES modules and for CommonJS: the nearest package.json decides which a file is, and a program may have
+ * both. With the first alone a CommonJS script cannot require what is being imported. False without tsx; then Node's own
+ * stripping of types is used.
  */
 const registerTsx = async (folders: ReadonlyArray<string>): Promise<boolean> => {
   // Named in variables, so that TypeScript does not look for an optional package.
@@ -48,7 +48,7 @@ let isTsxThere: Promise<boolean> | undefined
 /** Node 22.18, 23.6 and newer. */
 export const stripsTypes = (): boolean => Boolean((process.features as { readonly typescript?: unknown }).typescript)
 
-/** True when tsx is there: it is preferred, since it also runs what cannot be stripped, and paths of tsconfig.json. */
+/** True if tsx is installed. It also runs syntax that cannot be stripped, and knows the paths of tsconfig.json. */
 export const enableTsx = (folder: string): Effect.Effect<boolean> =>
   Effect.promise(() => isTsxThere ??= registerTsx([folder, process.cwd()]))
 
@@ -73,8 +73,8 @@ export const importUrl = (url: string, what: string): Effect.Effect<unknown, Loa
   loadWith(() => import(url), what)
 
 /**
- * What is CommonJS by its name is required. `import()` has a `require` of its own for sources that a hook changed, and on
- * Node 20 and 22 that one cannot load ES modules, which these packages are.
+ * Requires a file that is CommonJS by its name. For sources that a hook changed, `import()` has a `require` of its own,
+ * which cannot load ES modules on Node 20 and 22, and these packages are ES modules.
  */
 const importScript = (script: string): Effect.Effect<unknown, LoadError> =>
   /\.c[jt]s$/.test(script)

@@ -20,7 +20,7 @@ export const exitCodes = {
   ended: 0,
   /** The program failed. */
   failed: 1,
-  /** The command line, or the script, is not as it must be. */
+  /** The command line or the script is wrong. */
   usage: 2,
   /** 128 and the signal's number, as shells have it: what was left after the drain time was cut. */
   cutBySIGHUP: 129,
@@ -30,12 +30,12 @@ export const exitCodes = {
 
 type Signal = "SIGINT" | "SIGTERM" | "SIGHUP"
 
-/** What the runner itself has to say goes to stderr: stdout is the program's. */
+/** Logs to stderr, because stdout belongs to the program. */
 export const say = Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.stringLogger)))
 
 /**
- * Done with the first signal; the second one ends the process. A program that listens for SIGHUP itself means something
- * else by it, to read its configuration anew for example.
+ * Completes with the first signal; a second one ends the process. SIGHUP is ignored if the program listens for it, to read
+ * its configuration again for example.
  */
 const firstSignal: Effect.Effect<Deferred.Deferred<Signal>, never, Scope.Scope> = Effect.gen(function*() {
   const signalled = yield* Deferred.make<Signal>()
@@ -56,16 +56,15 @@ const firstSignal: Effect.Effect<Deferred.Deferred<Signal>, never, Scope.Scope> 
 /** The main thread's name, as `Copas.run` gives it. */
 const mainName = "initializer"
 
-/** True while the main thread waits for the exit: it knows what to do then. */
+/** True while the main thread waits for the exit, because it ends by itself then. */
 const awaitsExit: Effect.Effect<boolean, never, Copas.Copas> = Effect.map(
   Copas.status,
   ({ threads }) => threads.some(({ name, state }) => name === mainName && state === "inactive")
 )
 
 /**
- * Ends a main thread that would stay for ever, in `Layer.launch` for example, once all else has ended: connections have
- * the services of its layer until then. A main thread that reads or writes has something to end, and keeps the rest of
- * the drain time.
+ * Ends a main thread that would never end, in `Layer.launch` for example, once everything else has ended, because
+ * connections use the services of its layer until then. A main thread that reads or writes has the rest of the drain time.
  */
 const endMain = (main: AnyFiber): Effect.Effect<void, never, Copas.Copas> =>
   Effect.gen(function*() {
@@ -76,7 +75,7 @@ const endMain = (main: AnyFiber): Effect.Effect<void, never, Copas.Copas> =>
       ) && sockets.every(({ sendBuffered }) =>
         sendBuffered === 0
       )
-      // The platform's own doings are no step, hence the limit.
+      // The platform's own work is no step, hence the limit.
       yield* isLast ? Fiber.interrupt(main) : Copas.step(100)
     }
   })
@@ -84,9 +83,8 @@ const endMain = (main: AnyFiber): Effect.Effect<void, never, Copas.Copas> =>
 export type Services = Copas.Copas | Dns.Dns | Net.Net
 
 /**
- * Runs what `program` gives, one after the other, in the dispatcher's main thread. An effect has ended when it has. A
- * layer stays, whatever it is made of (the dispatcher does not know Node's own HTTP servers): until a signal, or
- * `Copas.exit`.
+ * The programs that `main` runs one after the other, in the dispatcher's main thread. An effect runs until it ends. A layer
+ * runs until a signal or `Copas.exit`, whatever it is made of, because the dispatcher does not know Node's HTTP servers.
  */
 export interface Script {
   readonly main: Effect.Effect<unknown, unknown, Services | Scope.Scope>
@@ -124,7 +122,7 @@ const supervise = (
     return exitCodes.ended
   }).pipe(Effect.scoped, Effect.provide(NodeCopas.layer))
 
-/** The dispatcher's books say when a program has ended, and not that Node knows of nothing that it waits for. */
+/** The dispatcher decides when a program has ended, and not Node, which may know of nothing that the program waits for. */
 const keepAlive = Effect.acquireRelease(
   Effect.sync(() => setInterval(() => {}, 2 ** 31 - 1)),
   (timer) => Effect.sync(() => clearInterval(timer))
