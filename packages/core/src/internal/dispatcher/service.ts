@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type DatagramSocket, isDatagramSocket } from "../../DatagramSocket.js"
 import type { Listener } from "../../Listener.js"
-import type { Service as NetService } from "../../Net.js"
 import type {
   AddServer,
   DatagramServer,
@@ -74,11 +73,18 @@ const endingError = (dispatcher: Dispatcher): InvalidOption =>
     expected: "one that is not ending: `cancelAll` is under way, or its layer has been released"
   })
 
+/** What the status asks the network. */
+interface Network {
+  readonly sockets: Effect.Effect<ReadonlyArray<Socket>>
+  readonly datagramSockets: Effect.Effect<ReadonlyArray<DatagramSocket>>
+  readonly bytes: Effect.Effect<{ readonly bytesReceived: number; readonly bytesSent: number }>
+}
+
 /**
  * The dispatcher's service on a network. The scope's end interrupts every thread and closes every server.
  */
 export const make = (
-  net: NetService,
+  net: Network,
   errorHandler: ErrorHandler,
   name: string
 ): Effect.Effect<Service, never, Scope.Scope> =>
