@@ -27,7 +27,7 @@ export type Ending = "close" | "reset" | "421" | "silence"
 
 /**
  * A moment of a conversation: a verb (`"RCPT"`) stands for the reply to that command. Further ones are `"CONNECT"`, the
- * greeting; `"TLS"`, the handshake after the reply to STARTTLS; `"CONTENT"`, while a message arrives; `"DOT"`, the reply to
+ * greeting; `"TLS"`, the handshake after the reply to STARTTLS; `"CHALLENGE"`, a 334 of AUTH; `"CONTENT"`, while a message arrives; `"DOT"`, the reply to
  * a complete message, also to the last BDAT chunk.
  *
  * @since 0.2.0
@@ -128,12 +128,22 @@ export interface Options {
   readonly implicit?: boolean | undefined
   /** In clear it refuses MAIL and AUTH (530). Default false. */
   readonly requireTls?: boolean | undefined
+  /** The password of each user, for all mechanisms that take one. Default: no log-in with a password. */
+  readonly users?: { readonly [user: string]: string } | undefined
+  /** The access token of each user, for OAUTHBEARER and XOAUTH2. Default: no log-in with a token. */
+  readonly tokens?: { readonly [user: string]: string } | undefined
+  /** Without a log-in it refuses MAIL (530). Default false. */
+  readonly requireAuth?: boolean | undefined
+  /** In clear, too, it offers the mechanisms that show the secret: PLAIN, LOGIN, and those with a token. Default false. */
+  readonly allowInsecureAuth?: boolean | undefined
+  /** The rounds of SCRAM. Default 4096. */
+  readonly rounds?: number | undefined
   /**
    * What EHLO lists, a line each, and so what it does: `["PIPELINING", "SIZE 1000", "AUTH PLAIN", "X-OTHER a=b"]`. Lines
    * without what belongs to them are completed: SIZE by `maxSize`, LIMITS by `maxRecipients` and `maxMessages`, AUTH by
    * what can be used. STARTTLS is left out under TLS, REQUIRETLS in clear; a function is taken at its word. Default: all of
    * PIPELINING, SIZE, 8BITMIME, SMTPUTF8, DSN, CHUNKING, BINARYMIME, ENHANCEDSTATUSCODES, DELIVERBY, MT-PRIORITY, LIMITS,
-   * REQUIRETLS, STARTTLS (with `tls`).
+   * REQUIRETLS, STARTTLS (with `tls`), AUTH (with `users` or `tokens`).
    */
   readonly extensions?: ReadonlyArray<string> | ((isSecure: boolean) => ReadonlyArray<string>) | undefined
   /** The mailboxes there are: other recipients are refused (550), and VRFY finds them. Default: every one. */

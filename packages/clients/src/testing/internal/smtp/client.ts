@@ -4,9 +4,10 @@
 import type { InetSocket } from "@copas/core/Socket"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { ChannelBinding } from "../../../SmtpSession.js"
 import type { Ending, Limit, Phase, Quirks, Recipient } from "../../SmtpServer.js"
 import type { Path } from "./envelope.js"
-import { offered } from "./extensions.js"
+import { channelBinding, offered } from "./extensions.js"
 import { Reader } from "./reader.js"
 import type { Shared } from "./shared.js"
 
@@ -80,7 +81,7 @@ export class Client {
 
   /** RFC 5321, section 4.1.4. `isExtended` is false for HELO. */
   greet(name: string, isExtended: boolean): ReadonlyArray<string> {
-    const lines = isExtended ? offered(this.shared, this.isSecure) : []
+    const lines = isExtended ? offered(this.shared, this.socket) : []
     this.name = name
     this.transaction = undefined
     this.extensions = new Map(lines.map((line) => {
@@ -89,6 +90,8 @@ export class Client {
     }))
     return lines
   }
+
+  readonly channelBinding = (type: ChannelBinding["type"]): Uint8Array | undefined => channelBinding(this.socket, type)
 
   readonly has = (extension: string): boolean => this.extensions.has(extension)
 
@@ -145,10 +148,11 @@ export class Client {
   /** Its lines, as this server writes replies. */
   private shaped(text: string): string {
     const { bare, multiline } = this.quirks
-    const isPlain = this.has("ENHANCEDSTATUSCODES")
-    const shown = isPlain ? text : text.replace(enhanced, "$1")
+    const isWhole = this.has("ENHANCEDSTATUSCODES")
+    const shown = isWhole ? text : text.replace(enhanced, "$1")
     const code = shown.slice(0, 3)
-    const isOne = !shown.includes("\n")
+    // A challenge is its text.
+    const isOne = code !== "334" && !shown.includes("\n")
     const whole = isOne && bare === true
       ? code
       : isOne && multiline === true

@@ -6,6 +6,7 @@ import { type Client, type Conversation, limit } from "./client.js"
 import * as Content from "./content.js"
 import * as Envelope from "./envelope.js"
 import { defaultRecipients } from "./extensions.js"
+import * as Login from "./login.js"
 
 type Handler = (client: Client, argument: string) => Conversation
 
@@ -21,6 +22,9 @@ const mail: Handler = (client, argument) => {
   const { quirks, shared } = client
   if (client.transaction !== undefined) return client.reply("503 5.5.1 A message is under way")
   if (shared.options.requireTls === true && !client.isSecure) return client.reply("530 5.7.0 STARTTLS comes first")
+  if (shared.options.requireAuth === true && client.user === undefined) {
+    return client.reply("530 5.7.0 AUTH comes first")
+  }
   const path = Envelope.readMail(argument, client.has)
   if (path instanceof Envelope.Refusal) return client.reply(path.reply)
   const messages = limit(quirks.maxMessages, Infinity, "421 4.7.0 Too many messages on this connection")
@@ -107,6 +111,8 @@ const handlers: { readonly [verb: string]: Handler } = {
   RCPT: recipient,
   DATA: Content.data,
   BDAT: Content.bdat,
+  STARTTLS: Login.startTls,
+  AUTH: Login.auth,
   RSET: alone((client) => {
     client.transaction = undefined
     return client.reply("250 2.0.0 So be it")
@@ -123,10 +129,13 @@ const beforeGreeting = new Set(["EHLO", "LHLO", "HELO", "RSET", "NOOP", "VRFY", 
 /** RFC 2033, section 4.1. */
 const others = { smtp: ["LHLO"], lmtp: ["EHLO", "HELO"] }
 
+/** The extensions that have commands of their own. */
+const extensionOf: { readonly [verb: string]: string } = { BDAT: "CHUNKING", STARTTLS: "STARTTLS", AUTH: "AUTH" }
+
 const handlerOf = (client: Client, verb: string): Handler | undefined => {
   const { quirks, shared } = client
   const isOff = quirks.unknown?.includes(verb) === true || others[shared.options.protocol ?? "smtp"].includes(verb) ||
-    verb === "BDAT" && !client.has("CHUNKING")
+    extensionOf[verb] !== undefined && client.name !== undefined && !client.has(extensionOf[verb])
   return isOff || !Object.hasOwn(handlers, verb) ? undefined : handlers[verb]
 }
 
@@ -135,7 +144,7 @@ export const perform = (client: Client, line: string | undefined): Conversation 
   const [, word = "", argument = ""] = /^([^ ]*)(?: (.*))?$/s.exec(line) ?? []
   const verb = word.toUpperCase()
   client.phase = verb
-  client.shared.log(Envelope.textOf(line) ?? line)
+  client.shared.log(Login.hidden(Envelope.textOf(line) ?? line))
   if (line.length + 2 > Envelope.longestLine(verb)) return client.reply("500 5.5.2 The line is too long")
   if (/[\r\n\0]/.test(line)) return client.reply("500 5.5.2 A line has a CR, LF or NUL")
   if (client.reader.hasMore && client.name !== undefined && !client.has("PIPELINING") && verb !== "BDAT") {

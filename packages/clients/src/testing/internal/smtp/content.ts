@@ -3,7 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { now } from "../../../internal/effect/fibers.js"
 import * as Bytes from "../../../internal/text/bytes.js"
+import type { Message } from "../../SmtpServer.js"
 import { type Client, type Content as Stored, type Conversation, limit, type Transaction } from "./client.js"
 import { byAddress, readChunk, Refusal } from "./envelope.js"
 import { defaultSize } from "./extensions.js"
@@ -63,43 +65,52 @@ const add = (client: Client, content: Stored) => (piece: Uint8Array): Conversati
     })
   )
 
-const queued = (queueId: string): string => `250 2.0.0 Ok: queued as ${queueId}`
+const keep = (client: Client, message: Message): Effect.Effect<void> => {
+  const { quirks, shared } = client
+  const { recipients } = message.envelope
+  const isLost = quirks.endings?.DOT !== undefined && quirks.keepsUnanswered === false
+  if (recipients.length === 0 || isLost) return Effect.void
+  return Effect.map(now, (millis) => {
+    shared.report(message, recipients.map(({ address }) => byAddress(quirks.deliveries, address)), millis)
+    shared.keep(message)
+  })
+}
 
 /** The message is complete: judges it, keeps it, replies. */
-const finish = (client: Client, transaction: Transaction, via: "DATA" | "BDAT"): Conversation =>
+const finish = (client: Client, { content, mail, recipients }: Transaction, via: "DATA" | "BDAT"): Conversation =>
   Effect.suspend(() => {
     client.phase = "DOT"
     client.transaction = undefined
     const { quirks, shared } = client
-    const { bytes, size, ...content } = begin(transaction)
+    const { bytes, refused, size } = content!
     const isLmtp = shared.options.protocol === "lmtp"
-    const refused = client.refusal ?? content.refused
-    const { mail, recipients } = transaction
-    if (refused !== undefined) {
-      return isLmtp
-        ? Effect.forEach(recipients, () => client.reply(refused), { discard: true })
-        : client.reply(refused)
-    }
-    const outcomes = recipients.map(({ address }) => byAddress(quirks.deliveries, address))
-    const delivered = isLmtp ? recipients.filter((_, index) => !/^[45]/.test(outcomes[index] ?? "")) : recipients
+    const final = client.refusal ?? refused
+    const reply = (replyTo: (address: string) => string): Conversation =>
+      isLmtp
+        ? Effect.forEach(recipients, ({ address }) => client.reply(replyTo(address)), { discard: true })
+        : client.reply(replyTo(""))
+    if (final !== undefined) return reply(() => final)
+    const outcome = (address: string): string | undefined => isLmtp ? byAddress(quirks.deliveries, address) : undefined
     const queueId = shared.nextQueueId()
-    const isLost = quirks.endings?.DOT !== undefined && quirks.keepsUnanswered === false
-    if (delivered.length > 0 && !isLost) {
-      shared.keep({
-        envelope: { sender: mail.address, parameters: mail.parameters, recipients: delivered },
-        bytes: bytes.slice(0, size),
-        size,
-        via,
-        clientName: client.name ?? "",
-        tls: Option.map(client.socket.tls, ({ info }) => info),
-        user: Option.fromNullable(client.user),
-        queueId,
-        connection: client.number
-      })
+    const message: Message = {
+      envelope: {
+        sender: mail.address,
+        parameters: mail.parameters,
+        recipients: recipients.filter(({ address }) => !/^[45]/.test(outcome(address) ?? ""))
+      },
+      bytes: bytes.slice(0, size),
+      size,
+      via,
+      clientName: client.name ?? "",
+      tls: Option.map(client.socket.tls, ({ info }) => info),
+      user: Option.fromNullable(client.user),
+      queueId,
+      connection: client.number
     }
-    return isLmtp
-      ? Effect.forEach(outcomes, (outcome) => client.reply(outcome ?? queued(queueId)), { discard: true })
-      : client.reply(queued(queueId))
+    return Effect.zipRight(
+      keep(client, message),
+      reply((address) => outcome(address) ?? `250 2.0.0 Ok: queued as ${queueId}`)
+    )
   })
 
 /** RFC 5321, section 4.1.1.4. */

@@ -4,17 +4,26 @@
 import type * as Net from "@copas/core/Net"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Primitives from "../../../internal/crypto/primitives.js"
 import { now, suspend } from "../../../internal/effect/fibers.js"
+import * as Keys from "../../../internal/smtp/sasl/keys.js"
+import { cryptoOf } from "../../../internal/smtp/sasl/mechanisms.js"
 import type { Message, Options, Quirks, Report } from "../../SmtpServer.js"
+import * as Reports from "./report.js"
+import type { ServerContext } from "./sasl/exchange.js"
 
 const defaultMemory = 256 * 1024 * 1024
+/** RFC 7677, section 4: the least. */
+const defaultRounds = 4096
+const keysKept = 64
 /** What keeping a message or a command costs beside its bytes, about. */
 const overhead = 100
 
 export class Shared {
   readonly options: Options
-  readonly net: Net.Service
   readonly name: string
+  /** What a log-in is judged by. */
+  readonly accounts: Omit<ServerContext, "offered" | "channelBinding">
   quirks: Quirks
   readonly messages: Array<Message> = []
   readonly reports: Array<Report> = []
@@ -32,8 +41,17 @@ export class Shared {
 
   constructor(options: Options, net: Net.Service) {
     this.options = options
-    this.net = net
     this.name = options.name ?? "mail.test"
+    const tokens = new Map(Object.entries(options.tokens ?? {}))
+    this.accounts = {
+      host: this.name,
+      users: new Map(Object.entries(options.users ?? {})),
+      isToken: (user, token) => tokens.get(user) === token,
+      crypto: cryptoOf(Primitives.make(net.crypto)),
+      derive: Keys.cached(keysKept),
+      rounds: options.rounds ?? defaultRounds,
+      tokenRefusal: { status: "invalid_token", scope: "smtp" }
+    }
     this.quirks = options.quirks ?? {}
     this.memory = options.memory ?? defaultMemory
   }
@@ -88,7 +106,10 @@ export class Shared {
     this.changed()
   }
 
-  report(report: Report): void {
+  /** Keeps the report on a message, if there is to be one and there is room for it. */
+  report(message: Message, replies: ReadonlyArray<string | undefined>, millis: number): void {
+    const report = Reports.make(message, replies, this.name, millis)
+    if (report === undefined || !this.hasRoom(report.bytes.length)) return
     this.reports.push(report)
     this.messageBytes += report.bytes.length + overhead
   }
