@@ -10,11 +10,13 @@ import type { ClientContext, ClientOptions } from "@copas/core/TlsContext"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
 import { type Connector, direct, ProxyError } from "./Connector.js"
 import { orFail } from "./internal/options.js"
 import { inOwnScope } from "./internal/ownScope.js"
 import * as Wire from "./internal/proxy.js"
+import { hide } from "./internal/replies/command.js"
 import { within } from "./internal/within.js"
 
 export {
@@ -122,10 +124,14 @@ const through =
       const credentials = user === undefined
         ? undefined
         : { user, password: password === undefined ? "" : Redacted.value(password) }
+      // Some proxies repeat what they were sent.
+      const login = credentials === undefined ? "" : `${credentials.user}:${credentials.password}`
+      const secrets = [Encoding.encodeBase64(login), credentials?.password ?? ""]
       yield* Effect.mapError(talk(socket, { host: wireHost, port: request.port }, credentials), (error) => {
         if (error._tag !== "ProxyFailure") return lost(error)
         const { code, detail, reason } = error
-        return new ProxyError({ reason, proxy, detail, ...(code === undefined ? {} : { code }) })
+        const shown = hide(secrets, detail)
+        return new ProxyError({ reason, proxy, detail: shown, ...(code === undefined ? {} : { code }) })
       })
       return socket
     })
