@@ -1,6 +1,6 @@
 // The rule of the house: no circle of imports, types counted, ties two public modules; the folders of core's internal/
-// keep their order; node and clients import core, and core neither; the pages for contributors name what exists; each
-// file begins with what it holds, and no port is made up. Run: node .ci/house.mjs
+// keep their order, and import no door; node and clients import core, and core neither; the pages for contributors name
+// what exists; each file begins with what it holds, and no port is made up. Run: node .ci/house.mjs
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
 import { fileURLToPath } from "node:url"
