@@ -211,6 +211,15 @@ const each = <A>(
  *
  * @since 0.1.0
  * @category judging
+ * @example
+ * ```ts
+ * import { TlsMaterial } from "@copas/core"
+ * import { Either } from "effect"
+ *
+ * const source = { name: "ca", bytes: new TextEncoder().encode("./root.pem") }
+ * const judged = TlsMaterial.certificates("ca", source, (der) => der)
+ * console.log(Either.isLeft(judged) && judged.left.detail) // `ca` should be a certificate, and is text that looks like…
+ * ```
  */
 export const certificates = <A>(
   part: "certificate" | "ca",

@@ -69,6 +69,14 @@ export const checkVersions = (
  *
  * @since 0.1.0
  * @category judging
+ * @example
+ * ```ts
+ * import { TlsSettings } from "@copas/core"
+ * import { Either } from "effect"
+ *
+ * const judged = TlsSettings.checkAlpn(["h2", ""])
+ * console.log(Either.isLeft(judged) && judged.left.detail) // `alpn[1]` has 0 bytes; the name of a protocol has …
+ * ```
  */
 export const checkAlpn = (
   protocols: ReadonlyArray<string> | undefined
