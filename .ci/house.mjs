@@ -109,6 +109,8 @@ const scripts = (directory) =>
   })
 for (const file of ["packages", "scratchpad", "docs", ".ci"].flatMap((folder) => scripts(join(root, folder)))) {
   const text = readFileSync(file, "utf8")
+  const most = /\/(test|dtslint)\//.test(show(file)) ? 600 : 400
+  if (text.split("\n").length - 1 > most) problems.push(`${show(file)}: more than ${most} lines; cut it by subject`)
   if (!/^(#!.*\n)?\/(\/|\*\*)\s/.test(text)) problems.push(`${show(file)}: no sentence at its top says what it holds`)
   if (/"InetAddress"\s+\? [\w.]+\.port\s+: 0/.test(text)) {
     problems.push(`${show(file)}: a port of 0 where there is none; write listener.port, socket.localPort or remotePort`)

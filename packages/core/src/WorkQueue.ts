@@ -24,7 +24,7 @@ import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
 import { counted, within } from "./internal/text.js"
 import { Backlog } from "./internal/thread/backlog.js"
 import { reported } from "./internal/thread/reporting.js"
-import type { DispatcherThread } from "./internal/thread/thread.js"
+import { type DispatcherThread, threadOf } from "./internal/thread/thread.js"
 import type { Request } from "./internal/thread/waitQueue.js"
 import { nextNumber } from "./internal/time/deadlines.js"
 import { millis, millisOf, wrongDuration } from "./internal/time/optionValues.js"
@@ -199,7 +199,8 @@ export interface WorkQueue<in out A> {
 
   /**
    * Stops the queue, and waits until every item was taken and every worker has ended. Fails with `QueueTimeout` if that
-   * takes too long, and then destroys the queue; with `QueueDestroyed` if items were given up.
+   * takes too long, and then destroys the queue; with `QueueDestroyed` if items were given up. In a worker of the same
+   * queue it dies with a message, for it would wait for itself.
    *
    * *Interruption* ends the wait; the queue continues to stop.
    */
@@ -321,11 +322,13 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
       },
       destroyed: () => this.atEnd()
     }
-    const wait = withFiber<void, QueueTimeout | QueueDestroyed>((fiber) =>
-      this.backlog.waitForEnd(fiber, millis, request)
-    )
-    return Effect.suspend(() => {
+    return withFiber((fiber) => {
+      const thread = threadOf(fiber)
+      if (thread !== undefined && this.backlog.workers.has(thread)) {
+        return Effect.dieMessage(`${thread.name} waits for its own end in \`finish\`; let it call \`stop\``)
+      }
       this.backlog.stop()
+      const wait = this.backlog.waitForEnd(fiber, millis, request)
       return Effect.zipRight(wait, Effect.suspend(() => this.backlog.abandoned === 0 ? Exit.void : this.atEnd()))
     })
   }

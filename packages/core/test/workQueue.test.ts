@@ -22,6 +22,21 @@ const chance = (seed: number) => {
 }
 
 describe("WorkQueue", () => {
+  it.effect("C30 a worker that finishes its own queue dies at once: it would wait for itself", () =>
+    Effect.gen(function*() {
+      const queue = yield* WorkQueue.make<number>()
+      const told: Array<string> = []
+      yield* queue.addWorker(() => queue.finish(), {
+        onError: (cause) => Effect.sync(() => told.push(Cause.pretty(cause)))
+      })
+      yield* queue.push(1)
+      yield* queue.push(2)
+      yield* queue.finish()
+      assert.strictEqual(told.length, 2)
+      for (const text of told) assert.include(text, "waits for its own end in `finish`; let it call `stop`")
+      assert.isBelow(yield* Clock.currentTimeMillis, 1000)
+    }).pipe(inCopas))
+
   it.effect("C30 items come out in the order in which they went in, undefined ones too", () =>
     Effect.gen(function*() {
       const queue = yield* WorkQueue.make<number | undefined>()
