@@ -4,11 +4,10 @@
  * The platform's `URL` will not do for the path: it resolves `%2e%2e`, turns `\` into `/`, and does not know `;type=`.
  */
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as FtpError from "../../FtpError.js"
+import * as Authority from "../authority.js"
 import * as Bytes from "../text/bytes.js"
-import * as Codec from "../text/codec.js"
 
 /** `ftp` in clear, `ftps` under TLS from the first byte, `ftpes` with AUTH TLS. */
 export type Scheme = "ftp" | "ftps" | "ftpes"
@@ -16,13 +15,8 @@ export type Scheme = "ftp" | "ftps" | "ftpes"
 /** `a` as text, `i` as it is, `d` a listing. */
 export type TransferType = "a" | "i" | "d"
 
-export interface FtpUrl {
+export interface FtpUrl extends Authority.Authority {
   readonly scheme: Scheme
-  /** Without brackets. */
-  readonly host: string
-  readonly port?: number
-  readonly user?: string
-  readonly password?: Redacted.Redacted<string>
   /** The path's parts in bytes, decoded. The RFC gives each but the last to a CWD of its own. */
   readonly segments: ReadonlyArray<Uint8Array>
   readonly type?: TransferType
@@ -33,79 +27,23 @@ export const defaultPort = (scheme: Scheme): number => scheme === "ftps" ? 990 :
 const schemes: ReadonlyArray<string> = ["ftp", "ftps", "ftpes"]
 const shape = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(?:\/([^]*)|())$/
 
-const decodePart = (text: string): Either.Either<Uint8Array, string> => {
-  const encoded = Codec.utf8.encode(text)
-  if (Option.isNone(encoded)) return Either.left("half of a surrogate pair stands in it")
-  const bytes: Array<number> = []
-  const source = encoded.value
-  for (let index = 0; index < source.length; index++) {
-    if (source[index] !== 37) {
-      bytes.push(source[index]!)
-      continue
-    }
-    const hex = Bytes.toBinary(source.subarray(index + 1, index + 3))
-    if (!/^[0-9A-Fa-f]{2}$/.test(hex)) return Either.left("a % in it is not followed by two hex digits; write %25")
-    bytes.push(Number.parseInt(hex, 16))
-    index += 2
-  }
-  // %0D%0A would begin a second command. LuaSocket sends it.
-  return bytes.some((byte) => byte < 32 || byte === 127)
-    ? Either.left("it has a control character in it")
-    : Either.right(Uint8Array.from(bytes))
-}
-
-const decodeText = (text: string): Either.Either<string, string> =>
-  Either.flatMap(decodePart(text), (bytes) => {
-    const decoded = Codec.utf8.decode(bytes)
-    return Codec.isExact(Codec.utf8, bytes, decoded)
-      ? Either.right(decoded)
-      : Either.left("user or password is not in UTF-8")
-  })
-
-const ipv6 = /^\[([0-9A-Fa-f:.]+)\]$/
-
-// The platform's parser knows international names and every way to write an IPv4 address.
-const decodeHost = (text: string): Either.Either<string, string> => {
-  const parsed = Either.try(() => new URL(`ftp://${text}/`).hostname)
-  const plain = !/[\s%<>^|`{}\\@/?#]/.test(text) && (!text.includes(":") || ipv6.test(text))
-  if (!plain || Either.isLeft(parsed) || parsed.right === "") return Either.left("its host is not one")
-  return Either.right(ipv6.exec(parsed.right)?.[1] ?? parsed.right)
-}
-
-// Up to the last @ of all: a password with a bare / in it is no password to the grammar, but it is one to its owner.
-const hidden = (text: string): string => {
-  const at = text.lastIndexOf("@")
-  const colon = text.indexOf(":", text.indexOf("//") + 2)
-  return Bytes.show(colon < 0 || colon > at ? text : `${text.slice(0, colon)}:****${text.slice(at)}`)
-}
-
 /**
  * The URL, or why it is not one. A literal `?` is part of the path: FTP knows no query.
  */
 export const parse = (text: string): Either.Either<FtpUrl, FtpError.InvalidArgument> => {
   const refuse = (reason: string) =>
-    Either.left(new FtpError.InvalidArgument({ protocol: "ftp", what: "a URL", argument: hidden(text), reason }))
+    Either.left(
+      new FtpError.InvalidArgument({ protocol: "ftp", what: "a URL", argument: Authority.hidden(text), reason })
+    )
   const match = shape.exec(text)
   if (match === null) return refuse("it is not like ftp://user:password@host:port/path;type=i")
   const scheme = match[1]!.toLowerCase()
   if (!schemes.includes(scheme)) return refuse("its scheme is none of ftp, ftps and ftpes")
-  const authority = match[2]!
   let path = match[3] ?? ""
   if (path.includes("#")) return refuse("FTP knows no fragment; write %23 for a # in a name")
 
-  const at = authority.lastIndexOf("@")
-  const login = at < 0 ? undefined : authority.slice(0, at)
-  const hostPort = /^([^]*?)(?::(\d*))?$/.exec(authority.slice(at + 1))!
-  const host = decodeHost(hostPort[1]!)
-  if (Either.isLeft(host)) return refuse(host.left)
-  const port = hostPort[2] ? Number(hostPort[2]) : undefined
-  if (port !== undefined && !(port > 0 && port < 65_536)) return refuse("a port is between 1 and 65535")
-
-  const colon = login === undefined ? -1 : login.indexOf(":")
-  const user = login === undefined ? undefined : decodeText(colon < 0 ? login : login.slice(0, colon))
-  const password = login === undefined || colon < 0 ? undefined : decodeText(login.slice(colon + 1))
-  if (user !== undefined && Either.isLeft(user)) return refuse(user.left)
-  if (password !== undefined && Either.isLeft(password)) return refuse(password.left)
+  const authority = Authority.parse(match[2]!)
+  if (Either.isLeft(authority)) return refuse(authority.left)
 
   const typecode = /;type=([^/;]*)$/i.exec(path)
   const type = typecode?.[1]!.toLowerCase()
@@ -114,16 +52,13 @@ export const parse = (text: string): Either.Either<FtpUrl, FtpError.InvalidArgum
 
   const segments: Array<Uint8Array> = []
   for (const part of path === "" ? [] : path.split("/")) {
-    const segment = decodePart(part)
+    const segment = Authority.decodePart(part)
     if (Either.isLeft(segment)) return refuse(segment.left)
     segments.push(segment.right)
   }
   return Either.right({
     scheme: scheme as Scheme,
-    host: host.right,
-    ...(port === undefined ? {} : { port }),
-    ...(user === undefined ? {} : { user: user.right }),
-    ...(password === undefined ? {} : { password: Redacted.make(password.right) }),
+    ...authority.right,
     segments,
     ...(type === undefined ? {} : { type: type as TransferType })
   })
