@@ -12,7 +12,17 @@
 import * as Schema from "effect/Schema"
 import * as Errors from "./internal/errors.js"
 import * as Text from "./internal/text/bytes.js"
-import { Protocol, type Severity, severity } from "./ReplyError.js"
+import type { InvalidAddress, InvalidMessage, MessageChanged } from "./MessageError.js"
+import {
+  type InvalidArgument,
+  Protocol,
+  type ProtocolViolation,
+  type ReplyTooLong,
+  type ServiceUnavailable,
+  type SessionClosed,
+  type Severity,
+  severity
+} from "./ReplyError.js"
 
 /**
  * The errors of composing: before anything is sent, or because a content is not what was announced.
@@ -359,3 +369,30 @@ export class DeliveryUnknown extends Errors.define<DeliveryUnknown>("SmtpError")
       "do not send it again before you know"
   }
 }
+
+/**
+ * Every error of this module.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export type SmtpError =
+  | InvalidAddress
+  | InvalidMessage
+  | MessageChanged
+  | InvalidArgument
+  | ProtocolViolation
+  | ReplyTooLong
+  | ServiceUnavailable
+  | SessionClosed
+  | SenderRejected
+  | RecipientsRejected
+  | MessageRejected
+  | MessageTooLarge
+  | AuthenticationFailed
+  | NoMechanism
+  | TlsRequired
+  | PlaintextOnTlsPort
+  | ExtensionMissing
+  | SmtpReplyError
+  | DeliveryUnknown

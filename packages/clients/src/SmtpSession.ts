@@ -1,13 +1,47 @@
 /**
- * The mechanisms of an SMTP session's log-in (SASL, RFC 4422; AUTH, RFC 4954), as state machines that send nothing
- * themselves.
+ * One session with an SMTP or LMTP server (RFC 5321, RFC 2033): a connection that is secured and logged in, and one
+ * transaction after the other.
+ *
+ * Calls on one session queue; a pool does several at once. A session is never used in an unknown state: after an
+ * interruption it first reads the replies that are owed, and resets what was begun. If it cannot, the session ends, and
+ * every later call fails with `SessionClosed`. A message that was begun and not finished is never ended: its connection is
+ * cut.
+ *
+ * The mechanisms of the log-in (SASL, RFC 4422; AUTH, RFC 4954) are state machines that send nothing themselves.
  *
  * @since 0.2.0
  */
+import type { Net } from "@copas/core/Net"
+import type {
+  ConnectError,
+  InvalidOption,
+  SocketBroken,
+  SocketClosed,
+  SocketTimeout,
+  UnsupportedOption
+} from "@copas/core/SocketError"
+import type { TlsConnection } from "@copas/core/TlsConnection"
+import type { ClientContext, ClientOptions } from "@copas/core/TlsContext"
+import type { TlsError } from "@copas/core/TlsError"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
+import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
-import * as Errors from "./internal/errors.js"
+import type * as Scope from "effect/Scope"
+import type * as Address from "./Address.js"
+import type { Connector, ProxyError } from "./Connector.js"
+import type { DkimError } from "./Dkim.js"
+import type { Answer } from "./internal/smtp/answer.js"
+import type * as Envelopes from "./internal/smtp/envelope.js"
+import type * as Extensions_ from "./internal/smtp/extensions.js"
+import type * as Receipts from "./internal/smtp/receipt.js"
+import type * as Mechanisms from "./internal/smtp/sasl/mechanism.js"
+import * as Login from "./internal/smtp/session/login.js"
+import type { Content, Message, MessageOptions } from "./Message.js"
+import type { RecipientRejected, SmtpError } from "./SmtpError.js"
+
+// ---- mechanisms
 
 /**
  * Why a mechanism cannot continue. The session cancels the exchange (`*`) and fails with `AuthenticationFailed` and this
@@ -16,96 +50,7 @@ import * as Errors from "./internal/errors.js"
  * @since 0.2.0
  * @category errors
  */
-export class MechanismFailure extends Errors.define<MechanismFailure>("SmtpSession")("MechanismFailure", {
-  /** What is wrong, without any secret: `the server's signature is wrong`. */
-  detail: Schema.String
-}) {
-  override get message(): string {
-    return this.detail
-  }
-}
-
-/**
- * The data that ties a log-in to its TLS connection (RFC 5056): `tls-exporter` under TLS 1.3 (RFC 9266), `tls-unique`
- * under TLS 1.2 (RFC 5929).
- *
- * @since 0.2.0
- * @category models
- */
-export interface ChannelBinding {
-  readonly type: "tls-exporter" | "tls-unique"
-  readonly data: Uint8Array
-}
-
-/**
- * What a mechanism computes with. In memory and in a simulation everything here is synchronous and its random bytes come
- * from a seed, so a mechanism that uses nothing else behaves the same each time.
- *
- * @since 0.2.0
- * @category models
- */
-export interface MechanismCrypto {
-  readonly randomBytes: (length: number) => Uint8Array
-  readonly digest: (hash: "sha1" | "sha256", bytes: Uint8Array) => Uint8Array
-  /** RFC 2104. */
-  readonly hmac: (hash: "md5" | "sha1" | "sha256", key: Uint8Array, bytes: Uint8Array) => Uint8Array
-  /** A key of the hash's length (RFC 8018, section 5.2). It may be computed on another thread. */
-  readonly pbkdf2: (
-    hash: "sha1" | "sha256",
-    password: Uint8Array,
-    salt: Uint8Array,
-    rounds: number
-  ) => Effect.Effect<Uint8Array>
-}
-
-/**
- * What a mechanism knows about the log-in.
- *
- * @since 0.2.0
- * @category models
- */
-export interface MechanismContext {
-  readonly host: string
-  readonly port: number
-  readonly user: string
-  readonly password: Redacted.Redacted<string> | undefined
-  /** An access token (RFC 6750). */
-  readonly token: Redacted.Redacted<string> | undefined
-  /** The names of the mechanisms that the server offers on this connection, in upper case. */
-  readonly offered: ReadonlyArray<string>
-  /** `undefined` without TLS, and where the TLS connection has none. */
-  readonly channelBinding: ChannelBinding | undefined
-  readonly crypto: MechanismCrypto
-}
-
-/**
- * Where an exchange stands. A state is a value: `step` changes nothing, so the same state can be asked twice.
- *
- * @since 0.2.0
- * @category models
- */
-export interface MechanismState {
-  /**
-   * What goes to the server in this state, in bytes; the session encodes it. In the first state it is the initial
-   * response, or `undefined` if the server speaks first.
-   */
-  readonly response: Redacted.Redacted<Uint8Array> | undefined
-  /**
-   * Takes what the server sent (decoded, 16 KiB at most) and gives the next state, whose response goes out.
-   *
-   * *Interruption*: it ends what the step computes, and the session cancels the exchange.
-   */
-  readonly step: (challenge: Uint8Array) => Effect.Effect<MechanismState, MechanismFailure>
-  /**
-   * Why the log-in is not to be believed if the server accepts it now: a server that has not proved that it knows the
-   * password. `undefined` if nothing is missing.
-   */
-  readonly missing: string | undefined
-  /** What the server told by the mechanism's own means, for `AuthenticationFailed.detail`, if it refuses now. */
-  readonly detail?: string | undefined
-  /** The next challenge is text for people (`Username:`), so it is neither decoded nor read: `step` gets no bytes. */
-  readonly ignoresChallenge?: boolean | undefined
-}
+export { MechanismFailure } from "./internal/smtp/sasl/mechanism.js"
 
 /**
  * A way to log in: a name, what it needs, and its first state. It sends and receives nothing itself.
@@ -132,21 +77,43 @@ export interface MechanismState {
  * }
  * console.log(external.name) // EXTERNAL
  * ```
+ *
  * @since 0.2.0
  * @category models
  */
-export interface Mechanism {
-  /** 1 to 20 letters, digits, hyphens and underscores (RFC 4422, section 3.1), as the server offers it. */
-  readonly name: string
-  /** What it logs in with. `none`: with something of its own. */
-  readonly credential: "password" | "token" | "none"
-  /** It shows the secret to whoever reads the connection, so it needs TLS or `allowInsecureAuth`. */
-  readonly isClearText: boolean
-  /** It is chosen only where the TLS connection has a channel binding. */
-  readonly needsChannelBinding: boolean
-  /** Fails if the user, password or token cannot be used with this mechanism. */
-  readonly start: (context: MechanismContext) => Effect.Effect<MechanismState, MechanismFailure>
-}
+export type Mechanism = Mechanisms.Mechanism
+
+/**
+ * Where an exchange stands. A state is a value: `step` changes nothing, so the same state can be asked twice.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type MechanismState = Mechanisms.MechanismState
+
+/**
+ * What a mechanism knows about the log-in.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type MechanismContext = Mechanisms.MechanismContext
+
+/**
+ * The data that ties a log-in to its TLS connection (RFC 5056).
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type ChannelBinding = Mechanisms.ChannelBinding
+
+/**
+ * What a mechanism computes with, so that it behaves the same each time in a simulation.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type MechanismCrypto = Mechanisms.MechanismCrypto
 
 /**
  * The names of the built-in mechanisms, strongest first: for a password SCRAM (RFC 5802, 7677; `-PLUS` is bound to the
@@ -156,13 +123,233 @@ export interface Mechanism {
  * @since 0.2.0
  * @category models
  */
-export type MechanismName =
-  | "SCRAM-SHA-256-PLUS"
-  | "SCRAM-SHA-256"
-  | "SCRAM-SHA-1-PLUS"
-  | "SCRAM-SHA-1"
-  | "CRAM-MD5"
-  | "PLAIN"
-  | "LOGIN"
-  | "OAUTHBEARER"
-  | "XOAUTH2"
+export type MechanismName = Mechanisms.MechanismName
+
+// ---- the session
+
+/**
+ * The errors of every call: refusals of the server, and failures of the connection.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export type Failure = SmtpError | SocketClosed | SocketTimeout | SocketBroken | TlsError
+
+/**
+ * The errors of sending a message.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export type SendFailure = Failure | DkimError
+
+/**
+ * The errors of connecting.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export type ConnectFailure = Failure | ConnectError | ProxyError | InvalidOption | UnsupportedOption
+
+/**
+ * What the server says that it can do, in its reply to EHLO on this connection, under TLS if it has TLS.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Extensions = Extensions_.Extensions
+
+/**
+ * A reply of the server.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Reply = Answer
+
+/**
+ * A recipient for whom the server accepted the message, with the reply that said so.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Accepted = Receipts.Accepted
+
+/**
+ * What became of a message. `Partial` names the recipients that the server refused: whoever reads `_tag` by a match
+ * cannot overlook them.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Receipt = Receipts.Receipt
+
+/**
+ * Reports on the delivery (RFC 3461).
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Dsn = Envelopes.Dsn
+
+/**
+ * How a message is sent.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type SendOptions = Envelopes.SendOptions
+
+/**
+ * @since 0.2.0
+ * @category models
+ */
+export interface Timeouts {
+  /** For the connection, and again for its TLS handshake. Default 30 seconds. */
+  readonly connect?: Duration.DurationInput | undefined
+  /** For the greeting. RFC 5321 says 5 minutes, in which a wrong port would be a riddle. Default 30 seconds. */
+  readonly greeting?: Duration.DurationInput | undefined
+  /** For the reply to a command (RFC 5321, section 4.5.3.2). Default 5 minutes. */
+  readonly command?: Duration.DurationInput | undefined
+  /** How long the content may stand still while it is sent. Default 3 minutes. */
+  readonly data?: Duration.DurationInput | undefined
+  /** For the reply to the content. A shorter time makes duplicates. Default 10 minutes. */
+  readonly final?: Duration.DurationInput | undefined
+  /** For QUIT, and for the reply to the content when the sender is interrupted. Default 5 seconds. */
+  readonly close?: Duration.DurationInput | undefined
+}
+
+/**
+ * Who logs in: a user with a password, a user with a token, or mechanisms with credentials of their own.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Auth {
+  readonly user?: string | undefined
+  readonly password?: Redacted.Redacted<string> | undefined
+  /** An access token (RFC 6750), or how to get one: it runs for each log-in, and once more if the server refuses it. */
+  readonly token?: Redacted.Redacted<string> | Effect.Effect<Redacted.Redacted<string>, unknown> | undefined
+  /** The mechanisms that may be used, in the order of trying. Default: all that are built in, strongest first. */
+  readonly mechanisms?: ReadonlyArray<MechanismName | Mechanism> | undefined
+  /** How many rounds SCRAM allows the server to ask for. Default 4,096 to 600,000. */
+  readonly rounds?: { readonly least?: number | undefined; readonly most?: number | undefined } | undefined
+}
+
+/**
+ * Where and how to connect. Secrets are `Redacted`, and appear in no error, log or span.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Options {
+  readonly host: string
+  /** Default 587; 465 with implicit TLS, 24 for LMTP. */
+  readonly port?: number | undefined
+  /** LMTP (RFC 2033) delivers to local mailboxes, with a reply for each recipient. Default `"smtp"`. */
+  readonly protocol?: "smtp" | "lmtp" | undefined
+  /**
+   * `"implicit"` begins with TLS; `"starttls"` asks for it (RFC 3207) and fails without; `"opportunistic"` continues in
+   * clear where the server lacks STARTTLS; `"none"` stays in clear. Default `"implicit"` on port 465, else `"starttls"`.
+   */
+  readonly tls?: "implicit" | "starttls" | "opportunistic" | "none" | undefined
+  /** A context of `Tls.client`, or the options for one. Default the platform's authorities and full verification. */
+  readonly tlsContext?: ClientContext | ClientOptions | undefined
+  /** The name that the certificate must have. Default `host`. */
+  readonly serverName?: string | undefined
+  readonly auth?: Auth | undefined
+  /** Allow mechanisms that show the password on a connection in clear. Default false. */
+  readonly allowInsecureAuth?: boolean | undefined
+  /** What the client calls itself in EHLO: a domain, or an address literal. Default the literal of the local address. */
+  readonly name?: string | undefined
+  readonly timeouts?: Timeouts | undefined
+  /** The most bytes of one reply. Default 64 KiB. */
+  readonly replyLimit?: number | undefined
+  /** The most lines of the reply to EHLO. Default 1,000. */
+  readonly extensionLimit?: number | undefined
+  readonly connector?: Connector | undefined
+}
+
+/**
+ * What VRFY says (RFC 5321, section 3.5). Not certain is 252: the server does not say whether the mailbox exists.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Verification {
+  readonly isCertain: boolean
+  readonly reply: Reply
+}
+
+/**
+ * A transaction under way. Its scope resets what is not finished.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Transaction {
+  /** Names one recipient (RCPT). A refusal is a value: the others may be accepted. */
+  readonly recipient: (
+    address: Address.Input,
+    dsn?: Pick<Dsn, "notify" | "originalRecipient">
+  ) => Effect.Effect<Either.Either<Accepted, RecipientRejected>, Failure>
+  /**
+   * Sends the content, which is a whole message as bytes; line ends become CR LF, and dots are stuffed. *Interruption*
+   * before the end of the content cuts the connection, and nothing is delivered.
+   */
+  readonly data: <E = never, R = never>(content: Content<E, R>) => Effect.Effect<Receipt, SendFailure | E, R>
+}
+
+/**
+ * A session. Leaving its scope sends QUIT and closes it.
+ *
+ * *Interruption*: an interrupted command is not taken back; the session reads its reply before it sends the next command.
+ * An interrupted message whose content has begun is not ended: the connection is cut, and nothing is delivered. After the
+ * end of the content an interruption waits up to `timeouts.close` for the reply.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Session {
+  /** Host and port, as in errors. */
+  readonly server: string
+  readonly greeting: Reply
+  readonly extensions: Extensions
+  readonly tls: Option.Option<TlsConnection>
+  /** False once the session has ended. */
+  readonly isUsable: Effect.Effect<boolean>
+  /** Sends a message to the recipients of its envelope. */
+  readonly send: <E = never, R = never>(
+    message: Message<E, R> | MessageOptions<E, R>,
+    options?: SendOptions
+  ) => Effect.Effect<Receipt, SendFailure | E, R>
+  /** Begins a transaction (MAIL), for as long as the scope. */
+  readonly transaction: (
+    envelope: Envelopes.TransactionOptions
+  ) => Effect.Effect<Transaction, Failure, Scope.Scope>
+  /** Asks whether a mailbox exists (VRFY). */
+  readonly verify: (name: string) => Effect.Effect<Verification, Failure>
+  /** Asks for the members of a list (EXPN). */
+  readonly expand: (list: string) => Effect.Effect<ReadonlyArray<string>, Failure>
+  readonly help: (topic?: string) => Effect.Effect<Reply, Failure>
+  readonly noop: Effect.Effect<void, Failure>
+  /** Ends whatever was begun (RSET). */
+  readonly reset: Effect.Effect<void, Failure>
+  /**
+   * Sends any other command. A refusal (4yz, 5yz) is an error. Commands that would change what the session knows of itself
+   * are `InvalidArgument`.
+   */
+  readonly command: (
+    line: string | readonly [verb: string, ...args: ReadonlyArray<string | Redacted.Redacted<string>>]
+  ) => Effect.Effect<Reply, Failure>
+}
+
+/**
+ * Connects, secures the connection, and logs in if `auth` is given. Leaving the scope sends QUIT and closes the
+ * connection. *Interruption* leaves nothing open.
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const connect = (options: Options): Effect.Effect<Session, ConnectFailure, Net | Scope.Scope> =>
+  Login.connect(options)

@@ -1,7 +1,11 @@
 /**
  * Checks of options: each gives the value, or an `InvalidOption` that says what the option takes.
  */
-import { InvalidOption } from "@copas/core/SocketError"
+import type * as Net from "@copas/core/Net"
+import { InvalidOption, type UnsupportedOption } from "@copas/core/SocketError"
+import * as Tls from "@copas/core/Tls"
+import type { ClientContext, ClientOptions } from "@copas/core/TlsContext"
+import type { TlsError } from "@copas/core/TlsError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -38,3 +42,9 @@ export const count = (
 /** Fails with the problem that a pure parser reports as a value. */
 export const orFail = <A, E>(either: Either.Either<A, E>): Effect.Effect<A, E> =>
   Either.isRight(either) ? Effect.succeed(either.right) : Effect.fail(either.left)
+
+/** A context for TLS, or the options for one. */
+export const tlsClient = (
+  given: ClientContext | ClientOptions | undefined
+): Effect.Effect<ClientContext, TlsError | InvalidOption | UnsupportedOption, Net.Net> =>
+  given !== undefined && Tls.isContext(given) ? Effect.succeed(given) : Tls.client(given ?? {})

@@ -1,14 +1,11 @@
-/** A server that says what a test scripts. */
+/** An FTP server that says what a test scripts. */
 import { Net, type Socket } from "@copas/core"
 import { Effect, type Scope } from "effect"
 import { Ftp, type FtpSession } from "../../src/index.js"
+import * as Base from "../scripted.js"
 
 /** A peer that says what a test has it say. */
-export interface Peer {
-  readonly socket: Socket.Socket
-  /** Awaits a command, which must match. */
-  readonly expect: (pattern: RegExp) => Effect.Effect<string, unknown>
-  readonly say: (text: string | Uint8Array) => Effect.Effect<void, unknown>
+export interface Peer extends Base.Peer {
   /** The whole log-in, from the greeting to FEAT. */
   readonly welcome: Effect.Effect<void, unknown>
   /** Answers EPSV, and gives the data connection once the client made it. */
@@ -17,13 +14,8 @@ export interface Peer {
   readonly transfer: (size: string) => Effect.Effect<Socket.Socket, unknown, Scope.Scope>
 }
 
-const makePeer = (net: Net.Service, socket: Socket.Socket): Peer => {
-  const say = (text: string | Uint8Array) => socket.send(text)
-  const expect = (pattern: RegExp) =>
-    Effect.flatMap(
-      socket.receiveLine(),
-      (line) => pattern.test(line) ? Effect.succeed(line) : Effect.dieMessage(`got ${line} instead of ${pattern}`)
-    )
+const makePeer = (net: Net.Service, peer: Base.Peer): Peer => {
+  const { expect, say } = peer
   const passive = Effect.gen(function*() {
     const listener = yield* net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
     yield* expect(/^EPSV$/)
@@ -31,9 +23,7 @@ const makePeer = (net: Net.Service, socket: Socket.Socket): Peer => {
     return listener.accept
   })
   return {
-    socket,
-    say,
-    expect,
+    ...peer,
     passive,
     welcome: Effect.gen(function*() {
       yield* say("220 Hello\r\n")
@@ -62,19 +52,8 @@ const makePeer = (net: Net.Service, socket: Socket.Socket): Peer => {
 /** Starts a peer that has one conversation, and gives what it takes to connect to it. */
 export const scripted = <E, R>(
   talk: (peer: Peer) => Effect.Effect<unknown, E, R>
-): Effect.Effect<Ftp.Defaults & { readonly host: string }, unknown, Net.Net | Scope.Scope | R> =>
-  Effect.gen(function*() {
-    const net = yield* Net.Net
-    const listener = yield* net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
-    // When it has said all, it hangs up when the client does: no clock runs here for a client that lingers.
-    yield* Effect.forkScoped(Effect.flatMap(listener.accept, (socket) =>
-      Effect.zipRight(
-        // A conversation that went otherwise than written must not leave the client waiting.
-        Effect.onError(talk(makePeer(net, socket)), (cause) => Effect.zipRight(Effect.logError(cause), socket.abort)),
-        Effect.zipRight(Effect.ignore(Effect.forever(socket.receive())), Effect.ignore(socket.close))
-      )))
-    return { host: "127.0.0.1", port: listener.port }
-  })
+): Effect.Effect<Base.Where, unknown, Net.Net | Scope.Scope | R> =>
+  Effect.flatMap(Net.Net, (net) => Base.scripted((peer) => talk(makePeer(net, peer))))
 
 /** A session with such a peer. */
 export const against = <E, R>(

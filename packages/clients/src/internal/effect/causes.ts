@@ -13,3 +13,7 @@ export const firstFailure = <E>(cause: Cause.Cause<E>): Cause.Cause<E> =>
 
 /** There is no such file. */
 export const isNotFound = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"
+
+/** What was interrupted, and what is known of it all the same. */
+export const interruptedWith = <E>(cause: Cause.Cause<E>, error: E): Cause.Cause<E> =>
+  Cause.sequential(cause, Cause.fail(error))

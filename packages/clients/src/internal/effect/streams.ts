@@ -2,6 +2,7 @@
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 /** What `pull` gives each time it is run, until it gives `undefined`. */
@@ -11,3 +12,13 @@ export const pulled = <A, E, R>(pull: Effect.Effect<A | undefined, E, R>): Strea
     (pull) =>
       Effect.map(pull, (value) => value === undefined ? Option.none() : Option.some([Chunk.of(value), pull] as const))
   )
+
+/** An effect that gives the stream's next elements each time it is run, and `undefined` at its end. */
+export const pullOf = <A, E, R>(
+  stream: Stream.Stream<A, E, R>
+): Effect.Effect<Effect.Effect<ReadonlyArray<A> | undefined, E, R>, never, R | Scope.Scope> =>
+  Effect.map(Stream.toPull(stream), (pull) =>
+    Effect.matchEffect(pull, {
+      onFailure: Option.match({ onNone: () => Effect.succeed(undefined), onSome: (error: E) => Effect.fail(error) }),
+      onSuccess: (chunk) => Effect.succeed(Chunk.toReadonlyArray(chunk))
+    }))

@@ -172,8 +172,20 @@ export class Channel {
 
   /** Awaits the greeting, which answers no command. */
   greeting(reading?: Reading, expectation?: Ledger.Expectation): Effect.Effect<Reply, ChannelError> {
+    return this.unasked(Command.make("connect"), reading, expectation)
+  }
+
+  /**
+   * Awaits a reply that no command asks for: the greeting, or the refusal of a content that is still on its way. `command`
+   * names it in errors, and is not sent.
+   */
+  unasked(
+    command: Command.Command,
+    reading?: Reading,
+    expectation?: Ledger.Expectation
+  ): Effect.Effect<Reply, ChannelError> {
     return Effect.suspend(() => {
-      const exchange = Ledger.exchange(Command.make("connect"), expectation)
+      const exchange = Ledger.exchange(command, expectation)
       const problem = this.ledger.submit([exchange])
       return problem === undefined ? this.await(exchange, reading) : this.loseWith(problem)
     })

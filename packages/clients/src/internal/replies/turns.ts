@@ -46,7 +46,7 @@ export class Turns {
   }
 
   /** Runs `use` when it is its turn. *Interruption* while it waits gives its place up. */
-  turn<A, E>(use: Effect.Effect<A, E>): Effect.Effect<A, E | TurnError> {
+  turn<A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E | TurnError, R> {
     return this.refuseHolder(() => this.semaphore.withPermits(1)(Effect.zipRight(this.channel.settle, use)))
   }
 

@@ -28,6 +28,15 @@ export const utf8: Codec = {
   encode: (text) => loneSurrogate.test(text) ? Option.none() : Option.some(utf8Encoder.encode(text))
 }
 
+const beyondAscii = /[^\0-\x7f]/
+
+/** Texts of the server may be in UTF-8 (RFC 6531), and nothing of 8 bits leaves. */
+export const ascii: Codec = {
+  name: "ASCII",
+  decode: utf8.decode,
+  encode: (text) => beyondAscii.test(text) ? Option.none() : Option.some(Bytes.fromBinary(text))
+}
+
 const beyondLatin1 = /[^\0-\xff]/
 
 export const latin1: Codec = {

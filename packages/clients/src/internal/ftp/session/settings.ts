@@ -4,7 +4,7 @@
 import type * as Net from "@copas/core/Net"
 import * as NetAddress from "@copas/core/NetAddress"
 import type { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
-import * as Tls from "@copas/core/Tls"
+import type * as Tls from "@copas/core/Tls"
 import type { TlsError } from "@copas/core/TlsError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -12,7 +12,7 @@ import * as Redacted from "effect/Redacted"
 import { type Connector, direct } from "../../../Connector.js"
 import * as FtpError from "../../../FtpError.js"
 import type { Options } from "../../../FtpSession.js"
-import { count, millis, refuse } from "../../options.js"
+import { count, millis, refuse, tlsClient } from "../../options.js"
 import * as Parser from "../../replies/parser.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Codec from "../../text/codec.js"
@@ -77,14 +77,6 @@ const codecOf = (encoding: Options["encoding"]): Effect.Effect<Codec.Codec, FtpE
   })
 }
 
-const tlsContextOf = (
-  options: Options
-): Effect.Effect<Tls.ClientContext | undefined, TlsError | InvalidOption | UnsupportedOption, Net.Net> => {
-  if ((options.tls ?? "none") === "none") return Effect.succeed(undefined)
-  const given = options.tlsContext
-  return given !== undefined && Tls.isContext(given) ? Effect.succeed(given) : Tls.client(given ?? {})
-}
-
 const portsOf = (
   ports: Options["activePorts"]
 ): Effect.Effect<readonly [number, number] | undefined, InvalidOption> => {
@@ -124,7 +116,7 @@ export const make = (
       account: options.account,
       virtualHost: options.virtualHost,
       tls,
-      tlsContext: yield* tlsContextOf(options),
+      tlsContext: tls === "none" ? undefined : yield* tlsClient(options.tlsContext),
       serverName: options.serverName ?? options.host,
       isProtected: tls !== "none" && (options.protectData ?? true),
       modes: yield* modesOf(options.data),

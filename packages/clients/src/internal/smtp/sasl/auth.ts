@@ -5,9 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import { type Protocol, ProtocolViolation } from "../../../ReplyError.js"
-import type { MechanismContext, MechanismFailure, MechanismState } from "../../../SmtpSession.js"
 import * as Command from "../../replies/command.js"
 import * as Bytes from "../../text/bytes.js"
+import type { MechanismContext, MechanismFailure, MechanismState } from "./mechanism.js"
 import * as Text from "./text.js"
 
 /** RFC 4954, section 4: the longest line of AUTH, with its CR LF. A longer initial response waits for the first 334. */

@@ -4,9 +4,9 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
-import type { Mechanism, MechanismContext, MechanismFailure, MechanismState } from "../../../SmtpSession.js"
 import * as Command from "../../replies/command.js"
 import * as Bytes from "../../text/bytes.js"
+import type { Mechanism, MechanismContext, MechanismFailure, MechanismState } from "./mechanism.js"
 import * as Text from "./text.js"
 
 /** Separates the fields of a message, and as a response to an error acknowledges it (RFC 7628, section 3.2.3). */

@@ -3,9 +3,9 @@
  * that opens eight connections computes PBKDF2 once.
  */
 import * as Effect from "effect/Effect"
-import type { MechanismCrypto } from "../../../SmtpSession.js"
 import * as Fibers from "../../effect/fibers.js"
 import * as Bytes from "../../text/bytes.js"
+import type { MechanismCrypto } from "./mechanism.js"
 import { utf8 } from "./text.js"
 
 export type Hash = "sha1" | "sha256"

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import type { Mechanism, MechanismContext, MechanismFailure, MechanismState } from "../../../SmtpSession.js"
+import type { Mechanism, MechanismContext, MechanismFailure, MechanismState } from "./mechanism.js"
 import * as Text from "./text.js"
 
 interface Account {

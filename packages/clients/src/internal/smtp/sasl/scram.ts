@@ -5,9 +5,9 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
-import type { Mechanism, MechanismContext, MechanismFailure, MechanismState } from "../../../SmtpSession.js"
 import * as Bytes from "../../text/bytes.js"
 import type * as Keys from "./keys.js"
+import type { Mechanism, MechanismContext, MechanismFailure, MechanismState } from "./mechanism.js"
 import * as Message from "./scramMessage.js"
 import * as Text from "./text.js"
 

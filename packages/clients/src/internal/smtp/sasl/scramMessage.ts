@@ -1,9 +1,9 @@
 /**
  * The messages of SCRAM (RFC 5802, section 7), and the proofs over them: what both sides have in common.
  */
-import type { ChannelBinding, MechanismCrypto } from "../../../SmtpSession.js"
 import * as Bytes from "../../text/bytes.js"
 import type { Hash } from "./keys.js"
+import type { ChannelBinding, MechanismCrypto } from "./mechanism.js"
 import { fromUtf8, utf8 } from "./text.js"
 
 export const hashOf = { "SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256" } as const

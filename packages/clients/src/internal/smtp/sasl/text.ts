@@ -3,10 +3,10 @@
  */
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
-import { MechanismFailure } from "../../../SmtpSession.js"
 import * as base64 from "../../mime/base64.js"
 import { runAll } from "../../mime/transducer.js"
 import * as Bytes from "../../text/bytes.js"
+import { MechanismFailure } from "./mechanism.js"
 
 const encoder = new TextEncoder()
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })

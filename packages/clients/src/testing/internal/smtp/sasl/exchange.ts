@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Keys from "../../../../internal/smtp/sasl/keys.js"
-import type { ChannelBinding, MechanismCrypto } from "../../../../SmtpSession.js"
+import type { ChannelBinding, MechanismCrypto } from "../../../../internal/smtp/sasl/mechanism.js"
 
 /** What the server knows. */
 export interface ServerContext {

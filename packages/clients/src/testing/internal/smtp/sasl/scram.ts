@@ -3,10 +3,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import type { ChannelBinding } from "../../../../internal/smtp/sasl/mechanism.js"
 import * as Message from "../../../../internal/smtp/sasl/scramMessage.js"
 import * as Text from "../../../../internal/smtp/sasl/text.js"
 import * as Bytes from "../../../../internal/text/bytes.js"
-import type { ChannelBinding } from "../../../../SmtpSession.js"
 import * as Exchange from "./exchange.js"
 
 interface ClientFirst {

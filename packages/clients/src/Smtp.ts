@@ -1,0 +1,126 @@
+/**
+ * The SMTP client (RFC 5321, with RFC 1870, 2033, 2920, 3030, 3207, 3461, 4954, 6152, 6531, 8689 and 9422): sends mail.
+ *
+ * `send` sends one message, in a session of its own. `connect` gives a session for several messages.
+ *
+ * What it promises: a message is never sent to somebody twice, or in part, without an error that says so; a password never
+ * goes in clear unless that was asked for; and no text that a caller passes becomes a command. Errors are in `SmtpError`.
+ *
+ * @since 0.2.0
+ */
+import { Net } from "@copas/core/Net"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Service_ from "./internal/smtp/service.js"
+import type { Message, MessageOptions } from "./Message.js"
+import type * as SmtpSession from "./SmtpSession.js"
+
+/**
+ * Options for every session that a service makes. The log-in and port of one `host` are not used for another host that a
+ * URL names.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Defaults = Partial<SmtpSession.Options>
+
+/**
+ * The errors of `send`, beside those of the message's contents.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export type Failure = SmtpSession.ConnectFailure | SmtpSession.SendFailure
+
+/**
+ * @since 0.2.0
+ * @category models
+ */
+export interface Service {
+  readonly send: <E = never, R = never>(
+    message: Message<E, R> | MessageOptions<E, R>,
+    options?: SmtpSession.SendOptions
+  ) => Effect.Effect<SmtpSession.Receipt, Failure | E, R>
+  readonly connect: (
+    options?: string | URL | Defaults
+  ) => Effect.Effect<SmtpSession.Session, SmtpSession.ConnectFailure, Scope.Scope>
+  readonly verify: Effect.Effect<SmtpSession.Extensions, SmtpSession.ConnectFailure>
+}
+
+/**
+ * The SMTP client.
+ *
+ * @since 0.2.0
+ * @category tags
+ */
+export class Smtp extends Context.Tag("@copas/clients/Smtp")<Smtp, Service>() {}
+
+/**
+ * Makes a client with options for all its sessions.
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const make = (defaults: Defaults = {}): Effect.Effect<Service, never, Net> =>
+  Effect.map(Net, (net) => Service_.make(defaults, net))
+
+/**
+ * The client over the network of the context: each `send` has a session of its own.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layer = (defaults: Defaults = {}): Layer.Layer<Smtp, never, Net> => Layer.effect(Smtp, make(defaults))
+
+/**
+ * The client with options from the configuration; give secrets by `Config.redacted`.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerConfig = (config: Config.Config.Wrap<Defaults>): Layer.Layer<Smtp, ConfigError, Net> =>
+  Layer.effect(Smtp, Effect.flatMap(Config.unwrap(config), make))
+
+/**
+ * Sends a message to the recipients of its envelope. Lua's `smtp.send`.
+ *
+ * It succeeds if the server accepted the message for at least one recipient; the receipt names those that it refused. If
+ * all are refused it fails with `RecipientsRejected`. *Interruption* before the end of the content delivers nothing; after
+ * it, the call waits up to `timeouts.close` for the server's reply.
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const send = <E = never, R = never>(
+  message: Message<E, R> | MessageOptions<E, R>,
+  options?: SmtpSession.SendOptions
+): Effect.Effect<SmtpSession.Receipt, Failure | E, Smtp | R> =>
+  Effect.flatMap(Smtp, (smtp) => smtp.send(message, options))
+
+/**
+ * Connects to a server, secures the connection and logs in. Leaving the scope sends QUIT and closes the session.
+ * *Interruption* leaves nothing open.
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const connect = (
+  options?: string | URL | Defaults
+): Effect.Effect<SmtpSession.Session, SmtpSession.ConnectFailure, Smtp | Scope.Scope> =>
+  Effect.flatMap(Smtp, (smtp) => smtp.connect(options))
+
+/**
+ * Checks the options against the server: connects, secures the connection, logs in, and leaves. Gives what the server can
+ * do.
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const verify: Effect.Effect<SmtpSession.Extensions, SmtpSession.ConnectFailure, Smtp> = Effect.flatMap(
+  Smtp,
+  (smtp) => smtp.verify
+)

@@ -1,0 +1,330 @@
+/**
+ * One transaction: the sender, the recipients, the content (RFC 5321, section 3.3), in groups where the server has
+ * PIPELINING (RFC 2920).
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Address from "../../../Address.js"
+import type { MessageChanged } from "../../../MessageError.js"
+import {
+  type MessageRejected,
+  type MessageTooLarge,
+  RecipientRejected,
+  RecipientsRejected,
+  SenderRejected
+} from "../../../SmtpError.js"
+import type { Accepted, Failure, Receipt } from "../../../SmtpSession.js"
+import type { Composition } from "../../mime/compose.js"
+import * as Command from "../../replies/command.js"
+import type { Exchange, Expectation } from "../../replies/ledger.js"
+import type * as Reply from "../../replies/reply.js"
+import * as Answer from "../answer.js"
+import * as Envelope from "../envelope.js"
+import * as Receipts from "../receipt.js"
+import type { Conversation } from "./conversation.js"
+import * as Deliveries from "./delivery.js"
+
+/** How many commands go out in one write. Two windows may be without replies: more, and two full buffers could wait for
+ * each other. */
+const windowSize = 100
+
+const DATA = Command.make("DATA")
+
+type Step = readonly [command: Command.Command, expectation: Expectation]
+
+/** What goes out. */
+export interface Cargo {
+  readonly composition: Composition
+  readonly size: number | undefined
+  readonly isChunked: boolean
+  readonly used: ReadonlyArray<string>
+}
+
+export class Transaction {
+  private readonly conversation: Conversation
+  private readonly sender: string
+  private readonly mail: Command.Command
+  private readonly terms: Envelope.Terms
+  readonly accepted: Array<Accepted> = []
+  readonly rejected: Array<RecipientRejected> = []
+  /** DATA is under way, or the content: whoever leaves now cuts the connection. */
+  private isDataOut = false
+  private delivery: Deliveries.Delivery | undefined
+
+  constructor(
+    conversation: Conversation,
+    from: Address.Mailbox | "<>",
+    terms: Envelope.Terms,
+    parameters: ReadonlyArray<string>
+  ) {
+    this.conversation = conversation
+    this.sender = from === "<>" ? from : from.address
+    this.terms = terms
+    this.mail = Envelope.mail(from, [...terms.mail, ...parameters])
+  }
+
+  // ---- the envelope
+
+  /** MAIL alone. */
+  get open(): Effect.Effect<void, Failure> {
+    return Effect.suspend(() =>
+      Effect.flatMap(
+        this.conversation.ask(this.mail, this.conversation.onMail),
+        (reply) => Answer.isPositive(reply) ? Effect.void : Effect.fail(this.senderRejected(reply, this.mail))
+      )
+    )
+  }
+
+  /** RCPT alone. */
+  recipient(address: string, own?: Envelope.Dsn): Effect.Effect<Either.Either<Accepted, RecipientRejected>, Failure> {
+    const command = Envelope.rcpt(address, this.terms, own)
+    return Effect.map(this.conversation.ask(command), (reply) => this.judge(address, command, reply))
+  }
+
+  private judge(
+    recipient: string,
+    command: Command.Command,
+    reply: Reply.Reply
+  ): Either.Either<Accepted, RecipientRejected> {
+    if (Answer.isPositive(reply)) {
+      const accepted = { recipient, reply: Answer.of(reply) }
+      this.accepted.push(accepted)
+      return Either.right(accepted)
+    }
+    const rejected = new RecipientRejected({ ...this.conversation.refused(reply, command, "recipient"), recipient })
+    this.rejected.push(rejected)
+    return Either.left(rejected)
+  }
+
+  /**
+   * MAIL, RCPT for each recipient, and DATA if it may go along, in windows of one write each. Ends early where the sender
+   * is refused.
+   */
+  private say(steps: ReadonlyArray<Step>): Effect.Effect<ReadonlyArray<Exchange>, Failure> {
+    const { channel, extensions } = this.conversation
+    const [size, ahead] = extensions.pipelining ? [windowSize, windowSize] : [1, 0]
+    const exchanges: Array<Exchange> = []
+    const window = (from: number): Effect.Effect<void, Failure> => {
+      const send = Effect.suspend((): Effect.Effect<void, Failure> => {
+        const mail = exchanges[0]?.final
+        if (mail !== undefined && !Answer.isPositive(mail)) return this.settled(exchanges)
+        const group = steps.slice(from, from + size)
+        if (group[group.length - 1]![0] === DATA) this.isDataOut = true
+        return Effect.flatMap(channel.submitAll(group), (more) => {
+          exchanges.push(...more)
+          const next = from + size
+          return next < steps.length ? window(next) : this.settled(exchanges)
+        })
+      })
+      const earlier = exchanges[from - ahead - 1]
+      return earlier === undefined ? send : Effect.zipRight(channel.await(earlier), send)
+    }
+    return Effect.map(window(0), () => exchanges)
+  }
+
+  private settled(exchanges: ReadonlyArray<Exchange>): Effect.Effect<void, Failure> {
+    return Effect.asVoid(this.conversation.channel.await(exchanges[exchanges.length - 1]!))
+  }
+
+  /** The whole envelope, and the server's go-ahead for the content. Fails if nobody is left who gets the message. */
+  private envelope(
+    recipients: ReadonlyArray<string>,
+    options: { readonly isAllOrNone: boolean; readonly isChunked: boolean }
+  ): Effect.Effect<void, Failure> {
+    return Effect.suspend(() => {
+      const { conversation } = this
+      const commands = recipients.map((address) => Envelope.rcpt(address, this.terms))
+      const isGrouped = conversation.extensions.pipelining && !options.isAllOrNone && !options.isChunked
+      const steps: Array<Step> = [
+        [this.mail, conversation.onMail],
+        ...commands.map((command): Step => [command, Answer.plain]),
+        ...(isGrouped ? [[DATA, Answer.goAhead] satisfies Step] : [])
+      ]
+      return Effect.flatMap(this.say(steps), (exchanges): Effect.Effect<void, Failure> => {
+        const mail = exchanges[0]!.final!
+        const isOpen = Answer.isPositive(mail)
+        for (const [index, address] of recipients.entries()) {
+          const reply = exchanges[index + 1]?.final
+          if (reply !== undefined) this.judge(address, commands[index]!, reply)
+        }
+        const data = isGrouped ? exchanges[steps.length - 1]?.final : undefined
+        if (data !== undefined && data.code !== 354) this.isDataOut = false
+        const isNobody = this.accepted.length === 0 || options.isAllOrNone && this.rejected.length > 0
+        if (!isOpen || isNobody) {
+          const error = isOpen ? this.nobody() : this.senderRejected(mail, this.mail)
+          return Effect.zipRight(data?.code === 354 ? this.takeBack : Effect.void, Effect.fail(error))
+        }
+        return data === undefined ? options.isChunked ? Effect.void : this.askToSend : this.goesAhead(data)
+      })
+    })
+  }
+
+  /**
+   * The server awaits a content for nobody. If it accepted no recipient, an empty content ends that, and is delivered to
+   * nobody (RFC 2920, section 3.1). Where that is not certain, the connection is cut.
+   */
+  private get takeBack(): Effect.Effect<void, Failure> {
+    const { channel, protocol } = this.conversation
+    if (this.accepted.length > 0 || protocol === "lmtp") {
+      return channel.lose("the server awaits a message that is not sent", undefined)
+    }
+    return Effect.flatMap(
+      channel.submitAll([[Deliveries.end, Answer.plain]]),
+      ([exchange]) =>
+        Effect.map(channel.await(exchange!), () => {
+          this.isDataOut = false
+        })
+    )
+  }
+
+  private get askToSend(): Effect.Effect<void, Failure> {
+    return Effect.suspend(() => {
+      this.isDataOut = true
+      return Effect.flatMap(this.conversation.ask(DATA, Answer.goAhead), (reply) => this.goesAhead(reply))
+    })
+  }
+
+  private messageId: string | undefined
+  private size: number | undefined
+
+  private goesAhead(reply: Reply.Reply): Effect.Effect<void, MessageRejected | MessageTooLarge> {
+    if (reply.code === 354) return Effect.void
+    this.isDataOut = false
+    return Effect.fail(
+      Deliveries.rejected(this.conversation, reply, DATA, { messageId: this.messageId, size: this.size })
+    )
+  }
+
+  private senderRejected(reply: Reply.Reply, command: Command.Command): SenderRejected | MessageTooLarge {
+    const error = Deliveries.rejected(this.conversation, reply, command, {
+      messageId: this.messageId,
+      size: this.size
+    })
+    return error._tag === "MessageTooLarge" ? error : new SenderRejected({
+      ...this.conversation.refused(reply, command, "sender"),
+      sender: this.sender
+    })
+  }
+
+  /** Postfix accepts any sender, and refuses every recipient because of it. */
+  private nobody(): SenderRejected | RecipientsRejected {
+    const bySender = this.rejected.find(({ enhancedCode }) => enhancedCode === "5.1.7" || enhancedCode === "5.1.8")
+    if (bySender !== undefined && this.accepted.length === 0) {
+      const { code, command, enhancedCode, lines, protocol, server } = bySender
+      return new SenderRejected({
+        protocol,
+        server,
+        phase: "sender",
+        command,
+        code,
+        lines,
+        sender: this.sender,
+        ...(enhancedCode === undefined ? {} : { enhancedCode })
+      })
+    }
+    return this.recipientsRejected()
+  }
+
+  private recipientsRejected(): RecipientsRejected {
+    return new RecipientsRejected({
+      ...this.conversation.channel.origin,
+      rejected: this.rejected,
+      accepted: this.accepted.map(({ recipient }) => recipient)
+    })
+  }
+
+  // ---- the content
+
+  /** Sends the content to whoever was accepted. */
+  private content<E, R>(cargo: Cargo): Effect.Effect<Receipt, E | Failure | MessageChanged, R> {
+    return Effect.suspend(() => {
+      const { conversation } = this
+      const delivery = new Deliveries.Delivery(
+        conversation,
+        cargo.composition,
+        this.accepted.map(({ recipient }) => recipient),
+        cargo
+      )
+      this.delivery = delivery
+      this.isDataOut = false
+      return Effect.flatMap(delivery.deliver<E, R>(), ({ replies, size }): Effect.Effect<Receipt, Failure> => {
+        const last = replies[replies.length - 1]!
+        const accepted = conversation.protocol === "lmtp" ? this.judgeEach(replies) : this.accepted
+        if (accepted.length === 0) return Effect.fail(this.recipientsRejected())
+        if (conversation.protocol === "smtp" && !Answer.isPositive(last)) {
+          return Effect.fail(
+            Deliveries.rejected(conversation, last, Deliveries.end, {
+              messageId: cargo.composition.messageId,
+              size
+            })
+          )
+        }
+        const reply = conversation.protocol === "lmtp" ? accepted[accepted.length - 1]!.reply : Answer.of(last)
+        return Effect.succeed(
+          Receipts.make({
+            accepted,
+            reply,
+            messageId: cargo.composition.messageId,
+            queueId: Receipts.queueId(reply),
+            size,
+            extensions: [
+              ...(conversation.extensions.pipelining ? ["PIPELINING"] : []),
+              ...cargo.used,
+              ...this.terms.used
+            ],
+            leftOut: this.terms.leftOut
+          }, this.rejected)
+        )
+      })
+    })
+  }
+
+  /** Over LMTP each accepted recipient has a reply of its own: RFC 2033, section 4.2. */
+  private judgeEach(replies: ReadonlyArray<Reply.Reply>): ReadonlyArray<Accepted> {
+    const recipients = this.accepted.splice(0)
+    for (const [index, { recipient }] of recipients.entries()) {
+      this.judge(recipient, Deliveries.end, replies[index]!)
+    }
+    return this.accepted
+  }
+
+  // ---- whole
+
+  /** DATA, or the first BDAT, after recipients were named one by one. */
+  data<E, R>(cargo: Cargo): Effect.Effect<Receipt, E | Failure | MessageChanged, R> {
+    this.messageId = cargo.composition.messageId
+    this.size = cargo.size
+    const ready = Effect.suspend((): Effect.Effect<void, Failure> => {
+      if (this.accepted.length === 0) return Effect.fail(this.nobody())
+      return cargo.isChunked ? Effect.void : this.askToSend
+    })
+    return this.orLeave(Effect.zipRight(ready, this.content<E, R>(cargo)))
+  }
+
+  /** From MAIL to the receipt. */
+  send<E, R>(
+    recipients: ReadonlyArray<string>,
+    cargo: Cargo,
+    isAllOrNone: boolean
+  ): Effect.Effect<Receipt, E | Failure | MessageChanged, R> {
+    this.messageId = cargo.composition.messageId
+    this.size = cargo.size
+    const { isChunked } = cargo
+    return this.orLeave(
+      Effect.zipRight(this.envelope(recipients, { isAllOrNone, isChunked }), this.content<E, R>(cargo))
+    )
+  }
+
+  private orLeave<A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.onExit(use, (exit) => exit._tag === "Success" ? Effect.void : this.leave)
+  }
+
+  /** Leaves the server without a transaction, or without this client. */
+  get leave(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.isDataOut || this.delivery?.isOpen === true
+        ? this.conversation.channel.lose("a message was begun and not finished", undefined)
+        : this.conversation.abandon
+    )
+  }
+}
