@@ -17,6 +17,7 @@ import type { Accepted, Failure, Receipt } from "../../../SmtpSession.js"
 import type { Composition } from "../../mime/compose.js"
 import * as Command from "../../replies/command.js"
 import type { Exchange, Expectation } from "../../replies/ledger.js"
+import * as Ledger from "../../replies/ledger.js"
 import type * as Reply from "../../replies/reply.js"
 import * as Answer from "../answer.js"
 import * as Envelope from "../envelope.js"
@@ -50,6 +51,9 @@ export class Transaction {
   /** DATA is under way, or the content: whoever leaves now cuts the connection. */
   private isDataOut = false
   private delivery: Deliveries.Delivery | undefined
+  /** Of the message, for errors. */
+  private messageId: string | undefined
+  private size: number | undefined
 
   constructor(
     conversation: Conversation,
@@ -60,7 +64,7 @@ export class Transaction {
     this.conversation = conversation
     this.sender = from === "<>" ? from : from.address
     this.terms = terms
-    this.mail = Envelope.mail(from, [...terms.mail, ...parameters])
+    this.mail = Envelope.mail(from, [...parameters, ...terms.mail])
   }
 
   // ---- the envelope
@@ -168,12 +172,12 @@ export class Transaction {
     if (this.accepted.length > 0 || protocol === "lmtp") {
       return channel.lose("the server awaits a message that is not sent", undefined)
     }
-    return Effect.flatMap(
-      channel.submitAll([[Deliveries.end, Answer.plain]]),
-      ([exchange]) =>
-        Effect.map(channel.await(exchange!), () => {
-          this.isDataOut = false
-        })
+    const exchange = Ledger.exchange(Deliveries.end, Answer.plain)
+    return channel.submitBytes(Deliveries.emptyContent, [exchange]).pipe(
+      Effect.zipRight(channel.await(exchange)),
+      Effect.map(() => {
+        this.isDataOut = false
+      })
     )
   }
 
@@ -183,9 +187,6 @@ export class Transaction {
       return Effect.flatMap(this.conversation.ask(DATA, Answer.goAhead), (reply) => this.goesAhead(reply))
     })
   }
-
-  private messageId: string | undefined
-  private size: number | undefined
 
   private goesAhead(reply: Reply.Reply): Effect.Effect<void, MessageRejected | MessageTooLarge> {
     if (reply.code === 354) return Effect.void
