@@ -70,15 +70,19 @@ export interface ThreadWorkload extends Described {
   readonly once: boolean
 }
 
-/** A client program that does rounds when it is told to, against a server that the workload starts. Counted by the clock. */
+/** A client program that does rounds when it is told to, against a server that the workload starts. */
 export interface ClientWorkload extends Described {
   readonly kind: "clients"
+  /** What the figure counts, for each of what is done: milliseconds by the clock, or the client's CPU time in µs. */
+  readonly counts: "clock" | "cpu"
   /** What to install for the server, or undefined when it is there. */
   readonly missing: () => string | undefined
   /** What the peers' programs are given besides, and how the server ends. */
   readonly start: (quick: boolean) => Promise<{
     readonly args: ReadonlyArray<string>
     readonly pid: number
+    /** What the server finds wrong with what it was sent. */
+    readonly fault?: () => Promise<string | undefined>
     readonly stop: () => Promise<void>
   }>
 }

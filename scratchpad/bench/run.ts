@@ -1,6 +1,6 @@
 /** Runs a workload against a peer once. */
 import { setTimeout as sleep } from "node:timers/promises"
-import { descriptorLimit, readCpu, residentMemory, usedBetween } from "./cpu.js"
+import { descriptorLimit, peakMemory, readCpu, resetPeak, residentMemory, usedBetween } from "./cpu.js"
 import type { ClientWorkload, LoadContext, Outcome, Peer, ServerWorkload, ThreadWorkload, Workload } from "./model.js"
 import type { Options } from "./options.js"
 import { expectLine, loadCore, type Program, serverCore, start } from "./program.js"
@@ -59,7 +59,7 @@ const drive = async (
   }
 }
 
-/** A client's rounds by the clock, server and client on a core each. */
+/** A client's rounds, server and client on a core each. */
 const visit = async (
   workload: ClientWorkload,
   peer: Peer,
@@ -74,6 +74,8 @@ const visit = async (
     const [file, ...args] = peer.command(directory, workload.mode)
     program = start(serverCore, [file, ...args, ...server.args])
     await expectLine(program, "READY")
+    resetPeak(program.pid)
+    const atStart = residentMemory(program.pid)
     const round = (): Promise<number> => {
       program!.tell("go")
       return expectLine(program!, "DONE")
@@ -88,15 +90,21 @@ const visit = async (
     while (performance.now() - begun < options.seconds * 1000) done += await round()
     const took = performance.now() - begun
     const used = usedBetween(from, readCpu([program.pid, server.pid]))
-    return {
-      figure: took / done,
+    const cpu = used.each[0]! / 1000 / done
+    const mebibytes = (bytes: number): number => bytes / (1 << 20)
+    const outcome = {
+      figure: workload.counts === "clock" ? took / done : cpu,
       columns: {
         [workload.columns[0]!.label]: done / took * 1000,
-        "CPU µs each": used.each[0]! / 1000 / done,
-        "RSS growth MiB": (residentMemory(program.pid) - memory) / (1 << 20)
+        "CPU µs each": cpu,
+        "RSS growth MiB": mebibytes(residentMemory(program.pid) - memory),
+        "peak RSS above start MiB": mebibytes(peakMemory(program.pid) - atStart)
       },
+      // The CPU time of a process suffers little from others; the clock's figures are ratios of one repeat.
       remarks: []
     }
+    const fault = await server.fault?.()
+    return fault === undefined ? outcome : { ...outcome, broken: fault }
   } catch (error) {
     return { figure: Number.NaN, columns: {}, remarks: [], broken: error instanceof Error ? error.message : `${error}` }
   } finally {

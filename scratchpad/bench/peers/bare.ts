@@ -11,6 +11,10 @@ export const bare = nodePeer({
     udp: "bare-udp",
     tls: "bare-tls",
     "ftp-files": "bare-ftp",
-    "ftp-far": "bare-ftp"
+    "ftp-far": "bare-ftp",
+    "smtp-messages": "bare-smtp",
+    "smtp-messages-tls": "bare-smtp",
+    "smtp-attachment": "bare-smtp",
+    "smtp-attachment-tls": "bare-smtp"
   }
 })

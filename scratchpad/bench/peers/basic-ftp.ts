@@ -5,6 +5,7 @@ import { nodePeer } from "./node-peer.js"
 export const basicFtp = nodePeer({
   name: "basic-ftp",
   title: "basic-ftp",
+  module: "basic-ftp",
   programs: {
     "ftp-download": "basic-ftp",
     "ftp-upload": "basic-ftp",

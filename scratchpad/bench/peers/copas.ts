@@ -18,6 +18,10 @@ export const copas = nodePeer({
     "ftp-download": "copas-ftp",
     "ftp-upload": "copas-ftp",
     "ftp-files": "copas-ftp",
-    "ftp-far": "copas-ftp"
+    "ftp-far": "copas-ftp",
+    "smtp-messages": "copas-smtp",
+    "smtp-messages-tls": "copas-smtp",
+    "smtp-attachment": "copas-smtp",
+    "smtp-attachment-tls": "copas-smtp"
   }
 })

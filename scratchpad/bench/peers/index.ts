@@ -8,6 +8,7 @@ import { effect } from "./effect.js"
 import { epoll } from "./epoll.js"
 import { go } from "./go.js"
 import { lua } from "./lua.js"
+import { nodemailer } from "./nodemailer.js"
 
 /** In the order of the rows. */
-export const peers: ReadonlyArray<Peer> = [bare, copas, effect, lua, go, epoll, basicFtp, curl]
+export const peers: ReadonlyArray<Peer> = [bare, copas, effect, lua, go, epoll, basicFtp, curl, nodemailer]

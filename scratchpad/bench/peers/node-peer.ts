@@ -17,9 +17,18 @@ export const bundle = async (entry: URL, outfile: string): Promise<void> => {
     format: "esm",
     target: "node20",
     conditions: ["copas-source"],
-    external: ["effect", "effect/*", "@effect/*", "basic-ftp", "esbuild"],
+    external: ["effect", "effect/*", "@effect/*", "basic-ftp", "nodemailer", "esbuild"],
     logLevel: "silent"
   })
+}
+
+const isInstalled = (name: string): boolean => {
+  try {
+    import.meta.resolve(name)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** A peer in Node: each mode has its program in `servers/`. */
@@ -27,11 +36,14 @@ export const nodePeer = (options: {
   readonly name: string
   readonly title: string
   readonly programs: Readonly<Record<string, string>>
+  /** The module of npm that it is, if it is one. */
+  readonly module?: string
 }): Peer => ({
   name: options.name,
   title: options.title,
   modes: Object.keys(options.programs),
-  missing: () => undefined,
+  missing: () =>
+    options.module === undefined || isInstalled(options.module) ? undefined : `npm install ${options.module}`,
   build: async (directory) => {
     for (const program of new Set(Object.values(options.programs))) {
       await bundle(new URL(`../servers/${program}.ts`, import.meta.url), `${directory}/${program}.js`)

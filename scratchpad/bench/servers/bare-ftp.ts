@@ -2,7 +2,8 @@
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as path from "node:path"
-import { rounds, told } from "./ftp-rounds.js"
+import { rounds } from "./client-rounds.js"
+import { told } from "./ftp-rounds.js"
 
 const eol = "\r\n"
 

@@ -2,7 +2,8 @@
 import { Client } from "basic-ftp"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { mebibyte, rounds, told } from "./ftp-rounds.js"
+import { mebibyte, rounds } from "./client-rounds.js"
+import { told } from "./ftp-rounds.js"
 
 const client = new Client()
 await client.access({ host: "127.0.0.1", port: told.port })

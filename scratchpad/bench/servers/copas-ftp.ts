@@ -6,7 +6,8 @@ import { Effect, Layer, Stream } from "effect"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as readline from "node:readline"
-import { mebibyte, told } from "./ftp-rounds.js"
+import { mebibyte } from "./client-rounds.js"
+import { told } from "./ftp-rounds.js"
 
 const { big, local, mode, port } = told
 

@@ -1,6 +1,7 @@
 /** Rounds of FTP with curl. */
 import { spawn } from "node:child_process"
-import { mebibyte, rounds, told } from "./ftp-rounds.js"
+import { mebibyte, rounds } from "./client-rounds.js"
+import { told } from "./ftp-rounds.js"
 
 const args: Record<string, ReadonlyArray<string>> = {
   "ftp-download": ["-o", `${told.local}/big`, `ftp://127.0.0.1:${told.port}/big`],

@@ -126,6 +126,7 @@ const described = (
   startServer: ClientWorkload["start"] = start
 ): ClientWorkload => ({
   kind: "clients",
+  counts: "clock",
   name,
   group: "ftp",
   title,

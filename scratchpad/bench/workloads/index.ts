@@ -9,6 +9,7 @@ import { lines } from "./lines.js"
 import { pingPongs } from "./ping-pong.js"
 import { pipelined } from "./pipelined.js"
 import { slow } from "./slow.js"
+import { smtpWorkloads } from "./smtp.js"
 import { storms } from "./storm.js"
 import { threadWorkloads } from "./threads.js"
 import { tlsWorkloads } from "./tls.js"
@@ -26,5 +27,6 @@ export const workloads: ReadonlyArray<Workload> = [
   datagrams,
   ...tlsWorkloads,
   ...threadWorkloads,
-  ...ftpWorkloads
+  ...ftpWorkloads,
+  ...smtpWorkloads
 ]
