@@ -48,6 +48,7 @@ export type Limit = number | { readonly most: number; readonly reply: string }
  *
  * Replies are without their last line end: `"550 5.1.1 Who?"`; `"\n"` separates the lines of one. Addresses are as on the
  * wire, without the angle brackets; the key `"@example.test"` stands for all addresses of that domain, `"*"` for all.
+ * Where ENHANCEDSTATUSCODES is not offered, replies have none, except those of `replies`, which are sent as they are.
  *
  * @since 0.2.0
  * @category models

@@ -110,8 +110,9 @@ export class Client {
       const { phase, quirks } = this
       const ending = quirks.endings?.[phase]
       if (ending !== undefined) return this.end(ending)
-      const scripted = /^[23]/.test(text) ? quirks.replies?.[phase] : undefined
-      return this.send(scripted ?? text)
+      const scripted = quirks.replies?.[phase]
+      const isScripted = scripted !== undefined && (text === scripted || /^[23]/.test(text))
+      return this.send(isScripted ? scripted : this.plain(text))
     })
   }
 
@@ -122,7 +123,7 @@ export class Client {
       case "reset":
         return Effect.fail(new End(ending))
       case "421":
-        return this.send("421 4.3.2 The server shuts down")
+        return this.send(this.plain("421 4.3.2 The server shuts down"))
       case "silence":
         return this.reader.drain
     }
@@ -133,7 +134,7 @@ export class Client {
     return Effect.gen(this, function*() {
       const { phase, quirks } = this
       if (/^[45]/.test(text)) this.errors += 1
-      const { most, reply } = limit(quirks.maxErrors, Infinity, "421 4.7.0 Too many errors")
+      const { most, reply } = limit(quirks.maxErrors, Infinity, this.plain("421 4.7.0 Too many errors"))
       const whole = this.errors > most ? reply : text
       for (const pause of [quirks.delay, quirks.delays?.[phase]]) if (pause !== undefined) yield* Effect.sleep(pause)
       if (quirks.tarpit !== undefined) {
@@ -145,19 +146,22 @@ export class Client {
     })
   }
 
+  /** A reply without its enhanced codes, where these are not offered (RFC 2034, section 3). */
+  plain(text: string): string {
+    return this.has("ENHANCEDSTATUSCODES") ? text : text.replace(enhanced, "$1")
+  }
+
   /** Its lines, as this server writes replies. */
   private shaped(text: string): string {
     const { bare, multiline } = this.quirks
-    const isWhole = this.has("ENHANCEDSTATUSCODES")
-    const shown = isWhole ? text : text.replace(enhanced, "$1")
-    const code = shown.slice(0, 3)
+    const code = text.slice(0, 3)
     // A challenge is its text.
-    const isOne = code !== "334" && !shown.includes("\n")
+    const isOne = code !== "334" && !text.includes("\n")
     const whole = isOne && bare === true
       ? code
       : isOne && multiline === true
-      ? `${code}-First\n${code}-999 is no code\n${code}-\n${shown}`
-      : shown
+      ? `${code}-First\n${code}-999 is no code\n${code}-\n${text}`
+      : text
     return `${whole.replaceAll("\n", "\r\n")}\r\n`
   }
 

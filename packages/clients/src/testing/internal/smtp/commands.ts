@@ -151,7 +151,7 @@ export const perform = (client: Client, line: string | undefined): Conversation 
     return client.reply("503 5.5.0 Wait for the reply: PIPELINING is not offered")
   }
   const handler = handlerOf(client, verb)
-  if (handler === undefined) return client.reply(`500 5.5.1 ${verb} is not known`)
+  if (handler === undefined) return client.reply(client.quirks.replies?.[verb] ?? `500 5.5.1 ${verb} is not known`)
   if (client.refusal !== undefined && verb !== "BDAT") return client.reply(client.refusal)
   return client.name === undefined && !beforeGreeting.has(verb)
     ? client.reply("503 5.5.1 EHLO comes first")

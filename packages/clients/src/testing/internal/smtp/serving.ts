@@ -30,11 +30,15 @@ const converse = (shared: Shared, socket: InetSocket, isImplicit: boolean): Effe
       Effect.forever,
       Effect.catchIf(
         (error) => (error as { readonly _tag?: string })._tag === "SocketTimeout",
-        () => client.send("421 4.4.2 Idle for too long")
+        () => client.send(client.plain("421 4.4.2 Idle for too long"))
       )
     )
   }).pipe(
-    Effect.catchIf((error) => error instanceof End && error.how === "reset", () => socket.abort)
+    Effect.catchIf((error) => error instanceof End, ({ how }) =>
+      how === "close"
+        ? Effect.void
+        // What was sent is to arrive before the reset does.
+        : Effect.ignore(socket.flush).pipe(Effect.zipRight(Effect.yieldNow()), Effect.zipRight(socket.abort)))
   )
 
 export const make = (
