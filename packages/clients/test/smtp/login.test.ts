@@ -1,5 +1,5 @@
 /** TLS and log-in: cases 24 to 29. */
-import { Net, Tls } from "@copas/core"
+import { type Net, Tls } from "@copas/core"
 import { NetMemory, TlsMemory } from "@copas/core/testing"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
