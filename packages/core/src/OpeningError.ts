@@ -28,6 +28,7 @@ export type TransportKind = typeof TransportKind.Type
  * `AddressNotAvailable`, `AddressInUse` and `AccessDenied` are about the local end, the others about the remote end.
  *
  * - `ZoneMissing`: a link-local address (RFC 4007) without its interface, or with one that this machine does not have
+ * - `NotPermitted`: the option `permit` refused every address, so none was tried
  *
  * Of a path:
  *
@@ -54,6 +55,7 @@ export const ConnectReason = Schema.Literal(
   "AddressNotAvailable",
   "AccessDenied",
   "ZoneMissing",
+  "NotPermitted",
   "PathNotFound",
   "PathTooLong",
   "BadPath",
@@ -87,7 +89,7 @@ export class ConnectError extends Schema.TaggedError<ConnectError>("@copas/core/
     target: Schema.String,
     /** What `target` is an address of. */
     transport: Schema.optionalWith(TransportKind, { default: () => "tcp" }),
-    /** Every address that was tried, in order, with the reason each failed. */
+    /** Every address that was tried, or that `permit` refused, in order, with the reason of each. */
     attempts: Schema.Array(Schema.Struct({ address: Schema.String, reason: ConnectReason })),
     cause: Schema.optional(Schema.Defect)
   }

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
-import type { Family } from "./NetAddress.js"
+import type { Family, NetAddress } from "./NetAddress.js"
 import type { ClientContext, ConnectTlsOptions, ListenTlsOptions, ServerContext } from "./TlsContext.js"
 
 /**
@@ -72,6 +72,16 @@ interface ConnectCommonOptions extends CommonOptions {
    * platform's (64 KiB on Node, without a buffer while nothing arrives). Do not set it on connections that use TLS.
    */
   readonly readSize?: number | undefined
+  /**
+   * Decides which addresses may be connected to: of a host name, a numeric address or a path. It is asked about each
+   * address just before that one is tried, and only `true` permits it. So the address that was checked is the one that is
+   * connected to: no second look-up lies between. If no permitted address is left, connecting fails with `ConnectError`,
+   * reason `NotPermitted`.
+   *
+   * It runs for each address in a race, so it should be quick. If it throws, `connect` dies with what was thrown; a result
+   * other than `true` or `false` (a promise) is `InvalidOption`. Default: every address.
+   */
+  readonly permit?: ((address: NetAddress) => boolean) | undefined
 }
 
 /**

@@ -251,3 +251,25 @@ it.effect("S01 a look-up in an uninterruptible region ends at its time-out", () 
     expect(Option.map(yield* Fiber.poll(fiber), Exit.isSuccess)).toEqual(Option.some(true))
     expect(takenBack).toBe(1)
   }))
+
+it.effect("C33 a refused IPv6 does not hold up a later IPv4, and the last refusal ends the race", () =>
+  Effect.gen(function*() {
+    const { answer, attempts, net, tried } = yield* asking
+    const fiber = yield* connecting(net, { permit: (address) => NetAddress.format(address) !== "[::1]:1" })
+    yield* answer("IPv6", "::1")
+    expect(tried()).toEqual([])
+    yield* answer("IPv4", "10.0.0.1")
+    expect(tried()).toEqual(["10.0.0.1"])
+    attempts[0]!.succeed()
+    expect(Exit.isSuccess(yield* Fiber.join(fiber))).toBe(true)
+    const second = yield* asking
+    const refused = yield* connecting(second.net, { permit: () => false })
+    yield* second.answer("IPv6", "::1")
+    yield* second.answer("IPv4", "10.0.0.1")
+    const error = yield* Effect.flip(Effect.flatten(Fiber.join(refused)))
+    expect(error).toMatchObject({
+      reason: "NotPermitted",
+      attempts: [{ address: "[::1]:1" }, { address: "10.0.0.1:1" }]
+    })
+    expect(second.tried()).toEqual([])
+  }))

@@ -106,3 +106,56 @@ it.effect("S01 a name without any address is HostNotFound, for connect and for l
     const bind = yield* Effect.flip(Effect.scoped(net.listen({ host: "a.test", port: 1 })))
     expect(bind).toMatchObject({ _tag: "BindError", reason: "HostNotFound" })
   }))
+
+it.effect("C33 an address that is not permitted is passed over at once, and is among the attempts", () =>
+  Effect.gen(function*() {
+    const { attempts, net, tried } = network("::1", "10.0.0.1", "::2", "192.0.2.1")
+    const fiber = yield* connecting(net, {
+      permit: (address) => address._tag === "InetAddress" && !["::1", "10.0.0.1", "192.0.2.1"].includes(address.host)
+    })
+    expect(tried()).toEqual(["::2"])
+    attempts[0]!.fail("Refused")
+    const error = yield* Effect.flip(Effect.flatten(Fiber.join(fiber)))
+    // What was tried says more than what was not.
+    expect(error).toMatchObject({
+      reason: "Refused",
+      attempts: [
+        { address: "[::1]:1", reason: "NotPermitted" },
+        { address: "10.0.0.1:1", reason: "NotPermitted" },
+        { address: "[::2]:1", reason: "Refused" },
+        { address: "192.0.2.1:1", reason: "NotPermitted" }
+      ]
+    })
+    expect(yield* left(net)).toBe(0)
+  }))
+
+it.effect("C33 each address is asked about just before its turn, and one that wins before it spares the others", () =>
+  Effect.gen(function*() {
+    const { attempts, net } = network("::1", "10.0.0.1", "10.0.0.2")
+    const asked: Array<string> = []
+    const fiber = yield* connecting(net, { permit: (address) => asked.push(NetAddress.format(address)) > 0 })
+    expect(asked).toEqual(["[::1]:1"])
+    yield* TestClock.adjust("250 millis")
+    expect(asked).toEqual(["[::1]:1", "10.0.0.1:1"])
+    attempts[1]!.succeed()
+    expect(Exit.isSuccess(yield* Fiber.join(fiber))).toBe(true)
+    expect(asked).toEqual(["[::1]:1", "10.0.0.1:1"])
+  }))
+
+it.effect("C33 a `permit` that throws in the middle of a race ends that connect and cuts its attempts", () =>
+  Effect.gen(function*() {
+    const { attempts, net } = network("::1", "10.0.0.1")
+    const thrown = new Error("no list of addresses")
+    const fiber = yield* connecting(net, {
+      permit: (address) => {
+        if (NetAddress.format(address) === "10.0.0.1:1") throw thrown
+        return true
+      }
+    })
+    // A timer asks, outside of any fiber.
+    yield* TestClock.adjust("250 millis")
+    const exit = yield* Effect.exit(Effect.flatten(Fiber.join(fiber)))
+    expect(exit).toEqual(Exit.die(thrown))
+    expect(attempts.map(({ isCut }) => isCut)).toEqual([true])
+    expect(yield* left(net)).toBe(0)
+  }))

@@ -43,6 +43,7 @@ export const connect = {
     unix: "the system forbids it; the socket must be writable for this process, and its folders searchable"
   },
   ZoneMissing: noZone,
+  NotPermitted: "the option `permit` refused every address of it, so none was tried; connect elsewhere, or permit one",
   PathNotFound: "nothing is at the path; check it, or start the server",
   PathTooLong: tooLong,
   BadPath: badPath,

@@ -10,6 +10,7 @@ import {
   begin,
   type Case,
   connected,
+  defect,
   failure,
   failureOf,
   holds,
@@ -321,6 +322,47 @@ export const cases: ReadonlyArray<Case> = [
         }))
       }
       yield* allGone
+    })
+  ),
+  test(
+    "C33 `permit` is asked about every address before it is tried: one looked up, a numeric one, a path",
+    Effect.gen(function*() {
+      const listener = yield* listening()
+      const asked: Array<string> = []
+      const permit = (isPermitted: boolean) => (address: NetAddress.NetAddress): boolean => {
+        asked.push(shown(address))
+        return isPermitted
+      }
+      const target = `127.0.0.1:${listener.port}`
+      const { port } = listener
+      const refused = (options: Net.ConnectOptions) =>
+        Effect.map(
+          failure(Effect.scoped(Net.connect({ ...options, permit: permit(false) })), "ConnectError"),
+          (error) => {
+            same(error.reason, "NotPermitted", "the reason")
+            mentions(error.message, "NotPermitted", "`permit` refused every address")
+            return error.attempts.map(({ address, reason }) => `${address} ${reason}`)
+          }
+        )
+      same(yield* refused(to(port)), [`${target} NotPermitted`], "a numeric address")
+      same(yield* refused({ ...to(port), host: "localhost", family: "IPv4" }), [`${target} NotPermitted`], "a name")
+      same(yield* refused({ path: "/nothing/there" }), ["/nothing/there NotPermitted"], "a path")
+      same(asked, [target, target, "/nothing/there"], "what was asked")
+      same((yield* listener.stats).accepted + (yield* listener.stats).pending, 0, "the connections that came")
+      const client = yield* Net.connect({ ...to(port), host: "localhost", family: "IPv4", permit: permit(true) })
+      same(shown(client.remoteAddress), asked[3], "the address")
+    })
+  ),
+  test(
+    "C33 what `permit` throws is a defect of that connect alone",
+    Effect.gen(function*() {
+      const { port } = yield* listening()
+      const thrown = new Error("no list of addresses")
+      const permit = (): boolean => {
+        throw thrown
+      }
+      same(yield* defect(Effect.scoped(Net.connect({ ...to(port), permit }))), thrown, "the defect")
+      yield* Net.connect(to(port))
     })
   ),
   test(

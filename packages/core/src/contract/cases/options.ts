@@ -35,6 +35,8 @@ export const cases: ReadonlyArray<Case> = [
         ["timeouts.connect", { port: 1, timeouts: { connect: "-1 seconds" } }, "-1 seconds"],
         ["timeouts.send", { port: 1, timeouts: { send: -5 } }, "-5"],
         ["timeouts.receive", { port: 1, timeouts: { receive: Number.NaN } }, "NaN"],
+        ["permit", { port: 1, permit: true as never }, "a function"],
+        ["permit", { port: 1, permit: (() => Promise.resolve(true)) as never }, "true or false"],
         ["keepAlive", { port: 1, keepAlive: "10 millis" }, "second"],
         ["keepAlive", { port: 1, keepAlive: "soon" as "1 seconds" }, "soon"]
       ]

@@ -1,18 +1,26 @@
 /** Connecting to the first of several addresses that answers: RFC 8305, section 5. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { NetAddress } from "../../NetAddress.js"
+import type { InvalidOption } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
 import { suspend } from "../effect/suspend.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
 import { type Deadlines, Due } from "../time/deadlines.js"
 import type { Candidates } from "./candidates.js"
 
-/** One attempt of a race; without a failure it is still under way, or it won. */
+/** Why an attempt failed: the platform's failure, or that `permit` refused the address. */
+export type AttemptFailure = Failure | { readonly reason: "NotPermitted"; readonly cause?: undefined }
+
+/** One attempt of a race; without a failure it is still under way, or it won. One that was not permitted has no socket. */
 export interface Attempt {
   readonly address: NetAddress
-  readonly socket: StreamSocket
-  failure: Failure | undefined
+  readonly socket: StreamSocket | undefined
+  failure: AttemptFailure | undefined
 }
+
+/** Whether an address may be tried; a failure or a defect ends the race. */
+export type Permit = (address: NetAddress) => Exit.Exit<boolean, InvalidOption>
 
 /** RFC 8305, section 5: the recommended Connection Attempt Delay. */
 const attemptDelay = 250
@@ -21,15 +29,17 @@ const attemptDelay = 250
  * Connects to the first of `candidates` that answers: the next attempt starts when one fails, or some time after it
  * (Happy Eyeballs). Candidates that become known meanwhile join the race. Each attempt is entered in `attempts` when it
  * starts: the caller owns them all, and cuts those that did not win. At `until`, a time of `deadlines`, the race ends.
+ * `permit` is asked about each address before it is tried.
  */
 export const race = (
   attempts: Array<Attempt>,
   candidates: Candidates,
   deadlines: Deadlines,
   until: number,
+  permit: Permit | undefined,
   open: (address: NetAddress) => StreamSocket
-): Effect.Effect<StreamSocket, Failure> =>
-  suspend<StreamSocket, Failure>((resume) => {
+): Effect.Effect<StreamSocket, AttemptFailure | InvalidOption> =>
+  suspend<StreamSocket, AttemptFailure | InvalidOption>((resume) => {
     let running = 0
     let startedAt = -Infinity
     // Decided or given up: no attempt may start any more, because nothing would cut it.
@@ -48,12 +58,24 @@ export const race = (
     })
     const step = (): void => {
       if (isOver) return
-      const address = candidates.next()
-      if (address !== undefined) {
-        start(address)
-      } else if (running === 0 && candidates.isComplete) {
+      for (let address = candidates.next(); address !== undefined; address = candidates.next()) {
+        const permitted = permit === undefined ? Exit.succeed(true) : permit(address)
+        if (Exit.isFailure(permitted)) {
+          over()
+          resume(Effect.failCause(permitted.cause))
+          return
+        }
+        if (permitted.value) {
+          start(address)
+          return
+        }
+        attempts.push({ address, socket: undefined, failure: { reason: "NotPermitted" } })
+      }
+      if (running === 0 && candidates.isComplete) {
         over()
-        resume(Effect.fail(attempts[0]?.failure ?? candidates.failure))
+        // What was tried says more than what was not.
+        const first = attempts.find(({ socket }) => socket !== undefined) ?? attempts[0]
+        resume(Effect.fail(first?.failure ?? candidates.failure))
       }
     }
     const start = (address: NetAddress): void => {

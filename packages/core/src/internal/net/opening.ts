@@ -19,6 +19,7 @@ import * as OptionRules from "../socket/options.js"
 import { bindReason, connectReason } from "../socket/reasons.js"
 import { type Settings, StreamSocket } from "../socket/streamSocket.js"
 import { type Deadlines, forClock } from "../time/deadlines.js"
+import { invalid } from "../time/optionValues.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { within } from "../time/within.js"
 import { checkContext } from "../tls/checks.js"
@@ -29,7 +30,7 @@ import { clientRequest } from "../tls/names.js"
 import { secure } from "../tls/upgrade.js"
 import { TlsContextTypeId } from "../typeIds.js"
 import { Candidates, LookedUpCandidates } from "./candidates.js"
-import { type Attempt, race } from "./happyEyeballs.js"
+import { type Attempt, type AttemptFailure, type Permit, race } from "./happyEyeballs.js"
 import { NetListener } from "./listener.js"
 import { onScopeEnd } from "./scopeEnd.js"
 import { isLocalhost } from "./specialNames.js"
@@ -99,8 +100,8 @@ const raceWhileLookingUp = (
   host: string,
   port: number,
   candidates: LookedUpCandidates,
-  run: (candidates: Candidates) => Effect.Effect<StreamSocket, Failure>
-): Effect.Effect<StreamSocket, Failure> => {
+  run: (candidates: Candidates) => Effect.Effect<StreamSocket, AttemptFailure | InvalidOption>
+): Effect.Effect<StreamSocket, AttemptFailure | InvalidOption> => {
   const ask = (family: NetAddress.Family): Effect.Effect<void> =>
     Effect.matchEffect(Effect.suspend(() => netState.platform.lookup(host, family)), {
       onFailure: (failure) => Effect.sync(() => candidates.failed(family, failure)),
@@ -177,6 +178,21 @@ const checkTlsOptions = (tls: unknown): Effect.Effect<void, InvalidOption> =>
     ? Effect.void
     : Effect.fail(new InvalidOption({ option: "tls", value: String(tls), expected: "a context of `Tls`, or options" }))
 
+/** The race asks it within events of the platform, so it catches what the program's function throws. */
+const permitOf = (permit: ConnectOptions["permit"]): Effect.Effect<Permit | undefined, InvalidOption> => {
+  const expected = "a function that returns true or false, at once"
+  if (permit === undefined) return Effect.succeed(undefined)
+  if (typeof permit !== "function") return Effect.fail(invalid("permit", permit, expected))
+  return Effect.succeed((address) => {
+    try {
+      const given: unknown = permit(address)
+      return typeof given === "boolean" ? Exit.succeed(given) : Exit.fail(invalid("permit", given, expected))
+    } catch (error) {
+      return Exit.die(error)
+    }
+  })
+}
+
 export const connect = (
   netState: NetState,
   options: ConnectOptions
@@ -187,10 +203,11 @@ export const connect = (
     const readSize = options.readSize === undefined
       ? undefined
       : yield* Options.count("readSize", options.readSize, 1024)
+    const permit = yield* permitOf(options.permit)
     yield* supported(netState, options, undefined, where.path)
     const securing = yield* clientTls(netState, options, where)
     const attempts: Array<Attempt> = []
-    const failure = ({ cause, reason }: Failure): ConnectError =>
+    const failure = ({ cause, reason }: AttemptFailure): ConnectError =>
       new ConnectError({
         reason: connectReason(reason),
         target: where.shown,
@@ -211,8 +228,8 @@ export const connect = (
       socket.host = where.path === undefined ? where.host : undefined
       return socket
     }
-    const run = (candidates: Candidates): Effect.Effect<StreamSocket, Failure> =>
-      race(attempts, candidates, deadlines, until, open)
+    const run = (candidates: Candidates): Effect.Effect<StreamSocket, AttemptFailure | InvalidOption> =>
+      race(attempts, candidates, deadlines, until, permit, open)
     const raced = where.path !== undefined
       ? run(new Candidates([NetAddress.unix(where.path)]))
       : mustAskTwice(netState, where.host, where.family)
@@ -221,7 +238,7 @@ export const connect = (
         addressesOf(netState, where.host, where.port, where.family, deadlines, timeout),
         (addresses) => run(new Candidates(addresses))
       )
-    const winner = Effect.mapError(raced, failure)
+    const winner = Effect.mapError(raced, (error) => error instanceof InvalidOption ? error : failure(error))
     const ready = securing === undefined ? winner : Effect.tap(winner, (socket) =>
       // What is left of the time for connecting bounds the handshake, too.
       secureAs(socket, where.shown, {
@@ -238,7 +255,10 @@ export const connect = (
           : Effect.as(onScopeEnd((end) => chosen.releaseWith(end)), chosen)
         return losers.length === 0
           ? kept
-          : Effect.zipRight(Effect.forEach(losers, ({ socket }) => socket.abort, { discard: true }), kept)
+          : Effect.zipRight(
+            Effect.forEach(losers, ({ socket }) => socket?.abort ?? Effect.void, { discard: true }),
+            kept
+          )
       })
     )
   })

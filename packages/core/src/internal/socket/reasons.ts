@@ -6,9 +6,9 @@ import type { Failure } from "../../Transport.js"
 const narrow = <R extends string>(
   { literals }: { readonly literals: ReadonlyArray<R> },
   kin: { readonly [K in Failure["reason"]]?: R } = {}
-): (reason: Failure["reason"]) => R | "Unknown" => {
+): (reason: Failure["reason"] | R) => R | "Unknown" => {
   const known: ReadonlySet<string> = new Set(literals)
-  return (reason) => known.has(reason) ? reason as unknown as R : kin[reason] ?? "Unknown"
+  return (reason) => known.has(reason) ? reason as R : kin[reason as Failure["reason"]] ?? "Unknown"
 }
 
 export const connectReason = narrow(ConnectReason, { Aborted: "Reset", BrokenPipe: "Reset" })
