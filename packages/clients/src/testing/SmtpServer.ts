@@ -251,8 +251,29 @@ export interface SmtpServer {
 /**
  * Starts a server; the scope ends it, with all its connections.
  *
+ * Fails with `BindError` if it cannot listen there. *Interruption* leaves nothing open.
+ *
  * @since 0.2.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Smtp } from "@copas/clients"
+ * import { SmtpServer } from "@copas/clients/testing"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect } from "effect"
+ *
+ * // A server that takes one of two recipients
+ * const program = Effect.gen(function*() {
+ *   const server = yield* SmtpServer.make({ quirks: { recipients: { "c@x.test": "550 5.1.1 Who?" } } })
+ *   const send = Smtp.send({ from: "a@x.test", to: ["b@x.test", "c@x.test"], text: "Hello" })
+ *   yield* Effect.provide(send, Smtp.layer({ host: server.host, port: server.port, tls: "none" }))
+ *   const [message] = yield* server.awaitMessages(1)
+ *   return message?.envelope.recipients.map(({ address }) => address)
+ * })
+ *
+ * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(NetMemory.layer)))
+ *   .then(console.log) // [ 'b@x.test' ]
+ * ```
  */
 export const make = (
   options: Options = {}
