@@ -18,7 +18,8 @@ import type * as Scope from "effect/Scope"
 import * as Serving from "./internal/smtp/serving.js"
 
 /**
- * How a connection ends: in order, by a reset, behind a 421, or never: then the server reads on, and answers nothing.
+ * How a connection ends: in order, by a reset, in order after a 421, or not at all: the server then reads everything and
+ * answers nothing.
  *
  * @since 0.2.0
  * @category models
@@ -56,7 +57,7 @@ export type Limit = number | { readonly most: number; readonly reply: string }
 export interface Quirks {
   /**
    * Its reply at a phase in place of the right one. A 4yz or 5yz one comes without the command's effect; another one takes
-   * the place of the reply to what succeeds.
+   * the place of the reply to what succeeds. After a scripted reply to EHLO, `extensions` still decide what it does.
    */
   readonly replies?: { readonly [phase: Phase]: string } | undefined
   /** Verbs that it does not know: it answers 500, and EHLO does not list the extensions of that name. */
@@ -81,9 +82,9 @@ export interface Quirks {
   readonly maxErrors?: Limit | undefined
   /** The time that each reply takes. */
   readonly delay?: Duration.DurationInput | undefined
-  /** The time that the reply at a phase takes besides. */
+  /** The further time that the reply at a phase takes. */
   readonly delays?: { readonly [phase: Phase]: Duration.DurationInput } | undefined
-  /** The time that each reply takes besides for every refusal so far on its connection. */
+  /** The further time that each reply takes for every refusal so far on its connection. */
   readonly tarpit?: Duration.DurationInput | undefined
   /** After this time without a command it sends 421 and closes. */
   readonly idle?: Duration.DurationInput | undefined
@@ -91,13 +92,13 @@ export interface Quirks {
   readonly endings?: { readonly [phase: Phase]: Ending } | undefined
   /** How many bytes of a message arrive before the ending at `"CONTENT"`. Default 1. */
   readonly endContentAfter?: number | undefined
-  /** False: what ends at `"DOT"` is lost. Default true: the message is kept, and its client cannot know. */
+  /** False: a message whose reply is an ending is lost. Default true: it is kept, and its client cannot know. */
   readonly keepsUnanswered?: boolean | undefined
   /**
-   * What it sends directly after the reply at a phase, as it is, in clear after that to STARTTLS. A connection ends after
-   * a 421, also after one that stands here.
+   * What it sends directly after the reply at a phase, as it is; after the reply to STARTTLS it is in clear. A connection
+   * ends after a 421, also after one that stands here.
    */
-  readonly behind?: { readonly [phase: Phase]: string } | undefined
+  readonly after?: { readonly [phase: Phase]: string } | undefined
   /** Each reply has several lines; the inner ones look like other replies. */
   readonly multiline?: boolean | undefined
   /** Replies are codes without text. EHLO's has its lines. */
@@ -151,7 +152,10 @@ export interface Options {
   readonly mailboxes?: ReadonlyArray<string> | undefined
   /** The members of lists, for EXPN. */
   readonly lists?: { readonly [list: string]: ReadonlyArray<string> } | undefined
-  /** How many bytes the messages that it keeps, and `commands`, may have: 452 past it. Default 256 MiB. */
+  /**
+   * How many bytes the messages that it keeps and the commands may have, each: past it messages are deferred (452), and the
+   * older half of the commands is forgotten. Beside them each connection holds one message. Default 256 MiB.
+   */
   readonly memory?: number | undefined
   /** False: messages are kept without their bytes. Default true. */
   readonly keepsBytes?: boolean | undefined

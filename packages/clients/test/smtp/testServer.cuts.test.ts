@@ -111,7 +111,15 @@ describe("the SMTP server for tests knows its mailboxes", () => {
         lists: { all: ["ada@b.test", "bob@b.test"] }
       })
       expect(
-        yield* client.askAll("VRFY", "VRFY Ada", "VRFY <ada@b.test>", "VRFY bob", "VRFY eve", "EXPN all", "EXPN no")
+        yield* client.askAll(
+          "VRFY",
+          "VRFY Ada",
+          "VRFY <ada@b.test>",
+          "VRFY bob",
+          "VRFY eve",
+          "EXPN all SMTPUTF8",
+          "EXPN no"
+        )
       )
         .toEqual([
           "501 5.5.4 A name or an address is what it takes",

@@ -70,7 +70,7 @@ const mails: ReadonlyArray<readonly [argument: string, code: string]> = [
   [`${sender} MT-PRIORITY=-0`, "501 5.5.4"]
 ]
 
-/** Arguments of RCPT, behind a MAIL without SMTPUTF8. */
+/** Arguments of RCPT, after a MAIL without SMTPUTF8. */
 const recipients: ReadonlyArray<readonly [argument: string, code: string]> = [
   ["TO:<c@d.test>", "250 2.1.5"],
   ["TO:<postmaster>", "250 2.1.5"],

@@ -138,11 +138,11 @@ describe.each(networks)("quirks of the SMTP server for tests, %s", (_, net) => {
       })
     ))
 
-  it.effect("C35 behind: what comes directly after a reply, and a 421 in it ends the connection", () =>
+  it.effect("C35 after: what comes directly after a reply, and a 421 in it ends the connection", () =>
     on(
       net,
       Effect.gen(function*() {
-        const { client } = yield* greeted({ quirks: { behind: { NOOP: "250 Surplus\r\n", RSET: "421 Gone\r\n" } } })
+        const { client } = yield* greeted({ quirks: { after: { NOOP: "250 Surplus\r\n", RSET: "421 Gone\r\n" } } })
         expect(yield* client.askAll("NOOP")).toEqual(["250 2.0.0 Still here"])
         expect(yield* client.hear).toBe("250 Surplus")
         expect(yield* client.ask("RSET")).toBe("250 2.0.0 So be it")
@@ -317,9 +317,9 @@ describe("quirks of the SMTP server for tests, around TLS", () => {
   const started = (quirks: SmtpServer.Quirks) =>
     Effect.flatMap(Tls.server({ identity: made.identity }), (tls) => greeted({ tls, quirks }))
 
-  it.effect("C35 behind STARTTLS: what is injected in clear", () =>
+  it.effect("C35 after STARTTLS: what is injected in clear", () =>
     inMemory(Effect.gen(function*() {
-      const { client } = yield* started({ behind: { STARTTLS: "250 injected\r\n" } })
+      const { client } = yield* started({ after: { STARTTLS: "250 injected\r\n" } })
       expect(yield* client.ask("STARTTLS")).toMatch(/^220/)
       expect(yield* client.hear).toBe("250 injected")
     })))

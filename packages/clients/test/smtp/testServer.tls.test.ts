@@ -157,6 +157,21 @@ describe("the SMTP server for tests: AUTH", () => {
       ])
     })))
 
+  it.effect("C35 the answer to a scripted challenge is hidden, too", () =>
+    inMemory(Effect.gen(function*() {
+      const { client, server } = yield* greeted({
+        users,
+        allowInsecureAuth: true,
+        quirks: { replies: { AUTH: "334 bm8=" } }
+      })
+      expect(yield* client.askAll(`AUTH PLAIN ${base64("\0ada\0secret")}`, base64("secret"), "NOOP")).toEqual([
+        "334 bm8=",
+        "535 5.7.8 The challenge was scripted",
+        "250 2.0.0 Still here"
+      ])
+      expect(yield* server.commands).toEqual(["EHLO client.test", "AUTH PLAIN ****", "AUTH ****", "NOOP"])
+    })))
+
   it.effect("C35 a response that is too long is refused, and the connection remains", () =>
     inMemory(Effect.gen(function*() {
       const { client } = yield* greeted({ users, allowInsecureAuth: true })

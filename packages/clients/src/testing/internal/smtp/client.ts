@@ -54,6 +54,8 @@ export class Client {
   user: string | undefined = undefined
   transaction: Transaction | undefined = undefined
   transactions = 0
+  /** The last reply was a challenge: the next line is no command, and may be a secret. */
+  awaitsSecret = false
   private errors = 0
 
   constructor(shared: Shared, socket: InetSocket, number: number) {
@@ -140,9 +142,10 @@ export class Client {
       if (quirks.tarpit !== undefined) {
         for (let error = 0; error < this.errors; error++) yield* Effect.sleep(quirks.tarpit)
       }
-      const behind = quirks.behind?.[phase] ?? ""
-      yield* this.write(this.shaped(whole) + behind)
-      if (/^(?:421|221)/m.test(whole) || /^421/m.test(behind)) return yield* Effect.fail(new End("close"))
+      const after = quirks.after?.[phase] ?? ""
+      this.awaitsSecret = whole.startsWith("334")
+      yield* this.write(this.shaped(whole) + after)
+      if (/^(?:421|221)/m.test(whole) || /^421/m.test(after)) return yield* Effect.fail(new End("close"))
     })
   }
 

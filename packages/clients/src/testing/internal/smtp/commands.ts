@@ -71,11 +71,16 @@ const mailboxesOf = (client: Client, name: string): ReadonlyArray<string> => {
   )
 }
 
+/** The argument of VRFY and EXPN. RFC 6531, section 3.7.4.2. */
+const named = (client: Client, argument: string): string =>
+  client.has("SMTPUTF8") ? Envelope.textOf(argument.replace(/ SMTPUTF8$/i, "")) ?? argument : argument
+
 /** RFC 5321, section 3.5. */
 const verify: Handler = (client, argument) => {
-  const [found, ...others] = mailboxesOf(client, argument)
+  const name = named(client, argument)
+  const [found, ...others] = mailboxesOf(client, name)
   return client.reply(
-    argument === ""
+    name === ""
       ? "501 5.5.4 A name or an address is what it takes"
       : client.shared.options.mailboxes === undefined
       ? "252 2.1.5 It is not verified, but taken"
@@ -89,7 +94,8 @@ const verify: Handler = (client, argument) => {
 
 const expand: Handler = (client, argument) => {
   const { lists } = client.shared.options
-  const members = lists !== undefined && Object.hasOwn(lists, argument) ? lists[argument]! : []
+  const name = named(client, argument)
+  const members = lists !== undefined && Object.hasOwn(lists, name) ? lists[name]! : []
   return client.reply(
     lists === undefined
       ? "502 5.5.1 EXPN is not offered"
@@ -141,6 +147,10 @@ const handlerOf = (client: Client, verb: string): Handler | undefined => {
 
 export const perform = (client: Client, line: string | undefined): Conversation => {
   if (line === undefined) return client.reply("500 5.5.2 The line is too long")
+  if (client.awaitsSecret) {
+    client.shared.log("AUTH ****")
+    return client.reply("535 5.7.8 The challenge was scripted")
+  }
   const [, word = "", argument = ""] = /^([^ ]*)(?: (.*))?$/s.exec(line) ?? []
   const verb = word.toUpperCase()
   client.phase = verb

@@ -11,7 +11,7 @@ import * as Bytes from "../../../internal/text/bytes.js"
 /** Gives each piece to `take`, which may suspend the reading. */
 export type Take = (piece: Uint8Array) => Effect.Effect<void, unknown>
 
-/** The position behind the first CR LF, or -1. */
+/** The position after the first CR LF, or -1. */
 const lineEnd = (isAfterCR: boolean, chunk: Uint8Array): number => {
   if (isAfterCR && chunk[0] === LF) return 1
   for (let at = chunk.indexOf(CR); at >= 0; at = chunk.indexOf(CR, at + 1)) {
@@ -96,7 +96,7 @@ type Place = "text" | "CR" | "start" | "dot" | "dot CR"
 class Content {
   private place: Place = "start"
 
-  /** Adds the content in `chunk` to `pieces`. Where the message ends in it, the position behind its end. */
+  /** Adds the content in `chunk` to `pieces`. Where the message ends in it, returns the position after its end. */
   push(chunk: Uint8Array, pieces: Array<Uint8Array>): number | undefined {
     let from = 0
     const flush = (to: number): void => {

@@ -16,6 +16,7 @@ const defaultMemory = 256 * 1024 * 1024
 /** RFC 7677, section 4: the least. */
 const defaultRounds = 4096
 const keysKept = 64
+const mostTriplets = 10_000
 /** What keeping a message or a command costs beside its bytes, about. */
 const overhead = 100
 
@@ -102,7 +103,7 @@ export class Shared {
 
   keep(message: Message): void {
     this.messages.push(message)
-    this.messageBytes += message.bytes.length + overhead
+    this.messageBytes += message.bytes.length + JSON.stringify(message.envelope).length + overhead
     this.changed()
   }
 
@@ -118,10 +119,9 @@ export class Shared {
   isGrey(triplet: string, wait: Duration.DurationInput): Effect.Effect<boolean> {
     return Effect.map(now, (millis) => {
       const first = this.triplets.get(triplet)
-      if (first === undefined) {
-        this.triplets.set(triplet, millis)
-        this.commandBytes += triplet.length + overhead
-      }
+      if (first === undefined) this.triplets.set(triplet, millis)
+      // The first one that came goes.
+      if (this.triplets.size > mostTriplets) this.triplets.delete(this.triplets.keys().next().value!)
       return millis - (first ?? millis) < Duration.toMillis(wait)
     })
   }
