@@ -1,7 +1,8 @@
 /**
  * The SMTP client (RFC 5321, with RFC 1870, 2033, 2920, 3030, 3207, 3461, 4954, 6152, 6531, 8689 and 9422): sends mail.
  *
- * `send` sends one message, in a session of its own. `connect` gives a session for several messages.
+ * `send` sends one message, in a session of its own. `connect` gives a session for several messages, `pool` several
+ * sessions at once; `layerPool` makes all sends go through one pool.
  *
  * What it promises: a message is never sent to somebody twice, or in part, without an error that says so; a password never
  * goes in clear unless that was asked for; and no text that a caller passes becomes a command. Errors are in `SmtpError`.
@@ -17,6 +18,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Service_ from "./internal/smtp/service.js"
 import type { Message, MessageOptions } from "./Message.js"
+import type * as SmtpPool from "./SmtpPool.js"
 import type * as SmtpSession from "./SmtpSession.js"
 
 /**
@@ -48,6 +50,10 @@ export interface Service {
   readonly connect: (
     options?: string | URL | Defaults
   ) => Effect.Effect<SmtpSession.Session, SmtpSession.ConnectFailure, Scope.Scope>
+  /** A pool of sessions with the server of the defaults, or another. Its scope closes them. */
+  readonly pool: (
+    options?: Partial<SmtpPool.PoolOptions>
+  ) => Effect.Effect<SmtpPool.Pool, SmtpSession.ConnectFailure, Scope.Scope>
   readonly verify: Effect.Effect<SmtpSession.Extensions, SmtpSession.ConnectFailure>
 }
 
@@ -86,6 +92,46 @@ export const layerConfig = (config: Config.Config.Wrap<Defaults>): Layer.Layer<S
   Layer.effect(Smtp, Effect.flatMap(Config.unwrap(config), make))
 
 /**
+ * The client whose `send` goes through one pool. It checks the options now, connects when a message is to be sent, and
+ * closes the pool's connections with the layer. `connect` still makes sessions of their own.
+ *
+ * @example
+ * ```ts
+ * import { Smtp } from "@copas/clients"
+ * import { SmtpServer } from "@copas/clients/testing"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const mail = Layer.unwrapScoped(Effect.map(SmtpServer.make(), ({ host, port }) =>
+ *   Smtp.layerPool({ host, port, tls: "none", size: 8, rate: { messages: 30, per: "1 minute" } })))
+ *
+ * const program = Effect.forEach(["ada", "grace"], (name) =>
+ *   Smtp.send({ from: "news@example.test", to: `${name}@example.test`, text: `Dear ${name}, …` }))
+ *
+ * const receipts = await Effect.runPromise(program.pipe(Effect.provide(mail), Effect.provide(NetMemory.layer)))
+ * console.log(receipts.map(({ _tag }) => _tag).join()) // Complete,Complete
+ * ```
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerPool = (
+  options: SmtpPool.PoolOptions
+): Layer.Layer<Smtp, SmtpSession.ConnectFailure, Net> =>
+  Layer.scoped(Smtp, Effect.flatMap(Net, (net) => Service_.makePooled(options, net)))
+
+/**
+ * `layerPool` with options from the configuration; give secrets by `Config.redacted`.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerPoolConfig = (
+  config: Config.Config.Wrap<SmtpPool.PoolOptions>
+): Layer.Layer<Smtp, ConfigError | SmtpSession.ConnectFailure, Net> =>
+  Layer.unwrapEffect(Effect.map(Config.unwrap(config), layerPool))
+
+/**
  * Sends a message to the recipients of its envelope. Lua's `smtp.send`.
  *
  * It succeeds if the server accepted the message for at least one recipient; the receipt names those that it refused. If
@@ -112,6 +158,17 @@ export const connect = (
   options?: string | URL | Defaults
 ): Effect.Effect<SmtpSession.Session, SmtpSession.ConnectFailure, Smtp | Scope.Scope> =>
   Effect.flatMap(Smtp, (smtp) => smtp.connect(options))
+
+/**
+ * A pool of sessions with a server, for as long as the scope.
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const pool = (
+  options?: Partial<SmtpPool.PoolOptions>
+): Effect.Effect<SmtpPool.Pool, SmtpSession.ConnectFailure, Smtp | Scope.Scope> =>
+  Effect.flatMap(Smtp, (smtp) => smtp.pool(options))
 
 /**
  * Checks the options against the server: connects, secures the connection, logs in, and leaves. Gives what the server can

@@ -247,6 +247,7 @@ export class Transaction {
         cargo
       )
       this.delivery = delivery
+      conversation.contents += 1
       this.isDataOut = false
       return Effect.flatMap(delivery.deliver<E, R>(), ({ replies, size }): Effect.Effect<Receipt, Failure> => {
         const last = replies[replies.length - 1]!

@@ -1,0 +1,121 @@
+/**
+ * A pool: messages, streams of messages, and sessions that are lent.
+ */
+import * as Net from "@copas/core/Net"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Message from "../../../Message.js"
+import type { Pool, PoolOptions } from "../../../SmtpPool.js"
+import type { ConnectFailure, Receipt, SendFailure, SendOptions } from "../../../SmtpSession.js"
+import { makeParallel } from "../../effect/scopes.js"
+import { count, millis } from "../../options.js"
+import * as Showing from "../../showing.js"
+import * as Settings from "../options.js"
+import * as Login from "../session/login.js"
+import { Calls } from "./calls.js"
+import { Connections, type Held } from "./connections.js"
+import * as Gauges from "./gauges.js"
+import { Rate } from "./rate.js"
+
+type Failure = ConnectFailure | SendFailure
+
+/** Whether the connection has room for the message, if that needs several transactions (RFC 9422, RCPTMAX and MAILMAX). */
+const hasRoom = ({ conversation }: Held, recipients: number, maxMessages: number): boolean => {
+  const { mailMax = Infinity, rcptMax = Infinity } = conversation.extensions.limits
+  return conversation.mails + Math.ceil(recipients / rcptMax) <= Math.min(mailMax, maxMessages)
+}
+
+const sendBy = <E, R>(
+  connections: Connections,
+  maxMessages: number,
+  given: Message.Message<E, R> | Message.MessageOptions<E, R>,
+  options?: SendOptions
+): Effect.Effect<Receipt, Failure | E, R> =>
+  Effect.suspend((): Effect.Effect<Receipt, Failure | E, R> => {
+    const made: Either.Either<Message.Message<E, R>, Failure> = Message.isMessage(given)
+      ? Either.right(given as Message.Message<E, R>)
+      : Message.make(given as Message.MessageOptions<E, R>)
+    if (Either.isLeft(made)) return Effect.fail(made.left)
+    const message = made.right
+    const recipients = message.envelope.to.length
+    const attempt = (isFirst: boolean): Effect.Effect<Receipt, Failure | E, R> =>
+      Effect.flatMap(
+        connections.with({ isMessage: true, isFirst }, (lending, held) => {
+          const { conversation } = held
+          const { contents } = conversation
+          if (held.uses === 0) return held.session.send(message, options)
+          if (!hasRoom(held, recipients, maxMessages)) {
+            held.isSpent = true
+            connections.takeBack(lending)
+            return Effect.succeed(undefined)
+          }
+          return Effect.catchAll(held.session.send(message, options), (error) => {
+            const isDead = conversation.channel.lost !== undefined && conversation.contents === contents
+            if (!isDead) return Effect.fail(error)
+            connections.takeBack(lending)
+            return Effect.succeed(undefined)
+          })
+        }),
+        (receipt) => receipt === undefined ? attempt(true) : Effect.succeed(receipt)
+      )
+    return attempt(false)
+  })
+
+/** What becomes of each message, in the order in which they end. */
+const results = <M, A, E2, R2, E, R>(
+  messages: Stream.Stream<M, E, R>,
+  size: number,
+  send: (message: M) => Effect.Effect<A, E2, R2>
+): Stream.Stream<{ readonly message: M; readonly result: Either.Either<A, E2> }, E, R | R2> =>
+  Stream.mapEffect(
+    messages,
+    (message) => Effect.map(Effect.either(send(message)), (result) => ({ message, result })),
+    { concurrency: size, unordered: true }
+  )
+
+export const make = (options: PoolOptions): Effect.Effect<Pool, ConnectFailure, Net.Net | Scope.Scope> =>
+  Effect.gen(function*() {
+    const settings = yield* Settings.make(options)
+    const size = yield* count("size", options.size, 4, 1)
+    const { maxMessages = Infinity } = options
+    if (maxMessages !== Infinity) yield* count("maxMessages", maxMessages, 1, 1)
+    const { rate } = options
+    const net = yield* Net.Net
+    const scope = yield* makeParallel
+    const connections = new Connections({
+      size,
+      maxMessages,
+      maxAgeMillis: yield* millis("maxAge", options.maxAge, "10 minutes"),
+      idleMillis: yield* millis("idle", options.idle, "30 seconds"),
+      checkAfterMillis: yield* millis("checkAfter", options.checkAfter, "10 seconds"),
+      patienceMillis: settings.closeMillis,
+      backOffMillis: yield* millis("backOff", options.backOff, "1 minute"),
+      rate: rate === undefined ? new Rate(Infinity, 0) : new Rate(
+        yield* count("rate.messages", rate.messages, 1, 1),
+        yield* millis("rate.per", rate.per, "1 minute")
+      ),
+      logsIn: settings.auth !== undefined,
+      open: Effect.provideService(Login.connectWith(settings), Net.Net, net),
+      onChange: Gauges.make(settings.server)
+    }, scope)
+    const calls = new Calls(settings)
+    yield* Effect.addFinalizer(() => connections.end(calls.close("the pool's scope has ended")))
+    const send: Pool["send"] = (message, options) => calls.call(sendBy(connections, maxMessages, message, options))
+    const pool: Pool & Showing.Shown = {
+      ...Showing.of("@copas/clients/SmtpPool", () => ({ server: settings.server, size })),
+      server: settings.server,
+      size,
+      send,
+      sendAll: (messages, options) => results(messages, size, (message) => send(message, options)),
+      session: Effect.map(Effect.zipRight(calls.scoped, connections.lent), ({ session }) => session),
+      use: (f) => calls.call(connections.with({ isMessage: false, isFirst: false }, (_, held) => f(held.session))),
+      stats: connections.stats,
+      drain: Effect.suspend(() => {
+        const error = calls.close("the pool is drained")
+        return Effect.zipRight(calls.quiet, connections.end(error))
+      })
+    }
+    return pool
+  })
