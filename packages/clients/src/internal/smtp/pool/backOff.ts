@@ -79,7 +79,7 @@ export class BackOff {
 
   /** Whether one more may be opened. The first is opened alone: what fails, fails once. */
   mayOpen({ open, opening }: Counts, now: number): boolean {
-    if (open + opening >= this.most(now)) return false
+    if (this.isLocked(now) || open + opening >= this.most(now)) return false
     return opening === 0 || open > 0 && !this.options.isSerial
   }
 
