@@ -5,6 +5,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { freePort } from "../../../../node/test/servers/freePort.js"
 import { certificate, directory, own, owner, start } from "../daemon.js"
+import { python } from "./reading.js"
 
 /**
  * A server for `example.test`: everyone there has the mailbox `mail`, except `unknown` (550 5.1.1) and `later` (450
@@ -20,6 +21,11 @@ export interface Daemon {
   /** The messages that have arrived, the oldest first. */
   readonly messages: () => ReadonlyArray<Buffer>
   readonly log: () => string
+}
+
+/** One that can be stopped and started at the same ports; what it accepted before is delivered. */
+export interface Restartable extends Daemon {
+  readonly restart: Effect.Effect<void, never, Scope.Scope>
 }
 
 /** Of a maildir. A message is renamed into `new` when it is whole. */
@@ -41,7 +47,7 @@ const write = (file: string, lines: ReadonlyArray<string>, mode = 0o644): void =
 const readLog = (file: string) => (): string => fs.existsSync(file) ? fs.readFileSync(file, "utf8") : ""
 
 /** Postfix, with SASL by Cyrus: PLAIN, LOGIN, CRAM-MD5, SCRAM. `extra` are lines of main.cf. */
-export const postfix = (extra: ReadonlyArray<string> = []): Effect.Effect<Daemon, never, Scope.Scope> =>
+export const postfix = (extra: ReadonlyArray<string> = []): Effect.Effect<Restartable, never, Scope.Scope> =>
   Effect.gen(function*() {
     const where = yield* directory
     const port = yield* freePort
@@ -127,12 +133,13 @@ export const postfix = (extra: ReadonlyArray<string> = []): Effect.Effect<Daemon
       "scache unix - - n - 1 scache",
       "postlog unix-dgram n - n - 1 postlogd"
     ])
-    yield* start("postfix", ["-c", config, "start-fg"], port)
+    const begin = start("postfix", ["-c", config, "start-fg"], port)
     // Its master has a process group of its own.
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => execFileSync("postfix", ["-c", config, "stop"], { stdio: "ignore" }))
-    )
+    const stop = Effect.sync(() => execFileSync("postfix", ["-c", config, "stop"], { stdio: "ignore" }))
+    yield* begin
+    yield* Effect.addFinalizer(() => stop)
     return {
+      restart: Effect.zipRight(stop, begin),
       host: "127.0.0.1",
       port,
       tlsPort,
@@ -270,7 +277,8 @@ class Handler:
 
 def authenticate(server, session, envelope, mechanism, data):
     good = data.login == b"user@example.test" and data.password == b"secret"
-    return AuthResult(success=good)
+    # Not handled: the server itself answers a refusal.
+    return AuthResult(success=good, handled=good)
 
 class Server(LMTP if protocol == "lmtp" else SMTP):
     async def auth_XOAUTH2(self, _, args):
@@ -303,8 +311,6 @@ export const aiosmtpd = (protocol: "smtp" | "lmtp"): Effect.Effect<Daemon, never
     fs.mkdirSync(path.join(where, "new"))
     const script = path.join(where, "server.py")
     write(script, [program])
-    // The Debian package is that of Debian's Python.
-    const python = fs.existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3"
     yield* start(python, [script, where, protocol, String(port), String(tlsPort), cert, key], port)
     return { host: "127.0.0.1", port, tlsPort, ca: cert, messages: maildir(where), log: () => "" }
   })
