@@ -14,10 +14,15 @@ import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import type { Reference } from "./internal/effect/references.js"
+import * as Observing from "./internal/smtp/observing.js"
+import * as Retry from "./internal/smtp/retry.js"
 import * as Service_ from "./internal/smtp/service.js"
-import type { Message, MessageOptions } from "./Message.js"
+import * as Message from "./Message.js"
 import type * as SmtpPool from "./SmtpPool.js"
 import type * as SmtpSession from "./SmtpSession.js"
 
@@ -44,7 +49,7 @@ export type Failure = SmtpSession.ConnectFailure | SmtpSession.SendFailure
  */
 export interface Service {
   readonly send: <E = never, R = never>(
-    message: Message<E, R> | MessageOptions<E, R>,
+    message: Message.Message<E, R> | Message.MessageOptions<E, R>,
     options?: SmtpSession.SendOptions
   ) => Effect.Effect<SmtpSession.Receipt, Failure | E, R>
   readonly connect: (
@@ -140,9 +145,31 @@ export const layerPoolConfig = (
  *
  * @since 0.2.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Smtp } from "@copas/clients"
+ * import { SmtpServer } from "@copas/clients/testing"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const server = yield* SmtpServer.make({ quirks: { recipients: { "nobody@example.test": "550 5.1.1 Who?" } } })
+ *   const smtp = Smtp.layer({ host: server.host, port: server.port, tls: "none" })
+ *   const receipt = yield* Smtp.send({
+ *     from: "Ada <ada@example.test>",
+ *     to: ["mary@example.test", "nobody@example.test"],
+ *     subject: "Hello",
+ *     text: "How are you?"
+ *   }).pipe(Effect.provide(smtp))
+ *   return receipt.rejected.map(({ message }) => message)
+ * })
+ *
+ * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(NetMemory.layer)))
+ *   .then((lines) => console.log(lines.length)) // 1
+ * ```
  */
 export const send = <E = never, R = never>(
-  message: Message<E, R> | MessageOptions<E, R>,
+  message: Message.Message<E, R> | Message.MessageOptions<E, R>,
   options?: SmtpSession.SendOptions
 ): Effect.Effect<SmtpSession.Receipt, Failure | E, Smtp | R> =>
   Effect.flatMap(Smtp, (smtp) => smtp.send(message, options))
@@ -181,3 +208,74 @@ export const verify: Effect.Effect<SmtpSession.Extensions, SmtpSession.ConnectFa
   Smtp,
   (smtp) => smtp.verify
 )
+
+/**
+ * How `retrySchedule` waits.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type RetryOptions = Retry.RetryOptions
+
+/**
+ * A schedule for sending again while `SmtpError.canRetry` holds: after 1, 5, 15, 30, then every 60 minutes, each spread by
+ * a fifth either way, for four days in all.
+ *
+ * @since 0.2.0
+ * @category retrying
+ */
+export const retrySchedule = (options?: RetryOptions): Schedule.Schedule<number, unknown> => Retry.schedule(options)
+
+/**
+ * Sends a message, and sends it again to those recipients whom the server deferred, and to all of them where it could not
+ * be sent. All tries have the same Message-ID and Date. The receipt joins those of all tries; recipients who are still
+ * deferred when the schedule ends stand in `rejected`.
+ *
+ * `DeliveryUnknown` is not tried again. *Interruption* ends it, in a pause too; what was sent stays sent.
+ *
+ * @since 0.2.0
+ * @category retrying
+ * @example
+ * ```ts
+ * import { Smtp } from "@copas/clients"
+ * import { SmtpServer } from "@copas/clients/testing"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const server = yield* SmtpServer.make({ quirks: { greylist: "10 millis" } })
+ *   const smtp = Smtp.layer({ host: server.host, port: server.port, tls: "none" })
+ *   const receipt = yield* Smtp.sendWithRetry(
+ *     { from: "ada@example.test", to: "mary@example.test", subject: "Hello", text: "How are you?" },
+ *     { schedule: Smtp.retrySchedule({ delays: ["50 millis"] }) }
+ *   ).pipe(Effect.provide(smtp))
+ *   return receipt._tag
+ * })
+ *
+ * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(NetMemory.layer)))
+ *   .then(console.log) // Complete
+ * ```
+ */
+export const sendWithRetry = <E = never, R = never>(
+  message: Message.Message<E, R> | Message.MessageOptions<E, R>,
+  options: SmtpSession.SendOptions & { readonly schedule?: Schedule.Schedule<unknown, unknown> | undefined } = {}
+): Effect.Effect<SmtpSession.Receipt, Failure | E, Smtp | R> =>
+  Effect.flatMap(Smtp, (smtp) => {
+    const { schedule = retrySchedule(), ...rest } = options
+    const made = Message.isMessage(message)
+      ? Either.right(message as Message.Message<E, R>)
+      : Message.make(message as Message.MessageOptions<E, R>)
+    return Effect.flatMap(
+      made,
+      (message) => Retry.send<E, R, Failure>(message, rest, schedule, (message, options) => smtp.send(message, options))
+    )
+  })
+
+/**
+ * Whether each command has a span of its own (`smtp.command`), in sessions that are opened with this setting. Default
+ * false: a message has `smtp.send` and `smtp.transaction`.
+ *
+ * @since 0.2.0
+ * @category references
+ */
+export const traced: Reference<boolean> = Observing.traced

@@ -11,7 +11,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as Errors from "./internal/errors.js"
-import * as Text from "./internal/text/bytes.js"
+import { answer, at, isTransient, later, show } from "./internal/smtp/errorText.js"
 import type { InvalidAddress, InvalidMessage, MessageChanged } from "./MessageError.js"
 import {
   type InvalidArgument,
@@ -83,28 +83,6 @@ const replied = {
   /** The enhanced status code of the reply's first line (RFC 3463), such as `5.1.1`. */
   enhancedCode: Schema.optional(Schema.String)
 }
-
-interface Replied {
-  readonly protocol: string
-  readonly server?: string | undefined
-  readonly command: string
-  readonly code: number
-  readonly enhancedCode?: string | undefined
-  readonly lines: ReadonlyArray<string>
-}
-
-const at = (error: { readonly protocol: string; readonly server?: string | undefined }): string =>
-  Errors.at(error.protocol, error.server)
-
-const answer = ({ code, enhancedCode, lines }: Replied): string => {
-  const [first = "", ...others] = lines
-  return Errors.replyText({ code, lines: [`${enhancedCode ?? ""} ${first}`.trim(), ...others] })
-}
-
-const later = (code: number): string =>
-  severity(code) === "transient" ? "trying again later may help" : "the same will be refused again"
-
-const show = (text: string): string => JSON.stringify(Text.show(text, 80))
 
 /**
  * The server refuses the sender: a refused MAIL, or refused recipients whose enhanced code says that it is the sender
@@ -396,3 +374,12 @@ export type SmtpError =
   | ExtensionMissing
   | SmtpReplyError
   | DeliveryUnknown
+
+/**
+ * Whether sending again later can help, and cannot make a duplicate: the server said so (4yz), or the connection could not
+ * be made or was lost before the message had ended. Never after `DeliveryUnknown`.
+ *
+ * @since 0.2.0
+ * @category guards
+ */
+export const canRetry = (error: unknown): boolean => isTransient(error)

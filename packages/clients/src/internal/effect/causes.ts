@@ -17,3 +17,7 @@ export const isNotFound = (error: PlatformError): boolean => error._tag === "Sys
 /** What was interrupted, and what is known of it all the same. */
 export const interruptedWith = <E>(cause: Cause.Cause<E>, error: E): Cause.Cause<E> =>
   Cause.sequential(cause, Cause.fail(error))
+
+/** The first expected failure, or undefined. */
+export const firstError = (exit: Exit.Exit<unknown, unknown>): unknown =>
+  Exit.isSuccess(exit) ? undefined : Option.getOrUndefined(Cause.failureOption(exit.cause))

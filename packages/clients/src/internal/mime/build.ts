@@ -56,6 +56,14 @@ class MadeMessage {
 
 export const draftOf = MadeMessage.draftOf
 
+/** The same message with a Date and a Message-ID, which each of its sendings then has. */
+export const dated = <E, R>(message: Message.Message<E, R>, { id, now }: compose.Moment): Message.Message<E, R> => {
+  const draft = draftOf(message)
+  if (draft.fields === undefined) return message
+  const { date = now, messageId = `<${id}@${draft.domain}>` } = draft
+  return new MadeMessage(message.envelope, { ...draft, date, messageId }) as unknown as Message.Message<E, R>
+}
+
 export const make = <E, R>(
   options: Message.MessageOptions<E, R>
 ): Either.Either<Message.Message<E, R>, InvalidMessage | InvalidAddress> => {

@@ -5,7 +5,8 @@
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import type * as Address from "../../Address.js"
-import type * as Message from "../../Message.js"
+import * as Message from "../../Message.js"
+import { type InvalidAddress, InvalidMessage } from "../../MessageError.js"
 import { InvalidArgument, type Protocol } from "../../ReplyError.js"
 import { ExtensionMissing } from "../../SmtpError.js"
 import * as Command from "../replies/command.js"
@@ -230,5 +231,20 @@ export const rcpt = (address: string, terms: Terms, own: Dsn = {}): Command.Comm
     path("TO", address),
     ...(notify === undefined ? [] : [notify]),
     original(own.originalRecipient ?? address)
+  )
+}
+
+/** Whose message it is, as the server is told. */
+export const envelopeOf = (
+  message: Message.Message<unknown, unknown>,
+  options: SendOptions
+): Either.Either<Message.Envelope, InvalidMessage | InvalidAddress> => {
+  const made = options.envelope === undefined
+    ? Either.right(message.envelope)
+    : Either.map(Message.raw("", { envelope: options.envelope }), ({ envelope }) => envelope)
+  return Either.filterOrLeft(
+    made,
+    ({ to }) => to.length > 0,
+    () => new InvalidMessage({ where: "to", problem: "no recipients", advice: "give at least one in to, cc or bcc" })
   )
 }

@@ -57,6 +57,15 @@ const authOf = (auth: Auth | undefined): Effect.Effect<Auth | undefined, Invalid
     : Effect.succeed(auth)
 }
 
+/** What SCRAM derives for a log-in is kept as long as that is used: a service or a pool derives it once. */
+const derived = new WeakMap<Auth, ReadonlyArray<Mechanism>>()
+
+const builtInFor = (auth: Auth, rounds: Parameters<typeof Mechanisms.builtIn>[0]): ReadonlyArray<Mechanism> => {
+  const known = derived.get(auth) ?? Mechanisms.builtIn(rounds)
+  derived.set(auth, known)
+  return known
+}
+
 export const make = (
   options: Options
 ): Effect.Effect<Settings, InvalidOption | UnsupportedOption | TlsError, Net.Net> =>
@@ -83,7 +92,9 @@ export const make = (
       tlsContext: tls === "none" ? undefined : yield* tlsClient(options.tlsContext),
       serverName: options.serverName ?? options.host,
       auth,
-      mechanisms: yield* orFail(Mechanisms.resolve(Mechanisms.builtIn(rounds), auth?.mechanisms)),
+      mechanisms: auth === undefined
+        ? []
+        : yield* orFail(Mechanisms.resolve(builtInFor(auth, rounds), auth.mechanisms)),
       allowInsecureAuth: options.allowInsecureAuth ?? false,
       name,
       connectMillis: yield* millis("timeouts.connect", timeouts.connect, "30 seconds"),

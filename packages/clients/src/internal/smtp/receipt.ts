@@ -42,20 +42,20 @@ export interface Partial extends Common {
 
 export type Receipt = Complete | Partial
 
+/** A receipt of what is common to both kinds; another receipt will do. */
 export const make = (common: Common, rejected: ReadonlyArray<RecipientRejected>): Receipt => {
   const [first, ...others] = rejected
   return first === undefined
-    ? { _tag: "Complete", ...common, rejected: [] }
-    : { _tag: "Partial", ...common, rejected: [first, ...others] }
+    ? { ...common, _tag: "Complete", rejected: [] }
+    : { ...common, _tag: "Partial", rejected: [first, ...others] }
 }
 
 /** One receipt for a message that went out in several transactions. */
 export const join = (earlier: Receipt, later: Receipt): Receipt => {
-  const { _tag: _, rejected: __, ...common } = later
   const both = (name: "extensions" | "leftOut") => [...new Set([...earlier[name], ...later[name]])]
   return make(
     {
-      ...common,
+      ...later,
       accepted: [...earlier.accepted, ...later.accepted],
       extensions: both("extensions"),
       leftOut: both("leftOut")

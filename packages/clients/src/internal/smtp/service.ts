@@ -9,28 +9,38 @@ import type { PoolOptions } from "../../SmtpPool.js"
 import type { ConnectFailure, Session } from "../../SmtpSession.js"
 import { orFail } from "../options.js"
 import * as Showing from "../showing.js"
+import * as Observing from "./observing.js"
+import * as Settings from "./options.js"
 import * as Pool from "./pool/pool.js"
 import * as Login from "./session/login.js"
 import * as Targets from "./target.js"
 
 export const make = (defaults: Defaults, net: Net.Service): Service => {
-  const connect = (options: string | URL | Defaults = {}): Effect.Effect<Session, ConnectFailure, Scope.Scope> =>
-    Effect.provideService(
-      Effect.flatMap(orFail(Targets.session(options, defaults)), Login.connect),
-      Net.Net,
-      net
-    )
+  const onNet = <A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Net.Net>> =>
+    Effect.provideService(use, Net.Net, net)
+  const settingsOf = (options: string | URL | Defaults): Effect.Effect<Settings.Settings, ConnectFailure> =>
+    Effect.flatMap(orFail(Targets.session(options, defaults)), (options) => onNet(Settings.make(options)))
+  const open = (settings: Settings.Settings): Effect.Effect<Session, ConnectFailure, Scope.Scope> =>
+    onNet(Login.connectWith(settings))
   const service: Service & Showing.Shown = {
     ...Showing.of("@copas/clients/Smtp", () => ({})),
-    connect,
+    connect: (options = {}) => Effect.flatMap(settingsOf(options), open),
     pool: (options = {}) =>
-      Effect.provideService(
-        Effect.flatMap(orFail(Targets.session(options, defaults)), (session) => Pool.make({ ...options, ...session })),
-        Net.Net,
-        net
+      Effect.flatMap(
+        orFail(Targets.session(options, defaults)),
+        (session) => onNet(Pool.make({ ...options, ...session }))
       ),
-    send: (message, options) => Effect.scoped(Effect.flatMap(connect(), (session) => session.send(message, options))),
-    verify: Effect.scoped(Effect.flatMap(connect(), (session) => Effect.as(session.noop, session.extensions)))
+    send: (message, options) =>
+      Effect.flatMap(settingsOf({}), (settings) =>
+        Observing.send(settings)(
+          Effect.scoped(Effect.flatMap(open(settings), (session) => session.send(message, options)))
+        )),
+    verify: Effect.scoped(
+      Effect.flatMap(
+        Effect.flatMap(settingsOf({}), open),
+        (session) => Effect.as(session.noop, session.extensions)
+      )
+    )
   }
   return service
 }

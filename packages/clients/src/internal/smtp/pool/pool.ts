@@ -12,6 +12,7 @@ import type { ConnectFailure, Receipt, SendFailure, SendOptions } from "../../..
 import { makeParallel } from "../../effect/scopes.js"
 import { count, millis } from "../../options.js"
 import * as Showing from "../../showing.js"
+import * as Observing from "../observing.js"
 import * as Settings from "../options.js"
 import * as Login from "../session/login.js"
 import { Calls } from "./calls.js"
@@ -102,7 +103,9 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, ConnectFailure, 
     }, scope)
     const calls = new Calls(settings)
     yield* Effect.addFinalizer(() => connections.end(calls.close("the pool's scope has ended")))
-    const send: Pool["send"] = (message, options) => calls.call(sendBy(connections, maxMessages, message, options))
+    const watched = Observing.send(settings)
+    const send: Pool["send"] = (message, options) =>
+      watched(calls.call(sendBy(connections, maxMessages, message, options)))
     const pool: Pool & Showing.Shown = {
       ...Showing.of("@copas/clients/SmtpPool", () => ({ server: settings.server, size })),
       server: settings.server,

@@ -22,6 +22,7 @@ import { startTls } from "../../replies/startTls.js"
 import * as Codec from "../../text/codec.js"
 import * as Answer from "../answer.js"
 import * as Extensions from "../extensions.js"
+import { timed, traced } from "../observing.js"
 import * as Settings from "../options.js"
 import { authenticate } from "./auth.js"
 import { Conversation } from "./conversation.js"
@@ -161,7 +162,7 @@ export const connectWith = (
       parser: Parser.make({ protocol, server, limit: replyLimit, inner: "code" }),
       replyMillis: commandMillis
     })
-    const conversation = new Conversation(channel, settings, Primitives.make(net.crypto), false)
+    const conversation = new Conversation(channel, settings, Primitives.make(net.crypto), yield* traced)
     yield* Effect.addFinalizer((exit) => Effect.zipRight(quit(conversation, exit), channel.end))
     if (settings.tls === "implicit") yield* secureAtOnce(conversation)
     conversation.greeting = yield* greet(conversation)
@@ -172,7 +173,7 @@ export const connectWith = (
     if (settings.tls === "starttls" || settings.tls === "opportunistic") yield* upgrade(conversation)
     yield* authenticate(conversation)
     return SessionModule.make(conversation)
-  })
+  }).pipe(timed("connect"))
 
 export const connect = (options: Options): Effect.Effect<Session, ConnectFailure, Net.Net | Scope.Scope> =>
   Effect.flatMap(Settings.make(options), connectWith)

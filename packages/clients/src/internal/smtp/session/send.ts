@@ -6,7 +6,6 @@ import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import * as Address from "../../../Address.js"
 import * as Message from "../../../Message.js"
-import { InvalidMessage } from "../../../MessageError.js"
 import { InvalidArgument, SessionClosed } from "../../../ReplyError.js"
 import {
   DeliveryUnknown,
@@ -21,6 +20,7 @@ import * as Compose from "../../mime/compose.js"
 import { composed, moment } from "../../mime/outgoing.js"
 import { orFail } from "../../options.js"
 import * as Envelope from "../envelope.js"
+import * as Observing from "../observing.js"
 import * as Receipts from "../receipt.js"
 import type { Conversation } from "./conversation.js"
 import * as Transactions from "./transaction.js"
@@ -52,21 +52,6 @@ const usedUp = (conversation: Conversation): string | undefined =>
   conversation.mails >= (conversation.extensions.limits.mailMax ?? Infinity)
     ? `the server takes ${conversation.mails} messages on one connection`
     : undefined
-
-/** Whose message it is, as the server is told. */
-const envelopeOf = (
-  message: Message.Message<unknown, unknown>,
-  options: SendOptions
-): Either.Either<Message.Envelope, InvalidMessage | SendFailure> => {
-  const made = options.envelope === undefined
-    ? Either.right(message.envelope)
-    : Either.map(Message.raw("", { envelope: options.envelope }), ({ envelope }) => envelope)
-  return Either.filterOrLeft(
-    made,
-    ({ to }) => to.length > 0,
-    () => new InvalidMessage({ where: "to", problem: "no recipients", advice: "give at least one in to, cc or bcc" })
-  )
-}
 
 /** What the later ones of several transactions failed with, for recipients who did not get the message. */
 const unsent = (
@@ -133,7 +118,7 @@ const sendNow = <E, R>(
   Effect.gen(function*() {
     const { channel, extensions } = conversation
     const isAllOrNone = options.partial === "none"
-    const { from, to } = yield* orFail(envelopeOf(message, options))
+    const { from, to } = yield* orFail(Envelope.envelopeOf(message, options))
     const terms = yield* orFail(Envelope.termsOf(options, conversation))
     const why = usedUp(conversation)
     if (why !== undefined) return yield* new SessionClosed({ ...channel.origin, why })
@@ -169,8 +154,11 @@ const sendNow = <E, R>(
     yield* tooLarge(conversation, size)
     const body = yield* orFail(Envelope.bodyOf({ size, isUtf8, width: composition.width }, options, conversation))
     const cargo = { composition, size, isChunked: body.isChunked, used: body.used }
+    const watched = Observing.transaction(conversation.settings, channel.socket)
     const transact = (batch: ReadonlyArray<string>) =>
-      new Transactions.Transaction(conversation, from, terms, body.parameters).send<E, R>(batch, cargo, isAllOrNone)
+      watched(
+        new Transactions.Transaction(conversation, from, terms, body.parameters).send<E, R>(batch, cargo, isAllOrNone)
+      )
     const receipt = yield* inBatches(conversation, recipients.map(({ address }) => address), transact)
     return unreachable.length === 0 ? receipt : Receipts.make(receipt, [...unreachable, ...receipt.rejected])
   })
@@ -258,7 +246,7 @@ export const transaction = (
       data: <E, R>(content: Message.Content<E, R>) =>
         Effect.flatMap(
           orFail(cargoOf(conversation, content, options, body)),
-          (cargo) => begun.data<E, R>(cargo)
+          (cargo) => Observing.transaction(conversation.settings, channel.socket)(begun.data<E, R>(cargo))
         )
     }
   })
