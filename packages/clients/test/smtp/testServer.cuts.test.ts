@@ -79,6 +79,24 @@ describe("the SMTP server for tests, however its client's bytes are cut", () => 
       })))
 })
 
+describe("the SMTP server for tests takes content as it was meant", () => {
+  it.effect("C35 whatever the content, what was stuffed arrives as it was", () =>
+    Effect.provide(
+      Effect.scoped(Effect.gen(function*() {
+        const { client, server } = yield* greeted()
+        yield* Sampling.forEachSeed({ short: 60, long: 500 }, (seed) =>
+          Effect.gen(function*() {
+            const given = FC.sample(content, { seed, numRuns: 1 })[0]!
+            const stuffed = given.replace(/(^|\r\n)\./g, "$1..")
+            yield* client.askAll("MAIL FROM:<a@b.test>", "RCPT TO:<c@d.test>", "DATA")
+            expect(yield* client.ask(`${stuffed}\r\n.`)).toMatch(/^250/)
+            expect(text((yield* server.messages).at(-1)!.bytes)).toBe(`${given}\r\n`)
+          }))
+      })),
+      NetMemory.layerWith({ chunks: "random" })
+    ))
+})
+
 describe("the SMTP server for tests is bounded", () => {
   it.effect("C35 by its memory: messages past it are deferred, the older half of the commands goes", () =>
     inMemory(Effect.gen(function*() {

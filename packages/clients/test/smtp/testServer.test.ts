@@ -1,6 +1,6 @@
 /** The SMTP server for tests, spoken to by lines: what a good server does. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Effect, Fiber, Option } from "effect"
 import { SmtpServer } from "../../src/testing/index.js"
 import { networks, text } from "../ftp/networks.js"
 import { connect, greeted, inMemory, on } from "./rawClient.js"
@@ -97,6 +97,24 @@ describe.each(networks)("the SMTP server for tests, %s", (_, net) => {
       })
     ))
 
+  it.effect("C35 awaitMessages waits for messages, and its interruption ends the wait", () =>
+    on(
+      net,
+      Effect.gen(function*() {
+        const { client, server } = yield* greeted()
+        const both = yield* Effect.fork(server.awaitMessages(2))
+        const more = yield* Effect.fork(server.awaitMessages(3))
+        yield* client.askAll(...envelope, "DATA", ".")
+        expect(Option.isNone(yield* Fiber.poll(both))).toBe(true)
+        yield* client.askAll(...envelope, "DATA", ".")
+        expect(yield* Fiber.join(both)).toHaveLength(2)
+        expect(Option.isNone(yield* Fiber.poll(more))).toBe(true)
+        yield* Fiber.interrupt(more)
+        yield* client.askAll(...envelope, "DATA", ".")
+        expect(yield* server.awaitMessages(3)).toHaveLength(3)
+      })
+    ))
+
   it.effect("C35 LMTP: LHLO, and a reply for each recipient after the message", () =>
     on(
       net,
@@ -121,6 +139,19 @@ describe.each(networks)("the SMTP server for tests, %s", (_, net) => {
         ])
         const [message] = yield* server.messages
         expect(message!.envelope.recipients.map(({ address }) => address)).toEqual(["c@d.test"])
+        yield* server.setQuirks({ deliveries: { "*": "250 2.1.5 Delivered" } })
+        yield* client.askAll(envelope[0], envelope[1], envelope[1])
+        yield* client.say("BDAT 1 LAST\r\nx")
+        expect(yield* Effect.replicateEffect(client.hear, 2)).toEqual(["250 2.1.5 Delivered", "250 2.1.5 Delivered"])
+        yield* server.setQuirks({ replies: { DOT: "451 4.3.0 Later" } })
+        yield* client.askAll(envelope[0], envelope[1], envelope[1], "DATA")
+        yield* client.say("x\r\n.\r\nNOOP\r\n")
+        expect(yield* Effect.replicateEffect(client.hear, 3)).toEqual([
+          "451 4.3.0 Later",
+          "451 4.3.0 Later",
+          "250 2.0.0 Still here"
+        ])
+        expect(yield* server.messages).toHaveLength(2)
       })
     ))
 })
@@ -144,6 +175,17 @@ describe("the SMTP server for tests is strict", () => {
         "250 250 503 503 503"
       )
       expect(yield* codes("EHLO a", "DATA", "FOO", "LHLO a", "HELO a", "BDAT 0")).toBe("250 503 500 500 250 500")
+    })))
+
+  it.effect("C35 about BDAT: what does not tell its length ends the connection, before it is read as commands", () =>
+    inMemory(Effect.gen(function*() {
+      for (const argument of ["", " x", " -1", " 1 FIRST", " 1  LAST", " 9999999999999999"]) {
+        const { client, server } = yield* greeted()
+        yield* client.say(`BDAT${argument}\r\nRSET\r\n`)
+        expect(yield* client.hear).toBe("501 5.5.4 A number of bytes is what it takes, and LAST")
+        yield* Effect.flip(client.hear)
+        expect(yield* server.commands).toHaveLength(2)
+      }
     })))
 
   it.effect("C35 about lines: CR LF alone ends one, and its length is bounded", () =>

@@ -157,6 +157,15 @@ describe("the SMTP server for tests: AUTH", () => {
       ])
     })))
 
+  it.effect("C35 offers the mechanisms of several lines", () =>
+    inMemory(Effect.gen(function*() {
+      const { client, ehlo } = yield* greeted({ users, extensions: ["AUTH=LOGIN", "auth PLAIN"] })
+      expect(ehlo).toBe("250-mail.test\n250-AUTH=LOGIN\n250 auth PLAIN")
+      expect(yield* client.ask(`AUTH PLAIN ${base64("\0ada\0wrong")}`)).toMatch(/^535/)
+      expect(yield* client.ask(`AUTH login ${base64("ada")}`)).toMatch(/^334/)
+      expect(yield* client.ask(base64("secret"))).toMatch(/^235/)
+    })))
+
   it.effect("C35 the answer to a scripted challenge is hidden, too", () =>
     inMemory(Effect.gen(function*() {
       const { client, server } = yield* greeted({

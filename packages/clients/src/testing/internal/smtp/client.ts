@@ -86,10 +86,14 @@ export class Client {
     const lines = isExtended ? offered(this.shared, this.socket) : []
     this.name = name
     this.transaction = undefined
-    this.extensions = new Map(lines.map((line) => {
-      const [, keyword = "", parameters = ""] = /^([A-Za-z0-9-]+)[ =]?(.*)$/.exec(line) ?? []
-      return [keyword.toUpperCase(), parameters] as const
-    }))
+    const extensions = new Map<string, string>()
+    for (const line of lines) {
+      const [, word = "", parameters = ""] = /^([A-Za-z0-9-]+)[ =]?(.*)$/.exec(line) ?? []
+      const keyword = word.toUpperCase()
+      // `AUTH` and `AUTH=`, as old clients want it, are one.
+      extensions.set(keyword, `${extensions.get(keyword) ?? ""} ${parameters}`.trim())
+    }
+    this.extensions = extensions
     return lines
   }
 
