@@ -225,6 +225,7 @@ describe("the SMTP server for tests: reports", () => {
       expect(late!.whole).toMatch(/Action: failed\r\nStatus: 5\.4\.7\r\n/)
       expect(late!.whole).toMatch(/Content-Type: text\/rfc822-headers\r\n.*\r\n\r\nSubject: Some\r\n\r\n--/)
       expect(late!.whole).not.toContain("Secret")
+      expect(yield* reported("<a@b.test> BY=60;N", ["<full@d.test> NOTIFY=NEVER"])).toEqual([])
       const [notified] = yield* reported("<a@b.test> BY=60;N", ["<full@d.test> NOTIFY=SUCCESS"])
       expect(notified!.whole).toMatch(/Action: delayed\r\nStatus: 4\.2\.2\r\n/)
     })))
