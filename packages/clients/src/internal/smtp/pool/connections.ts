@@ -193,8 +193,10 @@ export class Connections {
         // What ended the connection is there unless we cut it ourselves.
         const cause = channel.lost?.cause
         if (cause === undefined) this.serves(held)
+        // It does not count among the others any more.
+        const closing = this.close(held)
         const told = cause !== undefined && held.uses === 1 ? this.failed(cause as ConnectFailure, now) : Effect.void
-        return Effect.zipRight(told, Effect.zipRight(this.start(this.close(held)), this.look))
+        return Effect.zipRight(told, Effect.zipRight(this.start(closing), this.look))
       }
       if (channel.owed > 0 || hasBegun) return this.start(this.settle(held))
       this.serves(held)
@@ -218,7 +220,8 @@ export class Connections {
     }
     const seconds = Math.ceil((this.backOff.resumeAt - now) / 1000)
     return Effect.logInfo(
-      `The pool goes on with ${open} connections, and tries one more in ${seconds} s: ${error.message}`
+      `The pool continues with ${open} of ${this.options.size} connections, and tries one more in ${seconds} s: ` +
+        error.message
     )
   }
 
