@@ -113,7 +113,7 @@ export const layerConfig = (config: Config.Config.Wrap<Defaults>): Layer.Layer<S
  * const program = Effect.forEach(["ada", "grace"], (name) =>
  *   Smtp.send({ from: "news@example.test", to: `${name}@example.test`, text: `Dear ${name}, …` }))
  *
- * const receipts = await Effect.runPromise(program.pipe(Effect.provide(mail), Effect.provide(NetMemory.layer)))
+ * const receipts = await Effect.runPromise(Effect.provide(program, Layer.provide(mail, NetMemory.layer)))
  * console.log(receipts.map(({ _tag }) => _tag).join()) // Complete,Complete
  * ```
  *
