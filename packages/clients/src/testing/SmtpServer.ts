@@ -105,6 +105,11 @@ export interface Quirks {
   readonly bare?: boolean | undefined
   /** It sends this many bytes of a reply at a time. */
   readonly split?: number | undefined
+  /**
+   * It refuses (550, 554) what a message may not have without BINARYMIME: a CR or LF alone, NUL, lines of more than 998
+   * bytes, and bytes above 127 without `BODY=8BITMIME` or SMTPUTF8. Not with `keepsBytes: false`.
+   */
+  readonly strictContent?: boolean | undefined
   /** It answers DATA without any recipients by 354, and refuses what follows (RFC 2920, section 3.1). */
   readonly goesAhead?: boolean | undefined
   /** After this many bytes of a message it reads nothing more until the quirk is changed. */
@@ -148,7 +153,7 @@ export interface Options {
    * REQUIRETLS, STARTTLS (with `tls`), AUTH (with `users` or `tokens`).
    */
   readonly extensions?: ReadonlyArray<string> | ((isSecure: boolean) => ReadonlyArray<string>) | undefined
-  /** The mailboxes there are: other recipients are refused (550), and VRFY finds them. Default: every one. */
+  /** The mailboxes there are, beside `postmaster`: other recipients are refused (550), and VRFY finds them. Default: every one. */
   readonly mailboxes?: ReadonlyArray<string> | undefined
   /** The members of lists, for EXPN. */
   readonly lists?: { readonly [list: string]: ReadonlyArray<string> } | undefined

@@ -148,8 +148,11 @@ describe("the SMTP server for tests knows its mailboxes", () => {
           "250-2.1.5 <ada@b.test>\n250 2.1.5 <bob@b.test>",
           "550 5.1.1 There is no such list"
         ])
-      expect(yield* client.askAll("MAIL FROM:<>", "RCPT TO:<ada@b.test>", "RCPT TO:<eve@b.test>")).toEqual([
+      expect(
+        yield* client.askAll("MAIL FROM:<>", "RCPT TO:<ada@b.test>", "RCPT TO:<PostMaster>", "RCPT TO:<eve@b.test>")
+      ).toEqual([
         "250 2.1.0 So be it",
+        "250 2.1.5 So be it",
         "250 2.1.5 So be it",
         "550 5.1.1 There is no such mailbox"
       ])

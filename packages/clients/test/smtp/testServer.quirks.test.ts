@@ -165,6 +165,37 @@ describe.each(networks)("quirks of the SMTP server for tests, %s", (_, net) => {
       })
     ))
 
+  it.effect("C35 strictContent: what a message may not have is refused", () =>
+    on(
+      net,
+      Effect.gen(function*() {
+        const { client, server } = yield* greeted({ quirks: { strictContent: true } })
+        const line = "x".repeat(998)
+        for (
+          const [content, parameter, code] of [
+            ["a\nb", "", "550"],
+            ["a\rb", "", "550"],
+            ["a\0b", "", "550"],
+            [`${line}x`, "", "550"],
+            [`${line}\r\n${line}`, "", "250"],
+            ["ä", "", "554"],
+            ["ä", " BODY=7BIT", "554"],
+            ["ä", " BODY=8BITMIME", "250"],
+            ["ä", " SMTPUTF8", "250"],
+            ["a\n", " BODY=8BITMIME", "550"]
+          ] as const
+        ) {
+          yield* client.askAll(`${mail}${parameter}`, recipient, "DATA")
+          const reply = yield* client.ask(`${content}\r\n.`)
+          expect([content, parameter, reply.slice(0, 3)]).toEqual([content, parameter, code])
+        }
+        yield* client.askAll(`${mail} BODY=BINARYMIME`, recipient)
+        yield* client.say("BDAT 5 LAST\r\n\n\r\0ä")
+        expect(yield* client.hear).toMatch(/^250/)
+        expect(yield* server.messages).toHaveLength(4)
+      })
+    ))
+
   it.effect("C35 goesAhead: 354 without recipients, and what follows is refused", () =>
     on(
       net,

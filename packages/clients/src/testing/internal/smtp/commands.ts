@@ -53,7 +53,7 @@ const recipient: Handler = (client, argument) =>
       ? reply
       : scripted !== undefined && /^[45]/.test(scripted)
       ? scripted
-      : shared.options.mailboxes?.includes(address) === false
+      : address.toLowerCase() !== "postmaster" && shared.options.mailboxes?.includes(address) === false
       ? "550 5.1.1 There is no such mailbox"
       : greylist !== undefined && (yield* shared.isGrey(triplet, greylist))
       ? "451 4.7.1 Greylisted: come back later"

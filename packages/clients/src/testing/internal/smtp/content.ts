@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { now } from "../../../internal/effect/fibers.js"
 import * as Bytes from "../../../internal/text/bytes.js"
-import type { Message } from "../../SmtpServer.js"
+import type { Message, Parameters } from "../../SmtpServer.js"
 import { type Client, type Content as Stored, type Conversation, limit, type Transaction } from "./client.js"
 import { byAddress, readChunk, Refusal } from "./envelope.js"
 import { defaultSize } from "./extensions.js"
@@ -65,6 +65,20 @@ const add = (client: Client, content: Stored) => (piece: Uint8Array): Conversati
     })
   )
 
+/** RFC 5321, sections 2.3.8, 2.4 and 4.5.3.1.6; RFC 6152, section 3. */
+const contentFault = (bytes: Uint8Array, { BODY = "7BIT", SMTPUTF8 }: Parameters): string | undefined => {
+  const text = Bytes.toBinary(bytes)
+  return BODY.toUpperCase() === "BINARYMIME"
+    ? undefined
+    : /\r(?!\n)|(?<!\r)\n|\0/.test(text)
+    ? "550 5.6.0 The message has a CR or LF alone, or NUL"
+    : /[^\r\n]{999}/.test(text)
+    ? "550 5.6.0 The message has a line of more than 998 bytes"
+    : BODY.toUpperCase() === "7BIT" && SMTPUTF8 === undefined && /[^\0-\x7f]/.test(text)
+    ? "554 5.6.1 Bytes above 127 need BODY=8BITMIME"
+    : undefined
+}
+
 const keep = (client: Client, message: Message): Effect.Effect<void> => {
   const { quirks, shared } = client
   const { recipients } = message.envelope
@@ -84,7 +98,8 @@ const finish = (client: Client, { content, mail, recipients }: Transaction, via:
     const { quirks, shared } = client
     const { bytes, refused, size } = content!
     const isLmtp = shared.options.protocol === "lmtp"
-    const final = client.refusal ?? refused
+    const final = client.refusal ?? refused ??
+      (quirks.strictContent === true ? contentFault(bytes.subarray(0, size), mail.parameters) : undefined)
     const reply = (replyTo: (address: string) => string): Conversation =>
       isLmtp
         ? Effect.forEach(recipients, ({ address }) => client.reply(replyTo(address)), { discard: true })
