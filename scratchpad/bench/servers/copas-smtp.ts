@@ -1,5 +1,5 @@
 /** Rounds of SMTP with this library. */
-import { type Message, SmtpSession } from "@copas/clients"
+import { type Message, SmtpPool } from "@copas/clients"
 import { NodeNet } from "@copas/node"
 import { Effect, Option, Stream } from "effect"
 import { block, blocks, filename, recipient, sender, subject, text } from "../load/smtp-content.js"
@@ -24,25 +24,20 @@ const message = (number: number): Message.MessageOptions => ({
 })
 
 const program = Effect.gen(function*() {
-  const sessions = yield* Effect.all(Array.from({ length: connections }, () =>
-    SmtpSession.connect({
-      host: "127.0.0.1",
-      port: told.port,
-      tls: told.isTls ? "implicit" : "none",
-      ...(told.isTls ? { tlsContext: { ca: { path: told.ca } }, serverName: "localhost" } : {})
-    })))
-  return yield* rounds(Effect.suspend(() => {
-    let next = 0
-    return Effect.as(
-      Effect.forEach(sessions, (session) =>
-        Effect.whileLoop({
-          while: () => next < told.messages,
-          body: () => session.send(message(next++)),
-          step: () => {}
-        }), { concurrency: "unbounded", discard: true }),
-      done
-    )
-  }))
+  const pool = yield* SmtpPool.make({
+    host: "127.0.0.1",
+    port: told.port,
+    size: connections,
+    tls: told.isTls ? "implicit" : "none",
+    ...(told.isTls ? { tlsContext: { ca: { path: told.ca } }, serverName: "localhost" } : {})
+  })
+  const numbers = Array.from({ length: told.messages }, (_, number) => number)
+  // Twice as many as connections: none waits for a message.
+  const round = Effect.forEach(numbers, (number) => pool.send(message(number)), {
+    concurrency: 2 * connections,
+    discard: true
+  })
+  return yield* rounds(Effect.as(round, done))
 })
 
 Effect.runPromise(Effect.provide(Effect.scoped(program), NodeNet.layer)).catch((error: unknown) => {
