@@ -2,11 +2,11 @@
 import type { Net } from "@copas/core"
 import { NodeNet } from "@copas/node"
 import { describe, expect, it as test, layer } from "@effect/vitest"
-import { Context, Effect, Either, Layer, Option, Redacted, type Scope, Stream } from "effect"
+import { Context, Effect, Either, Layer, Option, Redacted, Schedule, type Scope, Stream } from "effect"
 import { createHash, generateKeyPairSync, randomUUID } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { Dkim, Message, SmtpSession } from "../../src/index.js"
+import { Dkim, Message, SmtpError, SmtpPool, SmtpSession } from "../../src/index.js"
 import { certificate, directory } from "./daemon.js"
 import { aiosmtpd, type Daemon, exim, postfix } from "./smtp/daemons.js"
 import * as Reading from "./smtp/reading.js"
@@ -436,6 +436,48 @@ describe.each(servers.map((server) => [server.name, server] as const))("%s", (_,
         expect([big.size, big.sha256]).toEqual([64 * mebibyte, hash.digest("hex")])
       }))
   })
+})
+
+describe("Postfix", () => {
+  test.scopedLive(
+    "C35 1,000 messages over a pool of 8 while the server is restarted: each arrives once, or is named",
+    () =>
+      Effect.provide(
+        Effect.gen(function*() {
+          const daemon = yield* postfix()
+          const pool = yield* SmtpPool.make({ ...startTls(daemon), size: 8, backOff: "200 millis" })
+          const count = 1000
+          const subjects = Array.from({ length: count }, () => marker())
+          const unknown = new Set<string>()
+          let sent = 0
+          yield* Effect.forEach(subjects, (subject) =>
+            pool.send({ from, to, subject, text: "hello" }).pipe(
+              // What was not sent may be sent again; what may have been delivered is named, and not sent again.
+              Effect.retry({ while: SmtpError.canRetry, schedule: Schedule.spaced("50 millis") }),
+              Effect.catchTag("DeliveryUnknown", () => Effect.sync(() => unknown.add(subject))),
+              Effect.zipRight(Effect.suspend(() => {
+                sent++
+                return sent === 300 || sent === 600 ? daemon.restart : Effect.void
+              }))
+            ), { concurrency: 16, discard: true })
+          yield* daemon.delivered
+          const times = new Map<string, number>()
+          for (const message of daemon.messages()) {
+            const subject = /^Subject: (.*)$/m.exec(message.toString("latin1"))![1]!
+            times.set(subject, (times.get(subject) ?? 0) + 1)
+          }
+          const wrong = subjects.filter((subject) => {
+            const found = times.get(subject) ?? 0
+            return unknown.has(subject) ? found > 1 : found !== 1
+          })
+          expect(wrong).toEqual([])
+          expect(unknown.size).toBeLessThan(count / 10)
+          expect((yield* pool.stats).open).toBeLessThanOrEqual(8)
+        }),
+        NodeNet.layer
+      ),
+    120_000
+  )
 })
 
 describe("aiosmtpd", () => {

@@ -1,6 +1,6 @@
 /** Starts Postfix, Exim and aiosmtpd with the settings that the tests need. */
-import { Effect, type Scope } from "effect"
-import { execFileSync } from "node:child_process"
+import { Effect, Schedule, type Scope } from "effect"
+import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { freePort } from "../../../../node/test/servers/freePort.js"
@@ -26,6 +26,8 @@ export interface Daemon {
 /** One that can be stopped and started at the same ports; what it accepted before is delivered. */
 export interface Restartable extends Daemon {
   readonly restart: Effect.Effect<void, never, Scope.Scope>
+  /** Waits until it has delivered all that it has accepted. */
+  readonly delivered: Effect.Effect<void>
 }
 
 /** Of a maildir. A message is renamed into `new` when it is whole. */
@@ -133,13 +135,16 @@ export const postfix = (extra: ReadonlyArray<string> = []): Effect.Effect<Restar
       "scache unix - - n - 1 scache",
       "postlog unix-dgram n - n - 1 postlogd"
     ])
-    const begin = start("postfix", ["-c", config, "start-fg"], port)
-    // Its master has a process group of its own.
-    const stop = Effect.sync(() => execFileSync("postfix", ["-c", config, "stop"], { stdio: "ignore" }))
+    // Its master has a process group of its own. Stopping what has ended already fails, and that is right.
+    const stop = Effect.sync(() => spawnSync("postfix", ["-c", config, "stop"], { stdio: "ignore" }))
+    const begin = Effect.zipRight(start("postfix", ["-c", config, "start-fg"], port), Effect.addFinalizer(() => stop))
     yield* begin
-    yield* Effect.addFinalizer(() => stop)
     return {
       restart: Effect.zipRight(stop, begin),
+      delivered: Effect.repeat(
+        Effect.sync(() => spawnSync("postqueue", ["-c", config, "-p"], { encoding: "utf8" }).stdout),
+        { until: (queue) => queue.includes("is empty"), schedule: Schedule.spaced("50 millis") }
+      ),
       host: "127.0.0.1",
       port,
       tlsPort,
