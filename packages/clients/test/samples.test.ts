@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL("../../..", import.meta.url))
 const samples = ["echo", "daytime", "forwarder", "listener", "talker", "multicast", "tftp", "check-links", "get"]
 const folder = mkdtempSync(join(root, "node_modules/.samples-"))
 afterAll(() => rmSync(folder, { recursive: true }))
-// One compilation for all of them: each process would compile the packages again.
+// One compilation for all of them, Effect included: a process would spend most of its time on loading modules.
 execFileSync(join(root, "node_modules/.bin/esbuild"), [
   ...samples.map((name) => join(root, "scratchpad", `${name}.ts`)),
   `--outdir=${folder}`,
@@ -25,9 +25,7 @@ execFileSync(join(root, "node_modules/.bin/esbuild"), [
   "--platform=node",
   "--target=node20",
   "--conditions=copas-source",
-  "--external:effect",
-  "--external:@effect/*",
-  "--external:undici",
+  "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
   "--log-level=error"
 ])
 
