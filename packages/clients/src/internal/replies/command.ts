@@ -19,6 +19,8 @@ export interface Command {
   readonly args: ReadonlyArray<Argument>
   /** Nothing but the verb is shown. */
   readonly isSecret: boolean
+  /** What stands for these in it is not to be shown either: a password inside of base64, which the server can read. */
+  readonly hides?: ReadonlyArray<Redacted.Redacted<string>> | undefined
   /** It answers a challenge to the command with this verb (AUTH): the verb does not go out again. */
   readonly isContinuation: boolean
 }
@@ -64,8 +66,8 @@ export const hide = (secrets: ReadonlyArray<string>, text: string): string =>
     .reduce((hidden, one) => hidden.replaceAll(one, secret), text)
 
 /** The texts of a command that are not shown. */
-export const secretsOf = ({ args, isSecret }: Command): ReadonlyArray<string> =>
-  (isSecret ? args : args.filter(Redacted.isRedacted))
+export const secretsOf = ({ args, hides = [], isSecret }: Command): ReadonlyArray<string> =>
+  [...(isSecret ? args : args.filter(Redacted.isRedacted)), ...hides]
     .map((argument) => Redacted.isRedacted(argument) ? Redacted.value(argument) : argument)
     .map((one) => typeof one === "string" ? one : Bytes.toBinary(one))
     // `SITE PSWD old new` is one argument.

@@ -7,7 +7,7 @@ import * as Redacted from "effect/Redacted"
 import { type Protocol, ProtocolViolation } from "../../../ReplyError.js"
 import * as Command from "../../replies/command.js"
 import * as Bytes from "../../text/bytes.js"
-import type { MechanismContext, MechanismFailure, MechanismState } from "./mechanism.js"
+import type { MechanismFailure, MechanismState } from "./mechanism.js"
 import * as Text from "./text.js"
 
 /** RFC 4954, section 4: the longest line of AUTH, with its CR LF. A longer initial response waits for the first 334. */
@@ -85,7 +85,3 @@ export const answer = (
 /** Why a 235 is not to be believed at this turn; `undefined` where it is. */
 export const missing = ({ isHeld, state }: Turn): string | undefined =>
   isHeld ? "the server accepts a log-in before it was given one" : state.missing
-
-/** The secrets of a log-in, for `Command.hide`: some servers repeat them in their refusal. */
-export const secretsOf = ({ password, token }: Pick<MechanismContext, "password" | "token">): ReadonlyArray<string> =>
-  [password, token].filter((one) => one !== undefined).map(Redacted.value)

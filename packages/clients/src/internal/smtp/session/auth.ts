@@ -71,8 +71,10 @@ const attempt = (
       ({ detail }) =>
         new InvalidArgument({ protocol: conversation.protocol, what: "auth", argument: name, reason: detail })
     )
+    const hides = [settings.auth?.password, token].filter((secret) => secret !== undefined)
+    const say = ({ command }: Lines.Turn) => conversation.ask({ ...command, hides }, expectation)
     let turn = Lines.begin(name, state)
-    let reply = yield* conversation.ask(turn.command, expectation)
+    let reply = yield* say(turn)
     for (let challenges = 0; reply.code === 334; challenges++) {
       if (challenges === mostChallenges) {
         return yield* channel.loseWith(
@@ -87,7 +89,7 @@ const attempt = (
         MechanismFailure: (failure) => giveUp(conversation, name, failure),
         ProtocolViolation: (error) => channel.loseWith(error)
       })
-      reply = yield* conversation.ask(turn.command, expectation)
+      reply = yield* say(turn)
     }
     if (reply.code !== 235) return { reply, detail: turn.state.detail }
     const missing = Lines.missing(turn)

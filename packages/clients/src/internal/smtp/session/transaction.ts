@@ -19,6 +19,7 @@ import * as Command from "../../replies/command.js"
 import type { Exchange, Expectation } from "../../replies/ledger.js"
 import * as Ledger from "../../replies/ledger.js"
 import type * as Reply from "../../replies/reply.js"
+import * as Spans from "../../replies/spans.js"
 import * as Answer from "../answer.js"
 import * as Envelope from "../envelope.js"
 import * as Receipts from "../receipt.js"
@@ -127,7 +128,14 @@ export class Transaction {
   }
 
   private settled(exchanges: ReadonlyArray<Exchange>): Effect.Effect<void, Failure> {
-    return Effect.asVoid(this.conversation.channel.await(exchanges[exchanges.length - 1]!))
+    const { channel, isTraced, protocol, settings } = this.conversation
+    if (!isTraced) return Effect.asVoid(channel.await(exchanges[exchanges.length - 1]!))
+    // The commands of a group go out together: the span of each begins with the reply to the one before.
+    return Effect.forEach(
+      exchanges,
+      (exchange) => Spans.command(protocol, settings, exchange.command)(channel.await(exchange)),
+      { discard: true }
+    )
   }
 
   /** The whole envelope, and the server's go-ahead for the content. Fails if nobody is left who gets the message. */
