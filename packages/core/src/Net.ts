@@ -13,6 +13,7 @@ import * as DatagramOpening from "./internal/datagram/opening.js"
 import * as Opening from "./internal/net/opening.js"
 import { NetState } from "./internal/netState.js"
 import { observe } from "./internal/observers.js"
+import * as Lending from "./internal/socket/lending.js"
 import { platformOf } from "./internal/tls/contexts.js"
 import { ListenerTypeId } from "./internal/typeIds.js"
 import type { InetListener, Listener, UnixListener } from "./Listener.js"
@@ -30,7 +31,7 @@ import type {
 } from "./SocketOptions.js"
 import type { TlsError } from "./TlsError.js"
 import type { TlsPlatform } from "./TlsTransport.js"
-import type { Transport } from "./Transport.js"
+import type { Borrower, Loan, Transport } from "./Transport.js"
 
 export type { ConnectOptions, ListenOptions } from "./SocketOptions.js"
 
@@ -204,3 +205,19 @@ export const connect = ((options: ConnectOptions) => Effect.flatMap(Net, (net) =
 export const listen = ((options: ListenOptions) => Effect.flatMap(Net, (net) => net.listen(options))) as Listen<
   Net | Scope.Scope
 >
+
+/**
+ * Lends a socket to what `borrow` makes of it: from then on that reads and writes the connection. For authors of platforms;
+ * programs use `NodeSocket.lend` of `@copas/node`.
+ *
+ * `borrow` is called once, and at once. Reads and writes of other fibers that wait fail with `SocketClosed`,
+ * `by: "lent"`. Name, trace, counts, time-outs, `abort` and the scope stay the socket's. Fails with `SocketClosed` if the
+ * socket is closed, broken, shut down for sending, or lent already. *Interruption* does nothing: it does not wait.
+ *
+ * @since 0.2.0
+ * @category platforms
+ */
+export const lend: <B extends Borrower>(
+  socket: Socket,
+  borrow: (loan: Loan) => B
+) => Effect.Effect<B, SocketClosed> = Lending.lend

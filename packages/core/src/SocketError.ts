@@ -88,7 +88,8 @@ export class SocketTimeout
 
 /**
  * The connection is at its end: the peer finished sending (`by: "peer"`), or the socket was closed on this side
- * (`by: "here"`).
+ * (`by: "here"`). A socket that was lent (`NodeSocket.lend` of `@copas/node`) is read and written by its borrower alone:
+ * receiving and sending fail with `by: "lent"`.
  *
  * With an empty `partial` and `by: "peer"` it is the normal end of a conversation. What had arrived of an unfinished
  * line or record is in `partial`, and can still be read with `receive`.
@@ -101,7 +102,7 @@ export class SocketClosed
     operation: Operation,
     /** The socket's name. */
     socket: Schema.String,
-    by: Schema.Literal("peer", "here"),
+    by: Schema.Literal("peer", "here", "lent"),
     /** What had arrived of what was asked for. */
     partial: Schema.Uint8ArrayFromBase64,
     /** How many bytes of this `send` the system had taken. */
@@ -113,6 +114,9 @@ export class SocketClosed
   }
 
   override get message(): string {
+    if (this.by === "lent") {
+      return `${this.socket}: ${this.operation} on a socket that is lent; use the stream that \`lend\` gave`
+    }
     if (this.by === "here") {
       const isSending = this.operation === "send" || this.operation === "shutdown"
       return `${this.socket}: ${this.operation} on a socket that was closed here${

@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import type { NetAddress } from "./NetAddress.js"
-import type { InvalidOption, UnsupportedOption } from "./SocketError.js"
+import type { InvalidOption, SocketBroken, SocketClosed, SocketTimeout, UnsupportedOption } from "./SocketError.js"
 import type { SocketOptions } from "./SocketOptions.js"
 import type { TlsConnection } from "./TlsConnection.js"
 
@@ -142,4 +142,83 @@ export interface ListenTransport {
   readonly localAddress: NetAddress
   /** Stops listening and releases the descriptor; `closed` follows. Accepted connections continue. */
   readonly close: () => void
+}
+
+/**
+ * The bytes of a lent stream.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface LentCounts {
+  readonly received: number
+  /** Those that the system took. */
+  readonly sent: number
+  /** Those that were given to the stream, and that the system did not take yet. */
+  readonly unsent: number
+  /** Differs from an earlier look if bytes have gone out since, also a part of a write. */
+  readonly progress: number
+}
+
+/**
+ * What a lent socket asks of its borrower, and reports to it.
+ *
+ * A borrower with `counts` has taken the connection away from the transport: it reads and writes by itself, and the
+ * transport reports only the end (`ended`, `failed`, `closed`). One without is a stream over the transport: the bytes pass
+ * through the socket, which counts and traces them.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Borrower {
+  readonly counts?: (() => LentCounts) | undefined
+  /** True while bytes are awaited, so that the time-out `receive` counts. */
+  readonly isReading: (counts: LentCounts) => boolean
+  /** Ends the stream with this error. Harmless when it has ended. */
+  readonly fail: (error: SocketTimeout | SocketBroken) => void
+  /**
+   * The transport is about to be destroyed on this side, before its peer has finished: the stream must end with this error,
+   * so that it does not look like the peer's end.
+   */
+  readonly cut: (error: SocketClosed) => void
+  readonly deliver?: ((chunk: Uint8Array) => void) | undefined
+  readonly ended?: (() => void) | undefined
+  /** The system took a write. */
+  readonly written?: (() => void) | undefined
+  /** FIN went out. */
+  readonly finished?: (() => void) | undefined
+  readonly closed?: (() => void) | undefined
+}
+
+/**
+ * A socket as its borrower sees it.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Loan {
+  readonly transport: Transport
+  /** Bytes that came before and were not read: the first that the borrower reads. */
+  readonly early: Uint8Array | undefined
+  /** The peer has finished sending. */
+  readonly hasEnded: boolean
+  /** The socket was made by connecting. */
+  readonly isInitiator: boolean
+  /** Takes over what was sent and is in no write yet. A borrower with `counts` writes it first. */
+  readonly takeUnsent: () => ReadonlyArray<Uint8Array | string>
+  /** Queues bytes, behind those that were sent before. */
+  readonly write: (chunk: Uint8Array) => void
+  /** False while more waits to go out than the socket's `sendHighWaterMark`. */
+  readonly hasRoom: boolean
+  /** Finishes sending (FIN) when everything is out. */
+  readonly end: () => void
+  /** FIN went out. */
+  readonly isFinished: boolean
+  /** Releases the descriptor, and drops what is unsent. */
+  readonly close: () => void
+  readonly counts: LentCounts
+  /** Milliseconds on the clock of the socket's deadlines. */
+  readonly now: () => number
+  /** Calls `task` once after some milliseconds on that clock, unless the result is called before. */
+  readonly after: (millis: number, task: () => void) => () => void
 }

@@ -2,7 +2,7 @@
  * HTTP and HTTPS over the sockets of this library: a dispatcher for undici, and with it for `@effect/platform`'s
  * `HttpClient`, that connects through `Net`.
  *
- * undici speaks HTTP and keeps connections alive; the connections are Copas sockets. So a context of `Tls.client` decides
+ * undici speaks HTTP and keeps connections alive; the connections are Copas sockets, lent to it (`NodeSocket.lend`). So a context of `Tls.client` decides
  * which servers are trusted and which certificate is shown, `Dns` looks names up, and time-outs, traces, metrics and the
  * status of the dispatcher cover these connections. The errors of `Net.connect` are the `cause` of a `RequestError`.
  *
@@ -10,7 +10,7 @@
  */
 import { Net, type Service } from "@copas/core/Net"
 import type { Family } from "@copas/core/NetAddress"
-import type { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
+import type { InvalidOption, SocketClosed, UnsupportedOption } from "@copas/core/SocketError"
 import type * as SocketOptions from "@copas/core/SocketOptions"
 import * as Tls from "@copas/core/Tls"
 import type * as TlsContext from "@copas/core/TlsContext"
@@ -26,9 +26,8 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { type Env, env, onExit, start } from "./internal/effect/fibers.js"
 import { child, parallelChild } from "./internal/effect/scopes.js"
-import { SocketDuplex } from "./internal/http/duplex.js"
-import { Stillness } from "./internal/http/stillness.js"
-import * as Uploads from "./internal/http/uploads.js"
+import * as Requests from "./internal/http/requests.js"
+import { type Borrowed, lend } from "./internal/net/lending.js"
 
 /**
  * @since 0.1.0
@@ -42,7 +41,7 @@ export interface Options {
    * default. `send` and `receive` count while nothing moves in either direction: `send` while the server does not take the
    * bytes of a request that are there, `receive` while an answer is awaited. An upload may take as long as it needs, even
    * if its body arrives slowly. Neither counts while a kept-alive connection has no request, or while the program does not
-   * read the answer.
+   * read the answer. They are never early, and late by a quarter of the time-out at most.
    */
   readonly timeouts?: Omit<SocketOptions.Timeouts, "message"> | undefined
   readonly family?: Family | undefined
@@ -94,19 +93,18 @@ const open = (
   runtime: Env,
   all: Scope.Scope,
   options: Parameters<Service["connect"]>[0]
-): Effect.Effect<SocketDuplex, Effect.Effect.Error<ReturnType<Service["connect"]>>> =>
+): Effect.Effect<Borrowed["stream"], Effect.Effect.Error<ReturnType<Service["connect"]>> | SocketClosed> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(
       child(all),
       (scope) =>
         restore(Scope.extend(net.connect(options), scope)).pipe(
-          Effect.flatMap((socket) =>
-            Effect.gen(function*() {
-              const stillness = yield* Stillness.make(socket)
-              yield* Effect.forkIn(Effect.interruptible(stillness.watch), scope)
-              return new SocketDuplex(socket, runtime, stillness, (exit) => Scope.close(scope, exit))
-            })
-          ),
+          Effect.flatMap((socket) => lend(socket, Requests.awaitsAnswer)),
+          Effect.map(({ stream }) => {
+            Requests.track(stream)
+            stream.once("close", () => void start(runtime, Scope.close(scope, Exit.void)))
+            return stream
+          }),
           Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
         )
     )
@@ -131,7 +129,7 @@ export const make = (
       : Tls.isContext(options.tls)
       ? options.tls as Tls.ClientContext
       : options.tls.context
-    yield* Uploads.observe
+    yield* Requests.observe
     const connect: Undici.buildConnector.connector = (target, callback) => {
       const opening = open(net, runtime, connections, connectOptions(options, context, target as Target))
       onExit(start(runtime, opening, connections), (exit) => {

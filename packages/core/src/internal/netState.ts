@@ -9,6 +9,8 @@ import { throwLater } from "./time/outOfBand.js"
 
 /** What the network knows of a stream socket that is open. */
 export interface OpenSocket extends Socket {
+  /** Brings the two numbers up to date. */
+  readonly count: () => void
   readonly inbound: { readonly bytes: number }
   readonly outbound: { readonly moved: number }
 }
@@ -52,9 +54,10 @@ export class NetState {
   /** Of every stream socket there ever was. */
   get bytes(): { readonly bytesReceived: number; readonly bytesSent: number } {
     let { received, sent } = this.closedBytes
-    for (const { inbound, outbound } of this.sockets) {
-      received += inbound.bytes
-      sent += outbound.moved
+    for (const socket of this.sockets) {
+      socket.count()
+      received += socket.inbound.bytes
+      sent += socket.outbound.moved
     }
     return { bytesReceived: received, bytesSent: sent }
   }

@@ -54,6 +54,7 @@ export const fakeConnection: Effect.Effect<FakeConnection> = Effect.clockWith((c
       failure: undefined,
       isClosing: false,
       isReleased: false,
+      isLent: false,
       traced: (event, length) => said.push(length === undefined ? event : `${event} ${length}`),
       onProgress: () => said.push("progress"),
       onSendEnd: () => said.push("ended")

@@ -225,6 +225,7 @@ export const connect = (
       const { localAddress, localPort } = where
       const transport = netState.platform.connect({ address, localAddress, localPort, readSize, options })
       const socket = new StreamSocket(netState, transport, settings, 0)
+      socket.isInitiator = true
       socket.host = where.path === undefined ? where.host : undefined
       return socket
     }

@@ -34,6 +34,8 @@ export interface Connection extends Whole {
   readonly failure: Failure | undefined
   /** The descriptor is being closed: nothing can be written any more. */
   readonly isReleased: boolean
+  /** Another library reads and writes. */
+  readonly isLent: boolean
   /** The system took the write that was under way. */
   readonly onProgress: () => void
   /** FIN went out. */

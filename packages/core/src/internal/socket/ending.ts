@@ -16,6 +16,8 @@ interface Closing {
   readonly deadlines: Deadlines
   readonly failure: Failure | undefined
   readonly isReleased: boolean
+  /** Bytes that the system did not take yet; a lent socket has them beyond `outbound`. */
+  readonly unsent: number
   readonly release: () => void
 }
 
@@ -32,6 +34,7 @@ export class Ending extends Deadline {
   private readonly times: Lingering
   /** The descriptor is released by a reset. */
   resets = false
+  private unsent = Infinity
 
   constructor(socket: Closing, times: Lingering) {
     super()
@@ -58,7 +61,7 @@ export class Ending extends Deadline {
     }
     inbound.discard()
     outbound.end()
-    if (inbound.ended && outbound.ended) socket.release()
+    if (inbound.ended && outbound.ended && socket.unsent === 0) socket.release()
     if (!socket.isReleased) this.schedule()
   }
 
@@ -86,14 +89,18 @@ export class Ending extends Deadline {
     else this.schedule()
   }
 
+  /** A lent socket does not report its progress. */
   expire(): void {
-    this.socket.release()
+    const { unsent } = this.socket
+    if (unsent > 0 && unsent < this.unsent && this.socket.outbound.ended) this.schedule()
+    else this.socket.release()
+    this.unsent = unsent
   }
 
   private schedule(): void {
-    const { deadlines, outbound } = this.socket
+    const { deadlines, outbound, unsent } = this.socket
     const { flushLinger, linger } = this.times
-    deadlines.schedule(this, deadlines.now() + (outbound.ended ? linger : flushLinger))
+    deadlines.schedule(this, deadlines.now() + (outbound.ended && unsent === 0 ? linger : flushLinger))
   }
 }
 

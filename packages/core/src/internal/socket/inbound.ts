@@ -209,6 +209,16 @@ export class Inbound {
     this.wakeReader()
   }
 
+  /** Another library reads from now on. Gives what it has to read first. */
+  handOver(): Uint8Array | undefined {
+    const early = this.buffer.size === 0 ? undefined : this.buffer.take(this.buffer.size)
+    this.discarding = true
+    this.paused = false
+    this.disarm()
+    this.wakeReader()
+    return early
+  }
+
   partial(): Uint8Array {
     return this.buffer.size === 0 ? SocketFailure.noBytes : this.buffer.peek(this.buffer.size)
   }

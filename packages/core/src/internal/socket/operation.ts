@@ -11,6 +11,7 @@ export const Operation = Schema.Literal(
   "configure",
   "connect",
   "join",
-  "serve"
+  "serve",
+  "lend"
 )
 export type Operation = typeof Operation.Type

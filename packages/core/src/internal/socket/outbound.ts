@@ -159,7 +159,9 @@ export class Outbound {
   /** Why nothing can be sent any more. */
   private refuse(): Effect.Effect<never, OfferError> | undefined {
     const { socket } = this
-    if (socket.isClosing || this.ending) return SocketFailure.closed(socket, "send", "here", SocketFailure.noBytes)
+    if (socket.isClosing || this.ending || socket.isLent) {
+      return SocketFailure.closed(socket, "send", "here", SocketFailure.noBytes)
+    }
     return socket.failure === undefined
       ? undefined
       : SocketFailure.broken(socket, "send", socket.failure, SocketFailure.noBytes)
@@ -169,7 +171,7 @@ export class Outbound {
     return typeof chunk === "string" ? this.socket.netState.platform.byteLength(chunk) : chunk.length
   }
 
-  private enqueue(data: string | Uint8Array, length: number): void {
+  enqueue(data: string | Uint8Array, length: number): void {
     if (length === 0) return
     this.chunks.push(data)
     this.queued += length
@@ -191,7 +193,7 @@ export class Outbound {
   shutdown(): Effect.Effect<void, SendError> {
     return Effect.suspend(() => {
       const { socket } = this
-      if (socket.isClosing || this.ending) {
+      if (socket.isClosing || this.ending || socket.isLent) {
         return SocketFailure.closed(socket, "shutdown", "here", SocketFailure.noBytes)
       }
       this.end()
@@ -216,8 +218,11 @@ export class Outbound {
       if (socket.failure !== undefined) {
         return SocketFailure.broken(socket, operation, socket.failure, SocketFailure.noBytes, sent)
       }
-      if (isDone()) return then()
-      if (socket.isClosing) return SocketFailure.closed(socket, operation, "here", SocketFailure.noBytes, sent)
+      // What is queued goes out before what the borrower writes; when, its stream tells and not this socket.
+      if (!socket.isLent && isDone()) return then()
+      if (socket.isClosing || socket.isLent) {
+        return SocketFailure.closed(socket, operation, "here", SocketFailure.noBytes, sent)
+      }
       return suspend<void, SendError>((resume) => {
         const since = socket.deadlines.now()
         const waiter: Waiter = { fiber, since, wake: resume, effect: check, operation, from, to }
@@ -304,6 +309,14 @@ export class Outbound {
     if (this.ending) return
     this.ending = true
     if (this.inFlight === 0 && !this.flushing) this.flush()
+  }
+
+  /** Takes back what is in no write yet. */
+  takeUnsent(): ReadonlyArray<Uint8Array | string> {
+    const { chunks } = this
+    this.chunks = []
+    this.queued = this.moved + this.inFlight
+    return chunks
   }
 
   drop(): void {

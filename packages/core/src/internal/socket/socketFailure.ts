@@ -14,6 +14,8 @@ interface Named extends Marked {
 
 interface Closable extends Named {
   readonly isClosing: boolean
+  /** Another library reads and writes it. Datagram sockets are never lent. */
+  readonly isLent?: boolean
 }
 
 /**
@@ -41,40 +43,45 @@ const makeClosed = (fields: ClosedFields): SocketClosed => {
   return Object.assign(error, fields, { _tag: "SocketClosed" as const })
 }
 
-export const closed = (
+export const closedError = (
   socket: Closable,
   operation: Operation,
   by: "peer" | "here",
-  partial: Uint8Array,
+  partial: Uint8Array = noBytes,
   bytesSent = 0
-): Effect.Effect<never, SocketClosed> => {
-  const error = withoutTrace(() => makeClosed({ operation, socket: socket.name, by, partial, bytesSent }))
+): SocketClosed => {
+  const reason = by === "here" && socket.isLent === true && !socket.isClosing ? "lent" : by
+  const error = withoutTrace(() => makeClosed({ operation, socket: socket.name, by: reason, partial, bytesSent }))
   // What fails after `shutdown` only is a mistake of the program, not the end of the socket.
   if (by === "peer" || socket.isClosing) markEnd(error, socket)
-  return Effect.fail(error)
+  return error
 }
 
-export const timedOut = (
+export const closed = (...args: Parameters<typeof closedError>): Effect.Effect<never, SocketClosed> =>
+  Effect.fail(closedError(...args))
+
+export const timeout = (
   socket: Named,
   operation: Operation,
   timeout: SocketTimeout["timeout"],
   afterMillis: number,
   partial: Uint8Array,
   bytesSent: number
-): Effect.Effect<never, SocketTimeout> =>
-  Effect.fail(
-    withoutTrace(() =>
-      new SocketTimeout({ operation, socket: socket.name, timeout, afterMillis, partial, bytesSent }, unchecked)
-    )
+): SocketTimeout =>
+  withoutTrace(() =>
+    new SocketTimeout({ operation, socket: socket.name, timeout, afterMillis, partial, bytesSent }, unchecked)
   )
 
-export const broken = (
+export const timedOut = (...args: Parameters<typeof timeout>): Effect.Effect<never, SocketTimeout> =>
+  Effect.fail(timeout(...args))
+
+export const brokenError = (
   socket: Named,
   operation: Operation,
   failure: Failure,
   partial: Uint8Array,
   bytesSent = 0
-): Effect.Effect<never, SocketBroken> => {
+): SocketBroken => {
   const error = withoutTrace(() =>
     new SocketBroken({
       operation,
@@ -86,8 +93,11 @@ export const broken = (
     }, unchecked)
   )
   markEnd(error, socket)
-  return Effect.fail(error)
+  return error
 }
+
+export const broken = (...args: Parameters<typeof brokenError>): Effect.Effect<never, SocketBroken> =>
+  Effect.fail(brokenError(...args))
 
 /** A flood can cause as many of these as of datagrams. */
 export const datagram = (

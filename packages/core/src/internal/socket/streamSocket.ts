@@ -19,14 +19,17 @@ import type { Events, Failure, Transport } from "../../Transport.js"
 import * as Causes from "../effect/causes.js"
 import type { NetState } from "../netState.js"
 import { enterEvent, leaveEvent } from "../time/eventLoop.js"
+import type { Millis } from "../time/timeouts.js"
 import { SocketTypeId } from "../typeIds.js"
 import type { Connection } from "./connection.js"
 import { Ending, isNormalEnd, type Lingering } from "./ending.js"
 import * as Framing from "./framing.js"
 import { Inbound } from "./inbound.js"
+import type { Lending } from "./lending.js"
 import * as OptionRules from "./options.js"
 import { Outbound } from "./outbound.js"
 import { type BaseSettings, SocketBase } from "./socketBase.js"
+import * as SocketFailure from "./socketFailure.js"
 
 /** What a socket is made with; one object serves all sockets of a server. */
 export interface Settings extends BaseSettings, Lingering {
@@ -49,6 +52,10 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
   failure: Failure | undefined = undefined
   isConnected = false
   isReleased = false
+  /** It was made by connecting. */
+  isInitiator = false
+  /** From when another library reads and writes it. */
+  lending: Lending | undefined = undefined
   /** From when it begins to close. */
   private ending: Ending | undefined = undefined
   /** Learns before the others that it is closed: the server that accepted it. */
@@ -72,6 +79,10 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
 
   get sendHighWaterMark(): number {
     return this.settings.sendHighWaterMark
+  }
+
+  get isLent(): boolean {
+    return this.lending !== undefined
   }
 
   protected get moduleName(): string {
@@ -162,7 +173,7 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
 
   shutdown(how: "send" | "receive" | "both"): Effect.Effect<void, SendError> {
     const stopReceiving = Effect.suspend(() => {
-      if (this.isClosing) return this.closedHere("shutdown")
+      if (this.isClosing || this.isLent) return this.closedHere("shutdown")
       this.inbound.discard()
       return Effect.void
     })
@@ -180,13 +191,36 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
   }
 
   get stats(): Effect.Effect<Stats> {
-    return Effect.sync(() => ({
-      bytesReceived: this.inbound.bytes,
-      bytesSent: this.outbound.moved,
-      receiveBuffered: this.inbound.buffer.size,
-      sendBuffered: this.outbound.pending,
-      ageMillis: this.ageMillis
-    }))
+    return Effect.sync(() => {
+      this.count()
+      return {
+        bytesReceived: this.inbound.bytes,
+        bytesSent: this.outbound.moved,
+        receiveBuffered: this.inbound.buffer.size,
+        sendBuffered: this.outbound.pending,
+        ageMillis: this.ageMillis
+      }
+    })
+  }
+
+  /** Brings the numbers up to date: those of bytes that pass by unseen are asked for. */
+  count(): void {
+    if (this.lending?.isDetached !== true) return
+    const { received, sent, unsent } = this.lending.counts
+    this.inbound.bytes = received
+    this.outbound.moved = sent
+    this.outbound.queued = sent + unsent
+  }
+
+  /** Bytes that were given to the connection and the system did not take yet. */
+  get unsent(): number {
+    this.count()
+    return this.outbound.pending
+  }
+
+  override changeTimeouts(changed: Millis): void {
+    super.changeTimeouts(changed)
+    this.lending?.arm()
   }
 
   // ---- what the transport reports
@@ -200,26 +234,31 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
   deliver(chunk: Uint8Array): void {
     enterEvent()
     this.inbound.deliver(chunk)
+    if (!this.isClosing) this.lending?.borrower.deliver?.(chunk)
     leaveEvent()
   }
 
   ended(): void {
     this.traced("ended")
     this.inbound.end()
-    if (this.isClosing && this.outbound.ended) this.release()
+    this.lending?.borrower.ended?.()
+    if (this.isClosing && this.outbound.ended && this.unsent === 0) this.release()
   }
 
   written(): void {
     this.outbound.written()
+    this.lending?.borrower.written?.()
   }
 
   failed(failure: Failure): void {
-    if (this.failure !== undefined) return
+    // A lent stream that is cut here ends with an error, which is no failure of the connection.
+    if (this.failure !== undefined || (this.isLent && this.isReleased)) return
     this.failure = failure
     this.traced("broken")
     this.inbound.wakeReader()
     this.outbound.drop()
     this.connectListener?.()
+    this.lending?.borrower.fail(SocketFailure.brokenError(this, "receive", failure, SocketFailure.noBytes))
     this.release()
   }
 
@@ -227,15 +266,19 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
     if (this.isClosed) return
     this.isClosed = true
     // A transport that closes by itself has cut the connection, unless both directions had come to their end.
-    if (!this.isReleased && !(this.inbound.ended && this.outbound.ended)) {
+    // A lent one was closed by its borrower.
+    if (!this.isReleased && this.lending?.isDetached !== true && !(this.inbound.ended && this.outbound.ended)) {
       this.failed({ reason: "Reset", cause: undefined })
     }
     this.isReleased = true
     this.traced("closed")
     this.inbound.disarm()
     this.outbound.disarm()
+    this.lending?.disarm()
+    this.count()
     if (this.ending !== undefined) this.deadlines.cancel(this.ending)
     this.netState.forget(this)
+    this.lending?.borrower.closed?.()
     this.owner?.socketClosed(this)
     this.reportClosed()
   }
@@ -250,10 +293,7 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
   get abort(): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       this.startClosing()
-      if (!this.isReleased) {
-        this.isReleased = true
-        this.transport.reset()
-      }
+      this.releaseBy(() => this.transport.reset())
       return this.awaitClosed
     }))
   }
@@ -288,7 +328,10 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
   }
 
   protected finish(): void {
-    if (!this.isClosing) this.beginEnding().finish()
+    if (this.isClosing) return
+    this.beginEnding().finish()
+    // Its borrower may not read any more, and only what is read comes to its end.
+    if (this.isLent && !this.isReleased) this.transport.resume()
   }
 
   private beginEnding(): Ending {
@@ -306,14 +349,22 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
   }
 
   onSendEnd(): void {
-    if (this.isClosing && this.inbound.ended) this.release()
+    this.lending?.borrower.finished?.()
+    if (this.isClosing && this.inbound.ended && this.unsent === 0) this.release()
     else this.onProgress()
   }
 
   release(): void {
+    this.releaseBy(() => {
+      if (this.ending !== undefined && this.ending.resets) this.transport.reset()
+      else this.transport.destroy()
+    })
+  }
+
+  private releaseBy(destroy: () => void): void {
     if (this.isReleased) return
     this.isReleased = true
-    if (this.ending !== undefined && this.ending.resets) this.transport.reset()
-    else this.transport.destroy()
+    if (!this.inbound.ended) this.lending?.borrower.cut(SocketFailure.closedError(this, "close", "here"))
+    destroy()
   }
 }

@@ -40,7 +40,7 @@ export const secure = (
     if (socket.failure !== undefined) {
       return SocketFailure.broken(socket, "upgrade", socket.failure, SocketFailure.noBytes)
     }
-    if (socket.isClosing || outbound.ending) {
+    if (socket.isClosing || outbound.ending || socket.isLent) {
       return SocketFailure.closed(socket, "upgrade", "here", SocketFailure.noBytes)
     }
     const { buffer } = inbound

@@ -31,6 +31,10 @@ function onEnd(this: OwnedSocket): void {
   this[transportKey].onEnd()
 }
 
+function onLentEnd(this: OwnedSocket): void {
+  this[transportKey].events?.ended()
+}
+
 function onError(this: OwnedSocket, error: Error): void {
   this[transportKey].onError(error)
 }
@@ -136,6 +140,25 @@ export class NodeTransport implements Transport {
     socket.pause()
     socket.removeListener("data", onData)
     socket.removeListener("end", onEnd)
+    return socket
+  }
+
+  /**
+   * Lends the socket: from now on whoever has it reads and writes it, beginning with `early`, and the events report only
+   * its end. `undefined` if it cannot be used as one that was just opened: it has reported its end already, or its reads go
+   * into buffers of this library.
+   */
+  lend(early: Uint8Array | undefined, isInitiator: boolean): NodeNet.Socket | undefined {
+    const socket = this.#socket
+    if (this.recycle !== undefined || socket.readableEnded || socket.destroyed) return undefined
+    socket.pause()
+    socket.removeListener("data", onData)
+    socket.removeListener("end", onEnd)
+    if (early !== undefined) socket.unshift(early) // Neither flowing nor paused: the borrower's listener for "data" starts it, as with a new socket.
+    ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
+    socket.on("end", onLentEnd)
+    // As a socket of `net.connect`: it ends with its peer, unless the borrower sets this.
+    if (isInitiator) socket.allowHalfOpen = false
     return socket
   }
 

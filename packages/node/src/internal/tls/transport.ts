@@ -152,6 +152,18 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     return settings.psk !== undefined && !hasCertificate ? { ...failure, reason: "UnknownPskIdentity" } : failure
   }
 
+  /** An end without close_notify can be told only while the bytes pass through here. */
+  override lend(early: Uint8Array | undefined, isInitiator: boolean): NodeNet.Socket | undefined {
+    const { secured, tap } = this.#parts
+    const lent = tap === undefined ? super.lend(early, isInitiator) : undefined
+    if (lent === undefined) return undefined // Node says so itself only of what `tls.connect` and a `tls.Server` made; node:http2 waits for it.
+    ;(secured as unknown as { secureConnecting: boolean }).secureConnecting = false
+    // Errors become events of the socket, as when a `tls.Server` hands it out.
+    const released = (secured as unknown as { readonly _releaseControl?: () => boolean })._releaseControl?.()
+    if (released === true) secured.removeListener("_tlsError", onTlsError)
+    return lent
+  }
+
   override onClose(): void {
     this.failHandshake({ reason: "ClosedInHandshake" })
     super.onClose()
