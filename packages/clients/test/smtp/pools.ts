@@ -18,7 +18,7 @@ export const numbered = (number: number) => message("b@b.test", `X-Number: ${num
 
 /** The numbers of the messages that arrived, in order. */
 export const arrived = (messages: ReadonlyArray<SmtpServer.Message>): ReadonlyArray<number> =>
-  messages.map(({ bytes }) => Number(/^X-Number: (\d+)/.exec(new TextDecoder().decode(bytes))![1])).sort((a, b) =>
+  messages.map(({ bytes }) => Number(/^X-Number: (\d+)/m.exec(new TextDecoder().decode(bytes))![1])).sort((a, b) =>
     a - b
   )
 

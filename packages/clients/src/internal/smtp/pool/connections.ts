@@ -8,31 +8,16 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import type { SessionClosed } from "../../../ReplyError.js"
+import type { Stats } from "../../../SmtpPool.js"
 import type { ConnectFailure, Session } from "../../../SmtpSession.js"
 import { millisOf, now } from "../../effect/fibers.js"
 import { forkSequential } from "../../effect/scopes.js"
 import { within } from "../../within.js"
-import type { Conversation } from "../session/conversation.js"
-import { conversationOf } from "../session/session.js"
 import { BackOff, kindOf } from "./backOff.js"
+import { Held, type Limits } from "./held.js"
 import { Line, type Place, type Wish } from "./line.js"
 import type { Rate } from "./rate.js"
-
-/** A connection, logged in. */
-export interface Held {
-  readonly session: Session
-  readonly conversation: Conversation
-  readonly scope: Scope.CloseableScope
-  readonly openedAt: number
-  /** What becomes of it decides whether more may be opened. */
-  readonly isProof: boolean
-  /** When it was opened, came back or was looked at for the last time. */
-  usedAt: number
-  /** How often it was lent. */
-  uses: number
-  /** It is closed when it comes back. */
-  isSpent: boolean
-}
 
 export type Lending = Place<Held>
 
@@ -40,9 +25,7 @@ type Restore = <A, E, R>(use: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 export interface Options {
   readonly size: number
-  readonly maxMessages: number
-  readonly maxAgeMillis: number
-  readonly idleMillis: number
+  readonly limits: Limits
   readonly checkAfterMillis: number
   /** How long a connection may take to tell that it is alive, or to answer what an interrupted caller said. */
   readonly patienceMillis: number
@@ -52,23 +35,29 @@ export interface Options {
   readonly logsIn: boolean
   readonly open: Effect.Effect<Session, ConnectFailure, Scope.Scope>
   /** Called whenever the counts may have changed. */
-  readonly onChange: (counts: Stats) => void
+  readonly onChange: (counts: Counts) => void
 }
 
-export interface Stats {
+/** What it starts, and what it opens: all of it ends with these. */
+export interface Scopes {
+  readonly jobs: Scope.CloseableScope
+  readonly sessions: Scope.CloseableScope
+}
+
+export interface Counts {
   readonly open: number
   readonly idle: number
   readonly waiting: number
-  readonly most: number
 }
 
 export class Connections {
   private readonly options: Options
-  private readonly scope: Scope.CloseableScope
+  private readonly scopes: Scopes
   private readonly backOff: BackOff
   private readonly line: Line<Held>
   /** Ready to be lent; the one that was used last is lent first, so that the others can end. */
   private readonly idle: Array<Held> = []
+  private readonly lentOut = new Set<Held>()
   /** Those that are open, those that are being closed included. */
   private open = 0
   private opening = 0
@@ -78,19 +67,18 @@ export class Connections {
   private refusal: ConnectFailure | undefined
   /** When it is looked anew, without anything having happened. */
   private wakeAt = Infinity
-  private hasEnded = false
+  private ended: SessionClosed | undefined
 
-  /** All that it opens and starts ends with `scope`. */
-  constructor(options: Options, scope: Scope.CloseableScope) {
+  constructor(options: Options, scopes: Scopes) {
     this.options = options
-    this.scope = scope
+    this.scopes = scopes
     this.line = new Line(options.rate)
     const { backOffMillis, logsIn, size } = options
     this.backOff = new BackOff({ size, backOffMillis, isSerial: logsIn })
   }
 
-  private get counts(): Stats {
-    return { open: this.open, idle: this.idle.length, waiting: this.line.length, most: 0 }
+  private get counts(): Counts {
+    return { open: this.open, idle: this.idle.length, waiting: this.line.length }
   }
 
   get stats(): Effect.Effect<Stats> {
@@ -130,7 +118,8 @@ export class Connections {
 
   /** A connection, as soon as it is the caller's turn. */
   private lend(wish: Wish, restore: Restore): Effect.Effect<Lending, ConnectFailure> {
-    return Effect.suspend(() => {
+    return Effect.suspend((): Effect.Effect<Lending, ConnectFailure> => {
+      if (this.ended !== undefined) return Effect.fail(this.ended)
       const lending = this.line.enter(wish)
       return Effect.zipRight(
         this.look,
@@ -152,6 +141,8 @@ export class Connections {
       if (held === undefined) this.line.leave(lending)
       else {
         this.line.takeBack(lending)
+        this.lentOut.delete(held)
+        held.isNew = false
         this.idle.push(held)
       }
       return this.look
@@ -163,39 +154,42 @@ export class Connections {
     this.line.takeBack(lending)
   }
 
-  /** Closes all connections at once; whoever waits fails with `error`. */
-  end(error: ConnectFailure): Effect.Effect<void> {
+  /** Closes all connections at once, and cuts those that are lent. Whoever waits fails with `error`. */
+  end(error: SessionClosed): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
-      this.hasEnded = true
+      this.ended = error
       this.line.failAll(Effect.fail(error))
-      return Effect.map(Scope.close(this.scope, Exit.void), () => {
-        this.idle.length = 0
-        this.open = 0
-        this.options.onChange(this.counts)
-      })
+      const { jobs, sessions } = this.scopes
+      const cuts = Effect.forEach(this.lentOut, (held) => held.conversation.channel.lose(error.why, undefined))
+      return Effect.zipRight(
+        // First those that connect: they would read what the end of their session awaits.
+        Effect.zipRight(cuts, Effect.zipRight(Scope.close(jobs, Exit.void), Scope.close(sessions, Exit.void))),
+        Effect.sync(() => {
+          this.idle.length = 0
+          this.lentOut.clear()
+          this.open = 0
+          this.options.onChange(this.counts)
+        })
+      )
     }))
-  }
-
-  private isUsable(held: Held, now: number): boolean {
-    const { maxAgeMillis, maxMessages } = this.options
-    return held.conversation.isUsable && !held.isSpent && held.conversation.mails < maxMessages &&
-      now - held.openedAt < maxAgeMillis
   }
 
   private giveBack({ held }: Lending): Effect.Effect<void> {
     return Effect.clockWith((clock) => {
-      if (held === undefined || this.hasEnded) return Effect.void
+      if (held === undefined || this.ended !== undefined) return Effect.void
       const now = millisOf(clock)
       const { channel, hasBegun } = held.conversation
-      held.uses += 1
+      const { isNew } = held
+      this.lentOut.delete(held)
+      held.isNew = false
       held.usedAt = now
-      if (!this.isUsable(held, now)) {
+      if (!held.isUsable(this.options.limits, now)) {
         // What ended the connection is there unless we cut it ourselves.
         const cause = channel.lost?.cause
         if (cause === undefined) this.serves(held)
         // It does not count among the others any more.
         const closing = this.close(held)
-        const told = cause !== undefined && held.uses === 1 ? this.failed(cause as ConnectFailure, now) : Effect.void
+        const told = cause !== undefined && isNew ? this.failed(cause as ConnectFailure, now) : Effect.void
         return Effect.zipRight(told, Effect.zipRight(this.start(closing), this.look))
       }
       if (channel.owed > 0 || hasBegun) return this.start(this.settle(held))
@@ -206,7 +200,8 @@ export class Connections {
   }
 
   private serves(held: Held): void {
-    if (held.isProof && held.uses === 1) this.backOff.proved(this.open - this.closing)
+    if (held.isProof) this.backOff.proved(this.open - this.closing)
+    held.isProof = false
   }
 
   /** A connection could not be opened, or ended before it had served. Gives what is to be told of it. */
@@ -228,13 +223,13 @@ export class Connections {
   // ---- what is done
 
   private start(job: Effect.Effect<void>): Effect.Effect<void> {
-    return Effect.asVoid(Effect.forkIn(job, this.scope))
+    return Effect.asVoid(Effect.forkIn(job, this.scopes.jobs))
   }
 
   /** Serves whoever can be served, and starts what the others need. */
   private get look(): Effect.Effect<void> {
     return Effect.clockWith((clock) => {
-      const jobs = this.hasEnded ? [] : this.jobs(millisOf(clock))
+      const jobs = this.ended !== undefined ? [] : this.jobs(millisOf(clock))
       this.options.onChange(this.counts)
       return jobs.length === 0 ? Effect.void : Effect.forEach(jobs, (job) => this.start(job), { discard: true })
     })
@@ -242,10 +237,10 @@ export class Connections {
 
   private jobs(now: number): ReadonlyArray<Effect.Effect<void>> {
     const { backOff, idle, line } = this
-    const { checkAfterMillis } = this.options
+    const { checkAfterMillis, limits } = this.options
     const jobs: Array<Effect.Effect<void>> = []
     let next = Infinity
-    for (const held of idle.filter((one) => this.endsAt(one) <= now || !this.isUsable(one, now))) {
+    for (const held of idle.filter((one) => one.endsAt(limits) <= now || !one.isUsable(limits, now))) {
       idle.splice(idle.indexOf(held), 1)
       jobs.push(this.close(held))
     }
@@ -253,6 +248,7 @@ export class Connections {
       const held = idle.at(-1)
       if (held !== undefined && now - held.usedAt <= checkAfterMillis) {
         idle.pop()
+        this.lentOut.add(held)
         line.serve(lending, held, now)
         continue
       }
@@ -276,18 +272,12 @@ export class Connections {
       break
     }
     next = Math.min(next, line.nextAt(now))
-    for (const held of idle) next = Math.min(next, this.endsAt(held))
+    for (const held of idle) next = Math.min(next, held.endsAt(limits))
     if (next < this.wakeAt) {
       this.wakeAt = next
       jobs.push(this.lookAt(next, now))
     }
     return jobs
-  }
-
-  /** When an idle one is closed. */
-  private endsAt({ openedAt, usedAt }: Held): number {
-    const { idleMillis, maxAgeMillis } = this.options
-    return Math.min(usedAt + idleMillis, openedAt + maxAgeMillis)
   }
 
   private lookAt(at: number, now: number): Effect.Effect<void> {
@@ -303,7 +293,7 @@ export class Connections {
   private connect(isProof: boolean): Effect.Effect<void> {
     this.opening += 1
     return Effect.uninterruptible(Effect.gen(this, function*() {
-      const scope = yield* forkSequential(this.scope)
+      const scope = yield* forkSequential(this.scopes.sessions)
       const exit = yield* Effect.exit(Effect.interruptible(Effect.either(Scope.extend(this.options.open, scope))))
       const opened = Exit.isSuccess(exit) && Either.isRight(exit.value) ? exit.value.right : undefined
       if (opened === undefined) yield* Scope.close(scope, exit)
@@ -311,18 +301,11 @@ export class Connections {
       this.opening -= 1
       if (opened !== undefined) {
         this.open += 1
-        const conversation = conversationOf(opened)
-        const held = {
-          session: opened,
-          conversation,
-          scope,
-          openedAt,
-          isProof,
-          usedAt: openedAt,
-          uses: 0,
-          isSpent: false
-        }
+        const held = new Held(opened, scope, openedAt, isProof)
         this.idle.push(held)
+        yield* this.look
+        held.isNew = this.lentOut.has(held)
+        return
       } else if (Exit.isFailure(exit)) {
         // A defect, of a connector for example: the pool's end has failed all before.
         this.backOff.failed("Wrong", { open: this.open - this.closing, opening: this.opening }, openedAt)

@@ -3,7 +3,7 @@
  */
 import * as Metric from "effect/Metric"
 import { add } from "../../effect/metrics.js"
-import type { Stats } from "./connections.js"
+import type { Counts } from "./connections.js"
 
 const gauge = (name: string, description: string): Metric.Metric.Gauge<number> => Metric.gauge(name, { description })
 
@@ -15,7 +15,7 @@ export const connectionsIdle = gauge(
 export const callersWaiting = gauge("smtp_pool_waiting", "Callers that wait for a connection of an SMTP pool.")
 
 /** Gives what is called with a pool's counts whenever they may have changed. */
-export const make = (server: string): (counts: Stats) => void => {
+export const make = (server: string): (counts: Counts) => void => {
   const [open, idle, waiting] = [connectionsOpen, connectionsIdle, callersWaiting].map((metric) =>
     Metric.tagged(metric, "server", server)
   ) as [Metric.Metric.Gauge<number>, Metric.Metric.Gauge<number>, Metric.Metric.Gauge<number>]

@@ -16,21 +16,16 @@ import * as Observing from "../observing.js"
 import * as Settings from "../options.js"
 import * as Login from "../session/login.js"
 import { Calls } from "./calls.js"
-import { Connections, type Held } from "./connections.js"
+import { Connections } from "./connections.js"
 import * as Gauges from "./gauges.js"
+import type { Limits } from "./held.js"
 import { Rate } from "./rate.js"
 
 type Failure = ConnectFailure | SendFailure
 
-/** Whether the connection has room for the message, if that needs several transactions (RFC 9422, RCPTMAX and MAILMAX). */
-const hasRoom = ({ conversation }: Held, recipients: number, maxMessages: number): boolean => {
-  const { mailMax = Infinity, rcptMax = Infinity } = conversation.extensions.limits
-  return conversation.mails + Math.ceil(recipients / rcptMax) <= Math.min(mailMax, maxMessages)
-}
-
 const sendBy = <E, R>(
   connections: Connections,
-  maxMessages: number,
+  limits: Limits,
   given: Message.Message<E, R> | Message.MessageOptions<E, R>,
   options?: SendOptions
 ): Effect.Effect<Receipt, Failure | E, R> =>
@@ -40,14 +35,14 @@ const sendBy = <E, R>(
       : Message.make(given as Message.MessageOptions<E, R>)
     if (Either.isLeft(made)) return Effect.fail(made.left)
     const message = made.right
-    const recipients = message.envelope.to.length
+    const recipients = [options?.envelope?.to ?? message.envelope.to].flat().length
     const attempt = (isFirst: boolean): Effect.Effect<Receipt, Failure | E, R> =>
       Effect.flatMap(
         connections.with({ isMessage: true, isFirst }, (lending, held) => {
           const { conversation } = held
           const { contents } = conversation
-          if (held.uses === 0) return held.session.send(message, options)
-          if (!hasRoom(held, recipients, maxMessages)) {
+          if (held.isNew) return held.session.send(message, options)
+          if (!held.hasRoom(recipients, limits)) {
             held.isSpent = true
             connections.takeBack(lending)
             return Effect.succeed(undefined)
@@ -84,12 +79,15 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, ConnectFailure, 
     if (maxMessages !== Infinity) yield* count("maxMessages", maxMessages, 1, 1)
     const { rate } = options
     const net = yield* Net.Net
-    const scope = yield* makeParallel
-    const connections = new Connections({
-      size,
+    const scopes = { jobs: yield* makeParallel, sessions: yield* makeParallel }
+    const limits = {
       maxMessages,
       maxAgeMillis: yield* millis("maxAge", options.maxAge, "10 minutes"),
-      idleMillis: yield* millis("idle", options.idle, "30 seconds"),
+      idleMillis: yield* millis("idle", options.idle, "30 seconds")
+    }
+    const connections = new Connections({
+      size,
+      limits,
       checkAfterMillis: yield* millis("checkAfter", options.checkAfter, "10 seconds"),
       patienceMillis: settings.closeMillis,
       backOffMillis: yield* millis("backOff", options.backOff, "1 minute"),
@@ -100,12 +98,11 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, ConnectFailure, 
       logsIn: settings.auth !== undefined,
       open: Effect.provideService(Login.connectWith(settings), Net.Net, net),
       onChange: Gauges.make(settings.server)
-    }, scope)
+    }, scopes)
     const calls = new Calls(settings)
     yield* Effect.addFinalizer(() => connections.end(calls.close("the pool's scope has ended")))
     const watched = Observing.send(settings)
-    const send: Pool["send"] = (message, options) =>
-      watched(calls.call(sendBy(connections, maxMessages, message, options)))
+    const send: Pool["send"] = (message, options) => watched(calls.call(sendBy(connections, limits, message, options)))
     const pool: Pool & Showing.Shown = {
       ...Showing.of("@copas/clients/SmtpPool", () => ({ server: settings.server, size })),
       server: settings.server,
