@@ -273,3 +273,22 @@ it.effect("C33 a refused IPv6 does not hold up a later IPv4, and the last refusa
     })
     expect(second.tried()).toEqual([])
   }))
+
+it.effect("C33 of a name with a public and a private address only the permitted is tried, and nobody asks for it again", () =>
+  Effect.gen(function*() {
+    let lookups = 0
+    const { attempts, net, tried } = networkOf({
+      lookup: () =>
+        Effect.sync(() => {
+          lookups += 1
+          // Another answer to a second question, as of a name server that rebinds.
+          return [hostAddress("10.0.0.1"), hostAddress(lookups === 1 ? "192.0.2.1" : "10.0.0.2")]
+        })
+    })
+    const fiber = yield* connecting(net, { permit: (address) => !NetAddress.format(address).startsWith("10.") })
+    expect(tried()).toEqual(["192.0.2.1"])
+    attempts[0]!.succeed()
+    const exit = yield* Fiber.join(fiber)
+    expect(Exit.isSuccess(exit) && NetAddress.format(exit.value.remoteAddress)).toBe("192.0.2.1:1")
+    expect(lookups).toBe(1)
+  }))
