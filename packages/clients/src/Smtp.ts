@@ -19,6 +19,7 @@ import * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Reference } from "./internal/effect/references.js"
+import * as Keeping from "./internal/smtp/keeping.js"
 import * as Observing from "./internal/smtp/observing.js"
 import * as Retry from "./internal/smtp/retry.js"
 import * as Service_ from "./internal/smtp/service.js"
@@ -135,6 +136,58 @@ export const layerPoolConfig = (
   config: Config.Config.Wrap<SmtpPool.PoolOptions>
 ): Layer.Layer<Smtp, ConfigError | SmtpSession.ConnectFailure, Net> =>
   Layer.unwrapEffect(Effect.map(Config.unwrap(config), layerPool))
+
+/**
+ * A message that `layerTest` kept: its envelope, its bytes, its Message-ID and the options of its sending.
+ *
+ * @since 0.2.0
+ * @category testing
+ */
+export type Kept = Keeping.Kept
+
+/**
+ * What `layerTest` kept.
+ *
+ * @since 0.2.0
+ * @category testing
+ */
+export class SmtpTest extends Context.Tag("@copas/clients/Smtp/SmtpTest")<SmtpTest, {
+  /** The messages so far, in the order of sending. */
+  readonly sent: Effect.Effect<ReadonlyArray<Kept>>
+  /** Forgets them. */
+  readonly clear: Effect.Effect<void>
+}>() {}
+
+/**
+ * A client for tests of programs that send mail: it composes and signs each message, keeps it, and says that everyone got
+ * it. It has no network. A test of refusals, TLS or retries takes `SmtpServer` of `@copas/clients/testing`.
+ *
+ * @since 0.2.0
+ * @category testing
+ * @example
+ * ```ts
+ * import { Smtp } from "@copas/clients"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Smtp.send({ from: "shop@example.test", to: "ada@example.test", subject: "Your order", text: "Thank you." })
+ *   const test = yield* Smtp.SmtpTest
+ *   const [kept] = yield* test.sent
+ *   return kept?.envelope.to.map(({ address }) => address)
+ * })
+ *
+ * Effect.runPromise(Effect.provide(program, Smtp.layerTest)).then(console.log) // [ 'ada@example.test' ]
+ * ```
+ */
+export const layerTest: Layer.Layer<Smtp | SmtpTest> = Layer.effectContext(Effect.sync(() => {
+  const keeper = new Keeping.Keeper()
+  return Context.make(Smtp, keeper.service).pipe(Context.add(SmtpTest, {
+    sent: Effect.sync(() => [...keeper.kept]),
+    clear: Effect.sync(() => {
+      keeper.kept.length = 0
+    })
+  }))
+}))
 
 /**
  * Sends a message to the recipients of its envelope. Lua's `smtp.send`.

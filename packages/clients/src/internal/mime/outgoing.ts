@@ -17,7 +17,7 @@ import * as compose from "./compose.js"
 import * as content from "./content.js"
 import type * as part from "./part.js"
 import { through } from "./streaming.js"
-import { chain, counted, type Transducer } from "./transducer.js"
+import { counted, type Transducer } from "./transducer.js"
 
 /** What is told from the clock and by chance, once for each sending. */
 export const moment: Effect.Effect<compose.Moment> = Effect.zipWith(
@@ -32,9 +32,7 @@ export const moment: Effect.Effect<compose.Moment> = Effect.zipWith(
 /** The machine of a source, and the number of bytes that the source must give. */
 export const machineOf = (source: content.Source): Transducer => {
   const encoder = content.encoderOf(source)
-  const counter = source.size === undefined ? undefined : counted(source.size)
-  if (counter === undefined) return encoder ?? counted(undefined)
-  return encoder === undefined ? counter : chain(counter, encoder)
+  return source.size === undefined ? encoder ?? counted(undefined) : counted(source.size, encoder)
 }
 
 export const changed = (

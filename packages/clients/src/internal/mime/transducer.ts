@@ -63,15 +63,15 @@ export const chain = (first: Transducer, second: Transducer): Transducer => ({
   }
 })
 
-/** Passes bytes on as they are. It is a fault when they are not `size` in all, where that is known. */
-export const counted = (size: number | undefined): Transducer => {
+/** Passes bytes on, through `inner` if given. It is a fault when they are not `size` in all, where that is known. */
+export const counted = (size: number | undefined, inner?: Transducer): Transducer => {
   let count = 0
   let fault: Fault | undefined
   return {
     get fault() {
-      return fault
+      return fault ?? inner?.fault
     },
-    bound: (length) => length,
+    bound: (length) => inner === undefined ? length : inner.bound(length),
     push: (input, output, at) => {
       if (fault !== undefined) return at
       count += input.length
@@ -79,12 +79,13 @@ export const counted = (size: number | undefined): Transducer => {
         fault = { offset: size, expected: `${size} bytes`, got: `at least ${count}` }
         return at
       }
+      if (inner !== undefined) return inner.push(input, output, at)
       output.set(input, at)
       return at + input.length
     },
-    end: (_, at) => {
+    end: (output, at) => {
       if (size !== undefined && count < size) fault ??= { offset: count, expected: `${size} bytes`, got: String(count) }
-      return at
+      return inner === undefined || fault !== undefined ? at : inner.end(output, at)
     }
   }
 }
