@@ -9,6 +9,7 @@ import { Cause, Console, Duration, Effect } from "effect"
 import { datagrams } from "./datagrams.js"
 import { ftp } from "./ftp.js"
 import { startServers } from "./servers.js"
+import { smtp } from "./smtp.js"
 import type { Station } from "./station.js"
 import { stations as tcpStations } from "./tcp.js"
 import { tls } from "./tls.js"
@@ -31,7 +32,7 @@ const tour = Effect.gen(function*() {
   )
   const servers = yield* startServers({ line: 0, echo: 0 })
   let number = 0
-  for (const station of [...tcpStations(servers), tls, datagrams, unix, ftp]) {
+  for (const station of [...tcpStations(servers), tls, datagrams, unix, ftp, smtp]) {
     number += 1
     yield* visit(station, number)
   }
