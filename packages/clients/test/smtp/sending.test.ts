@@ -91,6 +91,24 @@ describe.each(networks)("sending %s", (_, layer) => {
       })
     ))
 
+  it.effect.each(
+    [
+      ["byte by byte", { split: 1 }],
+      ["in several lines, byte by byte", { split: 1, multiline: true }],
+      ["as bare codes", { bare: true }]
+    ] satisfies ReadonlyArray<readonly [string, SmtpServer.Quirks]>
+  )("C35 #2 replies that come %s are read as any others", ([, quirks]) =>
+    on(
+      layer,
+      Effect.gen(function*() {
+        const { server, smtp } = yield* served({ quirks })
+        const session = yield* smtp.connect()
+        yield* Effect.replicateEffect(session.send(letter), 3)
+        yield* session.noop
+        expect(yield* server.messages).toHaveLength(3)
+      })
+    ))
+
   it.effect("C35 a large message at hand arrives whole", () =>
     on(
       layer,

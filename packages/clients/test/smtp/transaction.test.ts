@@ -384,6 +384,8 @@ describe("transactions", () => {
         expect(Either.isLeft(yield* transaction.recipient("c@b.test"))).toBe(true)
         const receipt = yield* transaction.data("A: b\n\nhello")
         expect(receipt).toMatchObject({ _tag: "Partial", queueId: Option.some("1abC-0002") })
+        expect((yield* Effect.flip(transaction.data("again")))._tag).toBe("InvalidArgument")
+        expect((yield* Effect.flip(transaction.recipient("e@b.test")))._tag).toBe("InvalidArgument")
       }))
       yield* Effect.scoped(session.transaction({ from: "<>" }))
     })))

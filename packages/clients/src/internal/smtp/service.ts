@@ -20,6 +20,16 @@ export const make = (defaults: Defaults, net: Net.Service): Service => {
     Effect.provideService(use, Net.Net, net)
   const settingsOf = (options: string | URL | Defaults): Effect.Effect<Settings.Settings, ConnectFailure> =>
     Effect.flatMap(orFail(Targets.session(options, defaults)), (options) => onNet(Settings.make(options)))
+  /** Once: it makes a context of TLS, and SCRAM's keys belong to it. */
+  let known: Settings.Settings | undefined
+  const usual = Effect.suspend(() =>
+    known === undefined
+      ? Effect.tap(settingsOf({}), (settings) =>
+        Effect.sync(() => {
+          known = settings
+        }))
+      : Effect.succeed(known)
+  )
   const open = (settings: Settings.Settings): Effect.Effect<Session, ConnectFailure, Scope.Scope> =>
     onNet(Login.connectWith(settings))
   const service: Service & Showing.Shown = {
@@ -31,13 +41,13 @@ export const make = (defaults: Defaults, net: Net.Service): Service => {
         (session) => onNet(Pool.make({ ...options, ...session }))
       ),
     send: (message, options) =>
-      Effect.flatMap(settingsOf({}), (settings) =>
+      Effect.flatMap(usual, (settings) =>
         Observing.send(settings)(
           Effect.scoped(Effect.flatMap(open(settings), (session) => session.send(message, options)))
         )),
     verify: Effect.scoped(
       Effect.flatMap(
-        Effect.flatMap(settingsOf({}), open),
+        Effect.flatMap(usual, open),
         (session) => Effect.as(session.noop, session.extensions)
       )
     )

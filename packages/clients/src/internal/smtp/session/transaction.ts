@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Address from "../../../Address.js"
 import type { MessageChanged } from "../../../MessageError.js"
+import { InvalidArgument } from "../../../ReplyError.js"
 import {
   type MessageRejected,
   type MessageTooLarge,
@@ -83,7 +84,24 @@ export class Transaction {
   /** RCPT alone. */
   recipient(address: string, own?: Envelope.Dsn): Effect.Effect<Either.Either<Accepted, RecipientRejected>, Failure> {
     const command = Envelope.rcpt(address, this.terms, own)
-    return Effect.map(this.conversation.ask(command), (reply) => this.judge(address, command, reply))
+    return Effect.zipRight(
+      this.notEnded,
+      Effect.map(this.conversation.ask(command), (reply) => this.judge(address, command, reply))
+    )
+  }
+
+  /** After its content a transaction is no more, and a command of it would be another's. */
+  private get notEnded(): Effect.Effect<void, InvalidArgument> {
+    return Effect.suspend(() =>
+      this.delivery === undefined ? Effect.void : Effect.fail(
+        new InvalidArgument({
+          protocol: this.conversation.protocol,
+          what: "a transaction",
+          argument: this.sender,
+          reason: "its content was sent; begin another one"
+        })
+      )
+    )
   }
 
   private judge(
@@ -308,7 +326,7 @@ export class Transaction {
       if (this.accepted.length === 0) return Effect.fail(this.nobody())
       return cargo.isChunked ? Effect.void : this.askToSend
     })
-    return this.orLeave(Effect.zipRight(ready, this.content<E, R>(cargo)))
+    return Effect.zipRight(this.notEnded, this.orLeave(Effect.zipRight(ready, this.content<E, R>(cargo))))
   }
 
   /** From MAIL to the receipt. */
