@@ -1,5 +1,5 @@
 /** Type tests of the SMTP client: the errors and services in the types of its calls. */
-import { Message, Smtp, SmtpError, type SmtpSession } from "@copas/clients"
+import { Message, Smtp, SmtpError, type SmtpPool, type SmtpSession } from "@copas/clients"
 import type { Net } from "@copas/core"
 import type { SocketClosed } from "@copas/core/SocketError"
 import { Config, Context, Effect, type Layer, Match, Redacted, type Scope, Stream } from "effect"
@@ -35,6 +35,22 @@ describe("the SMTP client", () => {
     expect(Effect.flatMap(raw, (message) => Smtp.sendWithRetry(message))).type.toBe<
       Effect.Effect<SmtpSession.Receipt, Smtp.Failure | Missing, Smtp.Smtp | Disk>
     >()
+  })
+
+  it("C35 they are in the results of a pool's sendAll, and those of the stream in its type", () => {
+    const content = Stream.fromEffect(Effect.flatMap(Disk, (disk) => disk.read))
+    const pool = null as unknown as SmtpPool.Pool
+    const numbered = { ...letter, number: 1, attachments: [{ content }] }
+    expect(pool.sendAll(Stream.make(numbered))).type.toBe<
+      Stream.Stream<SmtpPool.Result<typeof numbered, Missing>, never, Disk>
+    >()
+    expect(pool.sendAll(Stream.fail("source"))).type.toBe<Stream.Stream<SmtpPool.Result<never>, string>>()
+    expect(pool.sendAll(Stream.make(letter))).type.toBe<Stream.Stream<SmtpPool.Result<typeof letter>>>()
+    expect(pool.sendAll).type.not.toBeCallableWith(Stream.make({ number: 1 }))
+    expect(pool.send({ ...letter, attachments: [{ content }] })).type.toBe<
+      Effect.Effect<SmtpSession.Receipt, Smtp.Failure | Missing, Disk>
+    >()
+    expect(Smtp.layerPool({ host: "a" })).type.toBe<Layer.Layer<Smtp.Smtp, SmtpSession.ConnectFailure, Net.Net>>()
   })
 
   it("C35 a receipt is complete or partial, and a match has both", () => {
