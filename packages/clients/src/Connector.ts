@@ -30,6 +30,8 @@ export interface ConnectRequest {
   readonly connectTimeout: Duration.DurationInput
   /** The time-outs of the connection. The client sets them itself on what another connector than `direct` gives. */
   readonly timeouts?: Pick<Timeouts, "receive" | "send"> | undefined
+  /** Which addresses may be connected to, as of `Net.connect`. Through a proxy it is asked about the proxy's address. */
+  readonly permit?: Net.ConnectOptions["permit"]
 }
 
 /**
@@ -99,10 +101,11 @@ const bulk = { readSize: 256 * 1024, highWaterMark: 1024 * 1024 }
  * const layer = Ftp.layer({ host: "ftp.example", connector: logged })
  * ```
  */
-export const direct: Connector = ({ connectTimeout, host, isBulk, port, timeouts }) =>
+export const direct: Connector = ({ connectTimeout, host, isBulk, permit, port, timeouts }) =>
   Net.connect({
     host,
     port,
+    permit,
     timeouts: { connect: connectTimeout, ...timeouts },
     linger: "1 seconds",
     ...(isBulk ? bulk : {})

@@ -1,9 +1,9 @@
 /** Connectors through proxies: HTTP's CONNECT and SOCKS5, on both networks, with proxies that the tests write. */
-import { Net, type Socket, Tls } from "@copas/core"
+import { Net, NetAddress, type Socket, Tls } from "@copas/core"
 import { NetMemory, TlsMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Option, Redacted, type Scope } from "effect"
-import { type Connector, Ftp, Proxy } from "../src/index.js"
+import { Connector, Ftp, Proxy } from "../src/index.js"
 import { FtpServer } from "../src/testing/index.js"
 import { networks, pattern, text, until } from "./ftp/networks.js"
 import { bytes } from "./ftp/support.js"
@@ -87,6 +87,23 @@ const request = (port: number, host = "target.example"): Connector.ConnectReques
 describe.each(networks)("a proxy, %s", (_name, network) => {
   const scoped = <E>(title: string, use: Effect.Effect<void, E, Net.Net | Scope.Scope>): void =>
     it.live(title, () => use.pipe(Effect.scoped, Effect.provide(network)))
+
+  scoped(
+    "C33 `permit` of a request is asked about the target's address, and through a proxy about the proxy's",
+    Effect.gen(function*() {
+      const { port, seen } = yield* proxied(() => Effect.void)
+      for (const connector of [Connector.direct, Proxy.http({ host: "127.0.0.1", port })]) {
+        const asked: Array<string> = []
+        const permit = (address: NetAddress.NetAddress): boolean => {
+          asked.push(NetAddress.format(address))
+          return false
+        }
+        const error = yield* Effect.flip(connector({ ...request(port, "127.0.0.1"), permit }))
+        expect([asked, error]).toMatchObject([[`127.0.0.1:${port}`], { _tag: "ConnectError", reason: "NotPermitted" }])
+      }
+      expect(seen.connections).toBe(0)
+    })
+  )
 
   const session = (connector: Connector.Connector) =>
     Effect.scoped(Effect.gen(function*() {

@@ -293,7 +293,7 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
   get abort(): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       this.startClosing()
-      this.releaseBy(() => this.transport.reset())
+      if (this.beginRelease()) this.transport.reset()
       return this.awaitClosed
     }))
   }
@@ -355,16 +355,15 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
   }
 
   release(): void {
-    this.releaseBy(() => {
-      if (this.ending !== undefined && this.ending.resets) this.transport.reset()
-      else this.transport.destroy()
-    })
+    if (!this.beginRelease()) return
+    if (this.ending !== undefined && this.ending.resets) this.transport.reset()
+    else this.transport.destroy()
   }
 
-  private releaseBy(destroy: () => void): void {
-    if (this.isReleased) return
+  private beginRelease(): boolean {
+    if (this.isReleased) return false
     this.isReleased = true
     if (!this.inbound.ended) this.lending?.borrower.cut(SocketFailure.closedError(this, "close", "here"))
-    destroy()
+    return true
   }
 }
