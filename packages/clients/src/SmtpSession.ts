@@ -176,7 +176,7 @@ export type Reply = Answer
 export type Accepted = Receipts.Accepted
 
 /**
- * What became of a message. `Partial` names the recipients that the server refused: whoever reads `_tag` by a match
+ * What became of a message. `Partial` names the recipients that the server refused: a program that matches on `_tag`
  * cannot overlook them.
  *
  * @since 0.2.0

@@ -231,4 +231,54 @@ describe("content", () => {
       expect(value).toMatchObject({ _tag: "SocketTimeout", operation: "send" })
       expect(String(value)).toContain("the content")
     }))
+
+  it.effect("C35 a refusal within the content is the error, and the connection is cut", () =>
+    inMemory(Effect.gen(function*() {
+      const session = yield* against((peer) =>
+        Effect.gen(function*() {
+          yield* follow(peer, `${hello("PIPELINING")}\n${one}`)
+          yield* peer.socket.receiveExactly(100_000)
+          yield* peer.say("552 5.3.4 too much\r\n")
+          yield* Effect.ignore(Effect.forever(peer.socket.receive()))
+        })
+      )
+      const endless = Stream.repeatValue(bytes(`${"x".repeat(998)}\r\n`))
+      const error = yield* Effect.flip(session.send(broken(endless)))
+      expect(error).toMatchObject({ _tag: "MessageTooLarge", code: 552 })
+      expect(yield* session.isUsable).toBe(false)
+    })))
+
+  it.effect("C35 a reply of success before the end of the content ends the session, and no dot is sent", () =>
+    inMemory(Effect.gen(function*() {
+      const { heard, talk } = collecting((peer) => peer.say("250 ok\r\n"))
+      const session = yield* against(talk)
+      const endless = Stream.repeatValue(bytes(`${"x".repeat(998)}\r\n`))
+      expect(yield* Effect.flip(session.send(broken(endless)))).toMatchObject({ _tag: "ProtocolViolation" })
+      expect(heard()).not.toMatch(/\n\.\r\n/)
+    })))
+
+  it.effect("C35 a chunk of BDAT that is refused: no more of it is sent, and the session works on after RSET", () =>
+    inMemory(Effect.gen(function*() {
+      const session = yield* against((peer) =>
+        Effect.gen(function*() {
+          yield* follow(
+            peer,
+            `
+            ${hello("CHUNKING")}
+            C: MAIL FROM:<a@a.test>
+            S: 250 ok
+            C: RCPT TO:<b@b.test>
+            S: 250 ok
+          `
+          )
+          const line = yield* peer.expect(/^BDAT \d+$/)
+          yield* peer.socket.receiveExactly(Number(line.slice(5)))
+          yield* follow(peer, `S: 452 4.3.1 disk full\nC: RSET\nS: 250 ok\n${works}`)
+        })
+      )
+      const big = Stream.repeatValue(bytes(`${"x".repeat(998)}\r\n`))
+      const error = yield* Effect.flip(session.send(broken(big), { chunking: "prefer" }))
+      expect(error).toMatchObject({ _tag: "MessageRejected", code: 452, severity: "transient" })
+      yield* session.noop
+    })))
 })

@@ -1,5 +1,5 @@
 /**
- * Sending again: to those who were deferred, and to nobody twice.
+ * Sending again: to the recipients that the server deferred, and to none of them twice.
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -37,11 +37,11 @@ type Send<E, R, E2> = (message: Message<E, R>, options: SendOptions) => Effect.E
 
 /** What is known after some tries. */
 interface State {
-  /** Of those for whom it was accepted. */
+  /** For the recipients that have it. */
   readonly receipt: Receipt | undefined
-  /** Those who will not get it. */
+  /** The recipients that will not get it. */
   readonly refused: ReadonlyArray<RecipientRejected>
-  /** Those who may get it later. */
+  /** The recipients that may get it later. */
   readonly deferred: ReadonlyArray<RecipientRejected>
 }
 
@@ -55,7 +55,7 @@ const after = (state: State, receipt: Receipt): State => ({
   deferred: receipt.rejected.filter(({ canRetry }) => canRetry)
 })
 
-/** What is told in the end: the receipt of all tries, or why nobody has it. */
+/** The result of all tries: one receipt, or the error if no recipient has the message. */
 const result = <E>({ deferred, receipt, refused }: State, error: E): Effect.Effect<Receipt, E | RecipientsRejected> => {
   const rejected = [...refused, ...deferred]
   if (receipt !== undefined) return Effect.succeed(Receipts.make(receipt, rejected))

@@ -95,7 +95,7 @@ const attempt = (
     const missing = Lines.missing(turn)
     return missing === undefined
       ? { reply, detail: undefined }
-      // Whoever this is, it does not know the password: it is told nothing more.
+      // The peer has not proved that it knows the password, so it gets no more commands.
       : yield* channel.loseWith(failed(conversation, name, reply, missing))
   })
 

@@ -25,7 +25,7 @@ const pieceSize = 256 * 1024
 export interface Way<E> {
   readonly isStuffed: boolean
   readonly send: (bytes: Uint8Array) => Effect.Effect<void, E>
-  /** Waits until at most so many bytes of what was sent wait for the system: those before may be written over. */
+  /** Waits until at most `bytes` of what was sent wait for the system: earlier bytes may then be written over. */
   readonly drainTo: (bytes: number) => Effect.Effect<void, E>
 }
 
@@ -168,7 +168,7 @@ class Sender<E> {
 }
 
 /**
- * Sends a message but for its last bytes, which are the caller's to send with what ends it. A message at hand and of
+ * Sends a message except its last bytes, which the caller sends together with the end. A message at hand and of
  * ordinary size is all of it those last bytes.
  */
 export const send = <E, E2, R>(

@@ -29,7 +29,7 @@ export class Conversation implements Envelope.Place {
   hasBegun = false
   /** How many transactions were begun on this connection. */
   mails = 0
-  /** Of how many messages the content was begun. Until then it is certain that nobody has got anything of one. */
+  /** How many messages had their content begun. Before its content, a message cannot have reached anyone. */
   contents = 0
 
   constructor(channel: Channel, settings: Settings, primitives: Primitives, isTraced: boolean) {

@@ -2,7 +2,7 @@
  * From the go-ahead to the last reply: the content goes out by DATA, or by BDAT (RFC 3030).
  *
  * A content that was begun is ended only when all of it was sent. A caller that leaves earlier cuts the connection, so that
- * nobody gets a part of a message.
+ * no recipient gets a part of a message.
  */
 import { SocketTimeout } from "@copas/core/SocketError"
 import * as Effect from "effect/Effect"
@@ -32,7 +32,7 @@ const lineAndDot = Bytes.fromBinary("\r\n.\r\n")
 /** The end of the content as errors show it. */
 export const end: Command.Command = { ...Command.make("DATA"), verb: "." }
 
-/** A content of which nothing was sent, ends this way: RFC 2920, section 3.1. */
+/** The end of an empty content: RFC 2920, section 3.1. */
 export const emptyContent = dot
 
 /** A refusal of the message itself. */
@@ -80,7 +80,7 @@ export class Delivery {
   private readonly isChunked: boolean
   private lastByte = LF
   private sent = 0
-  /** The server awaits more of the content: whoever leaves now cuts the connection. */
+  /** The server awaits more of the content: a caller that leaves now cuts the connection. */
   isOpen: boolean
 
   constructor(
@@ -129,9 +129,10 @@ export class Delivery {
   }
 
   private drainTo(bytes: number): Effect.Effect<void, Failure> {
-    const { socket } = this.conversation.channel
+    const { channel } = this.conversation
+    const { socket } = channel
     return Effect.flatMap(socket.stats, ({ receiveBuffered, sendBuffered }): Effect.Effect<void, Failure> => {
-      if (receiveBuffered > 0 && !this.isChunked) return this.refusedEarly
+      if (!this.isChunked && (receiveBuffered > 0 || !channel.isQuiet)) return this.refusedEarly
       return sendBuffered <= bytes ? Effect.void : Effect.catchAll(socket.flush, (error) => this.cutShort(error))
     })
   }
@@ -182,7 +183,7 @@ export class Delivery {
     )
   }
 
-  /** Awaits replies to chunks until so many are left, and fails with a refusal: the server takes no more of it. */
+  /** Awaits replies to chunks until `left` of them are owed, and fails with the first refusal. */
   private answered(left: number): Effect.Effect<void, Failure> {
     return Effect.suspend((): Effect.Effect<void, Failure> => {
       if (this.chunks.length <= left) return Effect.void

@@ -27,8 +27,10 @@ import * as Receipts from "../receipt.js"
 import type { Conversation } from "./conversation.js"
 import * as Deliveries from "./delivery.js"
 
-/** How many commands go out in one write. Two windows may be without replies: more, and two full buffers could wait for
- * each other. */
+/**
+ * How many commands go out in one write. At most two windows wait for replies: with more, a client whose buffer is full
+ * could wait for a server whose buffer is full.
+ */
 const windowSize = 100
 
 const DATA = Command.make("DATA")
@@ -50,7 +52,7 @@ export class Transaction {
   private readonly terms: Envelope.Terms
   readonly accepted: Array<Accepted> = []
   readonly rejected: Array<RecipientRejected> = []
-  /** DATA is under way, or the content: whoever leaves now cuts the connection. */
+  /** DATA was sent and not refused: a caller that leaves now cuts the connection. */
   private isDataOut = false
   private delivery: Deliveries.Delivery | undefined
   /** Of the message, for errors. */
@@ -90,7 +92,7 @@ export class Transaction {
     )
   }
 
-  /** After its content a transaction is no more, and a command of it would be another's. */
+  /** The content ends a transaction: a later command would belong to another one. */
   private get notEnded(): Effect.Effect<void, InvalidArgument> {
     return Effect.suspend(() =>
       this.delivery === undefined ? Effect.void : Effect.fail(
@@ -156,7 +158,7 @@ export class Transaction {
     )
   }
 
-  /** The whole envelope, and the server's go-ahead for the content. Fails if nobody is left who gets the message. */
+  /** The whole envelope, and the server's go-ahead for the content. Fails if no recipient is left. */
   private envelope(
     recipients: ReadonlyArray<string>,
     options: { readonly isAllOrNone: boolean; readonly isChunked: boolean }
@@ -190,8 +192,8 @@ export class Transaction {
   }
 
   /**
-   * The server awaits a content for nobody. If it accepted no recipient, an empty content ends that, and is delivered to
-   * nobody (RFC 2920, section 3.1). Where that is not certain, the connection is cut.
+   * The server awaits the content although there is no recipient to send it to. If the server accepted none, an empty
+   * content ends the transaction and is not delivered (RFC 2920, section 3.1). If it accepted some, the connection is cut.
    */
   private get takeBack(): Effect.Effect<void, Failure> {
     const { channel, protocol } = this.conversation
@@ -262,7 +264,7 @@ export class Transaction {
 
   // ---- the content
 
-  /** Sends the content to whoever was accepted. */
+  /** Sends the content to the accepted recipients. */
   private content<E, R>(cargo: Cargo): Effect.Effect<Receipt, E | Failure | MessageChanged, R> {
     return Effect.suspend(() => {
       const { conversation } = this
