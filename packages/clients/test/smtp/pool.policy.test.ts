@@ -1,9 +1,12 @@
 /** The pure parts of the SMTP pool: its rate, and when it opens how many connections. */
+import { ConnectError, type ConnectReason, SocketTimeout } from "@copas/core/SocketError"
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as FC from "effect/FastCheck"
-import { BackOff, type Counts, type Kind } from "../../src/internal/smtp/pool/backOff.js"
+import { SmtpError } from "../../src/index.js"
+import { BackOff, type Counts, type Kind, kindOf } from "../../src/internal/smtp/pool/backOff.js"
 import { Rate } from "../../src/internal/smtp/pool/rate.js"
+import type { ConnectFailure } from "../../src/SmtpSession.js"
 
 describe("the rate of an SMTP pool", () => {
   it("C35 in no stretch of its time do more messages begin, and none waits longer than it must", () => {
@@ -72,6 +75,28 @@ describe("the back-off of an SMTP pool", () => {
     expect(backOff.most(now)).toBe(5)
     backOff.failed("Busy", { open: 4, opening: 0 }, now)
     expect(backOff.resumeAt).toBe(now + 1000)
+  })
+
+  const server = { protocol: "smtp", server: "mx:25", command: "AUTH ****", lines: ["no"] } as const
+  const connectError = (reason: ConnectReason) => new ConnectError({ reason, target: "mx:25", attempts: [] })
+  const timeout = { operation: "receive", timeout: "receive", socket: "mx", afterMillis: 1, bytesSent: 0 } as const
+
+  it.each<readonly [Kind, ConnectFailure]>([
+    ["Busy", new SmtpError.ServiceUnavailable({ ...server, code: 421 })],
+    ["Busy", new SmtpError.AuthenticationFailed({ ...server, phase: "auth", code: 432, mechanism: "PLAIN" })],
+    ["Login", new SmtpError.AuthenticationFailed({ ...server, phase: "auth", code: 535, mechanism: "PLAIN" })],
+    ["Login", new SmtpError.AuthenticationFailed({ ...server, phase: "auth", code: 235, mechanism: "SCRAM-SHA-256" })],
+    ["Busy", new SmtpError.SmtpReplyError({ ...server, phase: "greeting", code: 450 })],
+    ["Wrong", new SmtpError.SmtpReplyError({ ...server, phase: "greeting", code: 554 })],
+    ["Busy", new SmtpError.SessionClosed({ protocol: "smtp", server: "mx:25", why: "gone" })],
+    ["Busy", connectError("Refused")],
+    ["Busy", connectError("Unreachable")],
+    ["Silent", connectError("TimedOut")],
+    ["Wrong", connectError("HostNotFound")],
+    ["Silent", new SocketTimeout({ ...timeout, partial: new Uint8Array() })],
+    ["Wrong", new SmtpError.TlsRequired({ protocol: "smtp", server: "mx:25", lines: [] })]
+  ])("C35 what a failure to connect says about the next one: %s, %s", (kind, error) => {
+    expect(kindOf(error)).toBe(kind)
   })
 
   it("C35 connections that fail together are one failure", () => {

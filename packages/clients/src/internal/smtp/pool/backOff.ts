@@ -17,6 +17,17 @@ import type { ConnectFailure } from "../../../SmtpSession.js"
  */
 export type Kind = "Busy" | "Silent" | "Wrong" | "Login"
 
+/** Why a connection is not made now, and may be a moment later. */
+const passing: ReadonlySet<string> = new Set([
+  "Refused",
+  "Reset",
+  "Unreachable",
+  "LookupFailed",
+  "AddressNotAvailable",
+  "BacklogFull",
+  "TooManyOpenFiles"
+])
+
 /** Of which kind a failure is. */
 export const kindOf = (error: ConnectFailure): Kind => {
   switch (error._tag) {
@@ -27,7 +38,7 @@ export const kindOf = (error: ConnectFailure): Kind => {
     case "SocketTimeout":
       return "Silent"
     case "ConnectError":
-      return error.reason === "TimedOut" ? "Silent" : "Busy"
+      return error.reason === "TimedOut" ? "Silent" : passing.has(error.reason) ? "Busy" : "Wrong"
     case "ServiceUnavailable":
     case "SocketBroken":
     case "SocketClosed":

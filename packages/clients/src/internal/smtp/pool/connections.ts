@@ -282,7 +282,8 @@ export class Connections {
 
   private lookAt(at: number, now: number): Effect.Effect<void> {
     return Effect.zipRight(
-      Effect.interruptible(Effect.sleep(at - now)),
+      // Whole milliseconds: a clock with fractions could wake it a hair too early, again and again.
+      Effect.interruptible(Effect.sleep(Math.max(1, Math.ceil(at - now)))),
       Effect.suspend(() => {
         if (this.wakeAt === at) this.wakeAt = Infinity
         return this.look
