@@ -7,12 +7,15 @@ import { formatHostPort } from "@copas/core/NetAddress"
 import { ConnectError, InvalidOption, type ReceiveError, type SendError } from "@copas/core/SocketError"
 import * as Tls from "@copas/core/Tls"
 import type { ClientContext, ClientOptions } from "@copas/core/TlsContext"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
 import { type Connector, direct, ProxyError } from "./Connector.js"
+import * as NoProxy from "./internal/noProxy.js"
 import { orFail } from "./internal/options.js"
 import { inOwnScope } from "./internal/ownScope.js"
 import * as Wire from "./internal/proxy.js"
@@ -157,11 +160,10 @@ const through =
  * const layer = Ftp.layer({ host: "ftp.example", connector: Proxy.http("http://proxy.example:3128") })
  * ```
  */
-export const http = (proxy: string | URL | Options): Connector =>
-  through(
-    parse(proxy, { http: 80, https: 443 }, ({ tls = false }) => tls === false ? 80 : 443),
-    Wire.connect
-  )
+export const http = (proxy: string | URL | Options): Connector => through(httpSettings(proxy), Wire.connect)
+
+const httpSettings = (proxy: string | URL | Options): Either.Either<Settings, InvalidOption> =>
+  parse(proxy, { http: 80, https: 443 }, ({ tls = false }) => tls === false ? 80 : 443)
 
 /**
  * Connects through a SOCKS5 proxy (RFC 1928), with a user and a password if the proxy requires them (RFC 1929). The proxy
@@ -178,5 +180,65 @@ export const http = (proxy: string | URL | Options): Connector =>
  * const layer = Ftp.layer({ host: "ftp.example", connector })
  * ```
  */
-export const socks5 = (proxy: string | URL | Options): Connector =>
-  through(parse(proxy, { socks5: 1080, socks5h: 1080 }, () => 1080), Wire.socks5)
+export const socks5 = (proxy: string | URL | Options): Connector => through(socks5Settings(proxy), Wire.socks5)
+
+const socks5Settings = (proxy: string | URL | Options): Either.Either<Settings, InvalidOption> =>
+  parse(proxy, { socks5: 1080, socks5h: 1080 }, () => 1080)
+
+/** The first of these variables that is set and not empty, with its name. */
+const variable = (
+  names: ReadonlyArray<string>
+): Config.Config<{ readonly name: string; readonly value: string } | undefined> =>
+  Config.map(
+    Config.all(names.map((name) => Config.withDefault(Config.string(name), ""))),
+    (values) => {
+      const index = values.findIndex((value) => value.trim() !== "")
+      return index === -1 ? undefined : { name: names[index]!, value: values[index]!.trim() }
+    }
+  )
+
+/**
+ * The connector that the environment asks for, as curl reads it, through the program's `ConfigProvider`: for the scheme
+ * `"https"` the proxy of `https_proxy` or `HTTPS_PROXY`, else of `all_proxy` or `ALL_PROXY`, and `direct` where none is set
+ * or `no_proxy` or `NO_PROXY` has the host. The lower case wins. Of `http_proxy` only the lower case is read, because CGI
+ * gives a client's header `Proxy` to its program as `HTTP_PROXY` (CVE-2016-5385).
+ *
+ * A proxy is a URL of `http:`, `https:`, `socks5:` or `socks5h:`, or a host and port, which mean `http:`. The parts of
+ * `no_proxy` are names (with those below them), addresses and blocks of them, each with a port if that alone is meant, or
+ * `*` for all. Addresses are compared by value, and names are not looked up for it.
+ *
+ * Fails with `ConfigError` if a variable has no proxy; the error does not show its value, which may have a password.
+ * *Interruption* leaves nothing open.
+ *
+ * @since 0.2.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Proxy } from "@copas/clients"
+ * import { ConfigProvider, Effect } from "effect"
+ *
+ * const variables = ConfigProvider.fromMap(new Map([
+ *   ["https_proxy", "http://proxy.example:3128"],
+ *   ["no_proxy", "localhost, .intranet.example, 10.0.0.0/8"]
+ * ]))
+ *
+ * // By default the variables are those of the process.
+ * const connector = Proxy.environment("https").pipe(Effect.withConfigProvider(variables))
+ * ```
+ */
+export const environment = (scheme: string): Effect.Effect<Connector, ConfigError.ConfigError> =>
+  Effect.gen(function*() {
+    const own = scheme.toLowerCase()
+    const upper = own === "http" ? [] : [`${own.toUpperCase()}_PROXY`]
+    const proxy = yield* variable([`${own}_proxy`, ...upper, "all_proxy", "ALL_PROXY"])
+    if (proxy === undefined) return direct
+    const isDirect = NoProxy.parse((yield* variable(["no_proxy", "NO_PROXY"]))?.value ?? "")
+    const url = /^[a-z][\w+.-]*:\/\//i.test(proxy.value) ? proxy.value : `http://${proxy.value}`
+    const isSocks = /^socks/i.test(url)
+    const settings = (isSocks ? socks5Settings : httpSettings)(url)
+    if (Either.isLeft(settings)) {
+      return yield* Effect.fail(ConfigError.InvalidData([proxy.name], `must be ${settings.left.expected}`))
+    }
+    const proxied = through(settings, isSocks ? Wire.socks5 : Wire.connect)
+    return (request) => (isDirect(request.host, request.port) ? direct : proxied)(request)
+  })
