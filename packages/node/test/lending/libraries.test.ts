@@ -154,6 +154,30 @@ for (const [name, network] of networks) {
     )
 
     test(
+      "T11 a burst of TLS connections loses no first request, and leaves no socket behind",
+      Effect.gen(function*() {
+        const http = Http.createServer(echo)
+        const port = yield* lending((stream) => http.emit("connection", stream), {})
+        const ask = (path: string) =>
+          Effect.scoped(Effect.gen(function*() {
+            const socket = yield* Net.connect({
+              host: "localhost",
+              family: "IPv4",
+              port,
+              tls: yield* Fixture.clientContext()
+            })
+            // In the turn in which the handshake is done: it may reach the server before its handler runs.
+            yield* socket.send(`GET ${path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`)
+            return new TextDecoder().decode(yield* socket.receiveAll())
+          }))
+        const paths = Array.from({ length: 40 }, (_, at) => `/${at}`)
+        const texts = yield* Effect.forEach(paths, ask, { concurrency: "unbounded" })
+        for (const [at, text] of texts.entries()) expect(text).toContain(`GET /${at} 0`)
+        yield* until(Effect.map(Effect.flatMap(Net.Net, (net) => net.sockets), (open) => open.length === 0))
+      })
+    )
+
+    test(
       "T11 node:http2 serves and asks over lent TLS sockets, many streams at once",
       Effect.gen(function*() {
         const http = Http2.createServer((request, response) => response.end(`h2 ${request.url}`))

@@ -152,10 +152,10 @@ class NodeTlsTransport extends NodeTransport implements TlsTransport {
     return settings.psk !== undefined && !hasCertificate ? { ...failure, reason: "UnknownPskIdentity" } : failure
   }
 
-  /** An end without close_notify can be told only while the bytes pass through here. */
+  /** An end without close_notify can be told, and a handshake be awaited, only while the bytes pass through here. */
   override lend(early: Uint8Array | undefined, isInitiator: boolean): NodeNet.Socket | undefined {
     const { secured, tap } = this.#parts
-    const lent = tap === undefined ? super.lend(early, isInitiator) : undefined
+    const lent = tap === undefined && this.isEstablished ? super.lend(early, isInitiator) : undefined
     if (lent === undefined) return undefined // Node says so itself only of what `tls.connect` and a `tls.Server` made; node:http2 waits for it.
     ;(secured as unknown as { secureConnecting: boolean }).secureConnecting = false
     // Errors become events of the socket, as when a `tls.Server` hands it out.
