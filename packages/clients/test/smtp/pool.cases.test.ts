@@ -94,6 +94,60 @@ describe.each(networks)("a server that wants fewer connections, %s", (_, net) =>
       })),
       net
     ))
+
+  it.effect("C35 a log-in that is refused while others are open fails who waits, and the others stay in use", () =>
+    Effect.provide(
+      leavesNothing(Effect.gen(function*() {
+        const { pool, server } = yield* pooled({ users, allowInsecureAuth: true }, {
+          size: 8,
+          auth,
+          allowInsecureAuth: true
+        })
+        const held = yield* Scope.make()
+        yield* Effect.replicateEffect(Scope.extend(pool.session, held), 2)
+        yield* server.setQuirks({ replies: { AUTH: "535 5.7.8 No" } })
+        const sends = yield* Effect.forEach(upTo(5), (number) => Effect.flip(pool.send(numbered(number))), {
+          concurrency: "unbounded"
+        })
+        expect(sends.map(({ _tag }) => _tag)).toEqual(upTo(5).map(() => "AuthenticationFailed"))
+        const send = yield* Effect.fork(pool.send(numbered(9)))
+        yield* until(Effect.map(pool.stats, ({ waiting }) => waiting === 1))
+        yield* Scope.close(held, Exit.void)
+        yield* Fiber.join(send)
+        expect(arrived(yield* server.messages)).toEqual([9])
+        expect((yield* server.connections).total).toBe(3)
+      })),
+      net
+    ))
+
+  it.effect("C35 #48 connections that are dropped at once: three tries, with pauses, then the error for all", () =>
+    Effect.provide(
+      leavesNothing(Effect.gen(function*() {
+        const listener = yield* Effect.flatMap(Net.Net, (net) => net.listen({ host: "127.0.0.1", port: 0 }))
+        let total = 0
+        yield* Effect.forkScoped(Effect.forever(Effect.flatMap(listener.accept, (socket) => {
+          total += 1
+          return socket.abort
+        })))
+        const pool = yield* SmtpPool.make({ host: "127.0.0.1", port: listener.port, tls: "none", size: 8 })
+        const sends = yield* Effect.fork(
+          Effect.forEach(upTo(100), (number) => Effect.flip(pool.send(numbered(number))), { concurrency: "unbounded" })
+        )
+        for (const [tries, pause] of [[1, 1000], [2, 2000]] as const) {
+          yield* until(Effect.map(pool.stats, ({ most }) => total === tries && most === 0))
+          yield* TestClock.adjust(pause - 1)
+          expect([total, (yield* pool.stats).waiting]).toEqual([tries, 100])
+          yield* TestClock.adjust(1)
+        }
+        expect(
+          (yield* Fiber.join(sends)).map(({ _tag }) => _tag).filter((tag) =>
+            !/^(Socket(Closed|Broken)|ConnectError)$/.test(tag)
+          )
+        ).toEqual([])
+        expect(total).toBe(3)
+      })),
+      net
+    ))
 })
 
 describe("a server that fails", () => {

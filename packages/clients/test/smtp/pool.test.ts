@@ -90,6 +90,20 @@ describe.each(networks)("an SMTP pool, %s", (_, net) => {
       net
     ))
 
+  it.effect("C35 #5 a server that ends a connection by 421 after some messages costs nobody a message", () =>
+    Effect.provide(
+      leavesNothing(Effect.gen(function*() {
+        const { pool, server } = yield* pooled({
+          extensions: ["PIPELINING"],
+          quirks: { maxMessages: { most: 3, reply: "421 4.7.0 Enough" } }
+        }, { size: 2 })
+        yield* Effect.forEach(upTo(20), (number) => pool.send(numbered(number)), { concurrency: "unbounded" })
+        expect(arrived(yield* server.messages)).toEqual(upTo(20))
+        expect((yield* server.connections).total).toBeGreaterThanOrEqual(7)
+      })),
+      net
+    ))
+
   it.effect("C35 idle connections are closed by the pool, before the server does", () =>
     Effect.provide(
       leavesNothing(Effect.gen(function*() {
