@@ -3,7 +3,8 @@ import { Copas, Net } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { NodeNet, NodeSocket } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Layer, Scope, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
+import * as Http from "node:http"
 import * as NodeNetModule from "node:net"
 import type { Duplex } from "node:stream"
 import * as NodeTls from "node:tls"
@@ -36,6 +37,31 @@ for (const [name, network] of networks) {
         yield* got.ended
         yield* closed(mine.stream)
       }).pipe(Effect.provide(network)))
+
+    it.scoped("C18 the time-out of a lent socket ends what node:http reads by itself, and its server lives", () =>
+      Effect.gen(function*() {
+        const http = Http.createServer((request, response) => response.end(`answer to ${request.url}`))
+        const listener = yield* Net.listen({
+          host: "127.0.0.1",
+          port: 0,
+          linger: 0,
+          timeouts: { receive: "1 seconds", send: "1 seconds" }
+        })
+        yield* Copas.addServer(listener, (socket) =>
+          Effect.flatMap(NodeSocket.lend(socket), ({ stream }) => {
+            http.emit("connection", stream)
+            return closed(stream)
+          }))
+        for (const path of ["/first", "/second"]) {
+          const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port, linger: 0 })
+          yield* client.send(`GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`)
+          yield* client.receiveUntil(`answer to ${path}`)
+          const end = yield* Effect.fork(Effect.flip(client.receive()))
+          // The kept-alive connection has no request.
+          yield* TestClock.adjust("1250 millis")
+          expect((yield* Fiber.join(end))._tag).toMatch(/SocketClosed|SocketBroken/)
+        }
+      }).pipe(Effect.provide(Layer.provideMerge(Copas.layer, network))))
 
     it.scopedLive("C33 what the handler of a lent socket's server leaves behind is a failure of its own, not an end", () =>
       Effect.gen(function*() {
