@@ -44,8 +44,9 @@ const account = (
 const randomly = (most: number) => Effect.flatMap(Random.nextIntBetween(1, most), (millis) => Effect.sleep(millis))
 
 describe("an SMTP pool where things fail", () => {
-  it.effect("C35 connections are reset and callers interrupted at random: who was told yes has it once, and no has it not", () =>
-    Sampling.forEachSeed({ short: 6, long: 100 }, (seed) =>
+  it.effect("C35 connections are reset and callers interrupted at random: who was told yes has it once, and no has it not", () => {
+    let sent = 0
+    const runs = Sampling.forEachSeed({ short: 6, long: 100 }, (seed) =>
       simulated(
         Effect.gen(function*() {
           const { pool, server } = yield* pooled({}, { size: 4, maxMessages: 20, idle: "1 seconds" })
@@ -69,11 +70,16 @@ describe("an SMTP pool where things fail", () => {
           const exits = yield* Effect.forEach(fibers, (fiber) => Fiber.await(fiber))
           yield* pool.drain
           account(exits, yield* server.messages)
-          expect(exits.filter(Exit.isSuccess).length).toBeGreaterThan(0)
+          sent += exits.filter(Exit.isSuccess).length
         }),
         seed,
         { link: { latency: 5, jitter: 10 } }
-      )))
+      ))
+    // In a seed with bad luck all tries to connect are reset.
+    return Effect.map(runs, () => {
+      if (!Sampling.isRepeat()) expect(sent).toBeGreaterThan(100)
+    })
+  })
 
   it.effect("C35 the server is restarted amid 1,000 messages: each is delivered once, or its sender knows that it is not certain", () =>
     Sampling.forEachSeed({ short: 2, long: 20 }, (seed) =>

@@ -25,7 +25,16 @@ const streamed = {
 type Call = (pool: SmtpPool.Pool) => Effect.Effect<unknown, unknown>
 
 const calls: ReadonlyArray<
-  readonly [string, Call, { readonly isWarm?: boolean; readonly quirks?: SmtpServer.Quirks; readonly stride?: number }]
+  readonly [
+    string,
+    Call,
+    {
+      readonly isWarm?: boolean
+      readonly quirks?: SmtpServer.Quirks
+      readonly stride?: number
+      readonly longStride?: number
+    }
+  ]
 > = [
   ["a message that needs a connection", (pool) => pool.send(numbered(1)), {}],
   ["a message over a connection that is there", (pool) => pool.send(numbered(1)), { isWarm: true }],
@@ -43,7 +52,7 @@ const calls: ReadonlyArray<
   [
     "a stream of messages",
     (pool) => Stream.runDrain(pool.sendAll(Stream.make(1, 2, 3).pipe(Stream.map(numbered)))),
-    { stride: 31 }
+    { stride: 31, longStride: 7 }
   ],
   [
     "a borrower with a transaction",
@@ -70,7 +79,7 @@ const whole = ({ bytes }: SmtpServer.Message): boolean => {
 describe("interruption of an SMTP pool's callers", () => {
   it.effect.each(calls)(
     "C35 interrupted at any step of %s, no message is lost, arrives twice or in part, and the pool works on",
-    ([name, call, { isWarm = false, quirks = {}, stride = 11 }]) =>
+    ([name, call, { isWarm = false, quirks = {}, stride = 11, longStride = 1 }]) =>
       Effect.gen(function*() {
         const steps = yield* Sampling.everyStep(`a pool: ${name}`, (steps) =>
           leavesNothing(Effect.gen(function*() {
@@ -97,7 +106,7 @@ describe("interruption of an SMTP pool's callers", () => {
             yield* until(Effect.map(server.connections, (connections) => connections.open === open))
             yield* pool.drain
             return isThrough
-          })), { stride })
+          })), { stride, longStride })
         expect(steps).toBeGreaterThan(1)
       }).pipe(Effect.provide(NetMemory.layer), Logger.withMinimumLogLevel(LogLevel.None))
   )
