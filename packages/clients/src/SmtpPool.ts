@@ -42,15 +42,15 @@ export interface PoolOptions extends Options {
   /** The most connections that are open at once, those being opened and closed included. Default 4. */
   readonly size?: number | undefined
   /**
-   * A connection is replaced after this many messages. Default no limit but the server's own (MAILMAX, RFC 9422), which is
-   * kept in any case.
+   * A connection is replaced after this many messages. Default no limit except the server's own (MAILMAX, RFC 9422), which always
+   * holds.
    */
   readonly maxMessages?: number | undefined
   /** A connection is replaced after this time, once it is idle. Default 10 minutes. */
   readonly maxAge?: Duration.DurationInput | undefined
   /** An idle connection is closed after this time. Default 30 seconds. */
   readonly idle?: Duration.DurationInput | undefined
-  /** A connection that was idle for longer is looked at, by NOOP, before it is used. Default 10 seconds. */
+  /** The pool checks a connection that was idle for longer, by NOOP, before it uses it. Default 10 seconds. */
   readonly checkAfter?: Duration.DurationInput | undefined
   /** The most messages in a time. It counts those of `send` and `sendAll`. Default no limit. */
   readonly rate?: Rate | undefined
@@ -70,7 +70,7 @@ export interface PoolOptions extends Options {
 export interface Stats {
   /** Connections that are open, logged in. */
   readonly open: number
-  /** Those of them that nobody uses. */
+  /** Those of them that no caller uses. */
   readonly idle: number
   /** Callers that wait for a connection, or for the rate. */
   readonly waiting: number
@@ -85,7 +85,7 @@ export interface Stats {
  * @category models
  */
 export interface Result<M, E = never> {
-  /** The message, the very value of the stream. */
+  /** The message: the same object that the stream gave. */
   readonly message: M
   readonly result: Either.Either<Receipt, ConnectFailure | SendFailure | E>
 }
@@ -113,8 +113,8 @@ export interface Pool {
   ) => Effect.Effect<Receipt, ConnectFailure | SendFailure | E, R>
   /**
    * Sends every message of a stream, `size` at a time, and gives what became of each, in the order in which they end. A
-   * failure of a message is its result and does not end the stream. While nobody takes the results it stops sending: at most
-   * 16 of them wait.
+   * failure of a message is its result and does not end the stream. It stops sending while the results are not taken: at
+   * most 16 of them wait.
    *
    * *Interruption* interrupts the messages that are being sent.
    *
@@ -175,7 +175,7 @@ export interface Pool {
 export const connectionsOpen: Metric.Metric.Gauge<number> = Gauges.connectionsOpen
 
 /**
- * Connections of pools that nobody uses now, by `server`.
+ * Connections of pools that no caller uses now, by `server`.
  *
  * @since 0.2.0
  * @category metrics

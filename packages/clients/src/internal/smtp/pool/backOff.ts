@@ -1,9 +1,9 @@
 /**
  * When, and how many connections a pool may open. It is pure: it is told what happened, and when.
  *
- * While all is well there are as many as `size`. After a failure there are only as many as are open, for a pause that
- * grows with each failure in a row; then one more is tried. It is the first proof, a connection that was opened after the
- * failure and served, that ends the row.
+ * Without failures `size` connections may be open. After a failure no more may be opened than are open then, for a pause
+ * that grows with each failure in a row; after it, one more is tried. A row of failures ends when such a connection has
+ * served a caller.
  */
 import type { ConnectFailure } from "../../../SmtpSession.js"
 
@@ -11,13 +11,13 @@ import type { ConnectFailure } from "../../../SmtpSession.js"
  * What a failure to connect says about the next one.
  *
  * - `Busy`: it came at once, and may pass: 421, 432, a refused or broken connection
- * - `Silent`: a time-out. Whoever waited has waited long enough
+ * - `Silent`: a time-out. The callers have waited long enough
  * - `Wrong`: TLS, options, a permanent refusal
  * - `Login`: the log-in was refused. Each further try brings the account closer to being locked
  */
 export type Kind = "Busy" | "Silent" | "Wrong" | "Login"
 
-/** Why a connection is not made now, and may be a moment later. */
+/** Reasons that may be gone at the next try. */
 const passing: ReadonlySet<string> = new Set([
   "Refused",
   "Reset",
@@ -50,7 +50,7 @@ export const kindOf = (error: ConnectFailure): Kind => {
   }
 }
 
-/** How often in a row connecting may fail, with none open, before those who wait fail. */
+/** After this many failures in a row, with no connection open, the waiting callers fail. */
 const mostTries = 3
 
 const firstPause = 1000
@@ -94,7 +94,7 @@ export class BackOff {
     return opening === 0 || open > 0 && !this.options.isSerial
   }
 
-  /** Whether one more is more than are known to be possible: what becomes of it decides about the row of failures. */
+  /** Whether the next one is more than the server is known to allow: its success ends the row of failures. */
   isProof({ open, opening }: Counts): boolean {
     return open + opening >= this.limit
   }
@@ -121,7 +121,7 @@ export class BackOff {
     return others === 0 && (kind !== "Busy" || this.failures >= mostTries)
   }
 
-  /** A proof has served; so many are open. */
+  /** A connection that was a proof (`isProof`) has served a caller; this many are open. */
   proved(open: number): void {
     this.failures = 0
     this.hasRefusedLogin = false

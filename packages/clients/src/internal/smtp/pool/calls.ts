@@ -1,5 +1,5 @@
 /**
- * The calls of a pool that are under way: whoever ends the pool in order waits for them.
+ * The calls of a pool that are under way: `drain` waits for them.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -15,7 +15,7 @@ export class Calls {
   private readonly options: Options
   private count = 0
   private readonly waiting = new Set<() => void>()
-  /** Why no more are let in. */
+  /** Why no more calls are accepted. */
   private over: SessionClosed | undefined
 
   constructor(options: Options) {
@@ -48,7 +48,7 @@ export class Calls {
     return Effect.acquireRelease(this.enter, () => this.leave)
   }
 
-  /** Lets no more in, and gives the error that they get. */
+  /** Accepts no more calls, and returns the error that they fail with. */
   close(why: string): SessionClosed {
     const { protocol, server } = this.options
     return this.over ??= new SessionClosed({ protocol, server, why })

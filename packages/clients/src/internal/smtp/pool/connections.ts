@@ -1,8 +1,8 @@
 /**
  * The connections of a pool, and the callers that wait for one.
  *
- * Connections are opened, looked at, settled and closed by fibers of the pool, not of the callers: an interrupted caller
- * takes nothing along, and a caller gets whichever connection is ready first. Callers are served in their order.
+ * Fibers of the pool, not of its callers, open, check, settle and close the connections. So an interrupted caller ends no
+ * connection, and a caller gets whichever is ready first. Callers are served in their order.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -27,18 +27,18 @@ export interface Options {
   readonly size: number
   readonly limits: Limits
   readonly checkAfterMillis: number
-  /** How long a connection may take to tell that it is alive, or to answer what an interrupted caller said. */
+  /** The limit in time of a check, and of the replies that an interrupted caller left owed. */
   readonly patienceMillis: number
   readonly backOffMillis: number
   readonly rate: Rate
-  /** Connections log in, one after the other. */
+  /** Whether connections log in: then they are opened one after the other. */
   readonly logsIn: boolean
   readonly open: Effect.Effect<Session, ConnectFailure, Scope.Scope>
   /** Called whenever the counts may have changed. */
   readonly onChange: (counts: Counts) => void
 }
 
-/** What it starts, and what it opens: all of it ends with these. */
+/** The scopes of the fibers that it starts and of the sessions that it opens. */
 export interface Scopes {
   readonly jobs: Scope.CloseableScope
   readonly sessions: Scope.CloseableScope
@@ -65,7 +65,7 @@ export class Connections {
   private checking = 0
   /** The failure of a log-in that is not tried again yet. */
   private refusal: ConnectFailure | undefined
-  /** When it is looked anew, without anything having happened. */
+  /** When `look` runs although nothing has happened: the rate, a pause or an idle connection is due. */
   private wakeAt = Infinity
   private ended: SessionClosed | undefined
 
@@ -154,7 +154,7 @@ export class Connections {
     this.line.takeBack(lending)
   }
 
-  /** Closes all connections at once, and cuts those that are lent. Whoever waits fails with `error`. */
+  /** Closes all connections at once, and cuts those that are lent. Waiting callers fail with `error`. */
   end(error: SessionClosed): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       this.ended = error
@@ -204,7 +204,7 @@ export class Connections {
     held.isProof = false
   }
 
-  /** A connection could not be opened, or ended before it had served. Gives what is to be told of it. */
+  /** A connection could not be opened, or ended before it had served. Returns the log entry to write. */
   private failed(error: ConnectFailure, now: number): Effect.Effect<void> {
     const kind = kindOf(error)
     const open = this.open - this.closing
@@ -220,13 +220,13 @@ export class Connections {
     )
   }
 
-  // ---- what is done
+  // ---- the work
 
   private start(job: Effect.Effect<void>): Effect.Effect<void> {
     return Effect.asVoid(Effect.forkIn(job, this.scopes.jobs))
   }
 
-  /** Serves whoever can be served, and starts what the others need. */
+  /** Serves the callers that can be served, and starts what the others need. */
   private get look(): Effect.Effect<void> {
     return Effect.clockWith((clock) => {
       const jobs = this.ended !== undefined ? [] : this.jobs(millisOf(clock))
@@ -318,7 +318,7 @@ export class Connections {
     }))
   }
 
-  /** Asks whether one that was idle for long is still there. */
+  /** Checks that a connection that was idle for long still answers. */
   private check(held: Held): Effect.Effect<void> {
     this.checking += 1
     return Effect.uninterruptible(

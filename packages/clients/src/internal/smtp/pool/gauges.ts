@@ -1,5 +1,5 @@
 /**
- * What pools have, as metrics: pools of one server add up.
+ * The metrics of pools: those of one server add up.
  */
 import * as Metric from "effect/Metric"
 import { add } from "../../effect/metrics.js"
@@ -10,11 +10,11 @@ const gauge = (name: string, description: string): Metric.Metric.Gauge<number> =
 export const connectionsOpen = gauge("smtp_pool_connections_open", "Connections of SMTP pools that are open now.")
 export const connectionsIdle = gauge(
   "smtp_pool_connections_idle",
-  "Connections of SMTP pools that nobody uses now."
+  "Connections of SMTP pools that no caller uses now."
 )
 export const callersWaiting = gauge("smtp_pool_waiting", "Callers that wait for a connection of an SMTP pool.")
 
-/** Gives what is called with a pool's counts whenever they may have changed. */
+/** Returns a function to call with a pool's counts whenever they may have changed. */
 export const make = (server: string): (counts: Counts) => void => {
   const [open, idle, waiting] = [connectionsOpen, connectionsIdle, callersWaiting].map((metric) =>
     Metric.tagged(metric, "server", server)

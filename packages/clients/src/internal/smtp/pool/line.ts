@@ -10,7 +10,7 @@ import type { Rate } from "./rate.js"
 export interface Wish {
   /** The rate counts it. */
   readonly isMessage: boolean
-  /** It was served before, and has to be once more. */
+  /** It was served before, and has to be served again: it goes to the front. */
   readonly isFirst: boolean
 }
 
@@ -74,18 +74,18 @@ export class Line<H> {
     return place
   }
 
-  /** The caller does not wait any more. */
+  /** The caller has stopped waiting. */
   leave(place: Place<H>): void {
     const index = this.places.indexOf(place)
     if (index >= 0) this.places.splice(index, 1)
   }
 
-  /** Who is served next, if anybody may be. */
+  /** The caller that is served next, if one may be. */
   next(now: number): Place<H> | undefined {
     return this.rate.nextAt(now) <= now ? this.places[0] : this.places.find(({ isMessage }) => !isMessage)
   }
 
-  /** When somebody who waits for the rate may be served. */
+  /** When the rate allows the next waiting message. */
   nextAt(now: number): number {
     const at = this.rate.nextAt(now)
     return at > now && this.places.some(({ isMessage }) => isMessage) ? at : Infinity
