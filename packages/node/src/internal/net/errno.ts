@@ -173,6 +173,23 @@ const codeOf = (error: unknown): string => {
 }
 
 /**
+ * Why a connection to a link-local address is not tried: it has no zone, or one that is no interface of this machine.
+ * Since Node 22 libuv takes the first interface that it finds, where Node 20 fails; which connection a program gets
+ * should not depend on which one that is.
+ */
+export const missingZone = (host: string): Error | undefined => {
+  if (!/^fe[89ab]/i.test(host)) return undefined
+  const at = host.indexOf("%")
+  const zone = at === -1 ? "" : host.slice(at + 1)
+  const isHere = Object.entries(Os.networkInterfaces()).some(([name, addresses]) =>
+    name === zone || addresses?.some((address) => address.family === "IPv6" && String(address.scopeid) === zone)
+  )
+  return isHere
+    ? undefined
+    : Object.assign(new Error(`connect EINVAL ${host}`), { code: "EINVAL", syscall: "connect", address: host })
+}
+
+/**
  * Link-local addresses, and the groups of a link or an interface, are nothing without a zone (RFC 4007, section 6). Linux
  * says EINVAL, other systems that there is no route; a zone that is not here counts as none.
  */

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto"
 import * as NodeNet from "node:net"
 import * as NodeTls from "../tls/platform.js"
 import { datagrams } from "./datagramTransport.js"
+import { missingZone } from "./errno.js"
 import { LargeReads } from "./largeReads.js"
 import { NodeListenTransport } from "./listening.js"
 import { platformName } from "./platformName.js"
@@ -29,12 +30,16 @@ const connect = ({ address, localAddress, localPort, options, readSize }: Connec
     if (tooLong === undefined) socket.connect({ path: address.path })
     else socket.destroy(tooLong)
   } else {
-    socket.connect({
-      host: address.host,
-      port: address.port,
-      ...(localAddress === undefined ? {} : { localAddress }),
-      ...(localPort === undefined ? {} : { localPort })
-    })
+    const refusal = missingZone(address.host)
+    if (refusal !== undefined) socket.destroy(refusal)
+    else {
+      socket.connect({
+        host: address.host,
+        port: address.port,
+        ...(localAddress === undefined ? {} : { localAddress }),
+        ...(localPort === undefined ? {} : { localPort })
+      })
+    }
   }
   return transport
 }
