@@ -1,10 +1,10 @@
 /** Spans and metrics of sending. */
 import { NetMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Effect, Metric, Option, Tracer } from "effect"
-import { Smtp } from "../../src/index.js"
+import { Chunk, Effect, Either, Metric, Option, Stream, Tracer } from "effect"
+import { Message, Smtp } from "../../src/index.js"
 import { SmtpServer } from "../../src/testing/index.js"
-import { leavesNothing, message } from "./dialogue.js"
+import { inMemory, leavesNothing, message } from "./dialogue.js"
 
 interface Shown {
   readonly name: string
@@ -13,38 +13,42 @@ interface Shown {
   readonly attributes: Record<string, unknown>
 }
 
+/** A tracer that keeps all spans. */
+const ownTracer = (spans: Array<Tracer.Span> = []): Tracer.Tracer =>
+  Tracer.make({
+    span: (name, parent, context, links, startTime, kind) => {
+      const attributes = new Map<string, unknown>()
+      const span: Tracer.Span = {
+        _tag: "Span",
+        name,
+        spanId: String(spans.length),
+        traceId: "trace",
+        parent,
+        context,
+        status: { _tag: "Started", startTime },
+        attributes,
+        links,
+        sampled: true,
+        kind,
+        end: () => {},
+        attribute: (key, value) => {
+          attributes.set(key, value)
+        },
+        event: () => {},
+        addLinks: () => {}
+      }
+      spans.push(span)
+      return span
+    },
+    context: (f) => f()
+  })
+
 /** Sends with a tracer that keeps all spans. */
 const spansOf = (options: SmtpServer.Options, isTraced: boolean, to: ReadonlyArray<string> = ["b@b.test"]) =>
   Effect.provide(
     leavesNothing(Effect.gen(function*() {
       const spans: Array<Tracer.Span> = []
-      const tracer = Tracer.make({
-        span: (name, parent, context, links, startTime, kind) => {
-          const attributes = new Map<string, unknown>()
-          const span: Tracer.Span = {
-            _tag: "Span",
-            name,
-            spanId: String(spans.length),
-            traceId: "trace",
-            parent,
-            context,
-            status: { _tag: "Started", startTime },
-            attributes,
-            links,
-            sampled: true,
-            kind,
-            end: () => {},
-            attribute: (key, value) => {
-              attributes.set(key, value)
-            },
-            event: () => {},
-            addLinks: () => {}
-          }
-          spans.push(span)
-          return span
-        },
-        context: (f) => f()
-      })
+      const tracer = ownTracer(spans)
       const server = yield* SmtpServer.make(options)
       const smtp = yield* Smtp.make({ host: server.host, port: server.port, tls: "none" })
       yield* smtp.send(message(to)).pipe(
@@ -97,6 +101,23 @@ describe("observing", () => {
         "smtp.response.enhanced_status_code": "5.7.1"
       })
     }))
+
+  it.effect("C35 without a tracer no span is made", () =>
+    inMemory(Effect.gen(function*() {
+      const server = yield* SmtpServer.make()
+      const smtp = yield* Smtp.make({ host: server.host, port: server.port, tls: "none" })
+      const spans: Array<string> = []
+      const content = Stream.unwrap(Effect.map(Effect.option(Effect.currentSpan), (span) => {
+        if (Option.isSome(span)) spans.push(span.value.name)
+        return Stream.make(new TextEncoder().encode("A: b\r\n\r\nhello\r\n"))
+      }))
+      const envelope = { from: "a@a.test", to: "b@b.test" } as const
+      const sent = smtp.send(Either.getOrThrow(Message.raw(content, { envelope, body: "7bit" })))
+      yield* sent
+      expect(spans).toEqual([])
+      yield* Effect.withTracer(sent, ownTracer())
+      expect(spans).toEqual(["smtp.transaction"])
+    })))
 
   it.effect("C35 commands have spans where Smtp.traced is set", () =>
     Effect.gen(function*() {

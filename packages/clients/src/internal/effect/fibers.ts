@@ -1,7 +1,10 @@
 /** What this package asks of Effect's runtime, and another major version of Effect would change. */
 import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Tracer from "effect/Tracer"
 
 /** A fiber that this process runs. */
 export type RunningFiber<A, E = never> = Fiber.RuntimeFiber<A, E>
@@ -29,3 +32,8 @@ export const millisOf = (clock: Clock.Clock): number => clock.unsafeCurrentTimeM
 
 /** What the fiber's clock shows, in milliseconds. */
 export const now: Effect.Effect<number> = Effect.clockWith((clock) => Effect.sync(() => millisOf(clock)))
+
+/** True where spans are shown to somebody: Effect's own tracer keeps them for the program, and shows them to nobody. */
+export const hasTracer = (fiber: AnyFiber): boolean =>
+  Context.get(fiber.getFiberRef(DefaultServices.currentServices), Tracer.Tracer) !==
+    Context.get(DefaultServices.liveServices, Tracer.Tracer)

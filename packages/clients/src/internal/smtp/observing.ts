@@ -9,7 +9,7 @@ import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
 import type * as Tracer from "effect/Tracer"
 import { firstError } from "../effect/causes.js"
-import { millisOf } from "../effect/fibers.js"
+import { hasTracer, millisOf, withFiber } from "../effect/fibers.js"
 import { record } from "../effect/metrics.js"
 import { reference } from "../effect/references.js"
 import type { Receipt } from "./receipt.js"
@@ -57,16 +57,23 @@ const outcomeOf = (exit: Exit.Exit<Receipt, unknown>, error: Failed | undefined)
   return refusals.has(error?._tag ?? "") ? "rejected" : "failed"
 }
 
-/** Takes the time of `use`. */
-export const timed = (phase: keyof typeof phases) => <A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.clockWith((clock) =>
-    Effect.suspend(() => {
-      const start = millisOf(clock)
-      return Effect.onExit(use, () => Effect.sync(() => record(phases[phase], (millisOf(clock) - start) / 1000)))
-    })
-  )
+/** Takes the time of `use`, and shows its end to `also`. */
+export const timed =
+  <A, E>(phase: keyof typeof phases, also: (exit: Exit.Exit<A, E>) => void = () => {}) =>
+  <R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.clockWith((clock) =>
+      Effect.suspend(() => {
+        const start = millisOf(clock)
+        return Effect.onExit(use, (exit) =>
+          Effect.sync(() => {
+            record(phases[phase], (millisOf(clock) - start) / 1000)
+            also(exit)
+          }))
+      })
+    )
 
-const count = (exit: Exit.Exit<Receipt, unknown>, error: Failed | undefined): void => {
+const count = (exit: Exit.Exit<Receipt, unknown>): void => {
+  const error = firstError(exit) as Failed | undefined
   record(byOutcome[outcomeOf(exit, error)], 1)
   const refused = Exit.isSuccess(exit) ? exit.value.rejected.length : error?.rejected?.length ?? 0
   if (refused > 0) record(rejected, refused)
@@ -102,22 +109,22 @@ const describe = (span: Tracer.Span, exit: Exit.Exit<Receipt, unknown>, error: F
   }
 }
 
+/** A span of `use`. Without a tracer there is none: two spans are a quarter of what a small message costs. */
 const span = <E, R>(
   name: string,
-  attributes: Readonly<Record<string, unknown>>,
-  use: Effect.Effect<Receipt, E, R>,
-  isCounted: boolean
+  attributes: () => Readonly<Record<string, unknown>>,
+  use: Effect.Effect<Receipt, E, R>
 ): Effect.Effect<Receipt, E, R> =>
-  Effect.useSpan(name, { kind: "client", captureStackTrace: false, attributes }, (span) =>
-    Effect.withParentSpan(
-      Effect.onExit(use, (exit) =>
-        Effect.sync(() => {
-          const error = firstError(exit) as Failed | undefined
-          describe(span, exit, error)
-          if (isCounted) count(exit, error)
-        })),
-      span
-    ))
+  withFiber((fiber) =>
+    hasTracer(fiber)
+      ? Effect.useSpan(name, { kind: "client", captureStackTrace: false, attributes: attributes() }, (span) =>
+        Effect.withParentSpan(
+          Effect.onExit(use, (exit) =>
+            Effect.sync(() => describe(span, exit, firstError(exit) as Failed | undefined))),
+          span
+        ))
+      : use
+  )
 
 const attributesOf = ({ host, port, protocol }: Watched) => ({
   "server.address": host,
@@ -127,18 +134,16 @@ const attributesOf = ({ host, port, protocol }: Watched) => ({
 
 /** A span of one message from end to end (`smtp.send`): connecting, or the wait for a session, included. */
 export const send = (watched: Watched) => <E, R>(use: Effect.Effect<Receipt, E, R>): Effect.Effect<Receipt, E, R> =>
-  span("smtp.send", attributesOf(watched), use, false)
+  span("smtp.send", () => attributesOf(watched), use)
 
 /** A span of one transaction (`smtp.transaction`), which counts. */
 export const transaction =
-  (watched: Watched, socket: Socket) => <E, R>(use: Effect.Effect<Receipt, E, R>): Effect.Effect<Receipt, E, R> =>
-    Effect.suspend(() => {
+  (watched: Watched, socket: Socket) => <E, R>(use: Effect.Effect<Receipt, E, R>): Effect.Effect<Receipt, E, R> => {
+    const attributes = () => {
       const version = Option.map(socket.tls, ({ info }) => info.protocol.replace(/^TLSv/, ""))
-      const attributes = attributesOf(watched)
-      return timed("transaction")(span(
-        "smtp.transaction",
-        Option.isNone(version) ? attributes : { ...attributes, "tls.protocol.version": version.value },
-        use,
-        true
-      ))
-    })
+      return Option.isNone(version)
+        ? attributesOf(watched)
+        : { ...attributesOf(watched), "tls.protocol.version": version.value }
+    }
+    return timed<Receipt, E>("transaction", count)(span("smtp.transaction", attributes, use))
+  }
