@@ -19,14 +19,18 @@ import type * as part from "./part.js"
 import { through } from "./streaming.js"
 import { counted, type Transducer } from "./transducer.js"
 
-/** What is told from the clock and by chance, once for each sending. */
-export const moment: Effect.Effect<compose.Moment> = Effect.zipWith(
+const digits = (number: number, width: number): string => number.toString(16).padStart(width, "0")
+
+/** What is told from the clock and by chance, once for each sending: an id of the time and 80 random bits. */
+export const moment: Effect.Effect<compose.Moment> = Effect.flatMap(
   Clock.currentTimeMillis,
-  Effect.randomWith((random) => {
-    const word = Effect.map(random.nextIntBetween(0, 2 ** 32), (number) => number.toString(16).padStart(8, "0"))
-    return Effect.map(Effect.all([word, word, word, word]), (words) => words.join(""))
-  }),
-  (now, id) => ({ now, id })
+  (now) =>
+    Effect.randomWith((random) =>
+      Effect.zipWith(random.nextIntBetween(0, 2 ** 40), random.nextIntBetween(0, 2 ** 40), (first, second) => ({
+        now,
+        id: digits(Math.max(0, now), 12) + digits(first, 10) + digits(second, 10)
+      }))
+    )
 )
 
 /** The machine of a source, and the number of bytes that the source must give. */
