@@ -85,10 +85,11 @@ describe.each(networks)("a channel, %s", (_name, network) => {
       const { channel, peer } = yield* connected
       yield* peer.says("250 out of the blue\r\n")
       yield* buffered(channel)
-      const settled = yield* Effect.flip(channel.settle)
-      expect(settled).toMatchObject({ _tag: "ProtocolViolation", received: "250 out of the blue" })
+      yield* channel.settle
+      const refused = yield* Effect.flip(channel.submit(Command.make("NOOP")))
+      expect(refused).toMatchObject({ _tag: "ProtocolViolation", received: "250 out of the blue" })
       const closed = yield* Effect.flip(channel.submit(Command.make("NOOP")))
-      expect(closed).toMatchObject({ _tag: "SessionClosed", protocol: "smtp", why: settled.message })
+      expect(closed).toMatchObject({ _tag: "SessionClosed", protocol: "smtp", why: refused.message })
       expect(peer.heard()).toBe("")
     })
   )

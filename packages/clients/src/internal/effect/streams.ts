@@ -13,6 +13,19 @@ export const pulled = <A, E, R>(pull: Effect.Effect<A | undefined, E, R>): Strea
       Effect.map(pull, (value) => value === undefined ? Option.none() : Option.some([Chunk.of(value), pull] as const))
   )
 
+/** The same for several elements at a time; an empty list is none. */
+export const pulledChunks = <A, E, R>(
+  pull: Effect.Effect<ReadonlyArray<A> | undefined, E, R>
+): Stream.Stream<A, E, R> =>
+  Stream.unfoldChunkEffect(
+    pull,
+    (pull) =>
+      Effect.map(
+        pull,
+        (values) => values === undefined ? Option.none() : Option.some([Chunk.fromIterable(values), pull] as const)
+      )
+  )
+
 /** An effect that gives the stream's next elements each time it is run, and `undefined` at its end. */
 export const pullOf = <A, E, R>(
   stream: Stream.Stream<A, E, R>

@@ -202,15 +202,15 @@ export class Channel {
   }
 
   /**
-   * Reads the replies that are still owed for commands whose senders were interrupted, and checks that nothing else has
-   * come: an earlier server's 421, or a reply that would be taken for the next command's.
+   * Reads the replies that are still owed for commands whose senders were interrupted. Whether anything else has come, an
+   * earlier 421 or a reply that would be taken for the next command's, is seen when that is submitted.
    */
   get settle(): Effect.Effect<void, ChannelError> {
     return Effect.suspend(() => {
       if (this.lost !== undefined) return this.whenLost
       return this.ledger.owed === 0
-        ? this.nothingCame
-        : Effect.zipRight(this.until(() => this.ledger.owed === 0 ? true : undefined), this.nothingCame)
+        ? Effect.void
+        : this.until(() => this.ledger.owed === 0 ? true : undefined)
     })
   }
 

@@ -4,10 +4,18 @@
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import { InvalidArgument } from "../../ReplyError.js"
-import { type AnyFiber, makeSemaphore, withFiber } from "../effect/fibers.js"
+import { type AnyFiber, suspend, withFiber } from "../effect/fibers.js"
 import type { Channel, ChannelError } from "./channel.js"
 
 export type TurnError = ChannelError | InvalidArgument
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** A caller that waits for its turn. */
+interface Place {
+  isServed: boolean
+  wake: (() => void) | undefined
+}
 
 /**
  * One caller at a time, in the order of the calls. A turn begins once the channel has settled what interrupted callers
@@ -16,7 +24,8 @@ export type TurnError = ChannelError | InvalidArgument
 export class Turns {
   private readonly channel: Channel
   private readonly held: string
-  private readonly semaphore = makeSemaphore(1)
+  private isTaken = false
+  private readonly waiting: Array<Place> = []
   private holder: AnyFiber | undefined = undefined
 
   /** `held` is what lasts as long as a scope, in words: `a transfer`. */
@@ -45,31 +54,74 @@ export class Turns {
     )
   }
 
+  /**
+   * Takes the turn, then goes on with `next`, which must release it. Only the wait is interruptible, and gives its place
+   * up, or the turn that it has got meanwhile.
+   */
+  private take<A, E, R>(next: (restore: Restore) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.uninterruptibleMask((restore) => {
+      if (!this.isTaken) {
+        this.isTaken = true
+        return next(restore)
+      }
+      const place: Place = { isServed: false, wake: undefined }
+      this.waiting.push(place)
+      const served = suspend<void>((resume) => {
+        place.wake = () => resume(Effect.void)
+        // It may have been served on the way to here.
+        if (place.isServed) place.wake()
+      })
+      return Effect.matchCauseEffect(restore(served), {
+        onFailure: (cause) => {
+          if (place.isServed) this.release()
+          else this.waiting.splice(this.waiting.indexOf(place), 1)
+          return Effect.failCause(cause)
+        },
+        onSuccess: () => next(restore)
+      })
+    })
+  }
+
+  /** The first caller that waits has the turn, or nobody. */
+  private release(): void {
+    const next = this.waiting.shift()
+    if (next === undefined) this.isTaken = false
+    else {
+      next.isServed = true
+      next.wake?.()
+    }
+  }
+
   /** Runs `use` when it is its turn. *Interruption* while it waits gives its place up. */
   turn<A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E | TurnError, R> {
-    return this.refuseHolder(() => this.semaphore.withPermits(1)(Effect.zipRight(this.channel.settle, use)))
+    return this.refuseHolder(() =>
+      this.take((restore) =>
+        Effect.matchCauseEffect(restore(Effect.zipRight(this.channel.settle, use)), {
+          onFailure: (cause) => {
+            this.release()
+            return Effect.failCause(cause)
+          },
+          onSuccess: (value) => {
+            this.release()
+            return Effect.succeed(value)
+          }
+        })
+      )
+    )
   }
 
   /** A turn that lasts as long as the scope. */
   get scoped(): Effect.Effect<void, TurnError, Scope.Scope> {
     return this.refuseHolder((fiber) =>
       Effect.zipRight(
-        Effect.uninterruptibleMask((restore) =>
-          Effect.zipRight(
-            restore(this.semaphore.take(1)),
-            Effect.suspend(() => {
-              this.holder = fiber
-              return Effect.flatMap(Effect.scope, (scope) =>
-                Scope.addFinalizer(
-                  scope,
-                  Effect.suspend(() => {
-                    this.holder = undefined
-                    return this.semaphore.release(1)
-                  })
-                ))
-            })
-          )
-        ),
+        this.take(() => {
+          this.holder = fiber
+          const release = Effect.sync(() => {
+            this.holder = undefined
+            this.release()
+          })
+          return Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, release))
+        }),
         this.channel.settle
       )
     )

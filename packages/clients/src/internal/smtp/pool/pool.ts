@@ -5,7 +5,6 @@ import * as Net from "@copas/core/Net"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Message from "../../../Message.js"
 import type { Pool, PoolOptions } from "../../../SmtpPool.js"
 import type { ConnectFailure, Receipt, SendFailure, SendOptions } from "../../../SmtpSession.js"
@@ -20,6 +19,7 @@ import { Connections } from "./connections.js"
 import * as Gauges from "./gauges.js"
 import type { Limits } from "./held.js"
 import { Rate } from "./rate.js"
+import { results } from "./results.js"
 
 type Failure = ConnectFailure | SendFailure
 
@@ -58,18 +58,6 @@ const sendBy = <E, R>(
       )
     return attempt(false)
   })
-
-/** What becomes of each message, in the order in which they end. */
-const results = <M, A, E2, R2, E, R>(
-  messages: Stream.Stream<M, E, R>,
-  size: number,
-  send: (message: M) => Effect.Effect<A, E2, R2>
-): Stream.Stream<{ readonly message: M; readonly result: Either.Either<A, E2> }, E, R | R2> =>
-  Stream.mapEffect(
-    messages,
-    (message) => Effect.map(Effect.either(send(message)), (result) => ({ message, result })),
-    { concurrency: size, unordered: true }
-  )
 
 export const make = (options: PoolOptions): Effect.Effect<Pool, ConnectFailure, Net.Net | Scope.Scope> =>
   Effect.gen(function*() {
