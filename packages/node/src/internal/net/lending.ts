@@ -43,8 +43,11 @@ const destroyWith = (stream: NodeNet.Socket, error: Error): void => {
   }
 }
 
+/** undici gets no answer over a lent socket of Deno's (2.9), and gets it over the duplex. */
+const isDeno = "deno" in process.versions
+
 const nativeOf = ({ early, hasEnded, isInitiator, transport }: Loan): NodeNet.Socket | undefined =>
-  transport instanceof NodeTransport && !hasEnded ? transport.lend(early, isInitiator) : undefined
+  transport instanceof NodeTransport && !hasEnded && !isDeno ? transport.lend(early, isInitiator) : undefined
 
 export const lend = (socket: CopasSocket.Socket, awaits: Awaits = () => true): Effect.Effect<Borrowed, SocketClosed> =>
   lendTo(socket, (loan): Borrowed => {
