@@ -98,7 +98,6 @@ interface CryptoKey {
 declare const crypto: {
   getRandomValues<A extends Uint8Array>(array: A): A
   readonly subtle: {
-    digest(algorithm: string, data: Uint8Array): Promise<ArrayBuffer>
     importKey(
       format: "raw" | "pkcs8",
       key: Uint8Array,

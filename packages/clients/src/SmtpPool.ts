@@ -114,7 +114,8 @@ export interface Pool {
   /**
    * Sends every message of a stream, `size` at a time, and gives what became of each, in the order in which they end. A
    * failure of a message is its result and does not end the stream. It stops sending while the results are not taken: at
-   * most 16 of them wait.
+   * most `size` of them wait. If the stream of messages fails, those that are being sent end first, and their results are
+   * given; then the stream of results fails.
    *
    * *Interruption* interrupts the messages that are being sent.
    *

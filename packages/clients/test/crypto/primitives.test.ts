@@ -26,14 +26,13 @@ describe.each(platforms)("%s", (_, layer) => {
         for (const hash of ["sha1", "sha256"] as const) {
           for (const length of [0, 1, 63, 64, 4095, 4096, 100_000]) {
             const data = new Uint8Array(length).fill(7)
-            const whole = yield* made.digest(hash, data)
+            const whole = made.digestNow(hash, data)
             const running = made.incremental(hash)
             for (let at = 0; at < length; at += 997) running.update(data.subarray(at, at + 997))
             expect(hex(running.digest())).toBe(hex(whole))
-            expect(hex(made.digestNow(hash, data))).toBe(hex(whole))
           }
         }
-        expect(hex(yield* made.digest("sha256", bytes("abc")))).toBe(
+        expect(hex(made.digestNow("sha256", bytes("abc")))).toBe(
           "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         )
       })

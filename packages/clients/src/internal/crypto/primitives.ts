@@ -16,20 +16,14 @@ export type Hash = "sha1" | "sha256"
 const noble = { md5, sha1, sha256 }
 const webName = { sha1: "SHA-1", sha256: "SHA-256" }
 
-/** Below this, handing the bytes to another thread costs more than hashing them. */
-const smallInput = 4096
-
 export interface Primitives {
   readonly randomBytes: (length: number) => Uint8Array
   /** A hash that is fed piece by piece. */
   readonly incremental: (hash: Hash) => IncrementalHash
   /** The hash of few bytes, here and now. */
   readonly digestNow: (hash: Hash, bytes: Uint8Array) => Uint8Array
-  /** The hash of bytes at hand. */
-  readonly digest: (hash: Hash, bytes: Uint8Array) => Effect.Effect<Uint8Array>
   /** A key of the hash's length. RFC 8018, section 5.2. */
   readonly pbkdf2: (hash: Hash, password: Uint8Array, salt: Uint8Array, rounds: number) => Effect.Effect<Uint8Array>
-  readonly isSynchronous: boolean
 }
 
 const digestNow = (hash: Hash, bytes: Uint8Array): Uint8Array => noble[hash](bytes)
@@ -43,7 +37,6 @@ const lengthOf = { sha1: 20, sha256: 32 }
 export const make = (platform: CryptoPlatform): Primitives => {
   const isSynchronous = platform.isSynchronous === true
   return {
-    isSynchronous,
     digestNow,
     randomBytes: platform.randomBytes ?? ((length) => crypto.getRandomValues(new Uint8Array(length))),
     incremental: platform.hash ?? ((hash) => {
@@ -55,10 +48,6 @@ export const make = (platform: CryptoPlatform): Primitives => {
         digest: () => running.digest()
       }
     }),
-    digest: (hash, bytes) =>
-      isSynchronous || bytes.length < smallInput
-        ? Effect.sync(() => digestNow(hash, bytes))
-        : Effect.promise(() => crypto.subtle.digest(webName[hash], bytes).then((result) => new Uint8Array(result))),
     pbkdf2: (hash, password, salt, rounds) =>
       isSynchronous
         ? Effect.sync(() => noblePbkdf2(noble[hash], password, salt, { c: rounds, dkLen: lengthOf[hash] }))

@@ -35,8 +35,6 @@ export const isDotAtom = (text: string): boolean =>
     text
   )
 
-export const isAtom = (text: string): boolean => isDotAtom(text) && !text.includes(".")
-
 interface Word {
   readonly text: string
   readonly kind: "atom" | "quoted" | "dot"

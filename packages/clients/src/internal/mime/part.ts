@@ -67,12 +67,6 @@ export const widthOf = (node: Node): "7bit" | "8bit" | "binary" => {
   return widest
 }
 
-/** The first source below that is run, or undefined where all is at hand. */
-export const hasSource = (node: Node): boolean =>
-  node._tag === "Leaf"
-    ? typeof node.body.data === "object" && !(node.body.data instanceof Uint8Array)
-    : node.parts.some(hasSource)
-
 export const needsStuffing = (node: Node): boolean =>
   node._tag === "Leaf" ? node.body.needsStuffing : node.parts.some(needsStuffing)
 

@@ -1,5 +1,4 @@
 /** What this package asks of Effect's runtime, and another major version of Effect would change. */
-import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -41,9 +40,3 @@ export const env: Effect.Effect<Env> = Effect.runtime<never>()
 /** Starts a fiber; it runs at once, in this call, until it first waits. The scope's end, if one is given, interrupts it. */
 export const start = <A, E>(env: Env, effect: Effect.Effect<A, E>, scope?: Scope.Scope): Fiber.RuntimeFiber<A, E> =>
   Runtime.runFork(env, effect, scope === undefined ? undefined : { scope })
-
-/** The clock of the fiber that runs this. */
-export const currentClock: Effect.Effect<Clock.Clock> = Effect.clock
-
-/** Milliseconds by the clock's nanoseconds: of the machine's clock these are monotonic, while the others follow the date. */
-export const monotonicMillisOf = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos()) / 1e6

@@ -9,6 +9,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { ConnectFailure, Failure, Options, Session } from "../../../FtpSession.js"
+import { openControl } from "../../replies/open.js"
 import * as Reply from "../../replies/reply.js"
 import { startTls } from "../../replies/startTls.js"
 import * as Command from "../command.js"
@@ -107,15 +108,7 @@ export const connectWith = (
   Effect.gen(function*() {
     const net = yield* Net.Net
     const timeouts = { receive: settings.controlMillis, send: settings.controlMillis }
-    const socket = yield* settings.connector({
-      host: settings.host,
-      port: settings.port,
-      purpose: "control",
-      isBulk: false,
-      connectTimeout: settings.connectMillis,
-      timeouts
-    })
-    if (!settings.isDirect) yield* Effect.orDie(socket.setTimeouts(timeouts))
+    const socket = yield* openControl(settings, timeouts)
     const control = new Control(socket, settings)
     yield* Effect.addFinalizer((exit) => Effect.zipRight(quit(control, exit), control.end))
     const conversation = new Conversation(control, settings, net)

@@ -16,6 +16,7 @@ import * as Primitives from "../../crypto/primitives.js"
 import { wasInterrupted } from "../../effect/causes.js"
 import { Channel } from "../../replies/channel.js"
 import * as Command from "../../replies/command.js"
+import { openControl } from "../../replies/open.js"
 import * as Parser from "../../replies/parser.js"
 import * as Reply from "../../replies/reply.js"
 import { startTls } from "../../replies/startTls.js"
@@ -147,15 +148,7 @@ export const connectWith = (
     const net = yield* Net.Net
     const { commandMillis, dataMillis, protocol, replyLimit, server } = settings
     const timeouts = { receive: commandMillis, send: dataMillis }
-    const socket = yield* settings.connector({
-      host: settings.host,
-      port: settings.port,
-      purpose: "control",
-      isBulk: false,
-      connectTimeout: settings.connectMillis,
-      timeouts
-    })
-    if (!settings.isDirect) yield* Effect.orDie(socket.setTimeouts(timeouts))
+    const socket = yield* openControl(settings, timeouts)
     const channel = new Channel(socket, {
       server,
       wire: { protocol, codec: Codec.ascii },
