@@ -5,10 +5,11 @@ import type * as Net from "@copas/core/Net"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Primitives from "../../../internal/crypto/primitives.js"
-import { now, suspend } from "../../../internal/effect/fibers.js"
+import { now } from "../../../internal/effect/fibers.js"
 import * as Keys from "../../../internal/smtp/sasl/keys.js"
 import { cryptoOf } from "../../../internal/smtp/sasl/mechanisms.js"
 import type { Message, Options, Quirks, Report } from "../../SmtpServer.js"
+import { Changes } from "../changes.js"
 import * as Reports from "./report.js"
 import type { ServerContext } from "./sasl/exchange.js"
 
@@ -20,7 +21,7 @@ const mostTriplets = 10_000
 /** What keeping a message or a command costs beside its bytes, about. */
 const overhead = 100
 
-export class Shared {
+export class Shared extends Changes {
   readonly options: Options
   readonly name: string
   /** What a log-in is judged by. */
@@ -38,9 +39,9 @@ export class Shared {
   private readonly memory: number
   /** When each triplet came first. */
   private readonly triplets = new Map<string, number>()
-  private readonly waiters = new Set<() => void>()
 
   constructor(options: Options, net: Net.Service) {
+    super()
     this.options = options
     this.name = options.name ?? "mail.test"
     const tokens = new Map(Object.entries(options.tokens ?? {}))
@@ -55,24 +56,6 @@ export class Shared {
     }
     this.quirks = options.quirks ?? {}
     this.memory = options.memory ?? defaultMemory
-  }
-
-  /** Waits until `condition` holds; it is asked again whenever something here has changed. */
-  until(condition: () => boolean): Effect.Effect<void> {
-    return suspend((resume) => {
-      const check = (): void => {
-        if (!condition()) return
-        this.waiters.delete(check)
-        resume(Effect.void)
-      }
-      this.waiters.add(check)
-      check()
-      return Effect.sync(() => this.waiters.delete(check))
-    })
-  }
-
-  changed(): void {
-    for (const check of Array.from(this.waiters)) check()
   }
 
   /** A connection has opened or closed. */
