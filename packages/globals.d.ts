@@ -89,6 +89,26 @@ interface ReadableStream<R = unknown> {
   }
 }
 
+interface Blob {
+  readonly size: number
+  readonly type: string
+  slice(start?: number, end?: number): Blob
+  arrayBuffer(): Promise<ArrayBuffer>
+}
+
+interface File extends Blob {
+  readonly name: string
+}
+
+interface FormData extends Iterable<[string, string | File]> {
+  append(name: string, value: string): void
+}
+
+declare class Response {
+  constructor(body: Uint8Array, init: { readonly headers: Readonly<Record<string, string>> })
+  formData(): Promise<FormData>
+}
+
 /** A key that WebCrypto holds. */
 interface CryptoKey {
   readonly type: "secret" | "private" | "public"

@@ -2,6 +2,7 @@
  * @since 0.1.0
  */
 export * as Address from "./Address.js"
+export * as Body from "./Body.js"
 export * as Connector from "./Connector.js"
 export * as Dkim from "./Dkim.js"
 export * as Ftp from "./Ftp.js"
