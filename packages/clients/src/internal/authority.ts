@@ -15,8 +15,8 @@ export interface Authority {
   readonly password?: Redacted.Redacted<string>
 }
 
-/** Percent-encoding as bytes. */
-export const decodePart = (text: string): Either.Either<Uint8Array, string> => {
+/** Percent-encoding as bytes (RFC 3986, section 2.1). */
+export const decodePercent = (text: string): Either.Either<Uint8Array, string> => {
   const encoded = Codec.utf8.encode(text)
   if (Option.isNone(encoded)) return Either.left("half of a surrogate pair stands in it")
   const bytes: Array<number> = []
@@ -31,19 +31,26 @@ export const decodePart = (text: string): Either.Either<Uint8Array, string> => {
     bytes.push(Number.parseInt(hex, 16))
     index += 2
   }
-  // %0D%0A would begin a second command. LuaSocket sends it.
-  return bytes.some((byte) => byte < 32 || byte === 127)
-    ? Either.left("it has a control character in it")
-    : Either.right(Uint8Array.from(bytes))
+  return Either.right(Uint8Array.from(bytes))
 }
 
-const decodeText = (text: string): Either.Either<string, string> =>
-  Either.flatMap(decodePart(text), (bytes) => {
-    const decoded = Codec.utf8.decode(bytes)
-    return Codec.isExact(Codec.utf8, bytes, decoded)
-      ? Either.right(decoded)
-      : Either.left("user or password is not in UTF-8")
-  })
+/** The same where the bytes go into a command: %0D%0A would begin a second one. LuaSocket sends it. */
+export const decodePart = (text: string): Either.Either<Uint8Array, string> =>
+  Either.filterOrLeft(
+    decodePercent(text),
+    (bytes) => bytes.every((byte) => byte >= 32 && byte !== 127),
+    () => "it has a control character in it"
+  )
+
+/** Decoded bytes as text, or why they are none; `what` they are begins the sentence. */
+export const textOf = (bytes: Uint8Array, what: string): Either.Either<string, string> => {
+  const decoded = Codec.utf8.decode(bytes)
+  return Codec.isExact(Codec.utf8, bytes, decoded) ? Either.right(decoded) : Either.left(`${what} is not in UTF-8`)
+}
+
+/** A user or password of a URL. */
+export const decodeLogin = (text: string): Either.Either<string, string> =>
+  Either.flatMap(decodePart(text), (bytes) => textOf(bytes, "user or password"))
 
 const ipv6 = /^\[([0-9A-Fa-f:.]+)\]$/
 
@@ -73,8 +80,8 @@ export const parse = (authority: string): Either.Either<Authority, string> => {
   if (port !== undefined && !(port > 0 && port < 65_536)) return Either.left("a port is between 1 and 65535")
 
   const colon = login === undefined ? -1 : login.indexOf(":")
-  const user = login === undefined ? undefined : decodeText(colon < 0 ? login : login.slice(0, colon))
-  const password = login === undefined || colon < 0 ? undefined : decodeText(login.slice(colon + 1))
+  const user = login === undefined ? undefined : decodeLogin(colon < 0 ? login : login.slice(0, colon))
+  const password = login === undefined || colon < 0 ? undefined : decodeLogin(login.slice(colon + 1))
   if (user !== undefined && Either.isLeft(user)) return Either.left(user.left)
   if (password !== undefined && Either.isLeft(password)) return Either.left(password.left)
   return Either.right({
