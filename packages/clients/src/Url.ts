@@ -189,7 +189,9 @@ export const build = (parts: BuildOptions): Either.Either<string, InvalidUrl> =>
     if (special.test(scheme)) return bad("it needs a host")
   } else {
     const isBracketed = host.includes(":")
-    if (/[\s/?#@\\[\]]/.test(host) || control.test(host) || (isBracketed && !/^[\da-f:.]+$/i.test(host))) {
+    // WHATWG's parser would take the host from the path: http:///a is http://a/.
+    if (host === "" && special.test(scheme) && scheme !== "file") return bad("its host is empty")
+    if (/[\s/?#@\\[\]<>^|]/.test(host) || control.test(host) || (isBracketed && !/^[\da-f:.]+$/i.test(host))) {
       return bad("its host is not one; user and port are parts of their own")
     }
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port < 65_536)) {
@@ -210,10 +212,7 @@ export const build = (parts: BuildOptions): Either.Either<string, InvalidUrl> =>
     query === undefined ? "" : `?${encode(query, inQuery)}`
   }${fragment === undefined ? "" : `#${encode(fragment, inFragment)}`}`
   const url = Either.try(() => new URL(text))
-  if (Either.isLeft(url) || (host !== undefined && host !== "" && url.right.hostname === "")) {
-    return bad("its host is not one")
-  }
-  return Either.right(url.right.href)
+  return Either.isLeft(url) ? bad("its host is not one") : Either.right(url.right.href)
 }
 
 /* eslint-disable no-control-regex -- URL drops control characters, and blanks at the ends */
