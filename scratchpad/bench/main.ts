@@ -63,13 +63,14 @@ const compare = async (workload: Workload, options: Options, absent: Map<Peer, s
     const why = whyNot(workload, peer)
     return [peer, why === "has none" ? why : absent.get(peer) ?? why]
   }))
-  for (let repeat = 0; repeat < options.repeats; repeat++) {
+  const repeats = options.repeats ?? workload.repeats ?? 3
+  for (let repeat = 0; repeat < repeats; repeat++) {
     for (const [peer, all] of outcomes) {
       if (reasons.get(peer) !== undefined) continue
       const outcome = await quietRun(workload, peer, options)
       all.push(outcome)
       const figure = `${outcome.figure.toFixed(workload.figure.digits)} ${workload.figure.label}`
-      say(`${workload.name} ${repeat + 1}/${options.repeats} ${peer.name}: ${outcome.broken ?? figure}`)
+      say(`${workload.name} ${repeat + 1}/${repeats} ${peer.name}: ${outcome.broken ?? figure}`)
       if (outcome.broken !== undefined) process.exitCode = 1
     }
   }
@@ -85,8 +86,8 @@ const bench = async (options: Options): Promise<void> => {
   const absent = await prepare(options.peers)
   console.log(
     [
-      `Node ${process.version}, ${os.availableParallelism()} cores, ${options.repeats} repeats,`,
-      `windows of ${options.seconds} s; server and load ${pinned ? "on a core each" : "NOT pinned to cores"}.`,
+      `Node ${process.version}, ${os.availableParallelism()} cores, windows of ${options.seconds} s;`,
+      `server and load ${pinned ? "on a core each" : "NOT pinned to cores"}.`,
       "Medians. A ratio is one of figures of the same repeat; above 1 is better than the baseline.\n"
     ].join(" ")
   )

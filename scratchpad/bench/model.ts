@@ -40,6 +40,16 @@ export interface Goal {
   readonly stretch?: number
 }
 
+/**
+ * What one of several rows of a table is to reach. `to`: the peer of the ratio, if it is not the baseline. `memory`: MiB
+ * that its peak of resident memory may be above the baseline's.
+ */
+export interface PeerGoal extends Omit<Goal, "by"> {
+  readonly peer: string
+  readonly by: Goal["by"] | "memory"
+  readonly to?: string
+}
+
 interface Described {
   readonly name: string
   /** A word that stands for several workloads on the command line. */
@@ -52,6 +62,9 @@ interface Described {
   /** The peer that the ratios are taken to. */
   readonly baseline: string
   readonly goal?: Goal
+  readonly goals?: ReadonlyArray<PeerGoal>
+  /** Repeats unless the command line says how many; 3 if absent. */
+  readonly repeats?: number
 }
 
 /** A server in one process, a load generator in another. */
@@ -73,8 +86,11 @@ export interface ThreadWorkload extends Described {
 /** A client program that does rounds when it is told to, against a server that the workload starts. */
 export interface ClientWorkload extends Described {
   readonly kind: "clients"
-  /** What the figure counts, for each of what is done: milliseconds by the clock, or the client's CPU time in µs. */
-  readonly counts: "clock" | "cpu"
+  /**
+   * What the figure counts, for each of what is done: milliseconds by the clock, or the client's CPU time in µs. Or it is
+   * the result of a round.
+   */
+  readonly counts: "clock" | "cpu" | "result"
   /** What to install for the server, or undefined when it is there. */
   readonly missing: () => string | undefined
   /** What the peers' programs are given besides, and how the server ends. */

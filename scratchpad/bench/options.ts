@@ -7,7 +7,8 @@ import { workloads } from "./workloads/index.js"
 export interface Options {
   readonly workloads: ReadonlyArray<Workload>
   readonly peers: ReadonlyArray<Peer>
-  readonly repeats: number
+  /** Undefined: as many as the workload wants. */
+  readonly repeats: number | undefined
   readonly seconds: number
   readonly warmup: number
   readonly quick: boolean
@@ -15,12 +16,13 @@ export interface Options {
 
 export const usage = (): string =>
   [
-    "npm run bench -- [workload ...] [--repeats 3] [--seconds 2] [--peers a,b] [--quick]",
+    "npm run bench -- [workload ...] [--repeats n] [--seconds 2] [--peers a,b] [--quick]",
     "",
     `workloads: ${workloads.map((workload) => workload.name).join(", ")}`,
     `groups:    ${[...new Set(workloads.map((workload) => workload.group))].join(", ")}`,
     `peers:     ${peers.map((peer) => peer.name).join(", ")}`,
     "",
+    "--repeats: 3, or what the workload wants, unless given",
     "--quick: one repeat, short windows, small volumes; to see that everything runs, not for figures"
   ].join("\n")
 
@@ -61,7 +63,9 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
   return {
     workloads: chosenWorkloads(positionals),
     peers: chosenPeers(values.peers?.split(",") ?? []),
-    repeats: Math.ceil(positive("repeats", values.repeats, values.quick ? 1 : 3)),
+    repeats: values.repeats === undefined && !values.quick
+      ? undefined
+      : Math.ceil(positive("repeats", values.repeats, 1)),
     seconds: positive("seconds", values.seconds, values.quick ? 0.5 : 2),
     warmup: values.quick ? 0.5 : 1,
     quick: values.quick

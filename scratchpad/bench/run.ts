@@ -59,6 +59,9 @@ const drive = async (
   }
 }
 
+/** Of the column that says how much resident memory a client took at most. */
+export const peakLabel = "peak RSS above start MiB"
+
 /** A client's rounds, server and client on a core each. */
 const visit = async (
   workload: ClientWorkload,
@@ -86,19 +89,23 @@ const visit = async (
     const memory = residentMemory(program.pid)
     const from = readCpu([program.pid, server.pid])
     const begun = performance.now()
-    let done = await round()
-    while (performance.now() - begun < options.seconds * 1000) done += await round()
+    let last = await round()
+    let done = last
+    while (performance.now() - begun < options.seconds * 1000) {
+      last = await round()
+      done += last
+    }
     const took = performance.now() - begun
     const used = usedBetween(from, readCpu([program.pid, server.pid]))
     const cpu = used.each[0]! / 1000 / done
     const mebibytes = (bytes: number): number => bytes / (1 << 20)
     const outcome = {
-      figure: workload.counts === "clock" ? took / done : cpu,
+      figure: workload.counts === "clock" ? took / done : workload.counts === "cpu" ? cpu : last,
       columns: {
         [workload.columns[0]!.label]: done / took * 1000,
         "CPU µs each": cpu,
         "RSS growth MiB": mebibytes(residentMemory(program.pid) - memory),
-        "peak RSS above start MiB": mebibytes(peakMemory(program.pid) - atStart)
+        [peakLabel]: mebibytes(peakMemory(program.pid) - atStart)
       },
       // The CPU time of a process suffers little from others; the clock's figures are ratios of one repeat.
       remarks: []

@@ -7,8 +7,20 @@ import { curl } from "./curl.js"
 import { effect } from "./effect.js"
 import { epoll } from "./epoll.js"
 import { go } from "./go.js"
+import { httpPeers } from "./http.js"
 import { lua } from "./lua.js"
 import { nodemailer } from "./nodemailer.js"
 
 /** In the order of the rows. */
-export const peers: ReadonlyArray<Peer> = [bare, copas, effect, lua, go, epoll, basicFtp, curl, nodemailer]
+export const peers: ReadonlyArray<Peer> = [
+  bare,
+  copas,
+  effect,
+  lua,
+  go,
+  epoll,
+  basicFtp,
+  curl,
+  nodemailer,
+  ...httpPeers
+]

@@ -17,7 +17,7 @@ export const bundle = async (entry: URL, outfile: string): Promise<void> => {
     format: "esm",
     target: "node20",
     conditions: ["copas-source"],
-    external: ["effect", "effect/*", "@effect/*", "basic-ftp", "nodemailer", "esbuild"],
+    external: ["effect", "effect/*", "@effect/*", "basic-ftp", "nodemailer", "got", "esbuild"],
     logLevel: "silent"
   })
 }

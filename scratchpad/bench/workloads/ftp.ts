@@ -1,42 +1,19 @@
 /** Downloads, uploads and many small files over FTP. */
 import { spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
-import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
-import { setTimeout as sleep } from "node:timers/promises"
 import type { ClientWorkload } from "../model.js"
 import { bundle } from "../peers/node-peer.js"
 import { expectLine, loadCore, pinned, start as startProgram } from "../program.js"
+import { answers, freePort, memory } from "./server-ports.js"
 
 const mebibyte = 1 << 20
-
-/** Files that a disk has no part in. */
-const memory = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir()
 
 const missing = (): string | undefined => {
   if (process.getuid?.() !== 0) return "vsftpd is started as root"
   return spawnSync("sh", ["-c", "command -v vsftpd"]).status === 0 ? undefined : "bash .ci/servers (vsftpd)"
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = net.createServer()
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as net.AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
-
-const answers = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = net.connect({ host: "127.0.0.1", port })
-    socket.on("connect", () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.on("error", () => resolve(false))
-  })
 
 /** vsftpd with a big file and a directory of small ones; `pub` takes uploads. */
 const start: ClientWorkload["start"] = async (quick) => {
@@ -82,10 +59,7 @@ const start: ClientWorkload["start"] = async (quick) => {
   const [file, ...args] = [...(pinned ? ["taskset", "-c", String(loadCore)] : []), "vsftpd", config]
   const child = spawn(file!, args, { stdio: "ignore", detached: true })
   const gone = new Promise<void>((resolve) => child.on("close", () => resolve()))
-  for (let patience = 500; !(await answers(port)); patience--) {
-    if (patience === 0 || child.exitCode !== null) throw new Error("vsftpd does not start")
-    await sleep(10)
-  }
+  await answers(port, () => child.exitCode !== null, () => "vsftpd does not start")
   return {
     args: [String(port), String(size), path.join(where, "local"), path.join(root, "big")],
     pid: child.pid!,

@@ -4,6 +4,7 @@ import { bulk } from "./bulk.js"
 import { burst } from "./burst.js"
 import { datagrams } from "./datagrams.js"
 import { ftpWorkloads } from "./ftp.js"
+import { httpWorkloads } from "./http.js"
 import { idle } from "./idle.js"
 import { lines } from "./lines.js"
 import { pingPongs } from "./ping-pong.js"
@@ -28,5 +29,6 @@ export const workloads: ReadonlyArray<Workload> = [
   ...tlsWorkloads,
   ...threadWorkloads,
   ...ftpWorkloads,
-  ...smtpWorkloads
+  ...smtpWorkloads,
+  ...httpWorkloads
 ]
