@@ -20,6 +20,7 @@ import type * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import * as internal from "./internal/http/body.js"
 import * as forms from "./internal/http/multipart.js"
+import { encode, pairsOf } from "./internal/http/parameters.js"
 import * as MediaType from "./internal/mime/mediaType.js"
 
 /**
@@ -189,27 +190,8 @@ export type Fields =
  * const body = Body.form({ name: "Ada", language: ["Lua", "TypeScript"], newsletter: false })
  * ```
  */
-export const form = (fields: Fields): Replayable => {
-  const encoded = fields instanceof URLSearchParams ? fields : new URLSearchParams()
-  if (encoded !== fields) {
-    for (const [name, value] of pairsOf<FieldValue>(fields)) {
-      encoded.append(name, String(value))
-    }
-  }
-  return replayable(internal.ofText(encoded.toString(), "application/x-www-form-urlencoded"))
-}
-
-/** The values by name of a record, of which some repeat their name; or pairs as they are. */
-const pairsOf = <A>(given: object): ReadonlyArray<readonly [string, A]> =>
-  Symbol.iterator in given
-    ? Array.from(given as Iterable<readonly [string, A]>)
-    : Object.entries(given).flatMap(([name, value]: [string, A | ReadonlyArray<A> | undefined]) =>
-      value === undefined
-        ? []
-        : Array.isArray(value)
-        ? value.map((one: A) => [name, one] as const)
-        : [[name, value as A]]
-    )
+export const form = (fields: Fields): Replayable =>
+  replayable(internal.ofText(encode(fields).toString(), "application/x-www-form-urlencoded"))
 
 /**
  * A part of a form with what its head says: `filename` makes it a file, `type` is its media type.

@@ -1,5 +1,5 @@
 /** What this package asks of Effect's runtime, and another major version of Effect would change. */
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
@@ -37,3 +37,7 @@ export const now: Effect.Effect<number> = Effect.clockWith((clock) => Effect.syn
 export const hasTracer = (fiber: AnyFiber): boolean =>
   Context.get(fiber.getFiberRef(DefaultServices.currentServices), Tracer.Tracer) !==
     Context.get(DefaultServices.liveServices, Tracer.Tracer)
+
+/** The fiber's clock. */
+export const clockOf = (fiber: AnyFiber): Clock.Clock =>
+  Context.get(fiber.getFiberRef(DefaultServices.currentServices), Clock.Clock)

@@ -18,8 +18,7 @@ export interface Where {
 
 /** The last answer, whose body has not been read. The scope of its exchange holds it. */
 export interface Answer<E> {
-  /** Its `read` is not for the readers of the body: `read` below is. */
-  readonly exchange: Exchange<HttpTransportFailure | E>
+  readonly exchange: Omit<Exchange<never>, "read">
   /** The method of the last hop: redirects may have changed it. */
   readonly method: string
   /** The URL of the last hop; user and password stand in it. */

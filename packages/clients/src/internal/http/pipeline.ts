@@ -1,0 +1,182 @@
+/** The pipeline: from a target to its answer, over redirects and further tries, within the time that there is. */
+import * as Effect from "effect/Effect"
+import { type Body, isReplayable } from "../../Body.js"
+import * as HttpError from "../../HttpError.js"
+import { canRetry } from "../../HttpError.js"
+import { now } from "../effect/fibers.js"
+import { delays } from "../effect/schedules.js"
+import { inOwnScope } from "../ownScope.js"
+import { within } from "../within.js"
+import type { Answer, Pipeline } from "./answer.js"
+import * as Plans from "./plan.js"
+import * as Redirects from "./redirects.js"
+import * as Retrying from "./retrying.js"
+import { Onward, Run, type Wire } from "./run.js"
+import { expecting, type RetryPolicy, type Settings, type Tools } from "./settings.js"
+import * as Spans from "./spans.js"
+import { show } from "./url.js"
+
+/** What an answer fails with that is to be tried again after a pause: its scope is to end first. */
+class Later {
+  readonly _tag = "Later"
+  readonly pause: number
+  constructor(pause: number) {
+    this.pause = pause
+  }
+}
+
+/** Counts the tries of a request. */
+interface Tries {
+  /** The pause before the next one, in milliseconds; undefined if there is none. */
+  readonly next: (error: unknown, after: number | undefined) => Effect.Effect<number | undefined>
+}
+
+const triesOf = ({ maxRetryAfter, schedule }: RetryPolicy): Tries => {
+  const next = delays(schedule)
+  return {
+    next: (error, after) =>
+      Effect.map(
+        next(error),
+        (pause) => pause === undefined || after === undefined || after === 0 ? pause : Math.min(after, maxRetryAfter)
+      )
+  }
+}
+
+const shownBody = 4096
+
+/** The first bytes of a body; fewer if it breaks. */
+const beginning = (answer: Answer<unknown>): Effect.Effect<Uint8Array> => {
+  const bytes = new Uint8Array(shownBody)
+  let length = 0
+  const more: Effect.Effect<Uint8Array> = Effect.matchEffect(answer.read, {
+    onFailure: () => Effect.succeed(bytes.subarray(0, length)),
+    onSuccess: (chunk) => {
+      if (chunk === undefined) return Effect.succeed(bytes.subarray(0, length))
+      const part = chunk.subarray(0, shownBody - length)
+      bytes.set(part, length)
+      length += part.length
+      return length === shownBody ? Effect.succeed(bytes) : more
+    }
+  })
+  return more
+}
+
+const retryAfterOf = (answer: Answer<unknown>): Effect.Effect<number | undefined> =>
+  Effect.map(now, (time) => Retrying.retryAfter(answer.exchange.fields, time))
+
+const unexpected = (answer: Answer<unknown>, body: Uint8Array, retryAfter: number | undefined) => {
+  const { fields, status, statusText } = answer.exchange
+  const contentType = fields.find(([name]) => name.toLowerCase() === "content-type")?.[1]
+  return new HttpError.UnexpectedStatus({
+    ...answer.where(),
+    status,
+    statusText,
+    body,
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(retryAfter === undefined ? {} : { retryAfter })
+  })
+}
+
+/** Fails if the status is none that the call has a use for, or one that may pass and is to be asked for again. */
+const judge = <E>(
+  answer: Answer<E>,
+  expected: ((status: number) => boolean) | undefined,
+  redirect: Settings["redirect"],
+  tries: Tries | undefined
+): Effect.Effect<Answer<E>, HttpError.HttpError | Later> => {
+  const { fields, status } = answer.exchange
+  if (tries !== undefined && Retrying.isPassing(answer.method, status)) {
+    const asked = Effect.flatMap(
+      retryAfterOf(answer),
+      (after) => tries.next(unexpected(answer, new Uint8Array(0), after), after)
+    )
+    return Effect.flatMap(
+      asked,
+      (pause) => pause === undefined ? judge(answer, expected, redirect, undefined) : Effect.fail(new Later(pause))
+    )
+  }
+  if (expected === undefined || expected(status)) return Effect.succeed(answer)
+  const locations = redirect === false ? undefined : Redirects.locationOf(status, fields)
+  if (locations !== undefined) {
+    return Effect.fail(new HttpError.RedirectRefused({ ...answer.where(), reason: "Method", status }))
+  }
+  return Effect.flatMap(
+    beginning(answer),
+    (body) => Effect.flatMap(retryAfterOf(answer), (after) => Effect.fail(unexpected(answer, body, after)))
+  )
+}
+
+export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
+  /** Runs hops and tries until `hop` succeeds or fails for good. `hop` has its own scope. */
+  const untilDone = <A, E, R, E2, R2>(
+    plan: Plans.Plan<E, R>,
+    watch: Spans.Watch | undefined,
+    hop: (run: Run<E, R>, tries: Tries | undefined) => Effect.Effect<A, E2 | Onward | Later, R2>
+  ): Effect.Effect<A, E2, R2> => {
+    const { body, settings: { retry } } = plan
+    const tries = retry === undefined || body !== undefined && !isReplayable(body as Body<unknown, unknown>)
+      ? undefined
+      : triesOf(retry)
+    const again = (): Effect.Effect<A, E2, R2> => {
+      const run = new Run(plan, wire, watch)
+      const step = (): Effect.Effect<A, E2, R2> =>
+        Effect.catchAll(hop(run, tries), (error) => {
+          if (error instanceof Onward) return step()
+          if (error instanceof Later) return Effect.zipRight(Effect.sleep(error.pause), Effect.suspend(again))
+          if (tries === undefined || run.isBodysFault || !canRetry(error)) return Effect.fail(error)
+          const after = error instanceof HttpError.UnexpectedStatus ? error.retryAfter : undefined
+          return Effect.flatMap(tries.next(error, after), (pause) =>
+            pause === undefined ? Effect.fail(error) : Effect.zipRight(Effect.sleep(pause), Effect.suspend(again)))
+        })
+      return step()
+    }
+    return again()
+  }
+
+  const timedOut = <E, R>({ method, settings, url }: Plans.Plan<E, R>): () => HttpError.HttpTimeout => () =>
+    new HttpError.HttpTimeout({
+      method,
+      url: show(url, settings.hidden),
+      hop: 0,
+      phase: "total",
+      after: settings.total,
+      sent: 0,
+      received: 0
+    })
+
+  return {
+    open: (target, expect) =>
+      Effect.flatMap(Plans.make(target, base, tools), (plan) => {
+        const { settings } = plan
+        const expected = settings.expect ?? expecting(expect)
+        const opened = (watch: Spans.Watch | undefined) =>
+          untilDone(plan, watch, (run, tries) =>
+            inOwnScope(
+              Effect.flatMap(run.step(), (answer) => judge(answer, expected, settings.redirect, tries))
+            ))
+        const traced = Spans.request(plan, opened)
+        if (settings.total === Infinity) return traced
+        return Effect.flatMap(now, (start) =>
+          Effect.map(within(traced, settings.total, timedOut(plan)), (answer) => ({
+            ...answer,
+            read: Effect.flatMap(
+              now,
+              (time) => within(answer.read, Math.max(0, start + settings.total - time), timedOut(plan))
+            )
+          })))
+      }),
+    use: (target, expect, use) =>
+      Effect.flatMap(Plans.make(target, base, tools), (plan) => {
+        const { settings } = plan
+        const expected = settings.expect ?? expecting(expect)
+        const used = (watch: Spans.Watch | undefined) =>
+          untilDone(plan, watch, (run, tries) =>
+            Effect.scoped(
+              Effect.flatMap(run.step(), (answer) =>
+                Effect.flatMap(judge(answer, expected, settings.redirect, tries), use))
+            ))
+        const traced = Spans.request(plan, used)
+        return settings.total === Infinity ? traced : within(traced, settings.total, timedOut(plan))
+      })
+  }
+}

@@ -1,0 +1,137 @@
+/** The plan of a request: its target read and checked, before anything is sent. */
+import type { Field } from "@copas/core/HttpTransport"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { Body } from "../../Body.js"
+import { isReplayable } from "../../Body.js"
+import { InvalidRequest } from "../../HttpError.js"
+import type { CommonOptions, Range, RequestOptions, Target } from "../../HttpRequest.js"
+import { isTagged } from "./body.js"
+import * as Auth from "./credentials.js"
+import * as Fields from "./fields.js"
+import { encode } from "./parameters.js"
+import * as Settings from "./settings.js"
+import * as Urls from "./url.js"
+
+export interface Plan<E, R> {
+  readonly settings: Settings.Settings
+  readonly method: string
+  /** Without user and password. */
+  readonly url: URL
+  /** What the first hop says, without credentials and cookies. */
+  readonly fields: ReadonlyArray<Field>
+  readonly auth: Auth.Credentials | undefined
+  readonly body: Body<E, R> | undefined
+}
+
+const none = {}
+
+/** Options that are not the request's own: a request without any of them has the settings of its client. */
+const common = [
+  "accept",
+  "addresses",
+  "connector",
+  "cookies",
+  "decode",
+  "expect",
+  "http2",
+  "keepHeaders",
+  "limits",
+  "maxRedirects",
+  "proxy",
+  "redirect",
+  "retry",
+  "serverName",
+  "timeouts",
+  "tls"
+] as const satisfies ReadonlyArray<keyof CommonOptions>
+
+const isIndex = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
+
+/** What the field `Range` says. */
+const rangeOf = (range: Range): string | undefined => {
+  if (typeof range !== "object" || range === null) return undefined
+  if ("last" in range) return isIndex(range.last) ? `bytes=-${range.last}` : undefined
+  const { end, start } = range
+  const isRange = isIndex(start) && (end === undefined || isIndex(end) && end >= start)
+  return isRange ? `bytes=${start}-${end ?? ""}` : undefined
+}
+
+export const known: ReadonlySet<string> = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"])
+
+const isBody = (body: unknown): boolean => typeof body === "string" || body instanceof Uint8Array || isTagged(body)
+
+/** Reads a target. */
+export const make = <E, R>(
+  target: Target<E, R>,
+  base: Settings.Settings,
+  tools: Settings.Tools
+): Effect.Effect<Plan<E, R>, InvalidRequest | Settings.SettingsFailure> => {
+  const isUrl = typeof target === "string" || target instanceof URL
+  const options = (isUrl || typeof target !== "object" || target === null ? none : target) as RequestOptions<E, R>
+  const given: unknown = isUrl ? target : (target as { readonly url?: unknown } | undefined)?.url
+  const asked: unknown = options.method ?? (options.body === undefined ? "GET" : "POST")
+  const upper = String(asked).toUpperCase()
+  const method = known.has(upper) ? upper : String(asked)
+  const read = Urls.read(given as string | URL)
+
+  const refuse = (field: string, reason: string) =>
+    Effect.fail(
+      new InvalidRequest({
+        method: Fields.methodFault(asked) === undefined ? method : "?",
+        url: typeof read === "string" ? Urls.showUnread(String(given)) : Urls.show(read.url, base.hidden),
+        hop: 0,
+        field,
+        reason
+      })
+    )
+
+  const wrongMethod = Fields.methodFault(asked)
+  if (wrongMethod !== undefined) return refuse("method", wrongMethod)
+  if (typeof read === "string") return refuse("url", read)
+  const { login, url } = read
+  const login_ = login === undefined ? undefined : Auth.basic(login.user, Redacted.value(login.password))
+  if (typeof login_ === "string") return refuse("url", login_)
+  if (options === none) return Effect.succeed(plain(base, method, url, login_))
+
+  const own = options.headers === undefined ? undefined : Fields.check(options.headers)
+  if (own !== undefined && Fields.isFault(own)) return refuse(own.field, own.reason)
+  const auth = options.auth === undefined ? undefined : Auth.make(options.auth)
+  if (typeof auth === "string") return refuse("auth", auth)
+  const { body, query, range } = options
+  if (body !== undefined && !isBody(body)) {
+    return refuse("body", "it is neither text nor bytes nor a body of the module Body")
+  }
+  if (query !== undefined) {
+    if (typeof query !== "object" || query === null) return refuse("query", "it is neither a record nor pairs")
+    Urls.addQuery(url, encode(query).toString())
+  }
+  const bytes = range === undefined ? undefined : rangeOf(range)
+  if (range !== undefined && bytes === undefined) {
+    return refuse("range", "it is { start, end } or { last }, in whole bytes; `end` is included")
+  }
+  if (options.retry && body !== undefined && !isReplayable(body as Body<unknown, unknown>)) {
+    return refuse("retry", "the body can be given once only; use `Body.from` or `Body.file`")
+  }
+
+  const planned = (settings: Settings.Settings): Plan<E, R> => {
+    let fields = settings.fields
+    // What comes is a part of the coded bytes, which cannot be decoded by itself.
+    if (bytes !== undefined) {
+      const names = new Set(["range", "accept-encoding"])
+      fields = Fields.join(fields, { fields: [["range", bytes], ["accept-encoding", "identity"]], names })
+    }
+    if (own !== undefined) fields = Fields.join(fields, own)
+    return { settings, method, url, fields, auth: login_ ?? auth ?? settings.auth, body }
+  }
+  if (common.every((name) => options[name] === undefined)) return Effect.succeed(planned(base))
+  const { auth: _, headers: __, ...others } = options
+  return Effect.map(Settings.make(others, base, tools), planned)
+}
+
+const plain = <E, R>(
+  settings: Settings.Settings,
+  method: string,
+  url: URL,
+  login: Auth.Credentials | undefined
+): Plan<E, R> => ({ settings, method, url, fields: settings.fields, auth: login ?? settings.auth, body: undefined })
