@@ -297,7 +297,7 @@ export class TooManyRedirects extends Errors.define<TooManyRedirects>("HttpError
  * - `Method`: `redirect: true` does not repeat this method, and the call has no use for the 3xx itself
  * - `Body`: it asks for the body again, which is given once only (`Body.stream`)
  * - `Scheme`: to neither `http:` nor `https:`
- * - `Location`: no such field, several of them, or no URL
+ * - `Location`: several different ones, or no URL. Without one the 3xx is the answer
  *
  * @since 0.2.0
  * @category errors

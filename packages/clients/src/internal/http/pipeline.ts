@@ -37,7 +37,7 @@ const triesOf = ({ maxRetryAfter, schedule }: RetryPolicy): Tries => {
     next: (error, after) =>
       Effect.map(
         next(error),
-        (pause) => pause === undefined || after === undefined || after === 0 ? pause : Math.min(after, maxRetryAfter)
+        (pause) => pause === undefined || after === undefined ? pause : Math.min(after, maxRetryAfter)
       )
   }
 }

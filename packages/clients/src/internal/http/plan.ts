@@ -96,6 +96,8 @@ export const make = <E, R>(
 
   const own = options.headers === undefined ? undefined : Fields.check(options.headers)
   if (own !== undefined && Fields.isFault(own)) return refuse(own.field, own.reason)
+  const wrongAccept = options.accept === undefined ? undefined : Fields.valueFault(options.accept)
+  if (wrongAccept !== undefined) return refuse("accept", wrongAccept)
   const auth = options.auth === undefined ? undefined : Auth.make(options.auth)
   if (typeof auth === "string") return refuse("auth", auth)
   const { body, query, range } = options

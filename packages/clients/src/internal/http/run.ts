@@ -132,6 +132,8 @@ export class Run<E, R> {
     }
     const opened = Effect.mapError(Bodies.open(body, opening), (error) => this.failed(this.ofBody(error)))
     return Effect.flatMap(opened, ({ type, wire }) => {
+      const fault = type === undefined ? undefined : Fields.valueFault(type)
+      if (fault !== undefined) return Effect.fail(this.invalid("body", `its type cannot be sent: ${fault}`))
       const typed: ReadonlyArray<Field> = type === undefined || Fields.has(fields, "content-type")
         ? fields
         : [...fields, ["content-type", type]]
