@@ -138,7 +138,8 @@ export interface Route<E> {
 export interface Exchange<E> {
   readonly status: number
   readonly statusText: string
-  readonly version: "1.0" | "1.1" | "2"
+  /** `"1.1"` also of a server that says 1.0: undici does not tell them apart. */
+  readonly version: "1.1" | "2"
   readonly fields: ReadonlyArray<Field>
   /** The informational answers that came before (RFC 9110, section 15.2), at most 16. */
   readonly informational: ReadonlyArray<{ readonly status: number; readonly fields: ReadonlyArray<Field> }>

@@ -9,6 +9,8 @@
  *
  * @since 0.1.0
  */
+import type * as Clock from "effect/Clock"
+import { forClock } from "./internal/time/deadlines.js"
 import type { NetAddress } from "./NetAddress.js"
 import type { InvalidOption, SocketBroken, SocketClosed, SocketTimeout, UnsupportedOption } from "./SocketError.js"
 import type { SocketOptions } from "./SocketOptions.js"
@@ -191,12 +193,36 @@ export interface Borrower {
 }
 
 /**
+ * Deadlines on one clock, for code that a fiber does not run: callbacks of a platform, and of libraries above it.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Timekeeper {
+  /** Milliseconds. On the machine's own clock they are monotonic. */
+  readonly now: () => number
+  /**
+   * Calls `task` once, after some milliseconds, unless the result is called before. The system reports first what it has:
+   * `task` receives the time up to which it was looked at. Costs no fiber and, mostly, no timer.
+   */
+  readonly after: (millis: number, task: (now: number) => void) => () => void
+}
+
+/**
+ * The deadlines that follow `clock`, as those of this library's sockets do: `TestClock` drives them.
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const timekeeper = (clock: Clock.Clock): Timekeeper => forClock(clock)
+
+/**
  * A socket as its borrower sees it.
  *
  * @since 0.2.0
  * @category models
  */
-export interface Loan {
+export interface Loan extends Timekeeper {
   readonly transport: Transport
   /** Bytes that came before and were not read: the first that the borrower reads. */
   readonly early: Uint8Array | undefined
@@ -217,8 +243,4 @@ export interface Loan {
   /** Releases the descriptor, and drops what is unsent. */
   readonly close: () => void
   readonly counts: LentCounts
-  /** Milliseconds on the clock of the socket's deadlines. */
-  readonly now: () => number
-  /** Calls `task` once after some milliseconds on that clock, unless the result is called before. */
-  readonly after: (millis: number, task: () => void) => () => void
 }

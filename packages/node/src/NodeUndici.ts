@@ -2,15 +2,15 @@
  * HTTP and HTTPS over the sockets of this library: a dispatcher for undici, and with it for `@effect/platform`'s
  * `HttpClient`, that connects through `Net`.
  *
- * undici speaks HTTP and keeps connections alive; the connections are Copas sockets, lent to it (`NodeSocket.lend`). So a context of `Tls.client` decides
- * which servers are trusted and which certificate is shown, `Dns` looks names up, and time-outs, traces, metrics and the
+ * undici speaks HTTP and keeps connections alive; the connections are Copas sockets, lent to it (`NodeSocket.lend`). So a
+ * context of `Tls.client` decides which servers are trusted and which certificate is shown, `Dns` looks names up, and time-outs, traces, metrics and the
  * status of the dispatcher cover these connections. The errors of `Net.connect` are the `cause` of a `RequestError`.
  *
  * @since 0.1.0
  */
-import { Net, type Service } from "@copas/core/Net"
+import { Net } from "@copas/core/Net"
 import type { Family } from "@copas/core/NetAddress"
-import type { InvalidOption, SocketClosed, UnsupportedOption } from "@copas/core/SocketError"
+import type { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import type * as SocketOptions from "@copas/core/SocketOptions"
 import * as Tls from "@copas/core/Tls"
 import type * as TlsContext from "@copas/core/TlsContext"
@@ -23,11 +23,11 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
-import { type Env, env, onExit, start } from "./internal/effect/fibers.js"
-import { child, parallelChild } from "./internal/effect/scopes.js"
+import type * as Scope from "effect/Scope"
+import { env, onExit, start } from "./internal/effect/fibers.js"
+import { parallelChild } from "./internal/effect/scopes.js"
+import { open } from "./internal/http/opening.js"
 import * as Requests from "./internal/http/requests.js"
-import { type Borrowed, lend } from "./internal/net/lending.js"
 
 /**
  * @since 0.1.0
@@ -85,32 +85,6 @@ const connectOptions = (options: Options, context: Tls.ClientContext | undefined
 }
 
 /**
- * A connection with a scope of its own, below that of the dispatcher: undici closes it at any time, and the end of the
- * dispatcher closes all.
- */
-const open = (
-  net: Service,
-  runtime: Env,
-  all: Scope.Scope,
-  options: Parameters<Service["connect"]>[0]
-): Effect.Effect<Borrowed["stream"], Effect.Effect.Error<ReturnType<Service["connect"]>> | SocketClosed> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(
-      child(all),
-      (scope) =>
-        restore(Scope.extend(net.connect(options), scope)).pipe(
-          Effect.flatMap((socket) => lend(socket, Requests.awaitsAnswer)),
-          Effect.map(({ stream }) => {
-            Requests.track(stream)
-            stream.once("close", () => void start(runtime, Scope.close(scope, Exit.void)))
-            return stream
-          }),
-          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-        )
-    )
-  )
-
-/**
  * Makes a dispatcher for undici. The end of its scope cuts the requests under way and closes all connections.
  *
  * @since 0.1.0
@@ -131,7 +105,11 @@ export const make = (
       : options.tls.context
     yield* Requests.observe
     const connect: Undici.buildConnector.connector = (target, callback) => {
-      const opening = open(net, runtime, connections, connectOptions(options, context, target as Target))
+      const socket = net.connect(connectOptions(options, context, target as Target))
+      const opening = open(connections, runtime, socket, ({ stream }) => {
+        Requests.track(stream)
+        return stream
+      }, Requests.awaitsAnswer)
       onExit(start(runtime, opening, connections), (exit) => {
         if (Exit.isSuccess(exit)) {
           callback(null, exit.value as never)

@@ -3,6 +3,7 @@
  */
 export * as NodeCopas from "./NodeCopas.js"
 export * as NodeDns from "./NodeDns.js"
+export * as NodeHttpTransport from "./NodeHttpTransport.js"
 export * as NodeNet from "./NodeNet.js"
 export * as NodeSocket from "./NodeSocket.js"
 export * as NodeUndici from "./NodeUndici.js"

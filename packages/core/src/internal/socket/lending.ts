@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Socket } from "../../Socket.js"
 import type { SocketClosed } from "../../SocketError.js"
 import type { Borrower, LentCounts, Loan } from "../../Transport.js"
-import { Deadline, Due } from "../time/deadlines.js"
+import { Deadline } from "../time/deadlines.js"
 import * as SocketFailure from "./socketFailure.js"
 import { StreamSocket } from "./streamSocket.js"
 
@@ -142,11 +142,8 @@ export class Lending implements Loan {
     return this.socket.deadlines.now()
   }
 
-  after(millis: number, task: () => void): () => void {
-    const { deadlines } = this.socket
-    const due = new Due(task)
-    deadlines.schedule(due, deadlines.now() + millis)
-    return () => deadlines.cancel(due)
+  after(millis: number, task: (now: number) => void): () => void {
+    return this.socket.deadlines.after(millis, task)
   }
 }
 

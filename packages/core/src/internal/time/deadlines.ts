@@ -137,6 +137,13 @@ export class Deadlines {
     return this.heap.length
   }
 
+  /** Calls back once; the result takes that back. */
+  after(millis: number, task: (now: number) => void): () => void {
+    const due = new Due(task)
+    this.schedule(due, this.now() + millis)
+    return () => this.cancel(due)
+  }
+
   schedule(deadline: Deadline, at: number): void {
     this.scheduled += 1
     deadline.order = this.scheduled

@@ -1,10 +1,14 @@
 /** What this package asks of Effect's runtime, and another major version of Effect would change. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
-import type * as Scope from "effect/Scope"
+import * as RuntimeFlags from "effect/RuntimeFlags"
+import * as Scope from "effect/Scope"
 
 export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 
@@ -36,6 +40,26 @@ export type Env = Runtime.Runtime<never>
 
 /** That of the fiber that runs this. */
 export const env: Effect.Effect<Env> = Effect.runtime<never>()
+
+/** That of another fiber, for what it would have run itself: interruptible even where that fiber is not. */
+export const envOf = (fiber: AnyFiber): Env =>
+  Runtime.make({
+    context: fiber.currentContext as Context.Context<never>,
+    runtimeFlags: RuntimeFlags.enable(
+      (fiber as AnyFiber & { readonly currentRuntimeFlags: RuntimeFlags.RuntimeFlags }).currentRuntimeFlags,
+      RuntimeFlags.Interruption
+    ),
+    fiberRefs: fiber.getFiberRefs()
+  })
+
+export const clockOf = (fiber: AnyFiber): Clock.Clock => Context.unsafeGet(fiber.currentDefaultServices, Clock.Clock)
+
+/** The scope that an effect with `Scope` in its requirements is run in. */
+export const scopeOf = (fiber: AnyFiber): Scope.Scope =>
+  Context.unsafeGet(fiber.currentContext as Context.Context<Scope.Scope>, Scope.Scope)
+
+/** Interrupts the fiber without waiting for its end. */
+export const interruptSoon = (fiber: AnyFiber): void => fiber.unsafeInterruptAsFork(FiberId.none)
 
 /** Starts a fiber; it runs at once, in this call, until it first waits. The scope's end, if one is given, interrupts it. */
 export const start = <A, E>(env: Env, effect: Effect.Effect<A, E>, scope?: Scope.Scope): Fiber.RuntimeFiber<A, E> =>

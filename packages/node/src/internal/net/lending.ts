@@ -13,6 +13,8 @@ import { NodeTransport } from "./transport.js"
 export interface Borrowed extends Borrower {
   readonly stream: Duplex
   readonly isNative: boolean
+  /** The bytes of the connection, whoever counts them. */
+  readonly look: () => LentCounts
 }
 
 /** Decides whether a lent stream that is read from awaits bytes, so that the time-out `receive` counts. */
@@ -56,13 +58,14 @@ export const lend = (socket: CopasSocket.Socket, awaits: Awaits = () => true): E
     const asked = {
       stream,
       isNative: native !== undefined,
+      look: native === undefined ? () => loan.counts : () => countsOf(native),
       isReading: ({ unsent }: LentCounts) => reads(stream) && awaits(stream, unsent)
     }
     if (native === undefined) return { ...asked, ...(stream as SocketDuplex).reports }
     for (const chunk of loan.takeUnsent()) native.write(chunk)
     return {
       ...asked,
-      counts: () => countsOf(native),
+      counts: asked.look,
       fail: (error) => void native.destroy(error),
       cut: (error) => destroyWith(native, error)
     }

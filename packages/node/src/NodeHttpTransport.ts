@@ -1,0 +1,74 @@
+/**
+ * HTTP for clients of this library on Node: undici over sockets of this library.
+ *
+ * @since 0.2.0
+ */
+import * as HttpTransport from "@copas/core/HttpTransport"
+import { Net } from "@copas/core/Net"
+import { timekeeper } from "@copas/core/Transport"
+import type * as UndiciModule from "@effect/platform-node/Undici"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { clockOf, env, scopeOf, withFiber } from "./internal/effect/fibers.js"
+import { parallelChild } from "./internal/effect/scopes.js"
+import { Exchange } from "./internal/http/exchange.js"
+import { Pools } from "./internal/http/pools.js"
+
+/** undici is loaded by the first exchange: most programs of `NodeCopas` speak no HTTP. */
+const load = Effect.promise(() => import("@effect/platform-node/Undici").then((module) => module.default))
+
+/**
+ * Makes the transport. The end of its scope fails the exchanges under way with `Closed`, and closes all connections.
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const make: Effect.Effect<HttpTransport.Service, never, Net | Scope.Scope> = Effect.gen(function*() {
+  const net = yield* Net
+  const runtime = yield* env
+  const connections = yield* parallelChild(yield* Effect.scope)
+  let pools: Pools | undefined
+  let isEnded = false
+  const poolsWith = (undici: typeof UndiciModule.default): Pools => {
+    if (pools === undefined) {
+      pools = new Pools({ undici, net, env: runtime, connections })
+      if (isEnded) void pools.end()
+    }
+    return pools
+  }
+  yield* Effect.addFinalizer(() =>
+    Effect.promise(async () => {
+      isEnded = true
+      await pools?.end()
+    })
+  )
+  const exchange = (
+    request: HttpTransport.WireRequest<any>,
+    route: HttpTransport.Route<any>
+  ): Effect.Effect<HttpTransport.Exchange<any>, any, Scope.Scope> =>
+    withFiber((fiber) => {
+      if (pools === undefined) {
+        return Effect.flatMap(load, (undici) => {
+          poolsWith(undici)
+          return exchange(request, route)
+        })
+      }
+      const one = new Exchange(request, pools.of(route), timekeeper(clockOf(fiber)), fiber)
+      return Effect.zipRight(Scope.addFinalizer(scopeOf(fiber), one.leave), one.head)
+    })
+  return { exchange, decoders: {} }
+})
+
+/**
+ * The transport on undici, over the network of the context.
+ *
+ * undici is loaded when the first exchange begins.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layer: Layer.Layer<HttpTransport.HttpTransport, never, Net> = Layer.scoped(
+  HttpTransport.HttpTransport,
+  make
+)

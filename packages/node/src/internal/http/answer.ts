@@ -1,0 +1,219 @@
+/** An answer on its way: what waits to be read, and who waits to read it. */
+import type * as HttpTransport from "@copas/core/HttpTransport"
+import type * as Undici from "@effect/platform-node/Undici"
+import * as Effect from "effect/Effect"
+import { suspend } from "../effect/fibers.js"
+import type { Exchange } from "./exchange.js"
+import * as Failures from "./failures.js"
+import * as Fields from "./fields.js"
+
+/** Bytes that may wait to be read; past them the connection is not read. */
+const most = 64 * 1024
+
+/** What a waiting chunk costs besides its bytes: a server may send one byte at a time. */
+const overhead = 256
+
+/** Small chunks that wait are given as one. */
+const small = 4096
+
+/** How much of an answer that nobody reads is taken, and for how long, so that its connection can be used again. */
+const drained = { bytes: 64 * 1024, millis: 100 }
+
+const end: Effect.Effect<undefined> = Effect.succeed(undefined)
+
+type Read = HttpTransport.Pull<any>
+
+export class Answer implements HttpTransport.Exchange<any> {
+  readonly status: number
+  readonly statusText: string
+  readonly fields: ReadonlyArray<HttpTransport.Field>
+  readonly informational: HttpTransport.Exchange<unknown>["informational"]
+  private readonly exchange: Exchange
+  private readonly controller: Undici.Dispatcher.DispatchController
+
+  private readonly chunks: Array<Buffer> = []
+  private first = 0
+  private held = 0
+  /** Bytes of the body that came. */
+  private came = 0
+  private waiter: ((effect: Effect.Effect<Uint8Array | undefined, unknown>) => void) | undefined = undefined
+  private waitsSince = 0
+  private isWatched = false
+  /** What is left of an answer that nobody reads. */
+  private left: number | undefined = undefined
+  private lastFields: ReadonlyArray<HttpTransport.Field> = []
+
+  constructor(
+    exchange: Exchange,
+    controller: Undici.Dispatcher.DispatchController,
+    status: number,
+    statusText: string,
+    fields: ReadonlyArray<HttpTransport.Field>,
+    informational: HttpTransport.Exchange<unknown>["informational"]
+  ) {
+    this.exchange = exchange
+    this.controller = controller
+    this.status = status
+    this.statusText = statusText
+    this.fields = fields
+    this.informational = informational
+  }
+
+  // ---- for the client
+
+  get version(): "1.1" | "2" {
+    return this.exchange.connection!.isMultiplexed ? "2" : "1.1"
+  }
+
+  get connection(): HttpTransport.ExchangeConnection {
+    return this.exchange.connection!.describe(this.exchange.isReused)
+  }
+
+  get cancel(): Effect.Effect<void> {
+    return this.exchange.cancel
+  }
+
+  readonly trailers = (): ReadonlyArray<HttpTransport.Field> => this.lastFields
+
+  readonly read: Read = Effect.suspend(() => this.take() ?? this.next)
+
+  private readonly next: Read = suspend((resume) => {
+    this.waiter = resume
+    this.watch()
+  })
+
+  /** What has come, or the end, or the failure; `undefined` if nothing of it has. */
+  private take(): Read | undefined {
+    const { chunks } = this
+    if (this.first < chunks.length) {
+      const chunk = this.shift()
+      if (this.controller.paused && this.held < most && !this.exchange.isWhole) this.controller.resume()
+      return Effect.succeed(chunk)
+    }
+    return this.exchange.failed ?? (this.exchange.isWhole ? end : undefined)
+  }
+
+  private shift(): Uint8Array {
+    const { chunks } = this
+    let chunk = chunks[this.first]!
+    if (chunk.length < small && this.first + 1 < chunks.length) {
+      const joined: Array<Buffer> = []
+      let size = 0
+      while (this.first < chunks.length && size + chunks[this.first]!.length <= most) {
+        joined.push(chunks[this.first]!)
+        size += chunks[this.first]!.length
+        this.first += 1
+      }
+      this.held -= size + overhead * joined.length
+      chunk = Buffer.concat(joined, size)
+    } else {
+      this.first += 1
+      this.held -= chunk.length + overhead
+    }
+    if (this.first === chunks.length) {
+      chunks.length = 0
+      this.first = 0
+    }
+    return chunk
+  }
+
+  // ---- for the exchange
+
+  /** The length of the body by its field. */
+  get announced(): number | undefined {
+    const value = Fields.valueOf(this.fields, "content-length")
+    return value === undefined ? undefined : Number(value)
+  }
+
+  /** The framing tells where the body ends. */
+  get isFramed(): boolean {
+    return this.exchange.connection?.isMultiplexed === true ||
+      Fields.valueOf(this.fields, "content-length") !== undefined ||
+      Fields.valueOf(this.fields, "transfer-encoding") !== undefined
+  }
+
+  push(chunk: Buffer): void {
+    this.came += chunk.length
+    if (this.left !== undefined) {
+      this.left -= chunk.length
+      if (this.left < 0) this.giveUp()
+      return
+    }
+    this.chunks.push(chunk)
+    this.held += chunk.length + overhead
+    // A reader that waits takes the chunk in this turn; so the connection need not stop for it.
+    if (this.waiter === undefined && this.held >= most) this.controller.pause()
+    this.wake()
+  }
+
+  end(trailers: ReadonlyArray<HttpTransport.Field>): void {
+    this.lastFields = trailers
+    this.wake()
+  }
+
+  fail(): void {
+    this.wake()
+  }
+
+  private wake(): void {
+    const { waiter } = this
+    if (waiter === undefined) return
+    this.waiter = undefined
+    waiter(this.read)
+  }
+
+  // ---- the scope has ended
+
+  /** Takes the rest without a reader, if that is little and comes soon. */
+  drain(): boolean {
+    const { announced } = this
+    if (announced === undefined ? !this.isFramed : announced - this.came > drained.bytes) return false
+    this.left = drained.bytes
+    this.chunks.length = 0
+    this.first = 0
+    this.waiter = undefined
+    this.exchange.arm(drained.millis, () => this.giveUp())
+    this.controller.resume()
+    return true
+  }
+
+  private giveUp(): void {
+    this.exchange.fail(Failures.make(this.exchange.where, "Lost", "the scope of the exchange has ended"))
+  }
+
+  // ---- time
+
+  /** Moved on by every wait; the timer that stands looks how long the present one has lasted. */
+  private watch(): void {
+    const { receive } = this.exchange.request.timeouts
+    if (receive === Infinity) return
+    const { time } = this.exchange
+    this.waitsSince = time.now()
+    if (this.isWatched) return
+    this.isWatched = true
+    this.schedule(receive)
+  }
+
+  private schedule(millis: number): void {
+    const { receive } = this.exchange.request.timeouts
+    this.exchange.arm(millis, (now) => {
+      this.isWatched = false
+      const { waiter } = this
+      if (waiter === undefined) return
+      const left = this.waitsSince + receive - now
+      if (left > 0) {
+        this.isWatched = true
+        this.schedule(left)
+        return
+      }
+      // Asked of the reader: one that was interrupted does not answer, and then nothing has timed out.
+      this.waiter = undefined
+      waiter(Effect.suspend(() => {
+        const late = this.take()
+        if (late !== undefined) return late
+        this.exchange.timeOut("receive", receive)
+        return this.read
+      }))
+    })
+  }
+}

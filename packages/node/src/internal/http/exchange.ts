@@ -1,0 +1,297 @@
+/** One request and its answer: a handler of undici's below, and waits of a fiber above. */
+import type * as HttpTransport from "@copas/core/HttpTransport"
+import type { Timekeeper } from "@copas/core/Transport"
+import type * as Undici from "@effect/platform-node/Undici"
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import { type AnyFiber, envOf, suspend } from "../effect/fibers.js"
+import { Answer } from "./answer.js"
+import type { Connection } from "./connection.js"
+import * as Failures from "./failures.js"
+import * as Fields from "./fields.js"
+import type { Pool } from "./pool.js"
+import { Upload } from "./upload.js"
+
+type Failed = Effect.Effect<never, unknown>
+type Resume = (effect: Effect.Effect<Answer, unknown>) => void
+
+/** A body of more bytes may still be on its way after the request was handed to the connection. */
+const atOnce = 64 * 1024
+
+/** How often within a time-out it is looked whether bytes of the request have gone out. */
+const looks = 4
+
+/** What a request that was given up before undici began it throws there. undici keeps the connection then. */
+const givenUp = new Error("the request was given up")
+
+export class Exchange implements Undici.Dispatcher.DispatchHandler {
+  readonly request: HttpTransport.WireRequest<unknown>
+  readonly pool: Pool
+  readonly time: Timekeeper
+  readonly fiber: AnyFiber
+  readonly upload: Upload | undefined
+
+  phase: HttpTransport.Phase = "connect"
+  connection: Connection | undefined = undefined
+  isReused = false
+  /** Why it failed; nothing is reported after it. */
+  failed: Failed | undefined = undefined
+  /** The answer has come whole. */
+  isWhole = false
+  private answer: Answer | undefined = undefined
+  private controller: Undici.Dispatcher.DispatchController | undefined = undefined
+  /** The request was given to undici, and undici still has it. */
+  private isHeld = false
+  private resume: Resume | undefined = undefined
+  private readonly informational: Array<{ status: number; fields: ReadonlyArray<HttpTransport.Field> }> = []
+  private sentBefore = 0
+  private receivedBefore = 0
+
+  constructor(request: HttpTransport.WireRequest<unknown>, pool: Pool, time: Timekeeper, fiber: AnyFiber) {
+    this.request = request
+    this.pool = pool
+    this.time = time
+    this.fiber = fiber
+    const { body } = request
+    this.upload = body === undefined || body instanceof Uint8Array
+      ? undefined
+      : new Upload(body.pull, body.length, envOf(fiber), {
+        wrongLength: (given) =>
+          this.fail(Failures.make(this.where, "BodyLength", `the body gave ${given} bytes`, { expected: body.length })),
+        failed: (cause) => this.stopBy(Effect.failCause(cause)),
+        ended: () => this.uploaded()
+      })
+  }
+
+  // ---- for the fiber
+
+  /** Waits for the head of the answer. *Interruption* closes the connection, or takes the request out of the queue. */
+  readonly head: Effect.Effect<Answer, unknown> = suspend((resume) => {
+    this.resume = resume
+    this.pool.take(this)
+    return this.cancel
+  })
+
+  readonly cancel: Effect.Effect<void> = Effect.sync(() =>
+    this.fail(Failures.make(this.where, "Lost", "the exchange was given up"))
+  )
+
+  /** The scope ends: the rest of a short answer may still come, so that the connection lives. */
+  readonly leave: Effect.Effect<void> = Effect.sync(() => {
+    if (this.isWhole || this.failed !== undefined) return
+    if (this.answer === undefined || this.upload?.hasEnded === false || !this.answer.drain()) {
+      this.fail(Failures.make(this.where, "Lost", "the scope of the exchange has ended"))
+    }
+  })
+
+  // ---- for the pool
+
+  get isWaiting(): boolean {
+    return this.phase === "connect" && this.connection === undefined && this.failed === undefined
+  }
+
+  /** It waits for a connection: for so long at most. */
+  await(): void {
+    const { connect } = this.request.timeouts
+    this.arm(connect, () => this.timeOut("connect", connect))
+  }
+
+  begin(connection: Connection): void {
+    this.disarm()
+    const { request } = this
+    this.connection = connection
+    this.isHeld = true
+    const body = this.upload ?? (request.body as Uint8Array | undefined) ?? null
+    connection.client.dispatch(
+      {
+        method: request.method as Undici.Dispatcher.HttpMethod,
+        path: request.url.pathname + request.url.search,
+        headers: Fields.toUndici(request.fields, this.upload === undefined ? undefined : request.body),
+        body: body as Uint8Array,
+        // undici sends nothing twice here: a connection that has gone fails it. So HTTP/2 need not hold these back.
+        idempotent: true,
+        ...connection.pool.dispatchOptions
+      },
+      this
+    )
+  }
+
+  /** A cause that came from elsewhere, as from connecting. */
+  failCause(cause: Cause.Cause<unknown>): void {
+    this.stopBy(Effect.failCause(cause))
+  }
+
+  // ---- for undici
+
+  onRequestStart(controller: Undici.Dispatcher.DispatchController): void {
+    if (this.failed !== undefined) throw givenUp
+    this.controller = controller
+    const connection = this.connection!
+    this.isReused = connection.hasServed
+    connection.hasServed = true
+    const { received, sent } = connection.bytes
+    this.sentBefore = sent
+    this.receivedBefore = received
+    const { body, timeouts } = this.request
+    if (this.upload === undefined && (body === undefined || (body as Uint8Array).length <= atOnce)) this.uploaded()
+    else {
+      this.phase = this.upload === undefined ? "response" : "send"
+      this.watch(timeouts.send)
+    }
+  }
+
+  onResponseStart(
+    controller: Undici.Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    statusText: string | undefined
+  ): void {
+    const { limits } = this.pool.route
+    const raw = controller.rawHeaders as ReadonlyArray<Buffer>
+    if (raw.length / 2 > limits.fields) {
+      this.fail(Failures.make(this.where, "HeadTooLarge", `${raw.length / 2} fields`, { expected: limits.fields }))
+      return
+    }
+    const fields = Fields.ofUndici(raw)
+    if (status < 200) {
+      this.informational.push({ status, fields })
+      if (this.informational.length > 16) {
+        this.fail(Failures.make(this.where, "Violation", "more than 16 informational answers"))
+      }
+      return
+    }
+    this.disarm()
+    this.phase = "receive"
+    if (status >= 400 && this.upload?.hasEnded === false) this.upload.stop()
+    this.answer = new Answer(this, controller, status, statusText ?? "", fields, this.informational)
+    this.wake(Effect.succeed(this.answer))
+  }
+
+  onResponseData(_controller: unknown, chunk: Buffer): void {
+    this.answer?.push(chunk)
+  }
+
+  onResponseEnd(controller: Undici.Dispatcher.DispatchController): void {
+    const trailers = Fields.ofTrailers(controller.rawTrailers)
+    const { limits } = this.pool.route
+    if (trailers.length > limits.fields) {
+      this.fail(Failures.make(this.where, "HeadTooLarge", `${trailers.length} trailers`, { expected: limits.fields }))
+      this.letGo()
+      return
+    }
+    this.isWhole = true
+    this.upload?.release()
+    this.letGo()
+    this.answer?.end(trailers)
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    const wasBegun = this.controller !== undefined
+    this.letGo()
+    if (this.failed !== undefined) return
+    // A new connection that ends before it is used would be opened again and again.
+    if (Failures.isUnused(error) && !wasBegun && this.connection?.hasServed === true) {
+      this.connection = undefined
+      this.pool.take(this)
+      return
+    }
+    this.fail(Failures.of(this.where, error))
+  }
+
+  // ---- ends
+
+  get where(): Failures.Where {
+    const { answer, connection } = this
+    const bytes = connection?.bytes
+    return {
+      phase: this.phase === "response" && bytes !== undefined && bytes.unsent > 0 ? "send" : this.phase,
+      sent: bytes === undefined || this.phase === "connect" ? 0 : bytes.sent - this.sentBefore,
+      received: bytes === undefined || this.phase === "connect" ? 0 : bytes.received - this.receivedBefore,
+      isReused: this.isReused,
+      announced: answer?.announced,
+      isFramed: answer?.isFramed ?? false,
+      stream: connection?.stream
+    }
+  }
+
+  fail(failure: HttpTransport.HttpTransportFailure): void {
+    this.stopBy(Effect.fail(failure))
+  }
+
+  private stopBy(failed: Failed): void {
+    if (this.failed !== undefined || this.isWhole) return
+    this.failed = failed
+    this.disarm()
+    this.upload?.release()
+    if (this.isHeld) this.controller?.abort(givenUp)
+    else this.pool.forget(this)
+    this.wake(failed)
+    this.answer?.fail()
+  }
+
+  /** undici has done with the request. */
+  private letGo(): void {
+    this.disarm()
+    if (!this.isHeld) return
+    this.isHeld = false
+    this.connection?.finished(this.time)
+  }
+
+  private wake(effect: Effect.Effect<Answer, unknown>): void {
+    const { resume } = this
+    this.resume = undefined
+    resume?.(effect)
+  }
+
+  // ---- time
+
+  private disarmTimer: (() => void) | undefined = undefined
+
+  arm(millis: number, task: (now: number) => void): void {
+    this.disarm()
+    if (millis === Infinity) return
+    this.disarmTimer = this.time.after(millis, (now) => {
+      this.disarmTimer = undefined
+      task(now)
+    })
+  }
+
+  disarm(): void {
+    this.disarmTimer?.()
+    this.disarmTimer = undefined
+  }
+
+  timeOut(phase: HttpTransport.Phase, millis: number): void {
+    this.fail(Failures.make({ ...this.where, phase }, "TimedOut", phase, { expected: millis }))
+  }
+
+  /** All of the request was handed to the connection. */
+  private uploaded(): void {
+    if (this.phase === "receive") return
+    this.phase = "response"
+    const { response } = this.request.timeouts
+    if (this.upload === undefined) this.arm(response, () => this.timeOut("response", response))
+    else this.watch(response)
+  }
+
+  /** Looks from time to time whether the server takes bytes of the request: only while it takes none does the time count. */
+  private watch(millis: number): void {
+    let since = this.time.now()
+    let { progress } = this.connection!.bytes
+    let given = this.upload?.given ?? 0
+    const look = (now: number) => {
+      const bytes = this.connection!.bytes
+      const isUnsent = bytes.unsent > 0 || this.upload?.isStalled === true
+      const phase = isUnsent ? "send" : "response"
+      const limit = this.request.timeouts[phase]
+      if (bytes.progress !== progress || (this.upload?.given ?? 0) !== given || (this.phase === "send" && !isUnsent)) {
+        since = now
+      }
+      progress = bytes.progress
+      given = this.upload?.given ?? 0
+      if (now - since >= limit) this.timeOut(phase, limit)
+      else this.arm(Math.min(limit / looks, since + limit - now), look)
+    }
+    this.arm(millis / looks, look)
+  }
+}

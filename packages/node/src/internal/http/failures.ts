@@ -1,0 +1,103 @@
+/** What a failure of undici's, of a socket or of the system means to an exchange. Nothing is told by the text of messages. */
+import { type FailureKind, HttpTransportFailure, type Phase } from "@copas/core/HttpTransport"
+import { SocketTimeout } from "@copas/core/SocketError"
+import * as Predicate from "effect/Predicate"
+import type { Duplex } from "node:stream"
+
+/** Where an exchange was when it failed. */
+export interface Where {
+  readonly phase: Phase
+  readonly sent: number
+  readonly received: number
+  readonly isReused: boolean
+  /** The length that the answer announces for its body, if it does. */
+  readonly announced: number | undefined
+  /** The framing of the body tells its end: a length, chunks, or HTTP/2. */
+  readonly isFramed: boolean
+  readonly stream: Duplex | undefined
+}
+
+/** A connection that closed before the request was given to it: nothing was sent, so another one may have it. */
+export const unusedCode = "COPAS_CONNECTION_UNUSED"
+
+const codeOf = (error: unknown): string =>
+  Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : ""
+
+export const isUnused = (error: unknown): boolean => codeOf(error) === unusedCode
+
+export const make = (
+  where: Where,
+  kind: FailureKind,
+  detail: string,
+  rest: { readonly expected?: number | undefined; readonly cause?: unknown } = {}
+): HttpTransportFailure =>
+  new HttpTransportFailure({
+    kind,
+    phase: where.phase,
+    detail,
+    sent: where.sent,
+    received: where.received,
+    isReused: where.isReused,
+    expected: rest.expected,
+    cause: rest.cause
+  })
+
+/** undici's own codes. */
+const byCode: Readonly<Record<string, readonly [kind: FailureKind, detail: string]>> = {
+  UND_ERR_HEADERS_OVERFLOW: ["HeadTooLarge", "the fields are longer than the limit"],
+  UND_ERR_RES_EXCEEDED_MAX_SIZE: ["Violation", "the answer is longer than the limit"],
+  UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: ["BodyLength", "the body is not as long as it said"],
+  UND_ERR_INVALID_ARG: ["Refused", "undici cannot send such a request"],
+  UND_ERR_NOT_SUPPORTED: ["Refused", "undici does not send the field Expect"],
+  UND_ERR_DESTROYED: ["Closed", "the transport's scope has ended"],
+  UND_ERR_CLOSED: ["Closed", "the transport's scope has ended"]
+}
+
+export const lost = (where: Where, detail: string, cause: unknown): HttpTransportFailure =>
+  where.phase === "receive" && where.isFramed
+    ? make(where, "Truncated", detail, { expected: where.announced, cause })
+    : make(where, "Lost", detail, { cause })
+
+/** The beginning of what came in place of an answer, made printable: no field can be in it. */
+const shown = (error: unknown): string => {
+  const data = Predicate.hasProperty(error, "data") ? error.data : undefined
+  const text = typeof data === "string" ? data : data instanceof Uint8Array ? Buffer.from(data).toString("latin1") : ""
+  const line = text.slice(0, 24).split(/[\r\n]/)[0]!
+  return line === "" ? "" : `: ${JSON.stringify(line)}`
+}
+
+/** Errors of the parser in the first line; in all others what stands there may be secret. */
+const inFirstLine = new Set(["HPE_INVALID_CONSTANT", "HPE_INVALID_VERSION", "HPE_INVALID_STATUS"])
+
+export const of = (where: Where, error: unknown): HttpTransportFailure => {
+  const code = codeOf(error)
+  const known = byCode[code]
+  if (known !== undefined) {
+    const isOwn = known[0] === "Refused" && error instanceof Error
+    return make(where, known[0], isOwn ? `${known[1]}: ${error.message}` : known[1], { cause: error })
+  }
+  if (code.startsWith("HPE_")) {
+    return make(where, "Violation", `${code}${inFirstLine.has(code) ? shown(error) : ""}`, { cause: error })
+  }
+  switch (code) {
+    case "UND_ERR_RES_CONTENT_LENGTH_MISMATCH":
+      // undici says it of every wrong byte after a length: in the head that is no length of a body.
+      return where.phase === "receive"
+        ? make(where, "Truncated", "the connection ended before the body did", {
+          expected: where.announced,
+          cause: error
+        })
+        : make(where, "Violation", "the fields of the head do not agree on the body's length", { cause: error })
+    case "UND_ERR_SOCKET": {
+      const { stream } = where
+      if (stream === undefined || stream.readableEnded || stream.errored !== error) {
+        return lost(where, "the server closed the connection", error)
+      }
+      return make(where, "Violation", "an answer of status 100 or 101 that nobody asked for", { cause: error })
+    }
+  }
+  if (error instanceof SocketTimeout) {
+    return make(where, "TimedOut", error.operation, { expected: error.afterMillis, cause: error })
+  }
+  return lost(where, code === "" ? "the connection broke" : `the connection broke (${code})`, error)
+}

@@ -1,0 +1,70 @@
+/** The pools of all routes: equal routes share one, and those that have been idle for long make room for others. */
+import type * as HttpTransport from "@copas/core/HttpTransport"
+import { type House, Pool } from "./pool.js"
+
+/** Routes whose connections are kept. Past them, that which was used least recently ends, of those that are idle. */
+const most = 256
+
+type Route = HttpTransport.Route<any>
+
+const isEqual = (a: Route, b: Route): boolean =>
+  a.connect === b.connect && a.tls === b.tls && a.serverName === b.serverName && a.permit === b.permit &&
+  a.http === b.http && a.limits.head === b.limits.head && a.limits.fields === b.limits.fields &&
+  a.limits.connections === b.limits.connections && a.limits.idle === b.limits.idle
+
+export class Pools {
+  private readonly house: House
+  private readonly byOrigin = new Map<string, Array<Pool>>()
+  private readonly byRoute = new WeakMap<Route, Pool>()
+  private size = 0
+  private uses = 0
+  private isEnded = false
+
+  constructor(house: House) {
+    this.house = house
+  }
+
+  of(route: Route): Pool {
+    let pool = this.byRoute.get(route)
+    if (pool === undefined || pool.isEnded) {
+      pool = this.equal(route)
+      this.byRoute.set(route, pool)
+    }
+    this.uses += 1
+    pool.usedAt = this.uses
+    return pool
+  }
+
+  private equal(route: Route): Pool {
+    const { origin } = route
+    const known = this.byOrigin.get(origin)
+    const equal = known?.find((pool) => isEqual(pool.route, route))
+    if (equal !== undefined) return equal
+    if (this.size >= most) this.makeRoom()
+    const pool = new Pool(this.house, route)
+    if (this.isEnded) void pool.end()
+    else if (known === undefined) this.byOrigin.set(origin, [pool])
+    else known.push(pool)
+    this.size += 1
+    return pool
+  }
+
+  private makeRoom(): void {
+    let oldest: Pool | undefined
+    for (const pools of this.byOrigin.values()) {
+      for (const pool of pools) if (pool.isIdle && (oldest === undefined || pool.usedAt < oldest.usedAt)) oldest = pool
+    }
+    if (oldest === undefined) return
+    const { origin } = oldest.route
+    const left = this.byOrigin.get(origin)!.filter((pool) => pool !== oldest)
+    if (left.length === 0) this.byOrigin.delete(origin)
+    else this.byOrigin.set(origin, left)
+    this.size -= 1
+    void oldest.end()
+  }
+
+  end(): Promise<unknown> {
+    this.isEnded = true
+    return Promise.all(Array.from(this.byOrigin.values()).flat().map((pool) => pool.end()))
+  }
+}
