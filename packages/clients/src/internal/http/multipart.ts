@@ -49,8 +49,7 @@ export const make = <E, R>(entries: ReadonlyArray<Entry<E, R>>): Content<E, R> =
   const measured = <F>(opening: Opening<F>) =>
     Effect.gen(function*() {
       // 128 random bits: no content can hold them, except one that has seen them.
-      let boundary = "copas-"
-      for (const byte of opening.randomBytes(16)) boundary += byte.toString(16).padStart(2, "0")
+      const boundary = `copas-${Bytes.hex(opening.randomBytes(16))}`
       const pieces: Array<Piece<E | F, R>> = []
       let length: number | undefined = 0
       for (const entry of entries) {

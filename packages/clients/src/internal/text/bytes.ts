@@ -45,6 +45,12 @@ export const equals = (a: Uint8Array, b: Uint8Array): boolean => {
   return true
 }
 
+export const hex = (bytes: Uint8Array): string => {
+  let text = ""
+  for (const byte of bytes) text += byte.toString(16).padStart(2, "0")
+  return text
+}
+
 const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
 /**

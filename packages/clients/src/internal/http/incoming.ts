@@ -1,0 +1,57 @@
+/** The body of an answer that the program holds: it is read once, and not after its scope has ended. */
+import type { Pull } from "@copas/core/HttpTransport"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import * as HttpError from "../../HttpError.js"
+import { now } from "../effect/fibers.js"
+import type { Answer } from "./answer.js"
+import { decoded, type Decoders, type Meter, meter } from "./decoding.js"
+
+export class Incoming<E> {
+  readonly answer: Answer<E>
+  /** When the body had come whole, in milliseconds of the fiber's clock. */
+  endAt: number | undefined
+  readonly meter: Meter = meter()
+  private gone: HttpError.BodyReleased["reason"] | undefined
+  private hasEnded = false
+  private readonly decoders: Decoders
+  private readonly scope: Scope.Scope
+
+  constructor(answer: Answer<E>, decoders: Decoders, scope: Scope.Scope) {
+    this.answer = answer
+    this.decoders = decoders
+    this.scope = scope
+  }
+
+  get isUnread(): boolean {
+    return this.gone === undefined
+  }
+
+  /** From now on nothing can be read. */
+  release(reason: "scope" | "unread"): void {
+    this.hasEnded = true
+    this.gone = reason
+  }
+
+  /** Begins to read. A part that is read is not read again, also if reading is interrupted. */
+  get begin(): Effect.Effect<Pull<HttpError.HttpError | E>, HttpError.HttpError> {
+    return Effect.suspend(() => {
+      if (this.gone !== undefined) return this.released
+      this.gone = "read"
+      return Effect.map(
+        Scope.extend(decoded(this.answer, this.decoders, this.meter), this.scope),
+        (pull) => Effect.suspend(() => this.hasEnded ? this.released : Effect.flatMap(pull, this.take))
+      )
+    })
+  }
+
+  private readonly take = (chunk: Uint8Array | undefined): Effect.Effect<Uint8Array | undefined> =>
+    chunk !== undefined || this.endAt !== undefined ? Effect.succeed(chunk) : Effect.map(now, (time) => {
+      this.endAt = time
+      return undefined
+    })
+
+  private get released(): Effect.Effect<never, HttpError.BodyReleased> {
+    return new HttpError.BodyReleased({ ...this.answer.where(), reason: this.gone ?? "scope" })
+  }
+}

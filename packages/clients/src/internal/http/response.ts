@@ -1,0 +1,191 @@
+/**
+ * Answers whose bodies have not been read: what `Http` gives, which is an `HttpClientResponse` of Effect's as well.
+ */
+import type { Field } from "@copas/core/HttpTransport"
+import * as Cookies from "@effect/platform/Cookies"
+import * as Headers from "@effect/platform/Headers"
+import { ResponseError } from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
+import type { HttpMethod } from "@effect/platform/HttpMethod"
+import * as UrlParams from "@effect/platform/UrlParams"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { HttpError } from "../../HttpError.js"
+import type * as HttpResponse from "../../HttpResponse.js"
+import { pulled } from "../effect/streams.js"
+import type { Answer } from "./answer.js"
+import { type Decoders, undoneOf } from "./decoding.js"
+import { valuesOf } from "./fields.js"
+import type { Gathering } from "./gathering.js"
+import { AnswerHead, lengthOf } from "./head.js"
+import { Incoming } from "./incoming.js"
+import * as Whole from "./whole.js"
+
+type Failed<E> = HttpError | E
+
+/** Fields by name in lower case. No name is special: a server may choose `__proto__`. */
+const headersOf = (fields: ReadonlyArray<Field>, isDecoded: boolean): Headers.Headers => {
+  const record: Record<string, string> = Object.create(null)
+  for (const [given, value] of fields) {
+    const name = given.toLowerCase()
+    // They are about the bytes on the wire, which a reader of the decoded body does not see.
+    if (isDecoded && (name === "content-encoding" || name === "content-length")) continue
+    const before = record[name]
+    record[name] = before === undefined ? value : `${before}, ${value}`
+  }
+  return Headers.unsafeFromRecord(record)
+}
+
+class ReceivedResponse<E> extends AnswerHead implements HttpResponse.Response<E> {
+  readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
+  readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
+  private readonly incoming: Incoming<E>
+  private readonly isDecoded: boolean
+  private givenRequest: HttpClientRequest.HttpClientRequest | undefined
+  /** Run when a body has been read, or reading it has failed or was given up. */
+  private readonly onRead: Effect.Effect<void> | undefined
+
+  constructor(
+    incoming: Incoming<E>,
+    isDecoded: boolean,
+    request: HttpClientRequest.HttpClientRequest | undefined,
+    onRead: Effect.Effect<void> | undefined
+  ) {
+    super(incoming.answer)
+    this.incoming = incoming
+    this.isDecoded = isDecoded
+    this.givenRequest = request
+    this.onRead = onRead
+  }
+
+  protected get endedAt(): number | undefined {
+    return this.incoming.endAt
+  }
+
+  /** The request as it is known here: its fields have credentials in them, and stay with the pipeline. */
+  get request(): HttpClientRequest.HttpClientRequest {
+    const { method, url } = this.answer.where()
+    return this.givenRequest ??= HttpClientRequest.make(method as HttpMethod)(url)
+  }
+
+  private cachedHeaders: Headers.Headers | undefined
+  get headers(): Headers.Headers {
+    return this.cachedHeaders ??= headersOf(this.fields, this.isDecoded)
+  }
+
+  private cachedCookies: Cookies.Cookies | undefined
+  get cookies(): Cookies.Cookies {
+    return this.cachedCookies ??= Cookies.fromSetCookie(valuesOf(this.fields, "set-cookie"))
+  }
+
+  get remoteAddress(): Option.Option<string> {
+    const { remoteAddress } = this.connection
+    return Option.some(remoteAddress._tag === "InetAddress" ? remoteAddress.host : remoteAddress.path)
+  }
+
+  get length(): number | undefined {
+    return lengthOf(this.answer)
+  }
+
+  // ---- the body, with our errors
+
+  private readonly reading = <A, E2, R>(effect: Effect.Effect<A, E2, R>): Effect.Effect<A, E2, R> =>
+    this.onRead === undefined ? effect : Effect.ensuring(effect, this.onRead)
+
+  private use<A, E2>(use: (gathering: Gathering) => Effect.Effect<A, E2>): Effect.Effect<A, Failed<E> | E2> {
+    const { incoming } = this
+    return this.reading(
+      Effect.flatMap(incoming.begin, (pull) => Effect.flatMap(Whole.gather(incoming.answer, pull, incoming.meter), use))
+    )
+  }
+
+  get body(): Stream.Stream<Uint8Array, Failed<E>> {
+    const stream = Stream.unwrap(Effect.map(this.incoming.begin, pulled))
+    return this.onRead === undefined ? stream : Stream.ensuring(stream, this.onRead)
+  }
+
+  get bytes(): Effect.Effect<Uint8Array, Failed<E>> {
+    return this.use(({ result }) => Effect.succeed(result))
+  }
+
+  get whole(): Effect.Effect<HttpResponse.Whole, Failed<E>> {
+    return Effect.map(this.bytes, (bytes) => new Whole.WholeAnswer(this.answer, this.endedAt, bytes))
+  }
+
+  // ---- the body, as programs of Effect's client read it
+
+  private readonly failed = (cause: unknown): ResponseError =>
+    new ResponseError({
+      request: this.request,
+      response: this,
+      reason: "Decode",
+      cause,
+      ...(cause instanceof Error ? { description: cause.message } : {})
+    })
+
+  get stream(): Stream.Stream<Uint8Array, ResponseError> {
+    return Stream.mapError(this.body, this.failed)
+  }
+
+  get text(): Effect.Effect<string, ResponseError> {
+    return Effect.mapError(this.use(({ view }) => Whole.textOf(this.answer, view)), this.failed)
+  }
+
+  /** As of Effect's clients, no text is `null`. */
+  get json(): Effect.Effect<unknown, ResponseError> {
+    return Effect.mapError(
+      this.use(({ length, view }) => length === 0 ? Effect.succeed(null) : Whole.jsonOf(this.answer, view)),
+      this.failed
+    )
+  }
+
+  get urlParamsBody(): Effect.Effect<UrlParams.UrlParams, ResponseError> {
+    return Effect.map(this.text, (text) => UrlParams.fromInput(new URLSearchParams(text)))
+  }
+
+  get arrayBuffer(): Effect.Effect<ArrayBuffer, ResponseError> {
+    return Effect.mapError(
+      Effect.map(
+        this.bytes,
+        ({ buffer, byteLength, byteOffset }) =>
+          byteOffset === 0 && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer
+            ? buffer
+            : buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer
+      ),
+      this.failed
+    )
+  }
+
+  get formData(): Effect.Effect<FormData, ResponseError> {
+    return Effect.flatMap(Effect.mapError(this.bytes, this.failed), (bytes) =>
+      Effect.tryPromise({
+        try: () => new Response(bytes, { headers: { "content-type": this.headers["content-type"] ?? "" } }).formData(),
+        catch: this.failed
+      }))
+  }
+}
+
+/** The answer, for as long as the scope lasts. */
+export const make = <E>(
+  answer: Answer<E>,
+  decoders: Decoders
+): Effect.Effect<HttpResponse.Response<E>, never, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) => {
+    const incoming = new Incoming(answer, decoders, scope)
+    return Effect.as(
+      Scope.addFinalizer(scope, Effect.sync(() => incoming.release("scope"))),
+      of(incoming, decoders, undefined, undefined)
+    )
+  })
+
+export const of = <E>(
+  incoming: Incoming<E>,
+  decoders: Decoders,
+  request: HttpClientRequest.HttpClientRequest | undefined,
+  onRead: Effect.Effect<void> | undefined
+): HttpResponse.Response<E> =>
+  new ReceivedResponse(incoming, undoneOf(incoming.answer, decoders) !== undefined, request, onRead)
