@@ -241,7 +241,7 @@ describe("forms with files", () => {
             Array.from(typeof content === "string" ? utf8(content) : content)
           ]))
         }),
-        { numRuns: Sampling.size({ short: 300, long: 20_000 }) }
+        { numRuns: Sampling.size({ short: 60, long: 20_000 }) }
       )
     }))
 

@@ -37,7 +37,7 @@ const headersOf = (fields: ReadonlyArray<Field>, isDecoded: boolean): Headers.He
     const before = record[name]
     record[name] = before === undefined ? value : `${before}, ${value}`
   }
-  return Headers.unsafeFromRecord(record)
+  return Headers.fromInput(record)
 }
 
 class ReceivedResponse<E> extends AnswerHead implements HttpResponse.Response<E> {
