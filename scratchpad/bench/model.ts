@@ -20,6 +20,8 @@ export interface LoadContext {
 export interface Outcome {
   /** The figure that counts, in the unit of the workload's `figure`. Lower is better, always. */
   readonly figure: number
+  /** That of the best round within the run, where the run has several. */
+  readonly least?: number
   /** Further numbers, by the labels of the workload's `columns`. */
   readonly columns: Readonly<Record<string, number>>
   /** Why this run is not comparable with the others. */

@@ -1,6 +1,6 @@
 /** Runs a workload against a peer once. */
 import { setTimeout as sleep } from "node:timers/promises"
-import { descriptorLimit, peakMemory, readCpu, resetPeak, residentMemory, usedBetween } from "./cpu.js"
+import { cpuTime, descriptorLimit, peakMemory, readCpu, resetPeak, residentMemory, usedBetween } from "./cpu.js"
 import type { ClientWorkload, LoadContext, Outcome, Peer, ServerWorkload, ThreadWorkload, Workload } from "./model.js"
 import type { Options } from "./options.js"
 import { expectLine, loadCore, type Program, serverCore, start } from "./program.js"
@@ -84,23 +84,28 @@ const visit = async (
       return expectLine(program!, "DONE")
     }
     // The JIT, the kernel's buffers and the server's caches.
-    await round()
+    const warming = performance.now()
+    do await round()
+    while (performance.now() - warming < options.warmup * 1000)
     await sleep(200)
     const memory = residentMemory(program.pid)
     const from = readCpu([program.pid, server.pid])
     const begun = performance.now()
-    let last = await round()
-    let done = last
-    while (performance.now() - begun < options.seconds * 1000) {
+    let [done, last, least, before] = [0, 0, Number.POSITIVE_INFINITY, from.each[0]!]
+    do {
       last = await round()
       done += last
-    }
+      const now = cpuTime(program.pid)
+      least = Math.min(least, (now - before) / 1000 / last)
+      before = now
+    } while (performance.now() - begun < options.seconds * 1000)
     const took = performance.now() - begun
     const used = usedBetween(from, readCpu([program.pid, server.pid]))
     const cpu = used.each[0]! / 1000 / done
     const mebibytes = (bytes: number): number => bytes / (1 << 20)
     const outcome = {
       figure: workload.counts === "clock" ? took / done : workload.counts === "cpu" ? cpu : last,
+      ...(workload.counts === "cpu" ? { least } : {}),
       columns: {
         [workload.columns[0]!.label]: done / took * 1000,
         "CPU µs each": cpu,

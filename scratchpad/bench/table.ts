@@ -27,9 +27,9 @@ const ratioOf = (row: Row, baseline: Row | undefined): number =>
 const figureOf = (row: Row): number =>
   median(row.outcomes.map((outcome) => outcome.broken === undefined ? outcome.figure : Number.NaN))
 
-/** The least CPU time of each is what the machine's noise touched least. */
+/** That of the best round of all: the machine's noise touched it least. */
 const leastOf = (row: Row | undefined): number =>
-  least((row?.outcomes ?? []).map((outcome) => outcome.broken === undefined ? outcome.figure : Number.NaN))
+  least((row?.outcomes ?? []).map(({ broken, figure, least }) => broken === undefined ? least ?? figure : Number.NaN))
 
 const columnOf = (row: Row | undefined, label: string): number =>
   median((row?.outcomes ?? []).map((outcome) => outcome.columns[label] ?? Number.NaN))

@@ -94,7 +94,7 @@ const start = (isTls: boolean): ClientWorkload["start"] => async (quick) => {
   return {
     args: [
       `${isTls ? "https" : "http"}://127.0.0.1:${port}`,
-      String(quick ? 2000 : 20_000),
+      String(quick ? 2000 : 5000),
       String(files.size),
       files.digest,
       files.cert

@@ -3,41 +3,58 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as DiagnosticsChannel from "node:diagnostics_channel"
 
-/** The requests of a connection. */
+/** How many requests of a connection are under way, and how many of those send a body. */
 interface UnderWay {
-  readonly awaited: Set<object>
-  readonly uploading: Set<object>
+  awaited: number
+  uploading: number
 }
 
 const byConnection = new WeakMap<object, UnderWay>()
-const byRequest = new WeakMap<object, UnderWay>()
+
+const awaitedOn = Symbol("the connection that this request is awaited on")
+const uploadingOn = Symbol("the connection that this request is being sent on")
+
+/** undici's request. The marks stand on it: a weak map of all requests would cost a tenth of a small one, in collections. */
+interface Request {
+  [awaitedOn]?: UnderWay | undefined
+  [uploadingOn]?: UnderWay | undefined
+}
 
 interface Message {
-  readonly request: object
+  readonly request: Request
   readonly socket: object
 }
 
 const listeners: ReadonlyArray<readonly [channel: string, listener: (message: unknown) => void]> = [
   ["undici:client:sendHeaders", (message) => {
     const { request, socket } = message as Message
+    // undici sends a request anew if its connection was lost before an answer.
+    ended(request)
     const underWay = byConnection.get(socket)
     if (underWay === undefined) return
-    byRequest.set(request, underWay)
-    underWay.awaited.add(request)
-    underWay.uploading.add(request)
+    underWay.awaited += 1
+    underWay.uploading += 1
+    request[awaitedOn] = underWay
+    request[uploadingOn] = underWay
   }],
-  ["undici:request:bodySent", (message) => {
-    const { request } = message as Message
-    byRequest.get(request)?.uploading.delete(request)
-  }],
-  ["undici:request:trailers", (message) => ended(message as Message)],
-  ["undici:request:error", (message) => ended(message as Message)]
+  ["undici:request:bodySent", (message) => sent((message as Message).request)],
+  ["undici:request:trailers", (message) => ended((message as Message).request)],
+  ["undici:request:error", (message) => ended((message as Message).request)]
 ]
 
-const ended = ({ request }: Message): void => {
-  const underWay = byRequest.get(request)
-  underWay?.awaited.delete(request)
-  underWay?.uploading.delete(request)
+const sent = (request: Request): void => {
+  const underWay = request[uploadingOn]
+  if (underWay === undefined) return
+  underWay.uploading -= 1
+  request[uploadingOn] = undefined
+}
+
+const ended = (request: Request): void => {
+  const underWay = request[awaitedOn]
+  if (underWay === undefined) return
+  sent(request)
+  underWay.awaited -= 1
+  request[awaitedOn] = undefined
 }
 
 /** These channels are the process's: one subscription serves all dispatchers. */
@@ -57,7 +74,7 @@ export const observe: Effect.Effect<void, never, Scope.Scope> = Effect.acquireRe
 
 /** Keeps the requests of this connection, which has none yet. */
 export const track = (connection: object): void => {
-  byConnection.set(connection, { awaited: new Set(), uploading: new Set() })
+  byConnection.set(connection, { awaited: 0, uploading: 0 })
 }
 
 /**
@@ -66,5 +83,5 @@ export const track = (connection: object): void => {
  */
 export const awaitsAnswer = (connection: object, unsent: number): boolean => {
   const underWay = byConnection.get(connection)
-  return underWay !== undefined && underWay.awaited.size > 0 && (underWay.uploading.size === 0 || unsent > 0)
+  return underWay !== undefined && underWay.awaited > 0 && (underWay.uploading === 0 || unsent > 0)
 }
