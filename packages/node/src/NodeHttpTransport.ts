@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { clockOf, env, scopeOf, withFiber } from "./internal/effect/fibers.js"
 import { parallelChild } from "./internal/effect/scopes.js"
+import { decoders } from "./internal/http/decoders.js"
 import { Exchange } from "./internal/http/exchange.js"
 import { Pools } from "./internal/http/pools.js"
 
@@ -57,7 +58,7 @@ export const make: Effect.Effect<HttpTransport.Service, never, Net | Scope.Scope
       const one = new Exchange(request, pools.of(route), timekeeper(clockOf(fiber)), fiber)
       return Effect.zipRight(Scope.addFinalizer(scopeOf(fiber), one.leave), one.head)
     })
-  return { exchange, decoders: {} }
+  return { exchange, decoders }
 })
 
 /**
