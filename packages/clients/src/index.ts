@@ -4,6 +4,7 @@
 export * as Address from "./Address.js"
 export * as Body from "./Body.js"
 export * as Connector from "./Connector.js"
+export * as Cookies from "./Cookies.js"
 export * as Dkim from "./Dkim.js"
 export * as Ftp from "./Ftp.js"
 export * as FtpError from "./FtpError.js"
