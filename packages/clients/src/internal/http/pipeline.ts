@@ -80,7 +80,7 @@ const unexpected = (answer: Answer<unknown>, body: Uint8Array, retryAfter: numbe
 /** Fails if the status is none that the call has a use for, or one that may pass and is to be asked for again. */
 const judge = <E>(
   answer: Answer<E>,
-  expected: ((status: number) => boolean) | undefined,
+  expected: (status: number) => boolean,
   redirect: Settings["redirect"],
   tries: Tries | undefined
 ): Effect.Effect<Answer<E>, HttpError.HttpError | Later> => {
@@ -95,7 +95,7 @@ const judge = <E>(
       (pause) => pause === undefined ? judge(answer, expected, redirect, undefined) : Effect.fail(new Later(pause))
     )
   }
-  if (expected === undefined || expected(status)) return Effect.succeed(answer)
+  if (expected(status)) return Effect.succeed(answer)
   const locations = redirect === false ? undefined : Redirects.locationOf(status, fields)
   if (locations !== undefined) {
     return Effect.fail(new HttpError.RedirectRefused({ ...answer.where(), reason: "Method", status }))

@@ -77,9 +77,11 @@ class Checks {
 
 const classes: Readonly<Record<string, number>> = { "1xx": 1, "2xx": 2, "3xx": 3, "4xx": 4, "5xx": 5 }
 
-/** Whether a status is expected; undefined if any is. */
-export const expecting = (expect: Expect): ((status: number) => boolean) | undefined => {
-  if (expect === "any") return undefined
+const any = () => true
+
+/** Whether a status is expected. */
+export const expecting = (expect: Expect): (status: number) => boolean => {
+  if (expect === "any") return any
   if (typeof expect === "function") return expect
   const parts: ReadonlyArray<number | string> = Array.isArray(expect) ? expect : [expect]
   return (status) =>
