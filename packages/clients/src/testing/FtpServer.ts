@@ -64,6 +64,16 @@ export interface Quirks {
   readonly nlstWithDirectory?: boolean | undefined
   /** The result of NLST of a missing path: an empty list (vsftpd), 450 (ProFTPD) or 550. Default 550. */
   readonly nlstMissing?: "empty" | 450 | 550 | undefined
+  /** The code of its refusal to list an empty directory. Default an empty list. */
+  readonly listEmpty?: 450 | 550 | undefined
+  /** Its answer to LIST, MLSD and NLST of a missing path: an empty list, or a code. Default 550. */
+  readonly listMissing?: "empty" | 450 | 501 | 550 | undefined
+  /** Directories that may not be entered, by their absolute paths. */
+  readonly forbidden?: ReadonlyArray<string> | undefined
+  /** Its answer to a listing of such a directory: an empty list, the directory itself, or a code. Default 550. */
+  readonly listForbidden?: "empty" | "itself" | 501 | 550 | undefined
+  /** Commands that it refuses (501) with a path, or with a path that has a blank in it. */
+  readonly pathless?: { readonly [verb: string]: "always" | "blanks" } | undefined
   /** It answers 522 if a data connection does not resume the control connection's TLS session (`require_ssl_reuse`). */
   readonly requireResumption?: boolean | undefined
   /** How many control connections it serves; further ones get 421. */

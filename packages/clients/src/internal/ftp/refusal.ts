@@ -38,6 +38,12 @@ const pathOf = (context: Context): string => {
   return typeof path === "string" ? Bytes.show(path) : path instanceof Uint8Array ? Bytes.showBytes(path) : "."
 }
 
+// These have meanings of their own, whatever path the command is about: unknown, encryption, no log-in, no room.
+const plain: ReadonlySet<number> = new Set([500, 502, 522, 530, 532, 552])
+
+/** Whether a refusal with this code may be about the path of its command: only a look tells whether that is there. */
+export const isAmbiguous = (code: number): boolean => code === 450 || (code >= 500 && code < 600 && !plain.has(code))
+
 export const fromReply = (reply: Reply.Reply, context: Context): Refusal => {
   const { command, dataTls = "none", found } = context
   const { code } = reply
@@ -56,7 +62,8 @@ export const fromReply = (reply: Reply.Reply, context: Context): Refusal => {
       secure: context.secure ?? false
     })
   }
-  if (found === "absent") return new FtpError.NotFound({ ...fields, path: pathOf(context) })
+  // What is to be made is never there: its refusal says something else.
+  if (found === "absent" && !Verbs.is(verb, "makes")) return new FtpError.NotFound({ ...fields, path: pathOf(context) })
   if (Verbs.is(verb, "makes") && (code === 521 || found === "exists")) {
     return new FtpError.AlreadyExists({ ...fields, path: pathOf(context) })
   }

@@ -1,4 +1,4 @@
-/** Starts vsftpd and ProFTPD with the settings that the tests need. */
+/** Starts vsftpd, ProFTPD, Pure-FTPd and pyftpdlib with the settings that the tests need. */
 import { Effect, type Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
@@ -131,3 +131,50 @@ export const proftpd: Effect.Effect<Daemon, never, Scope.Scope> = Effect.gen(fun
   yield* start("proftpd", ["-n", "-q", "-c", config], port)
   return { host: "127.0.0.1", port, files, directory: ".", ca: cert }
 })
+
+/** Pure-FTPd, in clear or with TLS required on both connections; the user is `me`, the password `secret`. */
+export const pureftpd = (security: "plain" | "explicit"): Effect.Effect<Daemon, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const where = yield* directory
+    const port = yield* freePort
+    const files = path.join(where, "files")
+    fs.mkdirSync(files)
+    own(files)
+    const users = path.join(where, "passwd")
+    const database = path.join(where, "users.pdb")
+    execFileSync(
+      "pure-pw",
+      ["useradd", "me", "-u", owner, "-g", owner, "-d", files, "-f", users, "-F", database, "-m"],
+      { input: "secret\nsecret\n", stdio: ["pipe", "ignore", "ignore"] }
+    )
+    const { cert, key } = certificate(where)
+    const both = path.join(where, "both.pem")
+    fs.writeFileSync(both, fs.readFileSync(cert, "utf8") + fs.readFileSync(key, "utf8"), { mode: 0o600 })
+    yield* start(
+      "pure-ftpd",
+      [
+        ...["-S", `127.0.0.1,${port}`, "-l", `puredb:${database}`, "-g", path.join(where, "pid"), "-f", "none"],
+        ...["-E", "-u", "1", "-H", "-A", "-D", "-z", "-c", "50", "-C", "50", "-L", "100000:20"],
+        ...(security === "plain" ? ["-Y", "0"] : ["-Y", "3", "-2", both])
+      ],
+      port
+    )
+    return { host: "127.0.0.1", port, files, directory: ".", ca: cert }
+  })
+
+/** How pyftpdlib differs from itself: `pyftpd.py` knows these by name. */
+export type PyftpdMode = "plain" | "tls" | "dos" | "latin1" | "no-epsv" | "epsv-only" | "bad-pasv"
+
+/** pyftpdlib; the user is `me`, the password `secret`. */
+export const pyftpdlib = (mode: PyftpdMode): Effect.Effect<Daemon, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const where = yield* directory
+    const port = yield* freePort
+    const files = path.join(where, "files")
+    fs.mkdirSync(files)
+    const { cert, key } = certificate(where)
+    const script = path.join(import.meta.dirname, "pyftpd.py")
+    // The system's interpreter: others do not have the system's packages.
+    yield* start("/usr/bin/python3", [script, String(port), files, mode, cert, key], port)
+    return { host: "127.0.0.1", port, files, directory: ".", ca: cert }
+  })

@@ -108,12 +108,10 @@ const enter = (
     Effect.gen(function*() {
       const made = path.length === 0
         ? false
+        : isRoot
+        ? yield* Effect.as(session.makeDirectory(path, { recursive: true }), false)
         : yield* Effect.as(session.makeDirectory(path), true).pipe(
-          Effect.catchTag("AlreadyExists", () => Effect.succeed(false)),
-          Effect.catchTag(
-            "NotFound",
-            (error) => isRoot ? Effect.as(session.makeDirectory(path, { recursive: true }), false) : Effect.fail(error)
-          )
+          Effect.catchAll(() => Effect.as(session.makeDirectory(path, { recursive: true }), false))
         )
       if (made || context.options.resume === false) return new Map()
       const entries = yield* session.list(path.length === 0 ? undefined : path)

@@ -44,6 +44,16 @@ export class Conversation {
   mode: FtpError.DataMode | undefined = undefined
   /** The working directory may not be the one that the login began in. */
   hasMoved = false
+  /** The working directory, once the server was asked: none where it does not tell. `undefined` after each move. */
+  here: Option.Option<Answers.Pathname> | undefined = undefined
+  /** The server has answered MLST with an entry, so its refusal says that there is none. */
+  hasMlst = false
+  /** The commands that have answered an empty directory with an empty list: their refusal says something else. */
+  readonly listsEmpty = new Set<string>()
+  /** The commands in whose listings the directory itself has stood: a listing without it is not one of a directory. */
+  readonly showsSelf = new Set<string>()
+  /** The commands that list the working directory alone, with a blank behind them if only such paths trouble them. */
+  readonly pathless = new Set<string>()
   /** Whether LIST takes `-a`. */
   dotFiles: boolean | undefined = undefined
   /** Set once a command was answered with "not known". */
@@ -79,14 +89,7 @@ export class Conversation {
   exec(command: Command.Command, options: ExecOptions = {}): Effect.Effect<Reply.Reply, Failure> {
     const more = options.path === undefined ? {} : { path: options.path }
     const sent = this.send(command, options.onFinal)
-    // With each run: the Effect of `cdup`, for one, is made once.
-    const moving = Verbs.is(command.verb, "moves")
-      ? Effect.suspend(() => {
-        this.hasMoved = true
-        return sent
-      })
-      : sent
-    return moving.pipe(
+    return sent.pipe(
       Effect.flatMap((reply): Effect.Effect<Reply.Reply, Failure> => {
         const kind = Reply.kind(reply)
         if (kind === "completion" || (kind === "intermediate" && options.intermediate === true)) {
@@ -102,7 +105,7 @@ export class Conversation {
             })
           )
         }
-        const ambiguous = options.look !== undefined && reply.code === 550
+        const ambiguous = options.look !== undefined && Refusal.isAmbiguous(reply.code)
         const found = ambiguous
           ? Effect.orElseSucceed(options.look!, () => undefined)
           : Effect.succeed(undefined)
@@ -119,9 +122,17 @@ export class Conversation {
     command: Command.Command,
     onFinal?: (reply: Reply.Reply) => void
   ): Effect.Effect<Reply.Reply, Failure> {
-    const exchange = this.control.submit(command, onFinal === undefined ? {} : { onFinal })
+    const submit = this.control.submit(command, onFinal === undefined ? {} : { onFinal })
+    // With each run: the Effect of `cdup`, for one, is made once.
+    const submitted = Verbs.is(command.verb, "moves")
+      ? Effect.suspend(() => {
+        this.hasMoved = true
+        this.here = undefined
+        return submit
+      })
+      : submit
     return Effect.flatMap(
-      exchange,
+      submitted,
       (exchange) => Effect.mapError(this.control.await(exchange), (error) => this.afterSending(command, error))
     ).pipe(
       Spans.command("ftp", this.settings, command)

@@ -11,6 +11,7 @@ import * as Bytes from "../../text/bytes.js"
 import * as Ascii from "../ascii.js"
 import * as Command from "../command.js"
 import type { Conversation } from "./conversation.js"
+import * as Presence from "./presence.js"
 import * as Transfer from "./transfer.js"
 
 export interface Download {
@@ -221,7 +222,10 @@ export const open = (
       path,
       type: isText ? "A" : "I",
       offset,
-      isSmall: Option.exists(expected, (expected) => expected - offset < smallest)
+      isSmall: Option.exists(expected, (expected) => expected - offset < smallest),
+      look: Option.isSome(expected) && size === undefined
+        ? Effect.succeed("exists")
+        : Presence.look(conversation, path)
     })
     return new Downloading(transfer, expected, isText)
   })

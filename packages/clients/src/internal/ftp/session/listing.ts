@@ -4,23 +4,21 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as FtpError from "../../../FtpError.js"
+import type * as FtpError from "../../../FtpError.js"
 import type { Failure, Path } from "../../../FtpSession.js"
-import { orFail } from "../../options.js"
 import * as Reply from "../../replies/reply.js"
 import * as Bytes from "../../text/bytes.js"
-import * as Answers from "../answers.js"
 import * as Command from "../command.js"
 import * as Entry from "../listing/entry.js"
 import * as Listing from "../listing/listing.js"
-import * as Mlsx from "../listing/mlsx.js"
+import * as Paths from "../paths.js"
 import type { Conversation } from "./conversation.js"
+import * as Directory from "./directory.js"
 import * as Download from "./download.js"
-
-const raw = (conversation: Conversation, path: Path): Uint8Array =>
-  typeof path === "string" ? Option.getOrElse(conversation.settings.codec.encode(path), () => Bytes.empty) : path
+import * as Presence from "./presence.js"
 
 /** Reads a listing to its end. It is the session's turn. */
 const read = (
@@ -37,7 +35,7 @@ const read = (
       utcOffsetMinutes: conversation.settings.utcOffsetMinutes,
       limit: conversation.settings.listingLimit,
       server: conversation.server,
-      ...(path === undefined ? {} : { directory: raw(conversation, path) })
+      ...(path === undefined ? {} : { directory: Presence.raw(conversation, path) })
     })
     const download = yield* Download.openListing(conversation, command, path)
     const lines: Array<Entry.Line> = []
@@ -54,35 +52,6 @@ const read = (
     return lines
   }))
 
-/** Runs `use` in another directory and comes back. If that fails, the session's directory is unknown. */
-const inDirectory = <A>(
-  conversation: Conversation,
-  path: Path,
-  use: Effect.Effect<A, Failure>
-): Effect.Effect<A, Failure> =>
-  Effect.gen(function*() {
-    const here = yield* pwd(conversation)
-    const { hasMoved } = conversation
-    const back = Effect.map(conversation.exec(Command.withPath("CWD", here.rawPath)), () => {
-      conversation.hasMoved = hasMoved
-    })
-    return yield* Effect.acquireUseRelease(
-      conversation.exec(Command.withPath("CWD", path), { path }),
-      () => use,
-      () =>
-        Effect.catchAll(
-          back,
-          (error) => conversation.control.lose("the way back to the working directory failed", error)
-        )
-    )
-  })
-
-export const pwd = (conversation: Conversation): Effect.Effect<Answers.Pathname, Failure> =>
-  Effect.flatMap(
-    conversation.exec(Command.make("PWD")),
-    (reply) => orFail(Answers.parsePathname(reply, conversation.settings.codec))
-  )
-
 /** None when the server refused. */
 const ifRefused = <A>(use: Effect.Effect<A, Failure>): Effect.Effect<Option.Option<A>, Failure> =>
   Effect.asSome(use).pipe(
@@ -94,11 +63,10 @@ const ifRefused = <A>(use: Effect.Effect<A, Failure>): Effect.Effect<Option.Opti
   )
 
 const isGlob = /[*?[\]{}~\\]/
-const isRisky = (path: Path): boolean => {
-  const text = typeof path === "string" ? path : Bytes.toBinary(path)
-  // Behind LIST blanks separate arguments on many servers.
-  return isGlob.test(text) || text.includes(" ") || text.startsWith("-")
-}
+const textOf = (path: Path): string => typeof path === "string" ? path : Bytes.toBinary(path)
+const hasBlank = (path: Path): boolean => textOf(path).includes(" ")
+// Behind LIST blanks separate arguments on many servers.
+const isRisky = (path: Path): boolean => isGlob.test(textOf(path)) || hasBlank(path) || textOf(path).startsWith("-")
 
 const hasSelf = (lines: ReadonlyArray<Entry.Line>): boolean =>
   lines.some((line) => line._tag === "Entry" && line.role === "self")
@@ -121,102 +89,149 @@ const listAll = (
     const all = yield* ifRefused(read(conversation, Command.withPath("LIST", path, "-a"), path))
     if (Option.isSome(all) && hasSelf(all.value)) return all.value
     const lines = yield* plain
-    conversation.dotFiles = Option.isSome(all) && all.value.length >= lines.length && lines.length > 0
+    // An empty list tells nothing about it.
+    if (lines.length > 0) conversation.dotFiles = Option.isSome(all) && all.value.length >= lines.length
     return Option.isSome(all) && all.value.length > lines.length ? all.value : lines
   })
-}
-
-/** Every line of a directory's listing. */
-export const lines = (
-  conversation: Conversation,
-  path: Path | undefined
-): Effect.Effect<ReadonlyArray<Entry.Line>, Failure> => {
-  const byList = path !== undefined && isRisky(path)
-    ? inDirectory(conversation, path, Effect.suspend(() => listAll(conversation, undefined)))
-    : listAll(conversation, path)
-  if (!conversation.features.mlst || conversation.unknown.has("MLSD")) return byList
-  return Effect.catchTag(
-    read(conversation, Command.withPath("MLSD", path), path),
-    "NotSupported",
-    (error) => error.command.startsWith("MLSD") ? byList : Effect.fail(error)
-  )
 }
 
 export const children = (all: ReadonlyArray<Entry.Line>): ReadonlyArray<Entry.Entry> =>
   all.filter((line): line is Entry.Entry => line._tag === "Entry" && line.role === "child")
 
+type Lines = ReadonlyArray<Entry.Line>
+type Verb = "MLSD" | "LIST" | "NLST"
+
+const readBy = (
+  conversation: Conversation,
+  verb: Verb,
+  path: Path | undefined
+): Effect.Effect<Lines, Failure> =>
+  Effect.suspend(() =>
+    verb === "LIST" ? listAll(conversation, path) : read(conversation, Command.withPath(verb, path), path)
+  )
+
+/** The server has shown that this command lists the working directory alone, or this kind of path not. */
+const isPathless = (conversation: Conversation, verb: Verb, path: Path): boolean =>
+  (verb === "LIST" && isRisky(path)) || conversation.pathless.has(verb) ||
+  (hasBlank(path) && conversation.pathless.has(`${verb} `))
+
+/** Some servers answer about a directory that may not be read, and about a file, as `ls -d` would. */
+const isItself = (conversation: Conversation, path: Path, name: Uint8Array): boolean => {
+  const asked = Paths.trimmed(Bytes.toBinary(Presence.raw(conversation, path)))
+  const given = Paths.trimmed(Bytes.toBinary(name))
+  return given === asked || given === Paths.lastOf(asked)
+}
+
+/**
+ * A listing of `path` by `verb`, by the command itself or within the directory; and none where the command is not known,
+ * or refuses what can be entered: then another command may do.
+ */
+const listBy = (
+  conversation: Conversation,
+  verb: Verb,
+  path: Path | undefined
+): Effect.Effect<Either.Either<Lines, Presence.Answer>, Failure> => {
+  const unreadable = Presence.forbidden(conversation, {
+    command: Command.printable(Command.withPath(verb, path)),
+    code: 550,
+    lines: ["it can be entered, and what the server lists of it is not what it lists of directories that can be read"]
+  })
+  const attempt = (at: Path | undefined): Effect.Effect<Either.Either<Lines, Presence.Answer>, Failure> =>
+    Effect.map(readBy(conversation, verb, at), Either.right<Lines>).pipe(
+      Effect.catchIf(
+        (error): error is Presence.Answer =>
+          (verb === "MLSD" && error._tag === "NotSupported") || Presence.isAnswer(error),
+        (error) => Effect.succeed(Either.left(error))
+      ),
+      Effect.tap((listed) => {
+        if (Either.isLeft(listed) || !hasSelf(listed.right)) return Effect.void
+        conversation.showsSelf.add(verb)
+        // `ls -a` prints the parent, too: alone it is `ls -d` of what cannot be read.
+        return verb === "LIST" && listed.right.length === 1 ? Effect.fail(unreadable) : Effect.void
+      })
+    )
+  const inside = attempt(undefined)
+  if (path === undefined) return inside
+  return Effect.gen(function*() {
+    const first = isPathless(conversation, verb, path) ? undefined : yield* attempt(path)
+    if (first !== undefined && Either.isLeft(first) && first.left._tag === "NotSupported" && first.left.code !== 504) {
+      return first
+    }
+    const there = first === undefined || Either.isLeft(first) ? undefined : children(first.right)
+    if (there !== undefined && first !== undefined && Either.isRight(first)) {
+      const proves = there.length > 1 || hasSelf(first.right) ||
+        (there.length === 1 && !isItself(conversation, path, there[0]!.rawName)) ||
+        (there.length === 0 && first.right.length > 0)
+      if (proves) return first
+    }
+    const isEmpty = there !== undefined && there.length === 0
+    const visit = yield* Directory.visit(conversation, path, isEmpty ? Effect.succeed(first!) : inside)
+    switch (visit._tag) {
+      case "Inside":
+        if (isEmpty && conversation.showsSelf.has(verb)) return yield* unreadable
+        // Where the command itself was refused, what lists within the directory is what lists others, too.
+        if (
+          first !== undefined && Either.isLeft(first) && Either.isRight(visit.value) && visit.value.right.length > 0
+        ) {
+          conversation.pathless.add(hasBlank(path) ? `${verb} ` : verb)
+        }
+        return visit.value
+      case "NoWayBack":
+        if (first !== undefined && Either.isLeft(first)) return yield* first.left
+        return first ?? (yield* attempt(path))
+      case "Refused": {
+        const error = first !== undefined && Either.isLeft(first)
+          ? first.left
+          : conversation.refusal(visit.reply, Command.withPath("CWD", path), { path })
+        if (!Presence.isAnswer(error)) return yield* error
+        // It was printed itself, so it is there.
+        return yield* there?.length === 1
+          ? Presence.forbidden(conversation, error)
+          : Presence.shut(conversation, error, path)
+      }
+    }
+  })
+}
+
+/** The lines of a directory that `verb` lists, or none if it refuses one that is empty. */
+const listOrEmpty = (
+  conversation: Conversation,
+  verb: Verb,
+  path: Path | undefined
+): Effect.Effect<Lines, Failure> =>
+  Effect.flatMap(listBy(conversation, verb, path), (listed): Effect.Effect<Lines, Failure> => {
+    if (Either.isLeft(listed)) {
+      return Effect.as(Presence.emptyIfAllowed(conversation, listed.left, conversation.listsEmpty.has(verb), path), [])
+    }
+    // Not of NLST: servers that run `ls` for it refuse what matches nothing, and list nothing, as it comes.
+    if (verb !== "NLST" && children(listed.right).length === 0 && listed.right.every(({ _tag }) => _tag === "Entry")) {
+      conversation.listsEmpty.add(verb)
+    }
+    return Effect.succeed(listed.right)
+  })
+
+/** Every line of a directory's listing. */
+export const lines = (
+  conversation: Conversation,
+  path: Path | undefined
+): Effect.Effect<Lines, Failure> => {
+  const byList = listOrEmpty(conversation, "LIST", path)
+  if (!conversation.features.mlst || conversation.unknown.has("MLSD")) return byList
+  return Effect.flatMap(listBy(conversation, "MLSD", path), (listed) => {
+    if (Either.isRight(listed)) return Effect.succeed(listed.right)
+    return Effect.tap(byList, (lines) => {
+      // What LIST finds MLSD should have found.
+      if (children(lines).length > 0) conversation.unknown.add("MLSD")
+      return Effect.void
+    })
+  })
+}
+
 export const names = (
   conversation: Conversation,
   path: Path | undefined
 ): Effect.Effect<ReadonlyArray<string>, Failure> =>
-  read(conversation, Command.withPath("NLST", path), path).pipe(
-    Effect.map((all) => children(all).map(({ name }) => name)),
-    // "No files" is a refusal on some servers, and one that differs from "no directory" in nothing but its text.
-    Effect.catchTag("NotFound", (error) => {
-      if (error.code === 450 || path === undefined) return Effect.succeed([])
-      return Effect.flatMap(look(conversation, path), (found) =>
-        found === "exists" ? Effect.succeed([]) : Effect.fail(error))
-    })
-  )
-
-// ---- one path
-
-const contextOf = (conversation: Conversation, now: number): Entry.Context => ({
-  codec: conversation.settings.codec,
-  now,
-  utcOffsetMinutes: conversation.settings.utcOffsetMinutes
-})
-
-const byHand = (conversation: Conversation, path: Path): Effect.Effect<Entry.Entry, Failure> =>
-  Effect.gen(function*() {
-    const context = contextOf(conversation, yield* Clock.currentTimeMillis)
-    const binary = Bytes.toBinary(raw(conversation, path))
-    const name = binary.replace(/\/+$/, "").replace(/^.*\//s, "") || binary
-    const make = (type: Entry.EntryType, known: Entry.Known): Effect.Effect<Entry.Entry, Failure> => {
-      const line = Entry.make({ raw: Bytes.fromBinary(binary), binary }, context, "names", name, type, known)
-      return line._tag === "Entry" ? Effect.succeed(line) : Effect.dieMessage("a name is an entry")
-    }
-    const size = yield* conversation.trySize(path)
-    const reply = conversation.unknown.has("MDTM")
-      ? undefined
-      : yield* conversation.send(Command.withPath("MDTM", path))
-    if (reply?.code === 500 || reply?.code === 502) conversation.unknown.add("MDTM")
-    const modifiedAt = reply?.code === 213
-      ? Option.getOrUndefined(Option.getRight(Answers.parseModified(reply)))
-      : undefined
-    if (Option.isSome(size)) return yield* make("file", { size: size.value, modifiedAt })
-    // Directories have no SIZE, and can be entered.
-    const entered = yield* ifRefused(inDirectory(conversation, path, Effect.void))
-    if (Option.isSome(entered)) return yield* make("directory", { modifiedAt })
-    if (modifiedAt !== undefined) return yield* make("file", { modifiedAt })
-    return yield* new FtpError.NotFound({
-      server: conversation.server,
-      command: Command.printable(Command.withPath("CWD", path)),
-      code: 550,
-      lines: ["neither SIZE nor CWD finds it"],
-      path: Bytes.show(typeof path === "string" ? path : conversation.settings.codec.decode(path))
-    })
-  })
-
-export const stat = (conversation: Conversation, path: Path): Effect.Effect<Entry.Entry, Failure> => {
-  if (!conversation.features.mlst || conversation.unknown.has("MLST")) return byHand(conversation, path)
-  return Effect.gen(function*() {
-    const reply = yield* conversation.exec(Command.withPath("MLST", path), { path })
-    return yield* orFail(Mlsx.parseReply(reply, contextOf(conversation, yield* Clock.currentTimeMillis)))
-  }).pipe(Effect.catchTag("NotSupported", () => byHand(conversation, path)))
-}
-
-/** What a look after an ambiguous refusal finds; `undefined` when it finds nothing out. */
-export const look = (conversation: Conversation, path: Path): Effect.Effect<"exists" | "absent" | undefined, Failure> =>
-  Effect.matchEffect(stat(conversation, path), {
-    onSuccess: () => Effect.succeed("exists" as const),
-    onFailure: (error) =>
-      error._tag === "NotFound"
-        ? Effect.succeed("absent" as const)
-        : conversation.control.lost === undefined
-        ? Effect.succeed(undefined)
-        : Effect.fail(error)
-  })
+  Effect.map(listOrEmpty(conversation, "NLST", path), (all) => children(all).map(({ name }) => name))
 
 /** The names as the server sends them, for callers that ask for the bytes of a listing (`;type=d`). */
 export const openNames = (

@@ -10,12 +10,15 @@ import * as Showing from "../../showing.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Answers from "../answers.js"
 import * as Command from "../command.js"
+import * as Paths from "../paths.js"
 import * as Time from "../time.js"
 import * as Verbs from "../verbs.js"
 import type { Conversation } from "./conversation.js"
+import * as Directory from "./directory.js"
 import * as Download from "./download.js"
 import * as Files from "./files.js"
 import * as Listing from "./listing.js"
+import * as Presence from "./presence.js"
 import * as Upload from "./upload.js"
 
 const publicReply = ({ code, lines }: Reply.Reply): PublicReply => ({ code, lines })
@@ -26,36 +29,54 @@ const shown = (conversation: Conversation, path: Path): string =>
 const simple = (
   conversation: Conversation,
   verb: string,
-  path: Path,
-  ambiguous = true
+  path: Path
 ): Effect.Effect<Reply.Reply, Failure> =>
-  conversation.exec(Command.withPath(verb, path), {
-    path,
-    ...(ambiguous ? { look: Effect.suspend(() => Listing.look(conversation, path)) } : {})
-  })
+  conversation.exec(Command.withPath(verb, path), { path, look: Presence.look(conversation, path) })
+
+const madePath = (conversation: Conversation, path: Path, reply: Reply.Reply): string => {
+  const pathname = Answers.parsePathname(reply, conversation.settings.codec)
+  return pathname._tag === "Right" ? pathname.right.path : shown(conversation, path)
+}
 
 const makeDirectory = (conversation: Conversation, path: Path): Effect.Effect<string, Failure> =>
-  Effect.map(simple(conversation, "MKD", path), (reply) => {
-    const pathname = Answers.parsePathname(reply, conversation.settings.codec)
-    return pathname._tag === "Right" ? pathname.right.path : shown(conversation, path)
-  })
+  Effect.map(simple(conversation, "MKD", path), (reply) => madePath(conversation, path, reply))
 
-/** From the last missing parent down; one that another client makes meanwhile is as good. */
+const refusals = new Set<Failure["_tag"]>([
+  "AlreadyExists",
+  "FtpReplyError",
+  "LoginRefused",
+  "NotFound",
+  "NotSupported",
+  "StorageExceeded"
+])
+
+/**
+ * From the last missing parent down. Whatever a server answers to MKD, a directory that is there is as good as one that
+ * was made, also if another client makes it meanwhile. A file in its place is not.
+ */
 const makeDirectories = (conversation: Conversation, path: Path): Effect.Effect<string, Failure> => {
-  const there = (error: Failure): boolean => error._tag === "AlreadyExists"
-  const refused = (error: Failure): boolean => error._tag === "NotFound" || error._tag === "FtpReplyError"
-  return makeDirectory(conversation, path).pipe(
-    Effect.catchIf(there, () => Effect.succeed(shown(conversation, path))),
-    Effect.catchIf(refused, (error) => {
-      const binary = typeof path === "string" ? path : Bytes.toBinary(path)
-      const parent = /^(.*[^/])\/+[^/]+\/*$/s.exec(binary)?.[1]
-      if (parent === undefined) return Effect.fail(error)
-      return Effect.zipRight(
-        makeDirectories(conversation, typeof path === "string" ? parent : Bytes.fromBinary(parent)),
-        Effect.catchIf(makeDirectory(conversation, path), there, () => Effect.succeed(shown(conversation, path)))
-      )
-    })
+  const orIsThere = (make: Effect.Effect<string, Failure>): Effect.Effect<string, Failure> =>
+    Effect.catchIf(
+      make,
+      (error) => refusals.has(error._tag),
+      (error) =>
+        Effect.flatMap(
+          Presence.isDirectory(conversation, path),
+          (isThere) => isThere ? Effect.succeed(shown(conversation, path)) : Effect.fail(error)
+        )
+    )
+  const parent = Paths.parentOf(typeof path === "string" ? path : Bytes.toBinary(path))
+  const last = orIsThere(makeDirectory(conversation, path))
+  if (parent === undefined) return last
+  const first = Effect.map(
+    conversation.exec(Command.withPath("MKD", path), { path }),
+    (reply) => madePath(conversation, path, reply)
   )
+  return Effect.catchIf(orIsThere(first), (error) => refusals.has(error._tag), () =>
+    Effect.zipRight(
+      makeDirectories(conversation, typeof path === "string" ? parent : Bytes.fromBinary(parent)),
+      last
+    ))
 }
 
 const rename = (conversation: Conversation, from: Path, to: Path): Effect.Effect<void, Failure> =>
@@ -77,7 +98,7 @@ const chmod = (conversation: Conversation, path: Path, mode: number): Effect.Eff
   }
   const command = Command.withPath("SITE", path, "CHMOD", mode.toString(8).padStart(3, "0"))
   return Effect.asVoid(
-    conversation.exec(command, { path, look: Effect.suspend(() => Listing.look(conversation, path)) })
+    conversation.exec(command, { path, look: Presence.look(conversation, path) })
   )
 }
 
@@ -110,7 +131,7 @@ export const make = (conversation: Conversation): Session => {
   const { control } = conversation
   const size = (path: Path): Effect.Effect<number, Failure> =>
     conversation.setType("I").pipe(
-      Effect.zipRight(conversation.exec(Command.withPath("SIZE", path), { path })),
+      Effect.zipRight(simple(conversation, "SIZE", path)),
       Effect.flatMap((reply) => orFail(Answers.parseSize(reply)))
     )
   const session: Session & Showing.Shown = {
@@ -125,23 +146,23 @@ export const make = (conversation: Conversation): Session => {
     isSecure: conversation.isSecure,
     isUsable: Effect.sync(() => control.lost === undefined),
 
-    pwd: turn(Effect.map(Listing.pwd(conversation), ({ path }) => path)),
+    pwd: turn(Effect.map(Directory.pwd(conversation), ({ path }) => path)),
     cd: (path) => turn(Effect.asVoid(conversation.exec(Command.withPath("CWD", path), { path }))),
     cdup: turn(Effect.asVoid(conversation.exec(Command.make("CDUP")))),
 
     list: (path) => turn(Effect.map(Effect.suspend(() => Listing.lines(conversation, path)), Listing.children)),
     listLines: (path) => turn(Effect.suspend(() => Listing.lines(conversation, path))),
     names: (path) => turn(Listing.names(conversation, path)),
-    stat: (path) => turn(Effect.suspend(() => Listing.stat(conversation, path))),
+    stat: (path) => turn(Effect.suspend(() => Presence.stat(conversation, path))),
     exists: (path) =>
-      turn(Effect.suspend(() => Listing.stat(conversation, path))).pipe(
+      turn(Effect.suspend(() => Presence.stat(conversation, path))).pipe(
         Effect.as(true),
         Effect.catchTag("NotFound", () => Effect.succeed(false))
       ),
     size: (path) => turn(size(path)),
     modified: (path) =>
       turn(Effect.flatMap(
-        conversation.exec(Command.withPath("MDTM", path), { path }),
+        simple(conversation, "MDTM", path),
         (reply) => orFail(Answers.parseModified(reply))
       )),
     setModified: (path, date) =>
@@ -150,7 +171,7 @@ export const make = (conversation: Conversation): Session => {
         (time) =>
           turn(Effect.asVoid(conversation.exec(Command.withPath("MFMT", path, time), {
             path,
-            look: Effect.suspend(() => Listing.look(conversation, path))
+            look: Presence.look(conversation, path)
           })))
       ),
 

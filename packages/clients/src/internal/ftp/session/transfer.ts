@@ -18,8 +18,10 @@ import type { Exchange } from "../../replies/ledger.js"
 import * as Reply from "../../replies/reply.js"
 import * as Spans from "../../replies/spans.js"
 import * as Command from "../command.js"
+import * as Refusal from "../refusal.js"
 import type { Conversation } from "./conversation.js"
 import * as DataConnection from "./dataConnection.js"
+import type * as Presence from "./presence.js"
 
 export interface Request {
   readonly direction: "download" | "upload"
@@ -29,6 +31,8 @@ export interface Request {
   readonly offset: number
   /** Little comes: the data connection needs no large reads. */
   readonly isSmall?: boolean
+  /** What is known of the path, or finds it out, should the command be refused. */
+  readonly look?: Effect.Effect<Presence.Found, Failure>
 }
 
 export class Transfer {
@@ -160,9 +164,18 @@ export class Transfer {
     return kind !== "completion"
   }
 
-  refusal(reply: Reply.Reply): Failure {
+  /** The error of a transfer that was refused before it began. */
+  refused(reply: Reply.Reply): Effect.Effect<never, Failure> {
+    const { look } = this.request
+    if (look === undefined || !Refusal.isAmbiguous(reply.code)) return Effect.fail(this.refusal(reply))
+    this.isDone = true
+    return Effect.flatMap(look, (found) => Effect.fail(this.refusal(reply, found)))
+  }
+
+  refusal(reply: Reply.Reply, found?: Presence.Found): Failure {
     const { command, path } = this.request
     return this.conversation.refusal(reply, command, {
+      ...(found === undefined ? {} : { found }),
       dataTls: this.dataTls,
       ...(path === undefined ? {} : { path }),
       ...(this.mode === undefined ? {} : { dataMode: this.mode })
@@ -259,9 +272,7 @@ export const open = (
       (error) => conversation.afterSending(request.command, error)
     ).pipe(Spans.command("ftp", conversation.settings, request.command))
     conversation.restPending = false
-    if (Reply.kind(first) !== "preliminary" && transfer.isRefused(first)) {
-      return yield* transfer.refusal(first)
-    }
+    if (Reply.kind(first) !== "preliminary" && transfer.isRefused(first)) return yield* transfer.refused(first)
     yield* transfer.begin(yield* arranged.connect)
     return transfer
   })

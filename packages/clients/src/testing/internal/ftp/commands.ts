@@ -89,33 +89,51 @@ const store = (client: Client, path: string, before: Uint8Array): Conversation =
   return client.startTransfer((data) => receiveFile(client, data, path, before))
 }
 
-const list = (
-  client: Client,
-  argument: string,
-  lines: (path: string) => ReadonlyArray<string>
-): Conversation => {
-  const node = client.shared.disk.get(at(client, argument))
-  if (node === undefined) return missing(client, argument)
-  const all = [...lines(at(client, argument)), ...(client.quirks.extraLines ?? [])]
-  return client.startTransfer((data) =>
+const sendLines = (client: Client, lines: ReadonlyArray<string>): Conversation =>
+  client.startTransfer((data) =>
     Effect.as(
       Effect.zipRight(
-        data.send(Bytes.fromBinary(all.map((line) => `${line}\r\n`).join(""))),
+        data.send(Bytes.fromBinary(lines.map((line) => `${line}\r\n`).join(""))),
         data.shutdown("send")
       ),
       "226 That was all"
     )
   )
+
+/** `path` is as the command has it. `itself` prints a directory as one that lies in another. */
+const list = (
+  client: Client,
+  verb: string,
+  path: string,
+  lines: (path: string) => ReadonlyArray<string>,
+  itself: (name: string, node: Disk.Node) => string
+): Conversation => {
+  const { quirks } = client
+  const { disk } = client.shared
+  const absolute = at(client, path)
+  const node = disk.get(absolute)
+  const refuse = (answer: "empty" | number): Conversation =>
+    answer === "empty" ? sendLines(client, []) : client.reply(`${answer} ${path}: it cannot be listed`)
+  const pathless = path === "" ? undefined : quirks.pathless?.[verb]
+  if (pathless === "always" || (pathless === "blanks" && path.includes(" "))) return refuse(501)
+  if (node === undefined) return refuse((verb === "NLST" ? quirks.nlstMissing : undefined) ?? quirks.listMissing ?? 550)
+  if (quirks.forbidden?.includes(absolute) === true) {
+    const { listForbidden = 550 } = quirks
+    return listForbidden === "itself" ? sendLines(client, [itself(Disk.nameOf(absolute), node)]) : refuse(listForbidden)
+  }
+  if (quirks.listEmpty !== undefined && node.isDirectory && disk.children(absolute).length === 0) {
+    return refuse(quirks.listEmpty)
+  }
+  return sendLines(client, [...lines(absolute), ...(quirks.extraLines ?? [])])
 }
 
 const listUnix: Handler = (client, argument) => {
   const all = /^-a(?: |$)/.test(argument)
-  const path = all ? argument.slice(3) : argument
   const { disk } = client.shared
-  return list(client, path, (directory) => {
-    const print = client.quirks.list === "dos" ? Disk.dosLine : Disk.unixLine
+  const print = client.quirks.list === "dos" ? Disk.dosLine : Disk.unixLine
+  return list(client, "LIST", all ? argument.slice(3) : argument, (directory) => {
     const node = disk.get(directory)!
-    if (!node.isDirectory) return [print(path, node)]
+    if (!node.isDirectory) return [print(Disk.nameOf(directory), node)]
     const hides = client.quirks.hidesDotFiles === true && !all
     const own = all ? [print(".", node), print("..", node)] : []
     return own.concat(
@@ -123,29 +141,29 @@ const listUnix: Handler = (client, argument) => {
         print(name, node)
       )
     )
-  })
+  }, print)
 }
 
-const mlsd: Handler = (client, argument) =>
-  list(client, argument, (directory) => [
+const mlsd: Handler = (client, argument) => {
+  // RFC 3659, section 7.2: it takes directories alone.
+  if (client.shared.disk.get(at(client, argument))?.isDirectory === false) {
+    return client.reply(`501 ${argument} is not a directory`)
+  }
+  return list(client, "MLSD", argument, (directory) => [
     `${Disk.facts(client.shared.disk.get(directory)!, "cdir")} .`,
     ...client.shared.disk.children(directory).map(([name, node]) => `${Disk.facts(node)} ${name}`)
-  ])
+  ], (name, node) => `${Disk.facts(node)} ${name}`)
+}
 
 const nlst: Handler = (client, argument) => {
-  const { nlstMissing } = client.quirks
-  if (nlstMissing !== undefined && client.shared.disk.get(at(client, argument)) === undefined) {
-    return nlstMissing === "empty"
-      ? client.startTransfer((data) => Effect.as(data.shutdown("send"), "226 That was all"))
-      : client.reply(`${nlstMissing} ${argument}: no such file or directory`)
-  }
+  const print = (name: string): string =>
+    client.quirks.nlstWithDirectory === true && argument !== "" ? `${argument}/${name}` : name
   return list(
     client,
+    "NLST",
     argument,
-    (directory) =>
-      client.shared.disk.children(directory).map(([name]) =>
-        client.quirks.nlstWithDirectory === true && argument !== "" ? `${argument}/${name}` : name
-      )
+    (directory) => client.shared.disk.children(directory).map(([name]) => print(name)),
+    (name) => name
   )
 }
 
@@ -242,7 +260,8 @@ const handlers: { readonly [verb: string]: Handler } = {
   PWD: (client) => client.reply(`257 ${quote(client.directory)} is where you are`),
   CWD: (client, argument) => {
     const path = at(client, argument)
-    if (client.shared.disk.get(path)?.isDirectory !== true) return missing(client, argument)
+    const isForbidden = client.quirks.forbidden?.includes(path) === true
+    if (client.shared.disk.get(path)?.isDirectory !== true || isForbidden) return missing(client, argument)
     client.directory = path
     return client.reply("250 There you are")
   },

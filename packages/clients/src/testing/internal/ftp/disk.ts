@@ -24,6 +24,8 @@ export const normalise = (directory: string, path: string): string => {
   return `/${parts.join("/")}`
 }
 
+export const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
+
 const parentOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf("/")))
 
 export class Disk {
