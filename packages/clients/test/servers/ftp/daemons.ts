@@ -152,11 +152,8 @@ export const pureftpd = (security: "plain" | "explicit"): Effect.Effect<Daemon, 
     fs.writeFileSync(both, fs.readFileSync(cert, "utf8") + fs.readFileSync(key, "utf8"), { mode: 0o600 })
     yield* start(
       "pure-ftpd",
-      [
-        ...["-S", `127.0.0.1,${port}`, "-l", `puredb:${database}`, "-g", path.join(where, "pid"), "-f", "none"],
-        ...["-E", "-u", "1", "-H", "-A", "-D", "-z", "-c", "50", "-C", "50", "-L", "100000:20"],
-        ...(security === "plain" ? ["-Y", "0"] : ["-Y", "3", "-2", both])
-      ],
+      `-S 127.0.0.1,${port} -l puredb:${database} -g ${path.join(where, "pid")} -f none -E -u 1 -H -A -D -z`.split(" ")
+        .concat("-c 50 -C 50 -L 100000:20".split(" "), security === "plain" ? ["-Y", "0"] : ["-Y", "3", "-2", both]),
       port
     )
     return { host: "127.0.0.1", port, files, directory: ".", ca: cert }
