@@ -32,6 +32,8 @@ export interface Options {
   readonly parser: Parser
   /** How long a reply may take, also from a server that sends a byte now and then. */
   readonly replyMillis: number
+  /** Whether a reply that no command is owed is dropped. By default it ends the session. */
+  readonly isStray?: ((reply: Reply) => boolean) | undefined
 }
 
 /** How replies are read until something is there. */
@@ -58,7 +60,7 @@ export class Channel {
     this.socket = socket
     this.options = options
     this.origin = { protocol: options.wire.protocol, server: options.server }
-    this.ledger = new Ledger.Ledger(this.origin)
+    this.ledger = new Ledger.Ledger(this.origin, options.isStray)
   }
 
   /** Nothing is owed, and nothing has come that nobody asked for, not even a part of a reply. */

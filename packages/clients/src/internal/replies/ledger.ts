@@ -52,11 +52,14 @@ const mostSurplus = 1000
 
 export class Ledger {
   private readonly origin: Origin
+  /** Whether a reply that no command is owed can be dropped, since it can be nobody else's either. */
+  private readonly isStray: (reply: Reply.Reply) => boolean
   private open: Array<Exchange> = []
   private arrived: Array<Reply.Reply> = []
 
-  constructor(origin: Origin) {
+  constructor(origin: Origin, isStray: (reply: Reply.Reply) => boolean = () => false) {
     this.origin = origin
+    this.isStray = isStray
   }
 
   /** Hides the secrets of the command that is answered next, in what is no reply. */
@@ -68,6 +71,11 @@ export class Ledger {
   /** How many commands have not had their last reply. */
   get owed(): number {
     return this.open.length
+  }
+
+  /** How many replies wait to be entered. */
+  get waiting(): number {
+    return this.arrived.length
   }
 
   /** No reply is owed, and none waits to be entered. */
@@ -123,6 +131,8 @@ export class Ledger {
         lines: reply.lines
       })
     }
+    const isOwed = first !== undefined && first.expectation.accepts?.(reply.code) !== false
+    if (!isOwed && this.isStray(reply)) return undefined
     if (first === undefined) return this.violation("a reply came that nobody asked for", reply)
     if (Reply.kind(reply) === "preliminary") {
       first.preliminary ??= reply

@@ -9,7 +9,7 @@ import { now } from "../../effect/fibers.js"
 import { orFail } from "../../options.js"
 import { Channel, type ChannelError } from "../../replies/channel.js"
 import type { Exchange, Expectation } from "../../replies/ledger.js"
-import type { Reply } from "../../replies/reply.js"
+import * as Reply from "../../replies/reply.js"
 import * as Command from "../command.js"
 import * as Telnet from "../telnet.js"
 import type { Settings } from "./settings.js"
@@ -18,7 +18,7 @@ import type { Settings } from "./settings.js"
 const noopCodes = new Set([200, 500, 501, 502, 503])
 // These speak of a transfer. As the answer to anything else they are stragglers of a transfer that was aborted.
 const transferCodes = new Set([225, 226, 426])
-/** How many replies may come between ABOR and the marker. */
+/** How many replies may come between ABOR and the marker, and how many more of transfers than there were transfers. */
 const mostStragglers = 16
 
 const plain: Expectation = { accepts: (code) => !transferCodes.has(code) }
@@ -30,6 +30,9 @@ const transfer: Expectation = {
 
 export class Control extends Channel {
   readonly settings: Settings
+  private transfers = 0
+  /** How many replies of transfers came that no transfer was owed. */
+  dropped = 0
 
   constructor(socket: Socket, settings: Settings) {
     const { codec, controlMillis, replyLimit, server } = settings
@@ -37,12 +40,15 @@ export class Control extends Channel {
       server,
       wire: Command.wire(codec),
       parser: Telnet.parser({ codec, limit: replyLimit, server }),
-      replyMillis: controlMillis
+      replyMillis: controlMillis,
+      // A second 226 (ProFTPD), or one that comes late, is no other command's.
+      isStray: ({ code }) =>
+        transferCodes.has(code) && this.transfers > 0 && ++this.dropped <= this.transfers + mostStragglers
     })
     this.settings = settings
   }
 
-  get welcome(): Effect.Effect<Reply, ChannelError> {
+  get welcome(): Effect.Effect<Reply.Reply, ChannelError> {
     return this.greeting({}, plain)
   }
 
@@ -55,6 +61,7 @@ export class Control extends Channel {
 
   /** Sends the command of a transfer. Other commands may go out before its last reply has come. */
   submitTransfer(command: Command.Command): Effect.Effect<Exchange, ChannelError | FtpError.InvalidArgument> {
+    this.transfers += 1
     return super.submit(command, transfer)
   }
 
@@ -68,22 +75,27 @@ export class Control extends Channel {
 
   /**
    * Ends a transfer that is under way, and reads its replies: 426 and 226, one of them alone, or in another order. How
-   * many come depends on the server, so PWD is sent behind them: its 257 is like no other of them, and ends them.
-   * Past the deadline the session is given up.
+   * many come depends on the server, so a marker is sent behind them, whose reply ends them. `settle` is given half of the
+   * time before. Past the deadline the session is given up.
    */
-  abort(exchange: Exchange, cutData: Effect.Effect<void>): Effect.Effect<void> {
+  abort(
+    exchange: Exchange,
+    cutData: Effect.Effect<void>,
+    settle: (millis: number) => Effect.Effect<void>
+  ): Effect.Effect<void> {
     const { abortMillis } = this.settings
     const drain = Effect.gen(this, function*() {
       const end = (yield* now) + abortMillis
+      if (exchange.final === undefined) yield* settle(abortMillis / 2)
       const open = exchange.final === undefined
       if (open) yield* this.say(Command.make("ABOR"))
       yield* cutData
       if (!open) return
       yield* this.until(() => exchange.final, { within: end - (yield* now) })
       // From here on nobody knows whose a reply is: only the marker counts.
+      const { owed, waiting } = this.ledger
       this.ledger.clear()
-      yield* this.say(Command.make("PWD"))
-      yield* this.awaitMarker(end - (yield* now))
+      yield* this.awaitMarker(end, owed > 0, waiting > 0)
     })
     return drain.pipe(
       Effect.catchAll((error) => this.lose("an interrupted transfer did not come to its end", error)),
@@ -91,16 +103,41 @@ export class Control extends Channel {
     )
   }
 
-  private awaitMarker(within: number): Effect.Effect<void, ChannelError> {
+  /**
+   * Sends PWD, and reads until its reply: 257, which is like no other, or whatever a server without PWD answers. A refusal
+   * that comes before any reply to ABOR may be ABOR's own: then only the reply to NOOP, sent after it, is the last.
+   */
+  private awaitMarker(
+    end: number,
+    owesKeepAlives: boolean,
+    hasHeard: boolean
+  ): Effect.Effect<void, ChannelError | FtpError.InvalidArgument> {
     let stragglers = 0
-    let isThere = false
-    const enter = (reply: Reply): ChannelError | undefined => {
-      if (reply.code === 257) isThere = true
-      else if (reply.code === 421 || ++stragglers > mostStragglers) {
-        return this.ledger.violation("the replies to ABOR do not end", reply)
-      }
-      return undefined
+    let marker: "PWD" | "NOOP" = "PWD"
+    let found: "marker" | "unclear" | undefined
+    const read = (reply: Reply.Reply): typeof found => {
+      if (reply.code === 257) return marker === "PWD" ? "marker" : undefined
+      // With keep-alives under way any other reply may be one of theirs.
+      if (owesKeepAlives || transferCodes.has(reply.code)) return undefined
+      if (Reply.kind(reply) === "completion") return "marker"
+      if (marker === "NOOP" || reply.code < 400 || reply.code > 599) return undefined
+      return hasHeard ? "marker" : "unclear"
     }
-    return this.until(() => isThere ? true : undefined, { within, enter })
+    const enter = (reply: Reply.Reply): ChannelError | undefined => {
+      found = read(reply)
+      hasHeard = true
+      return reply.code === 421 || ++stragglers > mostStragglers
+        ? this.ledger.violation("the replies to ABOR do not end", reply)
+        : undefined
+    }
+    const next = Effect.flatMap(now, (at) => this.until(() => found, { within: end - at, enter }))
+    return Effect.gen(this, function*() {
+      yield* this.say(Command.make("PWD"))
+      if ((yield* next) === "marker") return
+      marker = "NOOP"
+      found = undefined
+      yield* this.say(Command.make("NOOP"))
+      yield* next
+    })
   }
 }

@@ -9,10 +9,12 @@ import * as Net from "@copas/core/Net"
 import type { InetSocket, Socket } from "@copas/core/Socket"
 import type { BindError, InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
+import { forkSequential } from "../../effect/scopes.js"
 import { orFail } from "../../options.js"
 import { inOwnScope } from "../../ownScope.js"
 import * as Reply from "../../replies/reply.js"
@@ -21,10 +23,24 @@ import * as Address from "../address.js"
 import * as Command from "../command.js"
 import type { Conversation } from "./conversation.js"
 
-/** How a data connection will come about. `connect` is run behind the 150. */
+/** How a data connection will come about. */
 export interface Arranged {
   readonly mode: FtpError.DataMode
-  readonly connect: Effect.Effect<Socket, Failure, Scope.Scope>
+  /**
+   * Run behind the 150: the connection, or the refusal that the server sends instead of making it. `refused` waits for
+   * that refusal.
+   */
+  readonly connect: (
+    refused: Effect.Effect<Reply.Reply, Failure>
+  ) => Effect.Effect<Either.Either<Socket, NotConnected>, Failure>
+  /** Ends it, whether it was made or not, also while it is being made. */
+  readonly cut: Effect.Effect<void>
+}
+
+/** The refusal behind a 150, and why no connection came, in words. */
+export interface NotConnected {
+  readonly reply: Reply.Reply
+  readonly why: string
 }
 
 interface Attempt {
@@ -75,28 +91,34 @@ const connectTo = (
     conversation.net
   ).pipe(Effect.mapError((error) => new Refused(error.message, error)))
 
+const passive = (mode: "EPSV" | "PASV", socket: Socket): Arranged => ({
+  mode,
+  connect: () => Effect.succeed(Either.right(socket)),
+  cut: socket.abort
+})
+
 const epsv = (conversation: Conversation, isBulk: boolean): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
   Effect.gen(function*() {
     const reply = yield* conversation.send(Command.make("EPSV"))
     if (Reply.kind(reply) !== "completion") return yield* Effect.fail(refusedBy(reply))
     const port = yield* Effect.mapError(orFail(Address.parseEpsv(reply)), (error) => new Refused(error.message, error))
     const socket = yield* connectTo(conversation, peerHost(conversation), port, isBulk)
-    return { mode: "EPSV", connect: Effect.succeed(socket) }
+    return passive("EPSV", socket)
   })
 
 const pasv = (conversation: Conversation, isBulk: boolean): Effect.Effect<Arranged, Refused | Failure, Scope.Scope> =>
   Effect.gen(function*() {
     const reply = yield* conversation.send(Command.make("PASV"))
     if (Reply.kind(reply) !== "completion") return yield* Effect.fail(refusedBy(reply))
-    const passive = yield* Effect.mapError(
+    const told = yield* Effect.mapError(
       orFail(Address.parsePasv(reply)),
       (error) => new Refused(error.message, error)
     )
-    const host = conversation.settings.trustPassiveHost && passive.host !== "0.0.0.0"
-      ? passive.host
+    const host = conversation.settings.trustPassiveHost && told.host !== "0.0.0.0"
+      ? told.host
       : peerHost(conversation)
-    const socket = yield* connectTo(conversation, host, passive.port, isBulk)
-    return { mode: "PASV", connect: Effect.succeed(socket) }
+    const socket = yield* connectTo(conversation, host, told.port, isBulk)
+    return passive("PASV", socket)
   })
 
 // ---- active
@@ -132,46 +154,56 @@ const listenOn = (
 /** How many connections of strangers are turned away before it is given up. */
 const mostStrangers = 32
 
+/** The addresses that a listener turned away, in words. */
+const turnedAway = (strangers: ReadonlyArray<string>, expected: string | undefined): string =>
+  strangers.length === 0 ?
+    "" :
+    `; ${strangers.length === 1 ? "a connection" : `${strangers.length} connections`} from ` +
+    `${[...new Set(strangers)].slice(0, 3).join(", ")} was turned away, since the server is at ${expected}`
+
 const acceptFrom = (
   conversation: Conversation,
   listener: Listener.InetListener,
   mode: FtpError.DataMode,
-  command: Command.Command
-): Effect.Effect<Socket, Failure, Scope.Scope> => {
+  command: Command.Command,
+  scope: Scope.Scope
+) =>
+(refused: Effect.Effect<Reply.Reply, Failure>): Effect.Effect<Either.Either<Socket, NotConnected>, Failure> => {
   const peer = conversation.control.socket.remoteAddress
   const expected = peer._tag === "InetAddress" ? Address.unmap(peer.host) : undefined
   const isPeer = (socket: InetSocket): boolean =>
     expected === undefined || Address.unmap(socket.remoteAddress.host) === expected
-  const next = (strangers: number): Effect.Effect<Socket, { readonly message: string }, Scope.Scope> =>
+  const strangers: Array<string> = []
+  const failed = (why: string): FtpError.DataConnectionFailed =>
+    new FtpError.DataConnectionFailed({
+      server: conversation.server,
+      command: Command.printable(command),
+      attempts: [{ mode, why: why + turnedAway(strangers, expected) }]
+    })
+  const next: Effect.Effect<Socket, FtpError.DataConnectionFailed> = Effect.suspend(() =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
-        const outer = yield* Effect.scope
-        const scope = yield* Scope.make()
-        const socket = yield* restore(Scope.extend(listener.accept, scope)).pipe(
-          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+        const own = yield* forkSequential(scope)
+        const socket = yield* restore(Scope.extend(listener.accept, own)).pipe(
+          Effect.onError((cause) => Scope.close(own, Exit.failCause(cause))),
+          Effect.mapError((error) => failed(error.message))
         )
-        if (isPeer(socket)) {
-          yield* Scope.addFinalizerExit(outer, (exit) => Scope.close(scope, exit))
-          return socket
-        }
+        if (isPeer(socket)) return socket
+        strangers.push(Address.unmap(socket.remoteAddress.host))
         yield* socket.abort
-        yield* Scope.close(scope, Exit.void)
-        if (strangers + 1 >= mostStrangers) {
-          return yield* Effect.fail({ message: `${mostStrangers} connections came from other hosts than ${expected}` })
-        }
-        return yield* restore(next(strangers + 1))
+        yield* Scope.close(own, Exit.void)
+        if (strangers.length >= mostStrangers) return yield* failed("the server did not connect")
+        return yield* restore(next)
       })
     )
+  )
   const { connectMillis } = conversation.settings
-  const late = () => ({ message: `the server did not connect within ${connectMillis} ms` })
-  return within(next(0), connectMillis, late).pipe(
-    Effect.mapError((error) =>
-      new FtpError.DataConnectionFailed({
-        server: conversation.server,
-        command: Command.printable(command),
-        attempts: [{ mode, why: error.message }]
-      })
-    )
+  return Effect.raceFirst(
+    Effect.map(
+      within(next, connectMillis, () => failed(`the server did not connect within ${connectMillis} ms`)),
+      Either.right
+    ),
+    Effect.map(refused, (reply) => Either.left({ reply, why: shown(reply) + turnedAway(strangers, expected) }))
   )
 }
 
@@ -183,8 +215,9 @@ const active = (
   Effect.gen(function*() {
     const { localAddress } = conversation.control.socket
     if (localAddress._tag !== "InetAddress") return yield* Effect.fail(new Refused("there is no address to tell"))
+    const scope = yield* Effect.flatMap(Effect.scope, forkSequential)
     const listener = yield* Effect.mapError(
-      listenOn(conversation, localAddress.host),
+      Scope.extend(listenOn(conversation, localAddress.host), scope),
       (error) => new Refused(error.message, error)
     )
     const { port } = listener
@@ -195,7 +228,11 @@ const active = (
     )
     const reply = yield* conversation.send(Command.make(mode, argument))
     if (Reply.kind(reply) !== "completion") return yield* Effect.fail(refusedBy(reply))
-    return { mode, connect: acceptFrom(conversation, listener, mode, command) }
+    return {
+      mode,
+      connect: acceptFrom(conversation, listener, mode, command, scope),
+      cut: Scope.close(scope, Exit.void)
+    }
   })
 
 // ---- in order

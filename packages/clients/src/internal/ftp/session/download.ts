@@ -27,6 +27,9 @@ export interface Download {
 /** From this many bytes on large reads pay. */
 const smallest = 128 * 1024
 
+/** So much a file may grow between its SIZE and its end. */
+const mostGrowth = 64 * 1024
+
 /** A small file comes in a read or two, and one more finds its end. */
 const readsUnwatched = 4
 
@@ -67,17 +70,21 @@ class Downloading implements Download {
     return Effect.matchEffect(this.transfer.data.receive(), {
       onSuccess: (chunk): Effect.Effect<Uint8Array | undefined, Failure> => {
         this.transfer.moved += chunk.length
+        if (Option.isSome(this.expected) && this.total > this.expected.value + mostGrowth) return this.tooMuch
         if (this.text === undefined) return Effect.succeed(chunk)
         const converted = this.text.push(chunk)
         return converted.length > 0 ? Effect.succeed(converted) : this.next
       },
-      onFailure: (error) =>
+      onFailure: (error): Effect.Effect<Uint8Array | undefined, Failure> =>
         isEndOfConversation(error)
           ? this.finish
           : error._tag === "SocketTimeout" && error.afterMillis < this.transfer.conversation.settings.dataMillis &&
               !this.transfer.isWatched
           // The server may have said why nothing comes: from here on it is listened to.
           ? Effect.zipRight(this.transfer.startWatch, this.read)
+          // All of it is here: how the connection ended is no matter, if the server says that it was all.
+          : error._tag !== "SocketTimeout" && Option.contains(this.expected, this.total)
+          ? this.finish
           : this.broken(error)
     })
   }
@@ -131,6 +138,26 @@ class Downloading implements Download {
   }
 
   // ---- failures
+
+  /** More comes than the file has: it would fill the disk. */
+  private get tooMuch(): Effect.Effect<never, Failure> {
+    const { conversation, request } = this.transfer
+    const asked = Effect.suspend(() =>
+      conversation.control.lost === undefined ? conversation.trySize(request.path!) : Effect.succeedNone
+    )
+    return Effect.zipRight(
+      this.transfer.abort,
+      Effect.flatMap(Effect.orElseSucceed(asked, () => Option.none<number>()), (size) =>
+        Effect.fail(
+          Option.exists(size, (size) => size >= this.total)
+            ? this.incomplete(Option.getOrThrow(size), undefined)
+            : this.unknown(
+              `the file has ${Option.getOrThrow(Option.orElse(size, () => this.expected))} bytes, and more came`,
+              undefined
+            )
+        ))
+    )
+  }
 
   /** The data connection broke. */
   private broken(error: ReceiveError): Effect.Effect<never, Failure> {

@@ -7,16 +7,18 @@
 import type { Socket } from "@copas/core/Socket"
 import * as Tls from "@copas/core/Tls"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import type * as FtpError from "../../../FtpError.js"
+import * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
 import { millisOf, type RunningFiber } from "../../effect/fibers.js"
 import type { ChannelError } from "../../replies/channel.js"
 import type { Exchange } from "../../replies/ledger.js"
 import * as Reply from "../../replies/reply.js"
 import * as Spans from "../../replies/spans.js"
+import { within } from "../../within.js"
 import * as Command from "../command.js"
 import * as Refusal from "../refusal.js"
 import type { Conversation } from "./conversation.js"
@@ -39,6 +41,7 @@ export class Transfer {
   readonly conversation: Conversation
   readonly request: Request
   readonly exchange: Exchange
+  private readonly arranged: DataConnection.Arranged
   /** Its end has been read, or it was aborted. */
   isDone = false
   /** Bytes that moved now, as they went over the wire. */
@@ -49,11 +52,20 @@ export class Transfer {
   private monitor: RunningFiber<Reply.Reply, ChannelError> | undefined = undefined
   private keepAlive: RunningFiber<unknown, unknown> | undefined = undefined
   private finalDue = Infinity
+  /** The way to a data connection that is under TLS, up to the end of its handshake. */
+  private opening: RunningFiber<void, Failure> | undefined = undefined
 
-  constructor(conversation: Conversation, request: Request, exchange: Exchange) {
+  constructor(
+    conversation: Conversation,
+    request: Request,
+    exchange: Exchange,
+    arranged: DataConnection.Arranged
+  ) {
     this.conversation = conversation
     this.request = request
     this.exchange = exchange
+    this.arranged = arranged
+    this.mode = arranged.mode
   }
 
   get data(): Socket {
@@ -62,22 +74,86 @@ export class Transfer {
 
   // ---- the beginning
 
-  /** The handshake and the watch over the control connection, behind the 150. */
-  begin(socket: Socket): Effect.Effect<void, Failure> {
-    const { conversation } = this
-    const { dataMillis, firstMillis } = conversation.settings
-    return Effect.gen(this, function*() {
-      this.socket = socket
-      if (conversation.settings.isProtected) yield* this.secure(socket)
+  /** The 150, the data connection, and its handshake. */
+  get opened(): Effect.Effect<void, Failure> {
+    if (!this.conversation.settings.isProtected) return Effect.zipRight(this.connected, this.begin)
+    // Some servers end when a handshake does not come to its end. So it is brought there by a fiber of its own, which an
+    // interruption waits for.
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(
+        Effect.forkDaemon(Effect.interruptible(Effect.zipRight(this.connected, Effect.suspend(() => this.secure)))),
+        (fiber) => {
+          this.opening = fiber
+          return restore(Fiber.join(fiber))
+        }
+      )
+    ).pipe(
+      Effect.catchIf((error) => error._tag === "TlsError", (error) =>
+        // A server that wants the session resumed may say so on the control connection, and only cut this one.
+        Effect.flatMap(this.abort, () => {
+          const { final } = this.exchange
+          return Effect.fail(
+            final !== undefined && final.code !== 426 && this.isRefused(final) ? this.refusal(final) : error
+          )
+        })),
+      Effect.zipRight(this.begin)
+    )
+  }
+
+  private get connected(): Effect.Effect<void, Failure> {
+    const { conversation, exchange, request } = this
+    const { control, settings } = conversation
+    const first = Effect.mapError(
+      control.awaitFirst(exchange),
+      (error) => conversation.afterSending(request.command, error)
+    ).pipe(Spans.command("ftp", settings, request.command))
+    return Effect.flatMap(first, (reply) => {
+      conversation.restPending = false
+      if (Reply.kind(reply) !== "preliminary" && this.isRefused(reply)) return this.refused(reply)
+      return Effect.flatMap(this.arranged.connect(this.refusedLater), (connected) => {
+        if (Either.isRight(connected)) {
+          this.socket = connected.right
+          return Effect.void
+        }
+        const { reply, why } = connected.left
+        return Effect.fail(reply.code === 425 || reply.code === 426 ? this.notConnected(why) : this.refusal(reply))
+      })
+    })
+  }
+
+  private notConnected(why: string): FtpError.DataConnectionFailed {
+    return new FtpError.DataConnectionFailed({
+      server: this.conversation.server,
+      command: Command.printable(this.request.command),
+      attempts: [{ mode: this.arranged.mode, why }]
+    })
+  }
+
+  /** Reads the control connection for a refusal behind the 150. Any other end of the transfer may overtake its data. */
+  private get refusedLater(): Effect.Effect<Reply.Reply, Failure> {
+    const { control, settings } = this.conversation
+    const patient = (receive: number | null) => Effect.orDie(control.socket.setTimeouts({ receive }))
+    return Effect.zipRight(patient(null), control.until(() => this.exchange.final, { due: () => Infinity })).pipe(
+      Effect.flatMap((reply) => this.isRefused(reply) ? Effect.succeed(reply) : Effect.never),
+      Effect.ensuring(patient(settings.controlMillis))
+    )
+  }
+
+  /** The watch over the control connection. */
+  private get begin(): Effect.Effect<void, Failure> {
+    return Effect.suspend(() => {
+      const { dataMillis, firstMillis, isDirect, keepAliveMillis: every } = this.conversation.settings
       // Our own connections have their time-outs from the beginning.
-      if (!conversation.settings.isDirect) {
-        yield* Effect.orDie(socket.setTimeouts({ receive: firstMillis, send: dataMillis }))
-      }
-      const every = conversation.settings.keepAliveMillis
-      if (every === undefined) return
-      yield* this.startWatch
-      this.keepAlive = yield* Effect.uninterruptible(
-        Effect.forkDaemon(Effect.interruptible(this.keepingAlive(every)))
+      const timed = isDirect
+        ? Effect.void
+        : Effect.orDie(this.data.setTimeouts({ receive: firstMillis, send: dataMillis }))
+      if (every === undefined) return timed
+      return timed.pipe(
+        Effect.zipRight(this.startWatch),
+        Effect.zipRight(Effect.uninterruptible(Effect.forkDaemon(Effect.interruptible(this.keepingAlive(every))))),
+        Effect.map((fiber) => {
+          this.keepAlive = fiber
+        })
       )
     })
   }
@@ -104,30 +180,19 @@ export class Transfer {
     return this.monitor !== undefined
   }
 
-  private secure(socket: Socket): Effect.Effect<void, Failure> {
-    const { conversation } = this
+  private get secure(): Effect.Effect<void, Failure> {
+    const { conversation, data } = this
     const { connectMillis, serverName, tlsContext } = conversation.settings
     this.dataTls = "fresh"
-    return Tls.upgrade(socket, tlsContext!, {
+    return Tls.upgrade(data, tlsContext!, {
       serverName,
       sessionKey: conversation.sessionKey,
       handshakeTimeout: connectMillis
     }).pipe(
       Effect.catchTags({ InvalidOption: Effect.die, UnsupportedOption: Effect.die }),
-      Effect.tap(() =>
-        Effect.sync(() => {
-          if (Option.exists(socket.tls, (tls) => tls.isResumed)) this.dataTls = "resumed"
-        })
-      ),
-      // A server that wants the session resumed may say so on the control connection, and only cut this one.
-      Effect.catchAll((error) =>
-        Effect.flatMap(this.abort, () => {
-          const { final } = this.exchange
-          return final !== undefined && final.code !== 426 && this.isRefused(final)
-            ? Effect.fail(this.refusal(final))
-            : Effect.fail(error)
-        })
-      )
+      Effect.map(() => {
+        if (Option.exists(data.tls, (tls) => tls.isResumed)) this.dataTls = "resumed"
+      })
     )
   }
 
@@ -217,16 +282,29 @@ export class Transfer {
   get abort(): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       const { control, settings } = this.conversation
-      const cut = this.socket === undefined ? Effect.void : this.socket.abort
-      if (this.isDone) return Effect.void
+      const { opening } = this
+      const stop = opening === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(opening))
+      if (this.isDone) return stop
       this.isDone = true
+      const cut = Effect.suspend(() =>
+        this.socket === undefined ? this.arranged.cut : Effect.zipRight(this.socket.abort, this.arranged.cut)
+      )
       return this.stopKeepAlive.pipe(
         Effect.zipRight(this.monitor === undefined ? Effect.void : Fiber.interrupt(this.monitor)),
-        Effect.zipRight(control.abort(this.exchange, cut)),
+        Effect.zipRight(control.abort(this.exchange, cut, (millis) => this.settleOpening(millis))),
+        Effect.zipRight(stop),
         Effect.zipRight(Effect.orDie(control.socket.setTimeouts({ receive: settings.controlMillis }))),
         Effect.zipRight(this.settleKeepAlives)
       )
     }))
+  }
+
+  /** Lets a handshake come to its end. What is still under way after its time stops. */
+  private settleOpening(millis: number): Effect.Effect<void> {
+    const { opening } = this
+    if (opening === undefined) return Effect.void
+    const settled = Effect.ignore(within(Effect.asVoid(Fiber.await(opening)), millis, () => undefined))
+    return Effect.zipRight(settled, Effect.asVoid(Fiber.interrupt(opening)))
   }
 
   get pathShown(): string {
@@ -260,19 +338,13 @@ export const open = (
         }
       })
     }
+    // The data connection is the transfer's before its command goes out, so an interruption at any moment ends both.
     const transfer = yield* Effect.uninterruptible(Effect.gen(function*() {
       const exchange = yield* conversation.control.submitTransfer(request.command)
-      const transfer = new Transfer(conversation, request, exchange)
-      transfer.mode = arranged.mode
+      const transfer = new Transfer(conversation, request, exchange, arranged)
       yield* Scope.addFinalizer(yield* Effect.scope, transfer.abort)
       return transfer
     }))
-    const first = yield* Effect.mapError(
-      conversation.control.awaitFirst(transfer.exchange),
-      (error) => conversation.afterSending(request.command, error)
-    ).pipe(Spans.command("ftp", conversation.settings, request.command))
-    conversation.restPending = false
-    if (Reply.kind(first) !== "preliminary" && transfer.isRefused(first)) return yield* transfer.refused(first)
-    yield* transfer.begin(yield* arranged.connect)
+    yield* transfer.opened
     return transfer
   })

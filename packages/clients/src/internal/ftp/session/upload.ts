@@ -73,7 +73,11 @@ class Uploading implements Upload {
     return Effect.gen(this, function*() {
       const rest = this.text?.end() ?? Bytes.empty
       if (rest.length > 0) yield* this.send(rest)
-      yield* Effect.catchAll(transfer.data.shutdown("send"), (error) => this.cutShort(error))
+      // All was sent. If the connection broke since, the server's word and SIZE decide whether it arrived.
+      const broken = yield* Effect.catchAll(
+        Effect.as(transfer.data.shutdown("send"), undefined),
+        (error) => error._tag === "SocketTimeout" ? this.cutShort(error) : Effect.succeed(error)
+      )
       // Under TLS some servers close before they reply and some after, so neither is waited for first.
       const final = yield* Effect.mapError(
         transfer.dataTls === "none"
@@ -90,10 +94,13 @@ class Uploading implements Upload {
       const path = Option.match(name, { onNone: () => request.path, onSome: ({ rawPath }) => rawPath })
       const shown = Option.match(name, { onNone: () => transfer.pathShown, onSome: ({ path }) => path })
       const done = { path: shown, bytes: transfer.moved }
-      if (this.plan.isText || !conversation.settings.verify || path === undefined) return { ...done, verified: false }
       // Keep-alives that were never answered end the session, and do not fail a transfer that the server confirmed.
-      if (conversation.control.lost !== undefined) return { ...done, verified: false }
-      return { ...done, verified: yield* this.verify(path, shown) }
+      const canVerify = !this.plan.isText && conversation.settings.verify && path !== undefined &&
+        conversation.control.lost === undefined
+      const verified = canVerify && (yield* this.verify(path, shown))
+      return broken === undefined || verified
+        ? { ...done, verified }
+        : yield* this.unknown(broken.message, broken, shown)
     })
   }
 
