@@ -38,8 +38,9 @@ const pathOf = (context: Context): string => {
   return typeof path === "string" ? Bytes.show(path) : path instanceof Uint8Array ? Bytes.showBytes(path) : "."
 }
 
-// These have meanings of their own, whatever path the command is about: unknown, encryption, no log-in, no room.
-const plain: ReadonlySet<number> = new Set([500, 502, 522, 530, 532, 552])
+// These have meanings of their own, whatever path the command is about: unknown, encryption, no log-in, a page's
+// type, no room.
+const plain: ReadonlySet<number> = new Set([500, 502, 522, 530, 532, 551, 552])
 
 /** Whether a refusal with this code may be about the path of its command: only a look tells whether that is there. */
 export const isAmbiguous = (code: number): boolean => code === 450 || (code >= 500 && code < 600 && !plain.has(code))

@@ -31,7 +31,7 @@ const transfer: Expectation = {
 export class Control extends Channel {
   readonly settings: Settings
   private transfers = 0
-  /** How many replies of transfers came that no transfer was owed. */
+  /** How many times 226 came that no transfer was owed. */
   dropped = 0
 
   constructor(socket: Socket, settings: Settings) {
@@ -41,9 +41,8 @@ export class Control extends Channel {
       wire: Command.wire(codec),
       parser: Telnet.parser({ codec, limit: replyLimit, server }),
       replyMillis: controlMillis,
-      // A second 226 (ProFTPD), or one that comes late, is no other command's.
-      isStray: ({ code }) =>
-        transferCodes.has(code) && this.transfers > 0 && ++this.dropped <= this.transfers + mostStragglers
+      // A second 226 (ProFTPD) is no other command's. A late 426 says that something else went wrong.
+      isStray: ({ code }) => code === 226 && this.transfers > 0 && ++this.dropped <= this.transfers + mostStragglers
     })
     this.settings = settings
   }

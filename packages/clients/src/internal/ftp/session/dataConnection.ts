@@ -154,12 +154,14 @@ const listenOn = (
 /** How many connections of strangers are turned away before it is given up. */
 const mostStrangers = 32
 
-/** The addresses that a listener turned away, in words. */
-const turnedAway = (strangers: ReadonlyArray<string>, expected: string | undefined): string =>
-  strangers.length === 0 ?
-    "" :
-    `; ${strangers.length === 1 ? "a connection" : `${strangers.length} connections`} from ` +
-    `${[...new Set(strangers)].slice(0, 3).join(", ")} was turned away, since the server is at ${expected}`
+/** Whom a listener turned away, in words. */
+const turnedAway = (strangers: ReadonlyArray<string>, expected: string | undefined): string => {
+  if (strangers.length === 0) return ""
+  const [who, were] = strangers.length === 1
+    ? ["a connection from another host", "was"]
+    : [`${strangers.length} connections from other hosts`, "were"]
+  return `; ${who} than ${expected} ${were} turned away: ${[...new Set(strangers)].slice(0, 3).join(", ")}`
+}
 
 const acceptFrom = (
   conversation: Conversation,
@@ -198,12 +200,15 @@ const acceptFrom = (
     )
   )
   const { connectMillis } = conversation.settings
+  // Both sides can be interrupted also in an uninterruptible region.
   return Effect.raceFirst(
-    Effect.map(
+    Effect.interruptible(Effect.map(
       within(next, connectMillis, () => failed(`the server did not connect within ${connectMillis} ms`)),
       Either.right
-    ),
-    Effect.map(refused, (reply) => Either.left({ reply, why: shown(reply) + turnedAway(strangers, expected) }))
+    )),
+    Effect.interruptible(
+      Effect.map(refused, (reply) => Either.left({ reply, why: shown(reply) + turnedAway(strangers, expected) }))
+    )
   )
 }
 
