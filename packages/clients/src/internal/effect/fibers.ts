@@ -4,6 +4,8 @@ import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import * as Runtime from "effect/Runtime"
 import * as Tracer from "effect/Tracer"
 
 /** A fiber that this process runs. */
@@ -35,9 +37,18 @@ export const now: Effect.Effect<number> = Effect.clockWith((clock) => Effect.syn
 
 /** True where spans are shown to somebody: Effect's own tracer keeps them for the program, and shows them to nobody. */
 export const hasTracer = (fiber: AnyFiber): boolean =>
+  fiber.getFiberRef(FiberRef.currentTracerEnabled) &&
   Context.get(fiber.getFiberRef(DefaultServices.currentServices), Tracer.Tracer) !==
     Context.get(DefaultServices.liveServices, Tracer.Tracer)
 
 /** The fiber's clock. */
 export const clockOf = (fiber: AnyFiber): Clock.Clock =>
   Context.get(fiber.getFiberRef(DefaultServices.currentServices), Clock.Clock)
+
+/** Runs effects from callbacks, with what the fiber that runs this has. */
+export const runner: Effect.Effect<(effect: Effect.Effect<void>) => void> = Effect.map(
+  Effect.runtime<never>(),
+  (runtime) => (effect) => {
+    Runtime.runFork(runtime)(effect)
+  }
+)

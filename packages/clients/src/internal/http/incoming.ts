@@ -12,12 +12,14 @@ export class Incoming<E> {
   /** When the body had come whole, in milliseconds of the fiber's clock. */
   endAt: number | undefined
   readonly meter: Meter = meter()
+  onBegin: (() => void) | undefined
   private gone: HttpError.BodyReleased["reason"] | undefined
   private hasEnded = false
   private readonly decoders: Decoders
-  private readonly scope: Scope.Scope
+  private readonly scope: Scope.Scope | undefined
 
-  constructor(answer: Answer<E>, decoders: Decoders, scope: Scope.Scope) {
+  /** `scope` has the decoders; without one it is that of the reading. */
+  constructor(answer: Answer<E>, decoders: Decoders, scope: Scope.Scope | undefined) {
     this.answer = answer
     this.decoders = decoders
     this.scope = scope
@@ -34,12 +36,14 @@ export class Incoming<E> {
   }
 
   /** Begins to read. A part that is read is not read again, also if reading is interrupted. */
-  get begin(): Effect.Effect<Pull<HttpError.HttpError | E>, HttpError.HttpError> {
+  get begin(): Effect.Effect<Pull<HttpError.HttpError | E>, HttpError.HttpError, Scope.Scope> {
     return Effect.suspend(() => {
       if (this.gone !== undefined) return this.released
       this.gone = "read"
+      this.onBegin?.()
+      const opened = decoded(this.answer, this.decoders, this.meter)
       return Effect.map(
-        Scope.extend(decoded(this.answer, this.decoders, this.meter), this.scope),
+        this.scope === undefined ? opened : Scope.extend(opened, this.scope),
         (pull) => Effect.suspend(() => this.hasEnded ? this.released : Effect.flatMap(pull, this.take))
       )
     })

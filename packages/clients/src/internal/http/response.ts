@@ -40,26 +40,30 @@ const headersOf = (fields: ReadonlyArray<Field>, isDecoded: boolean): Headers.He
   return Headers.fromInput(record)
 }
 
+/**
+ * What an answer has that no scope of the program's holds, as of Effect's client. A body that was read as a whole is kept:
+ * programs of such clients read it again.
+ */
+export interface Lending {
+  readonly request: () => HttpClientRequest.HttpClientRequest
+  /** Is run when the body has been read, or reading it has failed or was given up. */
+  readonly onRead: Effect.Effect<void>
+}
+
 class ReceivedResponse<E> extends AnswerHead implements HttpResponse.Response<E> {
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
   private readonly incoming: Incoming<E>
   private readonly isDecoded: boolean
-  private givenRequest: HttpClientRequest.HttpClientRequest | undefined
-  /** Run when a body has been read, or reading it has failed or was given up. */
-  private readonly onRead: Effect.Effect<void> | undefined
+  private shownRequest: HttpClientRequest.HttpClientRequest | undefined
+  private readonly lending: Lending | undefined
+  private kept: Gathering | undefined
 
-  constructor(
-    incoming: Incoming<E>,
-    isDecoded: boolean,
-    request: HttpClientRequest.HttpClientRequest | undefined,
-    onRead: Effect.Effect<void> | undefined
-  ) {
+  constructor(incoming: Incoming<E>, isDecoded: boolean, lending: Lending | undefined) {
     super(incoming.answer)
     this.incoming = incoming
     this.isDecoded = isDecoded
-    this.givenRequest = request
-    this.onRead = onRead
+    this.lending = lending
   }
 
   protected get endedAt(): number | undefined {
@@ -68,8 +72,9 @@ class ReceivedResponse<E> extends AnswerHead implements HttpResponse.Response<E>
 
   /** The request as it is known here: its fields have credentials in them, and stay with the pipeline. */
   get request(): HttpClientRequest.HttpClientRequest {
+    if (this.shownRequest !== undefined) return this.shownRequest
     const { method, url } = this.answer.where()
-    return this.givenRequest ??= HttpClientRequest.make(method as HttpMethod)(url)
+    return this.shownRequest = this.lending?.request() ?? HttpClientRequest.make(method as HttpMethod)(url)
   }
 
   private cachedHeaders: Headers.Headers | undefined
@@ -93,19 +98,27 @@ class ReceivedResponse<E> extends AnswerHead implements HttpResponse.Response<E>
 
   // ---- the body, with our errors
 
-  private readonly reading = <A, E2, R>(effect: Effect.Effect<A, E2, R>): Effect.Effect<A, E2, R> =>
-    this.onRead === undefined ? effect : Effect.ensuring(effect, this.onRead)
-
   private use<A, E2>(use: (gathering: Gathering) => Effect.Effect<A, E2>): Effect.Effect<A, Failed<E> | E2> {
-    const { incoming } = this
-    return this.reading(
-      Effect.flatMap(incoming.begin, (pull) => Effect.flatMap(Whole.gather(incoming.answer, pull, incoming.meter), use))
-    )
+    return Effect.suspend(() => {
+      if (this.kept !== undefined) return use(this.kept)
+      const { incoming, lending } = this
+      const all = Effect.flatMap(incoming.begin, (pull) => Whole.gather(incoming.answer, pull, incoming.meter))
+      const gathered = this.isDecoded ? Effect.scoped(all) : all as Effect.Effect<Gathering, Failed<E>>
+      if (lending === undefined) return Effect.flatMap(gathered, use)
+      return Effect.flatMap(Effect.ensuring(gathered, lending.onRead), (gathering) => {
+        this.kept = gathering
+        return use(gathering)
+      })
+    })
   }
 
   get body(): Stream.Stream<Uint8Array, Failed<E>> {
-    const stream = Stream.unwrap(Effect.map(this.incoming.begin, pulled))
-    return this.onRead === undefined ? stream : Stream.ensuring(stream, this.onRead)
+    const stream = Stream.suspend(() =>
+      this.kept !== undefined
+        ? Stream.make(this.kept.result)
+        : Stream.unwrapScoped(Effect.map(this.incoming.begin, pulled))
+    )
+    return this.lending === undefined ? stream : Stream.ensuring(stream, this.lending.onRead)
   }
 
   get bytes(): Effect.Effect<Uint8Array, Failed<E>> {
@@ -178,14 +191,13 @@ export const make = <E>(
     const incoming = new Incoming(answer, decoders, scope)
     return Effect.as(
       Scope.addFinalizer(scope, Effect.sync(() => incoming.release("scope"))),
-      of(incoming, decoders, undefined, undefined)
+      of(incoming, decoders, undefined)
     )
   })
 
 export const of = <E>(
   incoming: Incoming<E>,
   decoders: Decoders,
-  request: HttpClientRequest.HttpClientRequest | undefined,
-  onRead: Effect.Effect<void> | undefined
+  lending: Lending | undefined
 ): HttpResponse.Response<E> =>
-  new ReceivedResponse(incoming, undoneOf(incoming.answer, decoders) !== undefined, request, onRead)
+  new ReceivedResponse(incoming, undoneOf(incoming.answer, decoders) !== undefined, lending)

@@ -4,13 +4,14 @@ import * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
 import { firstError } from "../effect/causes.js"
 import { hasTracer, withFiber } from "../effect/fibers.js"
+import { propagates, spanNameOf } from "../effect/httpClient.js"
 import { known, type Plan } from "./plan.js"
 import { show } from "./url.js"
 
 /** What is known of a request at its end. */
 export interface Watch {
   /** What `traceparent` says (W3C Trace Context, section 3.2). */
-  readonly traceparent: string
+  readonly traceparent: string | undefined
   status: number | undefined
   version: string | undefined
   /** How often a request was sent. */
@@ -48,9 +49,9 @@ export const request = <A, E, R, EB, RB>(
       "server.port": portOf(url)
     }
     const options = { kind: "client", captureStackTrace: false, attributes } as const
-    return Effect.useSpan(isKnown ? method : "HTTP", options, (span) => {
+    return Effect.useSpan(spanNameOf(fiber) ?? (isKnown ? method : "HTTP"), options, (span) => {
       const flags = span.sampled ? "01" : "00"
-      const traceparent = `00-${span.traceId}-${span.spanId}-${flags}`
+      const traceparent = propagates(fiber) ? `00-${span.traceId}-${span.spanId}-${flags}` : undefined
       const watch: Watch = { traceparent, status: undefined, version: undefined, sent: 0 }
       return Effect.withParentSpan(
         Effect.onExit(send(watch), (exit) => Effect.sync(() => describe(span, exit, watch))),
