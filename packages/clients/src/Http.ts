@@ -16,6 +16,7 @@ import type { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import type { TlsError } from "@copas/core/TlsError"
 import type { PlatformError } from "@effect/platform/Error"
 import type { FileSystem } from "@effect/platform/FileSystem"
+import * as HttpClient from "@effect/platform/HttpClient"
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -160,6 +161,8 @@ export interface Service {
       options?: HttpRequest.UploadOptions
     ): Effect.Effect<Whole, Failure | E, R>
   }
+  /** The same client for programs of Effect's `HttpClient`: see `layerHttpClient`. */
+  readonly client: HttpClient.HttpClient
 }
 
 /**
@@ -198,6 +201,18 @@ export const layerConfig = (
   config: Config.Config.Wrap<Defaults>
 ): Layer.Layer<Http, MakeFailure | ConfigError, Net.Net | HttpTransport> =>
   Layer.effect(Http, Effect.flatMap(Config.unwrap(config), make))
+
+/**
+ * Effect's `HttpClient` with what this client does. A status is an answer, whatever `expect` says; `RequestError` and
+ * `ResponseError` have our error as `cause`. No scope holds an answer: one that nobody reads for 10 seconds is released.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerHttpClient = (
+  defaults: Defaults = {}
+): Layer.Layer<HttpClient.HttpClient, MakeFailure, Net.Net | HttpTransport> =>
+  Layer.effect(HttpClient.HttpClient, Effect.map(make(defaults), ({ client }) => client))
 
 /**
  * Connects to a Unix-domain socket, whatever host the URL names. Give the same connector each time: requests share

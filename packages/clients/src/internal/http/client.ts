@@ -14,7 +14,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Body } from "../../Body.js"
-import type { HttpError } from "../../HttpError.js"
+import { type HttpError, InvalidRequest } from "../../HttpError.js"
 import type { Target } from "../../HttpRequest.js"
 import type { Failure, Response } from "../../HttpResponse.js"
 import { clockOf, runner, withFiber } from "../effect/fibers.js"
@@ -26,6 +26,7 @@ import { Gathering } from "./gathering.js"
 import { isBodiless, lengthOf } from "./head.js"
 import { Incoming } from "./incoming.js"
 import * as Responses from "./response.js"
+import { showUnread } from "./url.js"
 
 /** Bodies up to here are read with the head: the transport would hold as much of them. */
 const mostAtOnce = 64 * 1024
@@ -127,14 +128,14 @@ export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpCli
     request: HttpClientRequest.HttpClientRequest
   ): Effect.Effect<Response<StreamFailed>, RequestError> => {
     const url = UrlParams.makeUrl(request.url, request.urlParams, request.hash)
-    if (Either.isLeft(url)) {
-      return new RequestError({ request: shown(request), reason: "InvalidUrl", cause: url.left })
+    const refuse = (field: string, reason: string) => {
+      const { method } = request
+      return failed(request)(new InvalidRequest({ method, url: showUnread(request.url), hop: 0, field, reason }))
     }
+    // The platform's own error has the URL with its password.
+    if (Either.isLeft(url)) return refuse("url", "it is not like http://host:port/path?query")
     const body = convert(request.body)
-    if (body === null) {
-      const description = "its raw body is neither text, bytes, a form, a blob nor a stream"
-      return new RequestError({ request: shown(request), reason: "Encode", description })
-    }
+    if (body === null) return refuse("body", "as a raw body give text, bytes, a form, a blob or a stream")
     const target = targetOf(request, url.right, body)
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Scope.make(), (scope) => {

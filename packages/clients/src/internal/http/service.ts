@@ -9,6 +9,7 @@ import type { Service } from "../../Http.js"
 import type { Defaults, DownloadOptions, LocalFile, RequestOptions, Target, UploadOptions } from "../../HttpRequest.js"
 import * as Primitives from "../crypto/primitives.js"
 import * as Showing from "../showing.js"
+import * as Client from "./client.js"
 import * as Download from "./download.js"
 import * as Pipelines from "./pipeline.js"
 import * as Response from "./response.js"
@@ -67,7 +68,8 @@ export const make = (
       bytes: (target) => pipeline.use(target, "2xx", (answer) => Whole.bytes(answer, decoders)),
       text: (target) => pipeline.use(target, "2xx", (answer) => Whole.text(answer, decoders)),
       upload: (target: Target<any, any>, from: any, options?: UploadOptions): Effect.Effect<any, any, any> =>
-        Upload.upload(moving, target as Target, from, options)
+        Upload.upload(moving, target as Target, from, options),
+      client: Client.make(pipeline, decoders)
     }
     // These have several forms.
     const request = (target: Target<any, any>, body?: Body.Body<any, any>): Effect.Effect<any, any, any> =>
