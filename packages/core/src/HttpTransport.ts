@@ -216,7 +216,10 @@ export class HttpTransportFailure {
   readonly phase: Phase
   /** In a few words: what came, what was expected. */
   readonly detail: string
-  /** Bytes of the request that were handed to the connection, and bytes of the answer (head and body) that came. */
+  /**
+   * Bytes of the request that were handed to the connection, and bytes of the answer (head and body) that came; of
+   * `Truncated` those of the body alone.
+   */
   readonly sent: number
   readonly received: number
   readonly isReused: boolean

@@ -1,12 +1,16 @@
 /** Effect's `HttpClient` over this client: requests of every kind of body, answers read in every way, and none left behind. */
-import { Copas, HttpTransport, Net } from "@copas/core"
+import { NodeHttpTransport } from "@copas/node"
 import { HttpBody, HttpClient, type HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Effect, Exit, Fiber, Layer, Schema, Scope, Stream, TestClock, Tracer } from "effect"
+import { Chunk, Effect, Layer, Schema, Stream } from "effect"
 import { gzipSync } from "node:zlib"
-import { Http, HttpError } from "../../src/index.js"
+import { Http } from "../../src/index.js"
 import { HttpPeer } from "../../src/testing/index.js"
-import { platforms } from "./support.js"
+import { networks } from "../ftp/networks.js"
+
+const platforms = networks.map(([name, network]) =>
+  [name, Layer.provideMerge(NodeHttpTransport.layer, network)] as const
+)
 
 const client = (defaults: Http.Defaults = {}) => Effect.map(Http.make(defaults), (http) => http.client)
 
@@ -14,7 +18,7 @@ const utf8 = (text: string) => new TextEncoder().encode(text)
 const large = "x".repeat(100_000)
 
 /** Answers what it was asked, in JSON. */
-const echo: HttpPeer.Options<never, never>["handler"] = (request) => ({
+const echo = (request: HttpPeer.Request): HttpPeer.Answer => ({
   fields: { "Content-Type": "application/json" },
   body: JSON.stringify({
     method: request.method,
@@ -29,11 +33,6 @@ const echo: HttpPeer.Options<never, never>["handler"] = (request) => ({
 const failed = <A, R>(effect: Effect.Effect<A, HttpClientError.HttpClientError, R>) =>
   Effect.map(Effect.flip(effect), (error) => ({ _tag: error._tag, reason: error.reason, cause: error.cause, error }))
 
-/** Until no connection is open, on a clock that stands still. */
-const untilFree = Effect.repeat(Effect.zipRight(Effect.yieldNow(), Effect.flatMap(Net.Net, (net) => net.sockets)), {
-  until: (sockets) => sockets.length === 0
-})
-
 for (const [name, network] of platforms) {
   describe(`Effect's client, ${name}`, () => {
     it.scoped("C33 bodies of every kind go out with their type and length", () =>
@@ -42,7 +41,12 @@ for (const [name, network] of platforms) {
         const http = yield* client()
         const form = new FormData()
         form.append("a", "b")
-        const async = { async *[Symbol.asyncIterator]() { yield utf8("as"); yield utf8("ync") } }
+        const async = {
+          async *[Symbol.asyncIterator]() {
+            yield utf8("as")
+            yield utf8("ync")
+          }
+        }
         const chunked = {}
         const table: ReadonlyArray<readonly [HttpBody.HttpBody, object]> = [
           [HttpBody.empty, { length: "0", body: "" }],
@@ -60,27 +64,52 @@ for (const [name, network] of platforms) {
           [HttpBody.raw(new Blob(["web"]).stream()), { ...chunked, body: "web" }],
           [HttpBody.raw(async, { contentLength: 5 }), { length: "5", body: "async" }],
           [HttpBody.raw(null), { length: "0", body: "" }],
-          [HttpBody.formData(form), { type: expect.stringContaining("boundary="), body: expect.stringContaining("\r\n\r\nb\r\n") }]
+          [HttpBody.formData(form), {
+            type: expect.stringContaining("boundary="),
+            body: expect.stringContaining("\r\n\r\nb\r\n")
+          }]
         ]
         for (const [body, expected] of table) {
           const response = yield* http.post(`${peer.url}/a?b=c#d`, { body })
           expect(yield* response.json).toMatchObject({ method: "POST", target: "/a?b=c", ...expected })
         }
         const odd = yield* failed(http.post(peer.url, { body: HttpBody.raw(5) }))
-        expect(odd).toMatchObject({ _tag: "RequestError", reason: "Encode", cause: { _tag: "InvalidRequest", field: "body" } })
+        expect(odd).toMatchObject({
+          _tag: "RequestError",
+          reason: "Encode",
+          cause: { _tag: "InvalidRequest", field: "body" }
+        })
         const broken = HttpBody.stream(Stream.concat(Stream.make(utf8("a")), Stream.fail("broken")))
-        expect(yield* failed(http.post(peer.url, { body: broken }))).toMatchObject({ reason: "Encode", cause: "broken" })
+        expect(yield* failed(http.post(peer.url, { body: broken }))).toMatchObject({
+          reason: "Encode",
+          cause: "broken"
+        })
         const short = HttpBody.stream(Stream.make(utf8("a")), "x/y", 2)
-        expect(yield* failed(http.post(peer.url, { body: short }))).toMatchObject({ cause: { _tag: "InvalidRequest", field: "body" } })
+        expect(yield* failed(http.post(peer.url, { body: short }))).toMatchObject({
+          cause: { _tag: "InvalidRequest", field: "body" }
+        })
       }).pipe(Effect.provide(network)))
 
     it.scoped("C33 an answer is read in every way of Effect's, and again once it was read as a whole", () =>
       Effect.gen(function*() {
         const form = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--\r\n"
         const answers: Record<string, HttpPeer.Answer> = {
-          "/small": { fields: [["Content-Type", "application/json"], ["Set-Cookie", "a=1; Path=/"], ["Set-Cookie", "b=2"], ["X-A", "1"], ["x-a", "2"], ["__proto__", "p"]], body: "{\"a\":1}" },
+          "/small": {
+            fields: [
+              ["Content-Type", "application/json"],
+              ["Set-Cookie", "a=1; Path=/"],
+              ["Set-Cookie", "b=2"],
+              ["X-A", "1"],
+              ["x-a", "2"],
+              ["__proto__", "p"]
+            ],
+            body: "{\"a\":1}"
+          },
           "/chunked": { fields: { "Content-Type": "application/json" }, body: ["{\"a\"", ":1}"] },
-          "/gzip": { fields: { "Content-Type": "application/json", "Content-Encoding": "gzip" }, body: gzipSync("{\"a\":1}") },
+          "/gzip": {
+            fields: { "Content-Type": "application/json", "Content-Encoding": "gzip" },
+            body: gzipSync("{\"a\":1}")
+          },
           "/form": { fields: { "Content-Type": "multipart/form-data; boundary=b" }, body: form },
           "/large": { body: large },
           "/empty": { status: 204 },
@@ -94,7 +123,9 @@ for (const [name, network] of platforms) {
           expect(yield* response.json).toEqual({ a: 1 })
           expect(yield* response.text).toBe("{\"a\":1}")
           expect(new TextDecoder().decode(yield* response.arrayBuffer)).toBe("{\"a\":1}")
-          expect(yield* HttpClientResponse.schemaBodyJson(Schema.Struct({ a: Schema.Number }))(response)).toEqual({ a: 1 })
+          expect(yield* HttpClientResponse.schemaBodyJson(Schema.Struct({ a: Schema.Number }))(response)).toEqual({
+            a: 1
+          })
           expect(response.headers["content-encoding"]).toBe(undefined)
           expect(yield* Stream.mkString(Stream.decodeText(HttpClientResponse.stream(at(path))))).toBe("{\"a\":1}")
         }
@@ -105,14 +136,23 @@ for (const [name, network] of platforms) {
         expect(small.request.url).toBe(`${peer.url}/small`)
         expect(HttpClientResponse.matchStatus(small, { "2xx": () => "fine", orElse: () => "not" })).toBe("fine")
         expect(yield* (yield* at("/large")).text).toBe(large)
-        expect(Chunk.toReadonlyArray(yield* Stream.runCollect((yield* at("/large")).stream)).reduce((sum, { length }) => sum + length, 0)).toBe(100_000)
+        expect(
+          Chunk.toReadonlyArray(yield* Stream.runCollect((yield* at("/large")).stream)).reduce(
+            (sum, { length }) => sum + length,
+            0
+          )
+        ).toBe(100_000)
         expect(Array.from((yield* (yield* at("/form")).formData) as unknown as Iterable<unknown>)).toEqual([["a", "1"]])
         expect(yield* (yield* at("/params")).urlParamsBody).toEqual([["a", "1"], ["a", "2"]])
         const empty = yield* at("/empty")
         expect([yield* empty.text, yield* empty.json]).toEqual(["", null])
         const stream = (yield* at("/large")).stream
         yield* Stream.runDrain(stream)
-        expect(yield* failed(Stream.runDrain(stream))).toMatchObject({ _tag: "ResponseError", reason: "Decode", cause: { _tag: "BodyReleased", reason: "read" } })
+        expect(yield* failed(Stream.runDrain(stream))).toMatchObject({
+          _tag: "ResponseError",
+          reason: "Decode",
+          cause: { _tag: "BodyReleased", reason: "read" }
+        })
       }).pipe(Effect.provide(network)))
 
     it.scoped("C33 Effect's combinators work on it", () =>
@@ -120,7 +160,9 @@ for (const [name, network] of platforms) {
         let asked = 0
         const peer = yield* HttpPeer.make({
           handler: ({ target }) =>
-            target === "/flaky" && ++asked < 3 ? { status: 503, body: "not yet" } : { status: target === "/404" ? 404 : 200, body: target }
+            target === "/flaky" && ++asked < 3
+              ? { status: 503, body: "not yet" }
+              : { status: target === "/404" ? 404 : 200, body: target }
         })
         const http = yield* client()
         const ok = HttpClient.filterStatusOk(http)
@@ -130,8 +172,16 @@ for (const [name, network] of platforms) {
         const retrying = HttpClient.retryTransient(http, { times: 5 })
         expect(yield* (yield* retrying.get(`${peer.url}/flaky`)).text).toBe("/flaky")
         expect(asked).toBe(3)
-        const based = http.pipe(HttpClient.mapRequest(HttpClientRequest.prependUrl(peer.url)), HttpClient.mapRequest(HttpClientRequest.setHeader("x-a", "b")))
-        yield* based.execute(HttpClientRequest.get("/based").pipe(HttpClientRequest.bearerToken("t"), HttpClientRequest.setUrlParam("q", "1")))
+        const based = http.pipe(
+          HttpClient.mapRequest(HttpClientRequest.prependUrl(peer.url)),
+          HttpClient.mapRequest(HttpClientRequest.setHeader("x-a", "b"))
+        )
+        yield* based.execute(
+          HttpClientRequest.get("/based").pipe(
+            HttpClientRequest.bearerToken("t"),
+            HttpClientRequest.setUrlParam("q", "1")
+          )
+        )
         const requests = yield* peer.requests
         expect(requests.at(-1)).toMatchObject({ target: "/based?q=1" })
         expect([requests.at(-1)!.header("x-a"), requests.at(-1)!.header("authorization")]).toEqual(["b", "Bearer t"])
@@ -140,12 +190,21 @@ for (const [name, network] of platforms) {
     it.scoped("C33 failures are RequestError and ResponseError with ours as cause, and no password is in them", () =>
       Effect.gen(function*() {
         const peer = yield* HttpPeer.make({
-          handler: ({ target }) => target === "/cut" ? { body: "0123456789", cut: -3 } : target === "/loop" ? { status: 302, fields: { Location: "/loop" } } : { fields: { "Content-Encoding": "gzip", "Content-Length": "100000" }, body: large }
+          handler: ({ target }) =>
+            target === "/cut"
+              ? { body: "0123456789", cut: -3 }
+              : target === "/loop"
+              ? { status: 302, fields: { Location: "/loop" } }
+              : { fields: { "Content-Encoding": "gzip", "Content-Length": "100000" }, body: large }
         })
         const http = yield* client()
         const url = peer.url.replace("http://", "http://u:swordfish@")
         const cut = yield* failed((yield* http.get(`${url}/cut`)).text)
-        expect(cut).toMatchObject({ _tag: "ResponseError", reason: "Decode", cause: { _tag: "BodyTruncated", expected: 10, received: 7 } })
+        expect(cut).toMatchObject({
+          _tag: "ResponseError",
+          reason: "Decode",
+          cause: { _tag: "BodyTruncated", expected: 10, received: 7 }
+        })
         const coded = yield* failed((yield* http.get(`${url}/coded`)).text)
         expect(coded).toMatchObject({ cause: { _tag: "DecodeFailed", coding: "gzip" } })
         const loop = yield* failed(http.get(`${url}/loop`))

@@ -35,7 +35,7 @@ export class Answer implements HttpTransport.Exchange<any> {
   private first = 0
   private held = 0
   /** Bytes of the body that came. */
-  private came = 0
+  came = 0
   private waiter: ((effect: Effect.Effect<Uint8Array | undefined, unknown>) => void) | undefined = undefined
   private waitsSince = 0
   private isWatched = false

@@ -207,6 +207,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
       phase: this.phase === "response" && bytes !== undefined && bytes.unsent > 0 ? "send" : this.phase,
       sent: bytes === undefined || this.phase === "connect" ? 0 : bytes.sent - this.sentBefore,
       received: bytes === undefined || this.phase === "connect" ? 0 : bytes.received - this.receivedBefore,
+      came: answer?.came ?? 0,
       isReused: this.isReused,
       announced: answer?.announced,
       isFramed: answer?.isFramed ?? false,

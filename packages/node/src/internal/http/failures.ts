@@ -9,6 +9,8 @@ export interface Where {
   readonly phase: Phase
   readonly sent: number
   readonly received: number
+  /** Bytes of the answer's body that came. */
+  readonly came: number
   readonly isReused: boolean
   /** The length that the answer announces for its body, if it does. */
   readonly announced: number | undefined
@@ -36,7 +38,7 @@ export const make = (
     phase: where.phase,
     detail,
     sent: where.sent,
-    received: where.received,
+    received: kind === "Truncated" ? where.came : where.received,
     isReused: where.isReused,
     expected: rest.expected,
     cause: rest.cause
