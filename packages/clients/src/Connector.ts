@@ -30,7 +30,10 @@ export interface ConnectRequest {
   readonly connectTimeout: Duration.DurationInput
   /** The time-outs of the connection. The client sets them itself on what another connector than `direct` gives. */
   readonly timeouts?: Pick<Timeouts, "receive" | "send"> | undefined
-  /** Which addresses may be connected to, as of `Net.connect`. Through a proxy it is asked about the proxy's address. */
+  /**
+   * Which addresses may be connected to, as of `Net.connect`. Through a proxy it is asked about the proxy's address, and
+   * about the target's where that is known here: see `Proxy.socks5`.
+   */
   readonly permit?: Net.ConnectOptions["permit"]
 }
 
@@ -50,7 +53,7 @@ export class ProxyError extends Errors.define<ProxyError>("Connector")("ProxyErr
   reason: Schema.Literal("AuthenticationRequired", "Forbidden", "TargetUnreachable", "Refused", "BadReply"),
   /** The proxy's host and port. */
   proxy: Schema.String,
-  /** The status of HTTP, or the code of SOCKS5. */
+  /** The status of HTTP, or the code of SOCKS. */
   code: Schema.optional(Schema.Number),
   /** What the proxy said, made printable. */
   detail: Schema.String,

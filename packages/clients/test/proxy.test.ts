@@ -1,5 +1,5 @@
 /** Connectors through proxies: HTTP's CONNECT and SOCKS5, on both networks, with proxies that the tests write. */
-import { Net, NetAddress, type Socket, Tls } from "@copas/core"
+import { type Net, NetAddress, Tls } from "@copas/core"
 import { NetMemory, TlsMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Option, Redacted, type Scope } from "effect"
@@ -7,38 +7,7 @@ import { Connector, Ftp, Proxy } from "../src/index.js"
 import { FtpServer } from "../src/testing/index.js"
 import { networks, pattern, text, until } from "./ftp/networks.js"
 import { bytes } from "./ftp/support.js"
-
-type Talk = (socket: Socket.Socket) => Effect.Effect<unknown, unknown, Net.Net | Scope.Scope>
-
-/** A proxy that has this conversation with each client: its port, and how many connections it has had. */
-const proxied = (talk: Talk) =>
-  Effect.gen(function*() {
-    const net = yield* Net.Net
-    const listener = yield* net.listen({ host: "127.0.0.1", port: 0, linger: 0 })
-    const seen = { connections: 0, open: 0 }
-    const one = Effect.scoped(Effect.flatMap(listener.accept, (socket) => {
-      seen.connections++
-      seen.open++
-      return Effect.ensuring(
-        Effect.ignore(talk(socket)),
-        Effect.sync(() => {
-          seen.open--
-        })
-      )
-    }))
-    // So many at once.
-    for (let count = 0; count < 6; count++) yield* Effect.forkScoped(Effect.forever(one))
-    return { port: listener.port, seen }
-  })
-
-/** Hands on what comes from either side, and each side's end. */
-const relay = (client: Socket.Socket, host: string, port: number) =>
-  Effect.gen(function*() {
-    const target = yield* Net.connect({ host, port, linger: 0 })
-    const pass = (from: Socket.Socket, to: Socket.Socket) =>
-      Effect.ensuring(from.forEachChunk((chunk) => to.send(chunk)), Effect.ignore(to.shutdown("send")))
-    return { target, run: Effect.all([pass(client, target), pass(target, client)], { concurrency: 2, discard: true }) }
-  })
+import { proxied, relay, request, type Talk } from "./proxies.js"
 
 /** An HTTP proxy; `heads` keeps what it was asked. */
 const connectProxy = (heads: Array<string>): Talk => (socket) =>
@@ -75,14 +44,6 @@ const socksProxy = (asked: Array<string>, login: boolean): Talk => (socket) =>
   })
 
 const hangUp = "hang up"
-
-const request = (port: number, host = "target.example"): Connector.ConnectRequest => ({
-  host,
-  port,
-  purpose: "control",
-  isBulk: false,
-  connectTimeout: "20 seconds"
-})
 
 describe.each(networks)("a proxy, %s", (_name, network) => {
   const scoped = <E>(title: string, use: Effect.Effect<void, E, Net.Net | Scope.Scope>): void =>
@@ -175,7 +136,7 @@ describe.each(networks)("a proxy, %s", (_name, network) => {
       for (
         const connector of [
           Proxy.http(`http://127.0.0.1:${http.port}`),
-          Proxy.socks5(`socks5://127.0.0.1:${socks.port}`)
+          Proxy.socks5(`socks5h://127.0.0.1:${socks.port}`)
         ]
       ) {
         const timeouts = { receive: "7 seconds", send: "8 seconds" } as const
@@ -222,7 +183,7 @@ describe.each(networks)("a proxy, %s", (_name, network) => {
         )
         const connector = kind === "http"
           ? Proxy.http(`http://me:hunter2@127.0.0.1:${port}`)
-          : Proxy.socks5(`socks5://127.0.0.1:${port}`)
+          : Proxy.socks5(`socks5h://127.0.0.1:${port}`)
         const error = yield* Effect.flip(connector(request(25)))
         expect(error).toMatchObject({ _tag: "ProxyError", proxy: `127.0.0.1:${port}`, ...expected })
         expect(`${error.message} ${JSON.stringify(error)}`).not.toContain("hunter2")
@@ -235,7 +196,7 @@ describe.each(networks)("a proxy, %s", (_name, network) => {
     "C34 a proxy that says nothing costs the connect time-out, and one that is interrupted leaves nothing open",
     Effect.gen(function*() {
       const { port, seen } = yield* proxied((socket) => Effect.forever(socket.receive()))
-      for (const connector of [Proxy.http(`http://127.0.0.1:${port}`), Proxy.socks5(`socks5://127.0.0.1:${port}`)]) {
+      for (const connector of [Proxy.http(`http://127.0.0.1:${port}`), Proxy.socks5(`socks5h://127.0.0.1:${port}`)]) {
         const error = yield* Effect.flip(connector({ ...request(25), connectTimeout: 5 }))
         expect(error).toMatchObject({ _tag: "ConnectError", reason: "TimedOut", target: "target.example:25" })
         const held = yield* Effect.flip(Effect.uninterruptible(connector({ ...request(25), connectTimeout: 5 })))
@@ -250,13 +211,19 @@ describe.each(networks)("a proxy, %s", (_name, network) => {
 
   it.live.each<readonly [string, Connector.Connector, string, number]>([
     ["a host with a line end", Proxy.http("http://127.0.0.1:1"), "a\r\nX: y", 25],
-    ["a host with a blank", Proxy.socks5("socks5://127.0.0.1:1"), "a b", 25],
+    ["a host with a blank", Proxy.socks5("socks5h://127.0.0.1:1"), "a b", 25],
     ["a host that is not in ASCII", Proxy.http("http://127.0.0.1:1"), "bücher.example", 25],
-    ["a port that does not exist", Proxy.socks5("socks5://127.0.0.1:1"), "a", 65_536],
+    ["a port that does not exist", Proxy.socks5("socks5h://127.0.0.1:1"), "a", 65_536],
     ["a URL that is none", Proxy.http("hunter2"), "a", 25],
     ["a URL with a bad percent sign", Proxy.http("http://%hunter2@a"), "a", 25],
     ["a scheme of another kind", Proxy.http("socks5://hunter2@a"), "a", 25],
     ["a user with a colon", Proxy.http("http://hunter2%3Ab@a"), "a", 25],
+    ["a user with a line end", Proxy.http("http://me%0d%0aX:hunter2@a"), "a", 25],
+    ["a password with a line end", Proxy.http("http://me:hunter2%0d%0aX@a"), "a", 25],
+    ["a user with a NUL", Proxy.socks4({ host: "a", user: "me\0hunter2" }), "a", 25],
+    ["a proxy's host with a line end", Proxy.http({ host: "a\r\nX: y", port: 1 }), "a", 25],
+    ["a password for SOCKS4", Proxy.socks4("socks4a://me:hunter2@a"), "a", 25],
+    ["IPv6 by SOCKS4", Proxy.socks4("socks4://a"), "::1", 25],
     ["a password that SOCKS cannot write", Proxy.socks5(`socks5://a:${"hunter2".repeat(40)}@a`), "a", 25],
     ["a port of the proxy that does not exist", Proxy.http({ host: "a", port: 0 }), "a", 25]
   ])("C34 nothing is sent for %s: it is an InvalidOption", ([_what, connector, host, port]) =>

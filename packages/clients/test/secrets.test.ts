@@ -31,7 +31,7 @@ it.scopedLive("C34 a connector through a proxy, and its errors, show no password
       Proxy.http(`http://me:${password}@127.0.0.1:${listener.port}`),
       Proxy.http(`nonsense://me:${password}@proxy.test`),
       Proxy.http(`http://me:${password}@:0:0`),
-      Proxy.socks5(`socks5://me:${password}@127.0.0.1:1`)
+      Proxy.socks5(`socks5h://me:${password}@127.0.0.1:1`)
     ]
     for (const [index, connector] of connectors.entries()) {
       const ftp = yield* Ftp.make({ host: "ftp.test", connector })

@@ -17,6 +17,7 @@ import * as Lending from "./internal/socket/lending.js"
 import { platformOf } from "./internal/tls/contexts.js"
 import { ListenerTypeId } from "./internal/typeIds.js"
 import type { InetListener, Listener, UnixListener } from "./Listener.js"
+import type { InetAddress } from "./NetAddress.js"
 import type { CryptoPlatform, Platform } from "./NetPlatform.js"
 import type { InetSocket, Socket, TraceEvent, UnixSocket } from "./Socket.js"
 import type { BindError, ConnectError, InvalidOption, SocketClosed, UnsupportedOption } from "./SocketError.js"
@@ -77,6 +78,15 @@ export interface Listen<out R> {
 export interface Service {
   readonly connect: Connect<Scope.Scope>
   readonly listen: Listen<Scope.Scope>
+  /**
+   * The addresses that `connect` would try, in its order: at least one, and those that `permit` permits. For connectors that
+   * hand an address to a proxy. It does not time out. *Interruption* ends the wait for an answer.
+   *
+   * @since 0.2.0
+   */
+  readonly lookup: (
+    options: Pick<InetConnectOptions, "family" | "host" | "permit" | "port">
+  ) => Effect.Effect<ReadonlyArray<InetAddress>, ConnectError | InvalidOption>
   /** What `Udp.bind` does. */
   readonly bindUdp: (
     options: DatagramSocket.BindOptions
@@ -135,6 +145,7 @@ export const make = (platform: Platform): Service => {
   return {
     connect: ((options: ConnectOptions) => Opening.connect(netState, options)) as Service["connect"],
     listen: ((options: ListenOptions) => Opening.listen(netState, options)) as Service["listen"],
+    lookup: (options) => Opening.lookup(netState, options),
     bindUdp: (options) => DatagramOpening.bind(netState, options),
     connectUdp: (options) => DatagramOpening.connect(netState, options),
     datagramSockets: Effect.sync(() => Array.from(netState.datagramSockets)),

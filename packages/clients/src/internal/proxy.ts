@@ -1,6 +1,6 @@
 /**
  * What a client says to a proxy, and what it makes of the answers: CONNECT (RFC 9110, section 9.3.6), SOCKS5 (RFC 1928)
- * and its user and password (RFC 1929).
+ * and its user and password (RFC 1929), SOCKS4 and SOCKS4A (the memos of NEC's SOCKS 4.2).
  */
 import * as NetAddress from "@copas/core/NetAddress"
 import type { Socket } from "@copas/core/Socket"
@@ -35,7 +35,8 @@ export class Failure {
   }
 }
 
-type Talk = Effect.Effect<void, Failure | SendError | ReceiveError>
+export type Talk = (socket: Socket, target: Target, credentials: Credentials | undefined) => Told
+type Told = Effect.Effect<void, Failure | SendError | ReceiveError>
 
 const encoder = new TextEncoder()
 
@@ -61,7 +62,7 @@ const statuses: Readonly<Record<number, Reason>> = {
 }
 
 /** Asks an HTTP proxy for a tunnel. What comes after the answer's head stays in the socket: it is the target's. */
-export const connect = (socket: Socket, target: Target, credentials: Credentials | undefined): Talk => {
+export const connect: Talk = (socket, target, credentials) => {
   const authority = NetAddress.formatHostPort(target.host, target.port)
   const login = credentials === undefined
     ? ""
@@ -73,7 +74,7 @@ export const connect = (socket: Socket, target: Target, credentials: Credentials
     "LineTooLong",
     (_: LineTooLong) => Effect.fail(new Failure("BadReply", undefined, `a head of more than ${mostHead} bytes`))
   )
-  const answer: Talk = Effect.flatMap(head, (bytes) => {
+  const answer: Told = Effect.flatMap(head, (bytes) => {
     const line = Bytes.toBinary(bytes).split("\r\n")[0]!
     const code = /^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(line)?.[1]
     if (code === undefined) return Effect.fail(new Failure("BadReply", undefined, Bytes.show(line)))
@@ -126,7 +127,7 @@ const codes: ReadonlyArray<readonly [Reason, string]> = [
 ]
 
 /** Asks a SOCKS5 proxy for a connection. A name is looked up by the proxy. */
-export const socks5 = (socket: Socket, target: Target, credentials: Credentials | undefined): Talk =>
+export const socks5: Talk = (socket, target, credentials) =>
   Effect.gen(function*() {
     const bad = (what: string, bytes: Uint8Array) => new Failure("BadReply", undefined, `${what}: ${bytes.join(" ")}`)
     yield* socket.send(Uint8Array.from(credentials === undefined ? [5, 1, 0] : [5, 2, 0, 2]))
@@ -159,4 +160,37 @@ export const socks5 = (socket: Socket, target: Target, credentials: Credentials 
     const length = head[3] === 1 ? 4 : head[3] === 4 ? 16 : head[3] === 3 ? (yield* socket.receiveExactly(1))[0]! : -1
     if (length < 0) return yield* Effect.fail(bad("its reply has an unknown kind of address", head))
     yield* socket.receiveExactly(length + 2)
+  })
+
+// ---- SOCKS4
+
+const socks4Codes: Readonly<Record<number, readonly [Reason, string]>> = {
+  91: ["Refused", "it refused, or could not reach the target; SOCKS4 does not say which"],
+  92: ["AuthenticationRequired", "it asks the ident service of this machine, which does not answer"],
+  93: ["AuthenticationRequired", "the ident service of this machine names another user"]
+}
+
+/** Asks a SOCKS4 proxy for a connection: to an address of IPv4, or, as SOCKS4A, to a name that the proxy looks up. */
+export const socks4: Talk = (socket, target, credentials) =>
+  Effect.gen(function*() {
+    const isAddress = NetAddress.familyOf(target.host) === "IPv4"
+    yield* socket.send(Uint8Array.from([
+      4,
+      1,
+      target.port >> 8,
+      target.port & 255,
+      // 0.0.0.x, which is no address: a name comes after the user.
+      ...(isAddress ? target.host.split(".").map(Number) : [0, 0, 0, 1]),
+      ...encoder.encode(credentials?.user ?? ""),
+      0,
+      ...(isAddress ? [] : [...encoder.encode(target.host), 0])
+    ]))
+    const reply = yield* socket.receiveExactly(8)
+    const code = reply[1]!
+    if (reply[0] !== 0 || code < 90 || code > 93) {
+      return yield* Effect.fail(new Failure("BadReply", undefined, `its reply is not one: ${reply.join(" ")}`))
+    }
+    if (code === 90) return
+    const [reason, detail] = socks4Codes[code]!
+    return yield* Effect.fail(new Failure(reason, code, detail))
   })

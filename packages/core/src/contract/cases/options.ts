@@ -1,6 +1,7 @@
 /** What options a connection and a listener take, and what refuses a wrong one. */
 import * as Effect from "effect/Effect"
 import * as Net from "../../Net.js"
+import * as NetAddress from "../../NetAddress.js"
 import type * as SocketOptions from "../../SocketOptions.js"
 import { type Case, connected, failure, mentions, same, test } from "./support.js"
 
@@ -110,6 +111,25 @@ export const cases: ReadonlyArray<Case> = [
       const error = yield* failure(client.setOption("keepAlive", "10 millis"), "InvalidOption")
       same(error.option, "keepAlive", "the option")
       same(yield* client.getOption("keepAlive"), false, "the option")
+    })
+  ),
+  test(
+    "C33 lookup gives the addresses that connect would try, of which `permit` permits each",
+    Effect.gen(function*() {
+      const { lookup } = yield* Net.Net
+      const hosts = (found: ReadonlyArray<NetAddress.InetAddress>) => found.map(NetAddress.format).sort().join(" ")
+      const options = { host: "localhost", port: 25 }
+      same(hosts(yield* lookup(options)), "127.0.0.1:25 [::1]:25", "both families")
+      same(hosts(yield* lookup({ ...options, family: "IPv4" })), "127.0.0.1:25", "one family")
+      same(hosts(yield* lookup({ ...options, host: "::1" })), "[::1]:25", "a numeric address")
+      const permit = (address: NetAddress.NetAddress) => NetAddress.format(address).startsWith("[")
+      same(hosts(yield* lookup({ ...options, permit })), "[::1]:25", "the permitted one")
+      const refused = yield* failure(lookup({ ...options, family: "IPv4", permit }), "ConnectError")
+      same(refused.reason, "NotPermitted", "the reason")
+      same(refused.attempts, [{ address: "127.0.0.1:25", reason: "NotPermitted" }], "what was refused")
+      const unknown = yield* failure(lookup({ ...options, host: "nowhere.invalid" }), "ConnectError")
+      same(`${unknown.reason} ${unknown.target}`, "HostNotFound nowhere.invalid:25", "a name that does not exist")
+      same((yield* failure(lookup({ ...options, port: 0 }), "InvalidOption")).option, "port", "the option")
     })
   )
 ]

@@ -6,12 +6,17 @@ import { resolutionDelay } from "./bothFamilies.js"
 
 const other = (family: Family): Family => family === "IPv4" ? "IPv6" : "IPv4"
 
+export const noAddress = (): Failure => ({
+  reason: "HostNotFound",
+  cause: new Error("the name has no address")
+})
+
 /** A fixed list, in its order. */
 export class Candidates {
   /** What the race does when there is more to try, or when there will be no more. */
   onChange: () => void = () => {}
   /** Why there is no address. */
-  failure: Failure = { reason: "HostNotFound", cause: new Error("the name has no address") }
+  failure: Failure = noAddress()
   private readonly addresses: ReadonlyArray<NetAddress>
   private taken = 0
 

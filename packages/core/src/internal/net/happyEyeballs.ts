@@ -8,6 +8,7 @@ import { suspend } from "../effect/suspend.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
 import { type Deadlines, Due } from "../time/deadlines.js"
 import type { Candidates } from "./candidates.js"
+import type { Permit } from "./permit.js"
 
 /** Why an attempt failed: the platform's failure, or that `permit` refused the address. */
 export type AttemptFailure = Failure | { readonly reason: "NotPermitted"; readonly cause?: undefined }
@@ -18,9 +19,6 @@ export interface Attempt {
   readonly socket: StreamSocket | undefined
   failure: AttemptFailure | undefined
 }
-
-/** Whether an address may be tried; a failure or a defect ends the race. */
-export type Permit = (address: NetAddress) => Exit.Exit<boolean, InvalidOption>
 
 /** RFC 8305, section 5: the recommended Connection Attempt Delay. */
 const attemptDelay = 250

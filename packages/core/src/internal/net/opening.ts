@@ -8,7 +8,13 @@ import * as NetAddress from "../../NetAddress.js"
 import type { ListenTarget } from "../../NetPlatform.js"
 import type { Socket } from "../../Socket.js"
 import { BindError, ConnectError, InvalidOption, type UnsupportedOption } from "../../SocketError.js"
-import type { CommonOptions, ConnectOptions, ListenOptions, SocketOptions } from "../../SocketOptions.js"
+import type {
+  CommonOptions,
+  ConnectOptions,
+  InetConnectOptions,
+  ListenOptions,
+  SocketOptions
+} from "../../SocketOptions.js"
 import type { ClientContext, ConnectTlsOptions, ListenTlsOptions, ServerContext } from "../../TlsContext.js"
 import { TlsError } from "../../TlsError.js"
 import type { TlsPlatform, UpgradeRequest } from "../../TlsTransport.js"
@@ -19,7 +25,6 @@ import * as OptionRules from "../socket/options.js"
 import { bindReason, connectReason } from "../socket/reasons.js"
 import { type Settings, StreamSocket } from "../socket/streamSocket.js"
 import { type Deadlines, forClock } from "../time/deadlines.js"
-import { invalid } from "../time/optionValues.js"
 import * as TimeoutOptions from "../time/timeouts.js"
 import { within } from "../time/within.js"
 import { checkContext } from "../tls/checks.js"
@@ -29,9 +34,10 @@ import type { ListenerTls } from "../tls/listenerHandshakes.js"
 import { clientRequest } from "../tls/names.js"
 import { secure } from "../tls/upgrade.js"
 import { TlsContextTypeId } from "../typeIds.js"
-import { Candidates, LookedUpCandidates } from "./candidates.js"
-import { type Attempt, type AttemptFailure, type Permit, race } from "./happyEyeballs.js"
+import { Candidates, LookedUpCandidates, noAddress } from "./candidates.js"
+import { type Attempt, type AttemptFailure, race } from "./happyEyeballs.js"
 import { NetListener } from "./listener.js"
+import { permitOf, permitted } from "./permit.js"
 import { onScopeEnd } from "./scopeEnd.js"
 import { isLocalhost } from "./specialNames.js"
 import * as Options from "./targets.js"
@@ -70,7 +76,7 @@ const addressesOf = (
   family: NetAddress.Family | undefined,
   deadlines: Deadlines,
   patience = Infinity
-): Effect.Effect<ReadonlyArray<NetAddress.NetAddress>, Failure> => {
+): Effect.Effect<ReadonlyArray<NetAddress.InetAddress>, Failure> => {
   const numeric = NetAddress.familyOf(host)
   if (numeric !== undefined) {
     return family === undefined || family === numeric
@@ -178,20 +184,39 @@ const checkTlsOptions = (tls: unknown): Effect.Effect<void, InvalidOption> =>
     ? Effect.void
     : Effect.fail(new InvalidOption({ option: "tls", value: String(tls), expected: "a context of `Tls`, or options" }))
 
-/** The race asks it within events of the platform, so it catches what the program's function throws. */
-const permitOf = (permit: ConnectOptions["permit"]): Effect.Effect<Permit | undefined, InvalidOption> => {
-  const expected = "a function that returns true or false, at once"
-  if (permit === undefined) return Effect.succeed(undefined)
-  if (typeof permit !== "function") return Effect.fail(invalid("permit", permit, expected))
-  return Effect.succeed((address) => {
-    try {
-      const given: unknown = permit(address)
-      return typeof given === "boolean" ? Exit.succeed(given) : Exit.fail(invalid("permit", given, expected))
-    } catch (error) {
-      return Exit.die(error)
-    }
+const connectError = (
+  where: Options.ConnectWhere,
+  attempts: ReadonlyArray<Omit<Attempt, "socket">>,
+  { cause, reason }: AttemptFailure
+): ConnectError =>
+  new ConnectError({
+    reason: connectReason(reason),
+    target: where.shown,
+    transport: where.transport,
+    attempts: attempts.map(({ address, failure }) => ({
+      address: NetAddress.format(address),
+      reason: failure === undefined ? "TimedOut" : connectReason(failure.reason)
+    })),
+    ...(cause === undefined ? {} : { cause })
   })
-}
+
+export const lookup = (
+  netState: NetState,
+  options: InetConnectOptions
+): Effect.Effect<ReadonlyArray<NetAddress.InetAddress>, ConnectError | InvalidOption> =>
+  Effect.gen(function*() {
+    const where = yield* Options.connectTarget(options)
+    const permit = yield* permitOf(options.permit)
+    const deadlines = forClock(yield* Clocks.current)
+    const addresses = yield* Effect.mapError(
+      addressesOf(netState, where.host, where.port, where.family, deadlines),
+      (failure) => connectError(where, [], failure)
+    )
+    const usable = yield* permitted(addresses, permit)
+    if (usable.length > 0) return usable
+    const failure: AttemptFailure = addresses.length === 0 ? noAddress() : { reason: "NotPermitted" }
+    return yield* connectError(where, addresses.map((address) => ({ address, failure })), failure)
+  })
 
 export const connect = (
   netState: NetState,
@@ -207,17 +232,7 @@ export const connect = (
     yield* supported(netState, options, undefined, where.path)
     const securing = yield* clientTls(netState, options, where)
     const attempts: Array<Attempt> = []
-    const failure = ({ cause, reason }: AttemptFailure): ConnectError =>
-      new ConnectError({
-        reason: connectReason(reason),
-        target: where.shown,
-        transport: where.transport,
-        attempts: attempts.map(({ address, failure }) => ({
-          address: NetAddress.format(address),
-          reason: failure === undefined ? "TimedOut" : connectReason(failure.reason)
-        })),
-        ...(cause === undefined ? {} : { cause })
-      })
+    const failure = (why: AttemptFailure): ConnectError => connectError(where, attempts, why)
     const { deadlines } = settings
     const timeout = settings.timeouts.connect
     const until = timeout === Infinity ? Infinity : deadlines.now() + timeout
@@ -292,7 +307,7 @@ export const listen = (
       : [NetAddress.unix(where.path)]
     const address = addresses[0]
     if (address === undefined) {
-      return yield* failure({ reason: "HostNotFound", cause: new Error("the name has no address") })
+      return yield* failure(noAddress())
     }
     const target: ListenTarget = { ...where.listening, address, options }
     yield* supported(netState, options, target, where.path)
