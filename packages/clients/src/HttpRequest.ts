@@ -260,7 +260,7 @@ export type RequestOptions<E = never, R = never> =
   & OwnOptions
   & (
     | { readonly body?: Body.ReplayableBody<E, R> | undefined }
-    | { readonly body: Body.OneShot<E, R>; readonly retry?: false | undefined }
+    | { readonly body?: Body.Body<E, R> | undefined; readonly retry?: false | undefined }
   )
 
 /**

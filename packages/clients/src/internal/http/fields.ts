@@ -40,9 +40,9 @@ export const valueFault = (value: unknown): string | undefined =>
     : undefined
 
 const faultOf = (name: string, value: unknown): Fault | undefined => {
-  // A name that is none may be long, and may have a secret in it.
   if (!token.test(name)) {
-    return { field: "headers", reason: `${JSON.stringify(name.slice(0, 40))} is no name of a field` }
+    const shown = JSON.stringify(name.slice(0, 40)).slice(1, -1)
+    return { field: `headers.${shown}`, reason: "the name of a field is letters, digits and some signs" }
   }
   const lower = name.toLowerCase()
   const instead = Object.hasOwn(reserved, lower) ? reserved[lower] : undefined

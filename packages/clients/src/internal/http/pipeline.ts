@@ -1,5 +1,7 @@
 /** The pipeline: from a target to its answer, over redirects and further tries, within the time that there is. */
+import type { Pull } from "@copas/core/HttpTransport"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { type Body, isReplayable } from "../../Body.js"
 import * as HttpError from "../../HttpError.js"
 import { canRetry } from "../../HttpError.js"
@@ -8,6 +10,7 @@ import { delays } from "../effect/schedules.js"
 import { inOwnScope } from "../ownScope.js"
 import { within } from "../within.js"
 import type { Answer, Pipeline } from "./answer.js"
+import { decoded, type Decoders, meter } from "./decoding.js"
 import * as Plans from "./plan.js"
 import * as Redirects from "./redirects.js"
 import * as Retrying from "./retrying.js"
@@ -37,28 +40,31 @@ const triesOf = ({ maxRetryAfter, schedule }: RetryPolicy): Tries => {
     next: (error, after) =>
       Effect.map(
         next(error),
-        (pause) => pause === undefined || after === undefined ? pause : Math.min(after, maxRetryAfter)
+        (pause) =>
+          // A server that asks for no pause still gets the schedule's.
+          pause === undefined || after === undefined || after === 0 ? pause : Math.min(after, maxRetryAfter)
       )
   }
 }
 
 const shownBody = 4096
 
-/** The first bytes of a body; fewer if it breaks. */
-const beginning = (answer: Answer<unknown>): Effect.Effect<Uint8Array> => {
+/** The first bytes of a body, decoded; fewer if it breaks. */
+const beginning = (answer: Answer<unknown>, decoders: Decoders): Effect.Effect<Uint8Array, never, Scope.Scope> => {
   const bytes = new Uint8Array(shownBody)
   let length = 0
-  const more: Effect.Effect<Uint8Array> = Effect.matchEffect(answer.read, {
-    onFailure: () => Effect.succeed(bytes.subarray(0, length)),
-    onSuccess: (chunk) => {
-      if (chunk === undefined) return Effect.succeed(bytes.subarray(0, length))
+  const read = <E>(pull: Pull<E>): Effect.Effect<void, E> =>
+    Effect.flatMap(pull, (chunk) => {
+      if (chunk === undefined) return Effect.void
       const part = chunk.subarray(0, shownBody - length)
       bytes.set(part, length)
       length += part.length
-      return length === shownBody ? Effect.succeed(bytes) : more
-    }
-  })
-  return more
+      return length === shownBody ? Effect.void : read(pull)
+    })
+  return Effect.map(
+    Effect.ignore(Effect.flatMap(decoded(answer, decoders, meter()), read)),
+    () => bytes.slice(0, length)
+  )
 }
 
 const retryAfterOf = (answer: Answer<unknown>): Effect.Effect<number | undefined> =>
@@ -82,8 +88,9 @@ const judge = <E>(
   answer: Answer<E>,
   expected: (status: number) => boolean,
   redirect: Settings["redirect"],
+  decoders: Decoders,
   tries: Tries | undefined
-): Effect.Effect<Answer<E>, HttpError.HttpError | Later> => {
+): Effect.Effect<Answer<E>, HttpError.HttpError | Later, Scope.Scope> => {
   const { fields, status } = answer.exchange
   if (tries !== undefined && Retrying.isPassing(answer.method, status)) {
     const asked = Effect.flatMap(
@@ -92,7 +99,8 @@ const judge = <E>(
     )
     return Effect.flatMap(
       asked,
-      (pause) => pause === undefined ? judge(answer, expected, redirect, undefined) : Effect.fail(new Later(pause))
+      (pause) =>
+        pause === undefined ? judge(answer, expected, redirect, decoders, undefined) : Effect.fail(new Later(pause))
     )
   }
   if (expected(status)) return Effect.succeed(answer)
@@ -101,12 +109,13 @@ const judge = <E>(
     return Effect.fail(new HttpError.RedirectRefused({ ...answer.where(), reason: "Method", status }))
   }
   return Effect.flatMap(
-    beginning(answer),
+    beginning(answer, decoders),
     (body) => Effect.flatMap(retryAfterOf(answer), (after) => Effect.fail(unexpected(answer, body, after)))
   )
 }
 
 export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
+  const { decoders } = wire.transport
   /** Runs hops and tries until `hop` succeeds or fails for good. `hop` has its own scope. */
   const untilDone = <A, E, R, E2, R2>(
     plan: Plans.Plan<E, R>,
@@ -152,7 +161,7 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
         const opened = (watch: Spans.Watch | undefined) =>
           untilDone(plan, watch, (run, tries) =>
             inOwnScope(
-              Effect.flatMap(run.step(), (answer) => judge(answer, expected, settings.redirect, tries))
+              Effect.flatMap(run.step(), (answer) => judge(answer, expected, settings.redirect, decoders, tries))
             ))
         const traced = Spans.request(plan, opened)
         if (settings.total === Infinity) return traced
@@ -173,7 +182,7 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
           untilDone(plan, watch, (run, tries) =>
             Effect.scoped(
               Effect.flatMap(run.step(), (answer) =>
-                Effect.flatMap(judge(answer, expected, settings.redirect, tries), use))
+                Effect.flatMap(judge(answer, expected, settings.redirect, decoders, tries), use))
             ))
         const traced = Spans.request(plan, used)
         return settings.total === Infinity ? traced : within(traced, settings.total, timedOut(plan))
