@@ -155,7 +155,8 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     const fields = Fields.ofUndici(raw)
     if (status < 200) {
       this.informational.push({ status, fields })
-      if (this.informational.length > 16) {
+      if (status < 100) this.fail(Failures.make(this.where, "Violation", `an answer of status ${status}`))
+      else if (this.informational.length > 16) {
         this.fail(Failures.make(this.where, "Violation", "more than 16 informational answers"))
       }
       return
@@ -179,6 +180,10 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
       this.letGo()
       return
     }
+    this.complete(trailers)
+  }
+
+  private complete(trailers: ReadonlyArray<HttpTransport.Field>): void {
     this.isWhole = true
     this.upload?.release()
     this.letGo()
@@ -189,6 +194,10 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     const wasBegun = this.controller !== undefined
     this.letGo()
     if (this.failed !== undefined) return
+    if ((this.answer?.status === 304 || this.answer?.status === 204) && Failures.isLengthOnly(error)) {
+      this.complete([])
+      return
+    }
     // A new connection that ends before it is used would be opened again and again.
     if (Failures.isUnused(error) && !wasBegun && this.connection?.hasServed === true) {
       this.connection = undefined

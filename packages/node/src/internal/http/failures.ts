@@ -25,6 +25,9 @@ export const unusedCode = "COPAS_CONNECTION_UNUSED"
 const codeOf = (error: unknown): string =>
   Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : ""
 
+/** undici expects the body of an answer that has none, 304 for example, to be as long as its field says. */
+export const isLengthOnly = (error: unknown): boolean => codeOf(error) === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"
+
 export const isUnused = (error: unknown): boolean => codeOf(error) === unusedCode
 
 export const make = (
@@ -47,7 +50,8 @@ export const make = (
 /** undici's own codes. */
 const byCode: Readonly<Record<string, readonly [kind: FailureKind, detail: string]>> = {
   UND_ERR_HEADERS_OVERFLOW: ["HeadTooLarge", "the fields are longer than the limit"],
-  UND_ERR_RES_EXCEEDED_MAX_SIZE: ["Violation", "the answer is longer than the limit"],
+  // undici asserts what servers should do.
+  ERR_ASSERTION: ["Violation", "the answer does not match the protocol"],
   UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: ["BodyLength", "the body is not as long as it said"],
   UND_ERR_INVALID_ARG: ["Refused", "undici cannot send such a request"],
   UND_ERR_NOT_SUPPORTED: ["Refused", "undici does not send the field Expect"],
@@ -60,16 +64,15 @@ export const lost = (where: Where, detail: string, cause: unknown): HttpTranspor
     ? make(where, "Truncated", detail, { expected: where.announced, cause })
     : make(where, "Lost", detail, { cause })
 
-/** The beginning of what came in place of an answer, made printable: no field can be in it. */
-const shown = (error: unknown): string => {
-  const data = Predicate.hasProperty(error, "data") ? error.data : undefined
-  const text = typeof data === "string" ? data : data instanceof Uint8Array ? Buffer.from(data).toString("latin1") : ""
-  const line = text.slice(0, 24).split(/[\r\n]/)[0]!
+/**
+ * The beginning of what came in place of an answer, made printable. What stands further behind is not shown: there may be
+ * secrets in fields.
+ */
+const shown = (where: Where, error: unknown): string => {
+  const data = Predicate.hasProperty(error, "data") && typeof error.data === "string" ? error.data : ""
+  const line = data.length >= where.received ? data.slice(0, 24).split(/[\r\n]/)[0]! : ""
   return line === "" ? "" : `: ${JSON.stringify(line)}`
 }
-
-/** Errors of the parser in the first line; in all others what stands there may be secret. */
-const inFirstLine = new Set(["HPE_INVALID_CONSTANT", "HPE_INVALID_VERSION", "HPE_INVALID_STATUS"])
 
 export const of = (where: Where, error: unknown): HttpTransportFailure => {
   const code = codeOf(error)
@@ -78,8 +81,10 @@ export const of = (where: Where, error: unknown): HttpTransportFailure => {
     const isOwn = known[0] === "Refused" && error instanceof Error
     return make(where, known[0], isOwn ? `${known[1]}: ${error.message}` : known[1], { cause: error })
   }
-  if (code.startsWith("HPE_")) {
-    return make(where, "Violation", `${code}${inFirstLine.has(code) ? shown(error) : ""}`, { cause: error })
+  // undici means to give these the codes of its parser, HPE_…, and gives them none (7.30).
+  if (error instanceof Error && (error.name === "HTTPParserError" || code.startsWith("HPE_"))) {
+    if (where.stream?.readableEnded === true) return lost(where, "the connection ended before the body did", error)
+    return make(where, "Violation", `${error.message}${shown(where, error)}`, { cause: error })
   }
   switch (code) {
     case "UND_ERR_RES_CONTENT_LENGTH_MISMATCH":
