@@ -19,6 +19,8 @@ const small = 4096
 /** How much of an answer that nobody reads is taken, and for how long, so that its connection can be used again. */
 const drained = { bytes: 64 * 1024, millis: 100 }
 
+export const scopeEnded = "the scope of the exchange has ended"
+
 const end: Effect.Effect<undefined> = Effect.succeed(undefined)
 
 type Read = HttpTransport.Pull<any>
@@ -39,7 +41,8 @@ export class Answer implements HttpTransport.Exchange<any> {
   private waiter: ((effect: Effect.Effect<Uint8Array | undefined, unknown>) => void) | undefined = undefined
   private waitsSince = 0
   private isWatched = false
-  /** What is left of an answer that nobody reads. */
+  private isReleased = false
+  /** What may still come of an answer that nobody reads. */
   private left: number | undefined = undefined
   private lastFields: ReadonlyArray<HttpTransport.Field> = []
 
@@ -85,6 +88,7 @@ export class Answer implements HttpTransport.Exchange<any> {
   /** What has come, or the end, or the failure; `undefined` if nothing of it has. */
   private take(): Read | undefined {
     const { chunks } = this
+    if (this.isReleased) return this.released
     if (this.first < chunks.length) {
       const chunk = this.shift()
       if (this.controller.paused && this.held < most && !this.exchange.isWhole) this.controller.resume()
@@ -92,6 +96,10 @@ export class Answer implements HttpTransport.Exchange<any> {
     }
     return this.exchange.failed ?? (this.exchange.isWhole ? end : undefined)
   }
+
+  private readonly released: Read = Effect.suspend(() =>
+    Effect.fail(Failures.make(this.exchange.where, "Lost", scopeEnded))
+  )
 
   private shift(): Uint8Array {
     const { chunks } = this
@@ -164,21 +172,26 @@ export class Answer implements HttpTransport.Exchange<any> {
 
   // ---- the scope has ended
 
+  /** Nothing of it is given any more. */
+  release(): void {
+    this.isReleased = true
+    this.chunks.length = 0
+    this.first = 0
+    this.wake()
+  }
+
   /** Takes the rest without a reader, if that is little and comes soon. */
   drain(): boolean {
     const { announced } = this
     if (announced === undefined ? !this.isFramed : announced - this.came > drained.bytes) return false
     this.left = drained.bytes
-    this.chunks.length = 0
-    this.first = 0
-    this.waiter = undefined
     this.exchange.arm(drained.millis, () => this.giveUp())
     this.controller.resume()
     return true
   }
 
   private giveUp(): void {
-    this.exchange.fail(Failures.make(this.exchange.where, "Lost", "the scope of the exchange has ended"))
+    this.exchange.fail(Failures.make(this.exchange.where, "Lost", scopeEnded))
   }
 
   // ---- time

@@ -5,7 +5,7 @@ import type * as Undici from "@effect/platform-node/Undici"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { type AnyFiber, envOf, suspend } from "../effect/fibers.js"
-import { Answer } from "./answer.js"
+import { Answer, scopeEnded } from "./answer.js"
 import type { Connection } from "./connection.js"
 import * as Failures from "./failures.js"
 import * as Fields from "./fields.js"
@@ -78,9 +78,10 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
 
   /** The scope ends: the rest of a short answer may still come, so that the connection lives. */
   readonly leave: Effect.Effect<void> = Effect.sync(() => {
+    this.answer?.release()
     if (this.isWhole || this.failed !== undefined) return
     if (this.answer === undefined || this.upload?.hasEnded === false || !this.answer.drain()) {
-      this.fail(Failures.make(this.where, "Lost", "the scope of the exchange has ended"))
+      this.fail(Failures.make(this.where, "Lost", scopeEnded))
     }
   })
 
