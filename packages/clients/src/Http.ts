@@ -247,10 +247,15 @@ export const unix = (path: string): Connector => Routes.unix(path)
  */
 export const retrying = (
   retry: Schedule.Schedule<unknown, unknown> | HttpRequest.RetryOptions = {}
-): <O extends { readonly body?: Body.ReplayableBody<any, any> | undefined }>(
-  options: O
-) => O & { readonly retry: HttpRequest.Retry } =>
-(options) => ({ ...options, retry })
+): Retrying =>
+(options: object): any => ({ ...options, retry })
+
+interface Retrying {
+  <E = never, R = never>(
+    options: HttpRequest.ReplayableOptions<E, R> & { readonly url: string | URL }
+  ): HttpRequest.ReplayableOptions<E, R> & { readonly url: string | URL }
+  <E = never, R = never>(options: HttpRequest.ReplayableOptions<E, R>): HttpRequest.ReplayableOptions<E, R>
+}
 
 // Each accessor is one function of the service.
 const call = (name: "get" | "head" | "post" | "put" | "patch" | "del" | "options") =>

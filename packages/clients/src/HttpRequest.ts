@@ -241,6 +241,16 @@ export interface Defaults extends CommonOptions {
   readonly propagateTo?: "same" | "all" | "none" | ReadonlyArray<string> | undefined
 }
 
+/**
+ * The options of a request whose body can be sent again.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type ReplayableOptions<E = never, R = never> = OwnOptions & {
+  readonly body?: Body.ReplayableBody<E, R> | undefined
+}
+
 interface OwnOptions extends CommonOptions {
   /** Default GET, with a body POST. */
   readonly method?: string | undefined
@@ -257,11 +267,8 @@ interface OwnOptions extends CommonOptions {
  * @category models
  */
 export type RequestOptions<E = never, R = never> =
-  & OwnOptions
-  & (
-    | { readonly body?: Body.ReplayableBody<E, R> | undefined }
-    | { readonly body?: Body.Body<E, R> | undefined; readonly retry?: false | undefined }
-  )
+  | ReplayableOptions<E, R>
+  | (OwnOptions & { readonly body?: Body.Body<E, R> | undefined; readonly retry?: false | undefined })
 
 /**
  * What a request asks for: a URL, or options with one.
