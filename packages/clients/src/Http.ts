@@ -247,15 +247,8 @@ export const unix = (path: string): Connector => Routes.unix(path)
  */
 export const retrying = (
   retry: Schedule.Schedule<unknown, unknown> | HttpRequest.RetryOptions = {}
-): Retrying =>
+): HttpRequest.Retrying =>
 (options: object): any => ({ ...options, retry })
-
-interface Retrying {
-  <E = never, R = never>(
-    options: HttpRequest.ReplayableOptions<E, R> & { readonly url: string | URL }
-  ): HttpRequest.ReplayableOptions<E, R> & { readonly url: string | URL }
-  <E = never, R = never>(options: HttpRequest.ReplayableOptions<E, R>): HttpRequest.ReplayableOptions<E, R>
-}
 
 // Each accessor is one function of the service.
 const call = (name: "get" | "head" | "post" | "put" | "patch" | "del" | "options") =>

@@ -260,6 +260,19 @@ interface OwnOptions extends CommonOptions {
 }
 
 /**
+ * Makes options of options, those of requests that are sent again.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Retrying {
+  <E = never, R = never>(
+    options: ReplayableOptions<E, R> & { readonly url: string | URL }
+  ): ReplayableOptions<E, R> & { readonly url: string | URL }
+  <E = never, R = never>(options: ReplayableOptions<E, R>): ReplayableOptions<E, R>
+}
+
+/**
  * The options of one request. A body that can be given only once (`Body.stream`) cannot be sent again, so `retry` is not for
  * it.
  *
