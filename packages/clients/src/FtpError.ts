@@ -83,7 +83,7 @@ export class FtpReplyError extends Errors.define<FtpReplyError>("FtpError")("Ftp
 
 /**
  * The server requires a log-in, another one, or one over TLS: it refused the user, password or account (430, 530, 532), or
- * a command on a session that is not logged in.
+ * a command on a session that is not logged in, or closed the session at a user in clear (421).
  *
  * @since 0.1.0
  * @category errors
@@ -96,7 +96,8 @@ export class LoginRefused extends Errors.define<LoginRefused>("FtpError")("Login
   secure: Schema.Boolean
 }) {
   get severity(): Severity {
-    return severity(this.code)
+    // 421 closed the session at a log-in in clear: the next one in clear will fare no better.
+    return this.code === 421 ? "permanent" : severity(this.code)
   }
   override get message(): string {
     const who = this.user === undefined ? "the log-in" : `the log-in of ${JSON.stringify(this.user)}`
@@ -104,6 +105,8 @@ export class LoginRefused extends Errors.define<LoginRefused>("FtpError")("Login
       ? "give an account (ACCT)"
       : this.secure
       ? "check user and password"
+      : this.code === 421
+      ? "the session is not under TLS, which this server seems to insist on: set `tls`, since trying again cannot help"
       : "check user and password; the session is not under TLS, which many servers insist on"
     return `${at(this.server)}: ${who} was refused: ${Errors.replyText(this)}; ${advice}`
   }

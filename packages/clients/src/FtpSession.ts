@@ -197,6 +197,11 @@ export interface Options {
   readonly utcOffsetMinutes?: number | undefined
   /** Compare the bytes that moved with SIZE, asked before a download and after an upload. Default true. */
   readonly verify?: boolean | undefined
+  /**
+   * Ask the server what it can do (FEAT) after the log-in. Default true. Without it `features` is empty: for servers that
+   * close the connection at FEAT.
+   */
+  readonly askFeatures?: boolean | undefined
   readonly connector?: Connector | undefined
 }
 

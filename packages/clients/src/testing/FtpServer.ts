@@ -74,6 +74,16 @@ export interface Quirks {
   readonly listForbidden?: "empty" | "itself" | 501 | 550 | undefined
   /** Commands that it refuses (501) with a path, or with a path that has a blank in it. */
   readonly pathless?: { readonly [verb: string]: "always" | "blanks" } | undefined
+  /** PASV and EPSV require PRET before them, as DrFTPD's do. */
+  readonly pret?: boolean | undefined
+  /** It answers 503 to PBSZ and PROT before the log-in. */
+  readonly protectAfterLogIn?: boolean | undefined
+  /** Commands at which it closes the connection. */
+  readonly hangsUpAt?: ReadonlyArray<string> | undefined
+  /** 226 comes this many times. */
+  readonly completions?: number | undefined
+  /** The session ends when the handshake of a data connection does not come to its end, as vsftpd's and Pure-FTPd's do. */
+  readonly endsAtBrokenHandshake?: boolean | undefined
   /** It answers 522 if a data connection does not resume the control connection's TLS session (`require_ssl_reuse`). */
   readonly requireResumption?: boolean | undefined
   /** How many control connections it serves; further ones get 421. */

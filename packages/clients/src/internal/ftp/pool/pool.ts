@@ -4,37 +4,43 @@
 import * as Net from "@copas/core/Net"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Pool, PoolOptions } from "../../../FtpPool.js"
 import type { ConnectFailure, Failure, Session } from "../../../FtpSession.js"
 import { count } from "../../options.js"
 import * as Sessions from "../../replies/pool.js"
 import * as Showing from "../../showing.js"
+import type { Pathname } from "../answers.js"
+import * as Directory from "../session/directory.js"
 import * as Login from "../session/login.js"
 import { conversationOf } from "../session/session.js"
 import * as Settings from "../session/settings.js"
 import * as DownloadTree from "./downloadTree.js"
 import * as UploadTree from "./uploadTree.js"
 
-/** A session, and the directory that its login begins in. */
+/** A session, and the directory that its login begins in, where the server tells. */
 interface Pooled {
   readonly session: Session
-  readonly home: string
+  readonly home: Option.Option<Pathname>
 }
 
 const open = (settings: Settings.Settings): Effect.Effect<Pooled, ConnectFailure, Net.Net | Scope.Scope> =>
   Effect.gen(function*() {
     const session = yield* Login.connectWith(settings)
-    return { session, home: yield* session.pwd }
+    const conversation = conversationOf(session)
+    return { session, home: yield* conversation.turns.turn(Directory.here(conversation)) }
   })
 
-/** Whoever has it next begins where the login begins. */
-const reset = ({ home, session }: Pooled): Effect.Effect<void, Failure> =>
-  Effect.suspend(() => {
+/** Whoever has it next begins where the login begins. A session that does not find back there is discarded. */
+const reset = ({ home, session }: Pooled): Effect.Effect<void, Failure | "NoWayBack"> =>
+  Effect.suspend((): Effect.Effect<void, Failure | "NoWayBack"> => {
     const conversation = conversationOf(session)
     if (!conversation.hasMoved) return Effect.void
-    return Effect.map(session.cd(home), () => {
+    if (Option.isNone(home)) return Effect.fail("NoWayBack" as const)
+    return Effect.map(session.cd(home.value.rawPath), () => {
       conversation.hasMoved = false
+      conversation.here = home
     })
   })
 

@@ -33,24 +33,50 @@ const secure = (conversation: Conversation): Effect.Effect<void, ConnectFailure>
   )
 }
 
-/** RFC 4217, section 8, for explicit and implicit TLS alike. */
-const protect = (conversation: Conversation): Effect.Effect<void, Failure> =>
+/** RFC 4217, section 8, for explicit and implicit TLS alike: PROT decides, whatever PBSZ is answered. */
+const protect = (conversation: Conversation): Effect.Effect<Reply.Reply, Failure> =>
+  Effect.zipRight(
+    conversation.send(Command.make("PBSZ", "0")),
+    conversation.send(Command.make("PROT", conversation.settings.isProtected ? "P" : "C"))
+  )
+
+/** Logs in with PBSZ and PROT before, and after once more where the server did not take them before. */
+const logInProtected = (conversation: Conversation): Effect.Effect<void, Failure> =>
   Effect.gen(function*() {
     const { isProtected, tls } = conversation.settings
-    // With implicit TLS some servers know neither, and protect the data all the same.
-    const tolerant = (command: Command.Command): Effect.Effect<unknown, Failure> =>
-      tls === "implicit" && isProtected
-        ? Effect.catchTag(conversation.exec(command), "NotSupported", () => Effect.void)
-        : conversation.exec(command)
-    yield* tolerant(Command.make("PBSZ", "0"))
-    yield* tolerant(Command.make("PROT", isProtected ? "P" : "C"))
+    const check = (reply: Reply.Reply): Effect.Effect<void, Failure> => {
+      if (Reply.kind(reply) === "completion") return Effect.void
+      const refusal = conversation.refusal(reply, Command.make("PROT", isProtected ? "P" : "C"))
+      // With implicit TLS some servers know neither, and protect the data all the same.
+      return tls === "implicit" && isProtected && refusal._tag === "NotSupported" ? Effect.void : Effect.fail(refusal)
+    }
+    const before = yield* protect(conversation)
+    const isTooEarly = before.code === 503 || before.code === 530
+    if (!isTooEarly) yield* check(before)
+    yield* logIn(conversation)
+    if (isTooEarly) yield* check(yield* protect(conversation))
   })
 
+/** A server may close the session instead of refusing a user in clear: the error says that TLS is what it wants. */
 const say = (
   conversation: Conversation,
   verb: string,
   secret: string | Redacted.Redacted<string>
-): Effect.Effect<Reply.Reply, Failure> => conversation.exec(Command.make(verb, secret), { intermediate: true })
+): Effect.Effect<Reply.Reply, Failure> =>
+  Effect.mapError(
+    conversation.exec(Command.make(verb, secret), { intermediate: true }),
+    (error) =>
+      error._tag !== "ServiceUnavailable" || verb !== "USER" || conversation.isSecure ?
+        error :
+        new FtpError.LoginRefused({
+          server: conversation.server,
+          command: error.command,
+          code: error.code,
+          lines: error.lines,
+          user: conversation.settings.user,
+          secure: false
+        })
+  )
 
 /** RFC 959, section 5.4: 230 at any step ends it; 331 asks for the password, 332 for the account. */
 const logIn = (conversation: Conversation): Effect.Effect<void, Failure> =>
@@ -70,14 +96,28 @@ const wanted = ["type", "size", "modify", "unix.mode", "unix.owner", "unix.group
 /** A refusal here does not matter: the session continues without it. */
 const discover = (conversation: Conversation): Effect.Effect<void, Failure> =>
   Effect.gen(function*() {
+    const { control } = conversation
     const tell = (verb: string, ...args: ReadonlyArray<string>) => conversation.send(Command.make(verb, ...args))
-    const feat = yield* tell("FEAT")
-    if (feat.code === 211) conversation.features = Features.parse(feat)
+    const feat = yield* Effect.mapError(tell("FEAT"), (error) =>
+      control.lost === undefined ? error : new FtpError.SessionClosed({
+        ...control.origin,
+        why: "the server ended it at FEAT; if it always does, connect with `askFeatures: false`",
+        cause: error
+      }))
+    if (feat.code === 211) {
+      conversation.features = Features.parse(feat)
+    }
     const { features } = conversation
     // Some servers speak UTF-8 only to clients that named themselves before they ask for it.
-    if (features.clnt) yield* tell("CLNT", "Copas")
-    if (features.utf8 && conversation.settings.codec.name === "utf-8") yield* tell("OPTS", "UTF8", "ON")
-    const off = features.facts.some(({ enabled, name }) => !enabled && wanted.includes(name))
+    if (features.clnt) {
+      yield* tell("CLNT", "Copas")
+    }
+    if (features.utf8 && conversation.settings.codec.name === "utf-8") {
+      yield* tell("OPTS", "UTF8", "ON")
+    }
+    const off = features.facts.some(({ enabled, name }) =>
+      !enabled && wanted.includes(name)
+    )
     if (off) {
       const known = features.facts.filter(({ name }) => wanted.includes(name)).map(({ name }) => `${name};`)
       yield* tell("OPTS", "MLST", known.join(""))
@@ -124,9 +164,8 @@ export const connectWith = (
         return yield* conversation.refusal(reply, Command.make("HOST", settings.virtualHost))
       }
     }
-    if (settings.tls !== "none") yield* protect(conversation)
-    yield* logIn(conversation)
-    yield* discover(conversation)
+    yield* settings.tls === "none" ? logIn(conversation) : logInProtected(conversation)
+    if (settings.asksFeatures) yield* discover(conversation)
     return SessionModule.make(conversation)
   })
 

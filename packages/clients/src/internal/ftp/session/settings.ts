@@ -48,6 +48,7 @@ export interface Settings {
   readonly listingLimit: number
   readonly utcOffsetMinutes: number
   readonly verify: boolean
+  readonly asksFeatures: boolean
   readonly isDirect: boolean
   readonly connector: Connector
 }
@@ -136,6 +137,7 @@ export const make = (
       listingLimit: yield* count("listingLimit", options.listingLimit, Listing.defaultLimit, 1),
       utcOffsetMinutes: options.utcOffsetMinutes ?? 0,
       verify: options.verify ?? true,
+      asksFeatures: options.askFeatures ?? true,
       isDirect: options.connector === undefined,
       connector: options.connector ?? direct
     }

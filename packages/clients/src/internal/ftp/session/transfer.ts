@@ -109,7 +109,10 @@ export class Transfer {
     ).pipe(Spans.command("ftp", settings, request.command))
     return Effect.flatMap(first, (reply) => {
       conversation.restPending = false
-      if (Reply.kind(reply) !== "preliminary" && this.isRefused(reply)) return this.refused(reply)
+      if (Reply.kind(reply) !== "preliminary" && this.isRefused(reply)) {
+        this.isDone = true
+        return refusedWith(request, reply, (found) => this.refusal(reply, found))
+      }
       return Effect.flatMap(this.arranged.connect(this.refusedLater), (connected) => {
         if (Either.isRight(connected)) {
           this.socket = connected.right
@@ -229,14 +232,6 @@ export class Transfer {
     return kind !== "completion"
   }
 
-  /** The error of a transfer that was refused before it began. */
-  refused(reply: Reply.Reply): Effect.Effect<never, Failure> {
-    const { look } = this.request
-    if (look === undefined || !Refusal.isAmbiguous(reply.code)) return Effect.fail(this.refusal(reply))
-    this.isDone = true
-    return Effect.flatMap(look, (found) => Effect.fail(this.refusal(reply, found)))
-  }
-
   refusal(reply: Reply.Reply, found?: Presence.Found): Failure {
     const { command, path } = this.request
     return this.conversation.refusal(reply, command, {
@@ -315,6 +310,38 @@ export class Transfer {
 
 const mostKeepAlives = 8
 
+/** The error of a transfer that was refused before it began, once it was looked whether the path is there. */
+const refusedWith = (
+  { look = Effect.succeed(undefined) }: Request,
+  reply: Reply.Reply,
+  refusal: (found: Presence.Found) => Failure
+): Effect.Effect<never, Failure> =>
+  Effect.flatMap(
+    Refusal.isAmbiguous(reply.code) ? look : Effect.succeed(undefined),
+    (found) => Effect.fail(refusal(found))
+  )
+
+/** DrFTPD chooses by the file which of its machines has the data connection: it wants to know before PASV. */
+const announce = (conversation: Conversation, request: Request): Effect.Effect<void, Failure> => {
+  const { features, settings, unknown } = conversation
+  const isPassive = settings.modes.some((mode) => mode === "EPSV" || mode === "PASV")
+  if (!features.pret || !isPassive || unknown.has("PRET")) return Effect.void
+  const { command, path } = request
+  return Effect.flatMap(conversation.send(Command.make("PRET", command.verb, ...command.args)), (reply) => {
+    if (Reply.kind(reply) === "completion") return Effect.void
+    if (reply.code === 500 || reply.code === 502) {
+      unknown.add("PRET")
+      return Effect.void
+    }
+    // It is the answer to the command itself.
+    return refusedWith(request, reply, (found) =>
+      conversation.refusal(reply, command, {
+        ...(found === undefined ? {} : { found }),
+        ...(path === undefined ? {} : { path })
+      }))
+  })
+}
+
 /**
  * Opens a transfer: it is its turn as long as the scope lasts, and leaving the scope before the end aborts it.
  */
@@ -324,6 +351,7 @@ export const open = (
 ): Effect.Effect<Transfer, Failure, Scope.Scope> =>
   Effect.gen(function*() {
     yield* conversation.setType(request.type)
+    yield* announce(conversation, request)
     const arranged = yield* DataConnection.arrange(
       conversation,
       request.command,

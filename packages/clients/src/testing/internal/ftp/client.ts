@@ -42,6 +42,8 @@ export class Client {
   offset = 0
   renameFrom: string | undefined = undefined
   isOver = false
+  /** PRET came, and no PASV or EPSV since. */
+  isAnnounced = false
   /** How the next data connection comes about. */
   private arranged: Effect.Effect<Socket, unknown, Scope.Scope> | undefined = undefined
   private arrangedScope: Scope.CloseableScope | undefined = undefined
@@ -148,7 +150,10 @@ export class Client {
         })
       )
       if (this.protectsData && this.shared.tls !== undefined) {
-        yield* Tls.upgrade(data, this.shared.tls)
+        yield* Effect.onExit(
+          Tls.upgrade(data, this.shared.tls),
+          (exit) => Exit.isFailure(exit) && this.quirks.endsAtBrokenHandshake === true ? this.socket.abort : Effect.void
+        )
         if (this.quirks.requireResumption === true && !Option.exists(data.tls, (tls) => tls.isResumed)) {
           return "522 SSL connection failed; session reuse required"
         }
@@ -161,7 +166,8 @@ export class Client {
         yield* this.reply("150 Here it comes")
         const outcome = yield* Effect.exit(moving)
         const final = this.quirks.final ?? (Exit.isSuccess(outcome) ? outcome.value : "426 The data connection broke")
-        if (final !== "") yield* this.reply(final)
+        const times = final.startsWith("226") ? this.quirks.completions ?? 1 : 1
+        for (let time = 0; time < times && final !== ""; time++) yield* this.reply(final)
         for (; this.late > 0; this.late--) yield* this.reply("200 Still here")
       }).pipe(
         Effect.interruptible,

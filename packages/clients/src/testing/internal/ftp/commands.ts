@@ -175,6 +175,12 @@ const passive: Handler = (client) =>
     return client.reply(`227 Entering passive mode (${host.replaceAll(".", ",")},${port >> 8},${port & 255})`)
   })
 
+const announced = (use: Handler): Handler => (client, argument) => {
+  if (client.quirks.pret === true && !client.isAnnounced) return client.reply("500 PRET first")
+  client.isAnnounced = false
+  return use(client, argument)
+}
+
 const eprt: Handler = (client, argument) => {
   const [, , host = "", port = ""] = argument.split(argument[0] ?? "|")
   return Effect.zipRight(client.connectTo(host, Number(port)), client.reply("200 There it will go"))
@@ -203,7 +209,10 @@ const features = (client: Client): Conversation => {
     "MLST type*;size*;modify*;UNIX.mode*;"
   ]
   const unknown = client.quirks.unknown ?? []
-  const all = client.shared.tls === undefined ? known : [...known, "AUTH TLS", "PBSZ", "PROT"]
+  const all = known.concat(
+    client.shared.tls === undefined ? [] : ["AUTH TLS", "PBSZ", "PROT"],
+    client.quirks.pret === true ? ["PRET"] : []
+  )
   const lines = all.filter((line) => !unknown.includes(line.split(" ")[0]!.replace("MLST", "MLSD")))
   return client.reply(`211-Extensions\n${lines.map((line) => ` ${line}\n`).join("")}211 End`)
 }
@@ -235,6 +244,9 @@ const onFile = (
   return node === undefined || node.isDirectory ? missing(client, argument) : use(client, node, path, argument)
 }
 
+const canProtect = ({ isLoggedIn, isSecure, quirks }: Client): boolean =>
+  isSecure && (isLoggedIn || quirks.protectAfterLogIn !== true)
+
 const handlers: { readonly [verb: string]: Handler } = {
   USER: (client, argument) => {
     client.user = argument
@@ -243,10 +255,15 @@ const handlers: { readonly [verb: string]: Handler } = {
   },
   PASS: logIn,
   AUTH: startTls,
-  PBSZ: (client) => client.reply(client.isSecure ? "200 PBSZ=0" : "503 AUTH first"),
+  PBSZ: (client) => client.reply(canProtect(client) ? "200 PBSZ=0" : "503 Not yet"),
   PROT: (client, argument) => {
+    if (!canProtect(client)) return client.reply("503 Not yet")
     client.protectsData = argument === "P"
-    return client.reply(client.isSecure ? "200 So be it" : "503 AUTH first")
+    return client.reply("200 So be it")
+  },
+  PRET: (client) => {
+    client.isAnnounced = true
+    return client.reply("200 I see")
   },
   FEAT: features,
   OPTS: (client) => client.reply("200 So be it"),
@@ -269,8 +286,10 @@ const handlers: { readonly [verb: string]: Handler } = {
     client.directory = Disk.normalise(client.directory, "..")
     return client.reply("250 There you are")
   },
-  EPSV: (client) => client.listen((port) => client.reply(`229 Entering extended passive mode (|||${port}|)`)),
-  PASV: passive,
+  EPSV: announced((client) =>
+    client.listen((port) => client.reply(`229 Entering extended passive mode (|||${port}|)`))
+  ),
+  PASV: announced(passive),
   EPRT: eprt,
   PORT: port,
   REST: (client, argument) => {
@@ -379,7 +398,8 @@ export const perform = (client: Client, line: string): Conversation => {
   client.shared.commands.push(line)
   return Effect.flatMap(client.during(verb), (isAnswered) => {
     if (isAnswered) return Effect.void
-    const { replies, unknown } = client.quirks
+    const { hangsUpAt, replies, unknown } = client.quirks
+    if (hangsUpAt?.includes(verb) === true) return client.socket.abort
     const scripted = replies?.[verb]
     if (scripted !== undefined) return client.reply(scripted)
     const handler = unknown?.includes(verb) === true ? undefined : handlers[verb]
