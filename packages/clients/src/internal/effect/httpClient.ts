@@ -12,7 +12,7 @@ export const propagates = (fiber: AnyFiber): boolean => fiber.getFiberRef(HttpCl
 
 // Effect's own registry. Without it, as in another version, an answer that nobody reads is released after a while.
 const scopedRequests = globalValue(
-  Symbol.for("@effect/platform/HttpClient/scopedRequests"),
+  "@effect/platform/HttpClient/scopedRequests",
   () => new WeakMap<HttpClientRequest, AbortController>()
 )
 
