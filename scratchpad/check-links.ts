@@ -1,8 +1,8 @@
 // LuaSocket's check-links: reads web pages, and says which of their links are broken. It ends with 1 if any is.
 //
 // npx tsx --conditions=copas-source scratchpad/check-links.ts <url>...
-import { NodeNet, NodeUndici } from "@copas/node"
-import { HttpClient } from "@effect/platform"
+import { Http } from "@copas/clients"
+import { NodeCopas } from "@copas/node"
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"
 
@@ -10,9 +10,8 @@ const pages = process.argv.slice(2)
 
 /** The status of a page, and its text. Errors of the network and of the URL have no status: their message takes its place. */
 const load = (url: string) =>
-  HttpClient.get(url).pipe(
-    Effect.flatMap((response) => Effect.map(response.text, (text) => ({ status: String(response.status), text }))),
-    Effect.timeout("30 seconds"),
+  Http.request(url).pipe(
+    Effect.map(({ status, text }) => ({ status: String(status), text })),
     Effect.catchAll((error) => Effect.succeed({ status: error.message, text: "" }))
   )
 
@@ -44,6 +43,6 @@ const program = Effect.map(Effect.forEach(pages, checkPage), (counts) => {
 })
 
 program.pipe(
-  Effect.provide(Layer.provide(NodeUndici.layerHttpClient({ timeouts: { connect: "10 seconds" } }), NodeNet.layer)),
+  Effect.provide(Layer.provide(Http.layer({ timeouts: { total: "30 seconds" } }), NodeCopas.layer)),
   NodeRuntime.runMain
 )

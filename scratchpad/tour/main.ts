@@ -8,9 +8,10 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Console, Duration, Effect } from "effect"
 import { datagrams } from "./datagrams.js"
 import { ftp } from "./ftp.js"
+import { http } from "./http.js"
 import { startServers } from "./servers.js"
 import { smtp } from "./smtp.js"
-import type { Station } from "./station.js"
+import type { Services, Station } from "./station.js"
 import { stations as tcpStations } from "./tcp.js"
 import { tls } from "./tls.js"
 import { unix } from "./unix.js"
@@ -32,7 +33,7 @@ const tour = Effect.gen(function*() {
   )
   const servers = yield* startServers({ line: 0, echo: 0 })
   let number = 0
-  for (const station of [...tcpStations(servers), tls, datagrams, unix, ftp, smtp]) {
+  for (const station of [...tcpStations(servers), tls, datagrams, unix, ftp, smtp, http]) {
     number += 1
     yield* visit(station, number)
   }
@@ -62,7 +63,7 @@ Ctrl-C ends them: no new connections, and five seconds for those that are open.`
     }))
 })
 
-const program = process.argv.includes("--serve")
+const program: Effect.Effect<void, unknown, Services> = process.argv.includes("--serve")
   ? serve
   : Effect.zipRight(
     Copas.run(tour),
