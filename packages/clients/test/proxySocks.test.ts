@@ -295,19 +295,20 @@ describe("what proxies answer", () => {
       : ({ 90: 8, 91: "Refused", 92: "AuthenticationRequired", 93: "AuthenticationRequired" } as const)[input[1]!] ??
         "BadReply"
 
+  /** Each blank line ends a head. */
   const headModel = (input: Uint8Array): number | string => {
-    const text = Buffer.from(input).toString("latin1")
-    const match = /^(?:HTTP\/1\.[01] 1(?!01)\d\d(?:\r\n| [^]*?)(?:(?<=\r\n)\r\n|\r\n\r\n))*/.exec(text)![0]
-    const rest = text.slice(match.length)
-    const end = rest.indexOf("\r\n\r\n")
-    if (end < 0) return "UnexpectedEnd"
-    const line = rest.slice(0, end).split("\r\n")[0]!
-    const code = /^HTTP\/1\.[01] (\d\d\d)(?![^ ])/.exec(line)?.[1]
-    if (code === undefined) return "BadReply"
-    if (code.startsWith("2")) return match.length + end + 4
-    if (code === "407") return "AuthenticationRequired"
-    if (code === "401" || code === "403") return "Forbidden"
-    return /^50[234]$/.test(code) ? "TargetUnreachable" : "Refused"
+    let length = 0
+    for (const head of Buffer.from(input).toString("latin1").split("\r\n\r\n").slice(0, -1)) {
+      length += head.length + 4
+      const [version = "", code = ""] = head.replace(/\r\n[^]*/, "").split(" ")
+      if (!/^HTTP\/1\.[01]$/.test(version) || !/^[0-9]{3}$/.test(code)) return "BadReply"
+      if (code.startsWith("1") && code !== "101") continue
+      if (code.startsWith("2")) return length
+      if (code === "407") return "AuthenticationRequired"
+      if (code === "401" || code === "403") return "Forbidden"
+      return ["502", "503", "504"].includes(code) ? "TargetUnreachable" : "Refused"
+    }
+    return "UnexpectedEnd"
   }
 
   const byte = FC.constantFrom(0, 0, 1, 2, 3, 4, 5, 5, 8, 90, 91, 92, 93, 255)
