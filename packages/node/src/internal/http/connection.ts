@@ -1,5 +1,6 @@
 /** A connection of a pool: a lent socket, and the client of undici that speaks over it. */
 import type * as HttpTransport from "@copas/core/HttpTransport"
+import { SocketBroken } from "@copas/core/SocketError"
 import type { LentCounts, Timekeeper } from "@copas/core/Transport"
 import type * as UndiciModule from "@effect/platform-node/Undici"
 import * as Option from "effect/Option"
@@ -52,6 +53,7 @@ export class Connection {
       pingInterval: 0,
       strictContentLength: true
     })
+    this.readBeforeBreaking()
     // It reports what a handler threw. Ours do not; if one did, this must not end the process.
     this.client.on("error" as "drain", () => void this.destroy())
     stream.once("close", () => {
@@ -66,7 +68,8 @@ export class Connection {
 
   /** It can take a request now. */
   get isFree(): boolean {
-    return !this.stream.destroyed && (this.isMultiplexed ? this.running < streams : this.running === 0)
+    return !this.stream.destroyed && !this.isBroken &&
+      (this.isMultiplexed ? this.running < streams : this.running === 0)
   }
 
   describe(isReused: boolean): HttpTransport.ExchangeConnection {
@@ -77,6 +80,47 @@ export class Connection {
       tls: Option.getOrUndefined(socket.tls),
       isReused,
       opening: isReused ? none : this.opening
+    }
+  }
+
+  // ---- the connection breaks
+
+  /** The exchange of HTTP/1.1 that it has, for an upload that must stop. */
+  current: { readonly stopUpload: () => void } | undefined = undefined
+  private isBroken = false
+
+  /**
+   * A server may answer while it is sent a body, and close: then a write fails before the answer was read, or the stream
+   * breaks with the answer in its buffer. Node drops both. So before the stream is destroyed by the system's error, undici
+   * reads what has come, for as many turns of the event loop as bring more of it.
+   */
+  private readBeforeBreaking(): void {
+    const { stream } = this
+    const { destroy } = stream
+    const read = () => {
+      if (stream.readableLength > 0 && !stream.destroyed) stream.emit("readable")
+    }
+    stream.destroy = (error) => {
+      if (error === undefined || this.isMultiplexed || stream.destroyed || !isBreak(error)) {
+        return destroy.call(stream, error)
+      }
+      read()
+      if (stream.destroyed) return stream
+      if (!isOfWrite(error) || this.isBroken) return destroy.call(stream, error)
+      this.isBroken = true // Node marks the reading side as well, which then drops what comes.
+      ;(stream as unknown as WithReading)._readableState.errored = null
+      this.current?.stopUpload()
+      let before = -1
+      const turn = () => {
+        read()
+        const { received } = this.bytes
+        if (stream.destroyed) return
+        if (received === before) destroy.call(stream, error)
+        else setImmediate(turn)
+        before = received
+      }
+      setImmediate(turn)
+      return stream
     }
   }
 
@@ -127,5 +171,15 @@ export class Connection {
     return closed
   }
 }
+
+/** What Node's streams call their reading side; they have no documented name for it. */
+interface WithReading {
+  readonly _readableState: { errored: Error | null }
+}
+
+/** An error of the system's, and none of undici's or of this library's clock. */
+const isBreak = (error: Error): boolean => error instanceof SocketBroken || "syscall" in error
+
+const isOfWrite = (error: Error): boolean => "syscall" in error && error.syscall === "write"
 
 const none = { lookup: 0, connect: 0, tls: 0 }

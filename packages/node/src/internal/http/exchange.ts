@@ -130,6 +130,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     const connection = this.connection!
     this.isReused = connection.hasServed
     connection.hasServed = true
+    connection.current = this
     const { received, sent } = connection.bytes
     this.sentBefore = sent
     this.receivedBefore = received
@@ -238,6 +239,11 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     else this.pool.forget(this)
     this.wake(failed)
     this.answer?.fail()
+  }
+
+  /** The connection broke; an answer may still be read from it. */
+  stopUpload(): void {
+    this.upload?.stop()
   }
 
   /** undici has done with the request. */

@@ -70,16 +70,23 @@ export class Upload implements AsyncIterableIterator<Uint8Array> {
       if (chunk === undefined) return this.finish()
       if (chunk.length === 0) return one
       this.given += chunk.length
-      if (this.length !== undefined && this.given > this.length) {
-        this.events.wrongLength(this.given)
-        return Effect.void
-      }
-      return Effect.zipRight(this.give(chunk), one)
+      if (this.length === undefined || this.given < this.length) return Effect.zipRight(this.give(chunk), one)
+      return this.last(chunk)
     })
     const fiber = start(this.env, one)
     this.fiber = fiber
     onExit(fiber, (exit) => {
       if (Exit.isFailure(exit) && !this.isStopped) this.events.failed(exit.cause)
+    })
+  }
+
+  /** The chunk that completes the length waits until the pull has ended: with it the server has a whole request. */
+  private last(chunk: Uint8Array): Effect.Effect<void, unknown> {
+    if (this.given > this.length!) return Effect.sync(() => this.events.wrongLength(this.given))
+    return Effect.flatMap(this.pull, (more) => {
+      if (more === undefined) return Effect.zipRight(this.give(chunk), this.finish())
+      this.given += more.length
+      return this.last(chunk)
     })
   }
 
