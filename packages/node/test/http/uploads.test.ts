@@ -125,7 +125,7 @@ for (const [name, network] of networks) {
             Effect.gen(function*() {
               yield* peer.head
               yield* peer.send(`HTTP/1.1 ${status} No\r\nContent-Length: 3\r\n\r\nwhy`)
-              yield* Effect.forever(peer.socket.receive())
+              return yield* Effect.forever(peer.socket.receive())
             })
           )
           const to = yield* route(server.port)
@@ -204,7 +204,7 @@ for (const [name, network] of networks) {
           Effect.gen(function*() {
             yield* peer.head
             yield* peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
-            yield* Effect.forever(peer.socket.receive())
+            return yield* Effect.forever(peer.socket.receive())
           })
         )
         let isFirst = true
