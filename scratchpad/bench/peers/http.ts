@@ -25,5 +25,6 @@ export const httpPeers: ReadonlyArray<Peer> = [
     name: "copas-undici",
     title: "undici over Copas sockets, `dispatch`",
     programs: programs("lent", modesOfUndici)
-  })
+  }),
+  nodePeer({ name: "copas-exchange", title: "`HttpTransport.exchange`", programs: programs("exchange") })
 ]

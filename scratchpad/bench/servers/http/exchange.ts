@@ -1,0 +1,68 @@
+/** The transport of this library alone: `HttpTransport.exchange` on a route, without a client's policy. */
+import { Copas, HttpTransport, Net, Tls } from "@copas/core"
+import { NodeCopas } from "@copas/node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+import { type Client, run } from "./effects.js"
+import { authority, big, connections, isHttp2 } from "./told.js"
+
+const timeouts = { connect: 10_000, send: 60_000, response: 60_000, receive: 60_000 }
+
+const clientOf = (
+  transport: HttpTransport.Service,
+  net: Net.Service,
+  tls: Tls.ClientContext
+): Client<unknown, never> => {
+  const { origin } = new URL(big)
+  const route: HttpTransport.Route<unknown> = {
+    origin,
+    connect: ({ connectTimeout, host, port }) => net.connect({ host, port, timeouts: { connect: connectTimeout } }),
+    tls: origin.startsWith("https:") ? tls : undefined,
+    serverName: undefined,
+    permit: undefined,
+    http: isHttp2 ? "2" : "1.1",
+    limits: { head: 65_536, fields: 1000, connections, idle: 4000 }
+  }
+  const exchange = (url: string) =>
+    Effect.map(
+      transport.exchange({ method: "GET", url: new URL(url), fields: [], body: undefined, timeouts }, route),
+      (exchange) => {
+        if (exchange.status !== 200) throw new Error(`status ${exchange.status}`)
+        return exchange
+      }
+    )
+  /** Reads to the end. */
+  const each = (
+    { read }: HttpTransport.Exchange<unknown>,
+    take: (chunk: Uint8Array) => void
+  ): Effect.Effect<void, unknown> => {
+    let isOpen = true
+    return Effect.whileLoop({
+      while: () => isOpen,
+      body: () => read,
+      step: (chunk) => {
+        if (chunk === undefined) isOpen = false
+        else take(chunk)
+      }
+    })
+  }
+  return {
+    get: (url) =>
+      Effect.scoped(Effect.flatMap(exchange(url), (one) => {
+        const chunks: Array<Uint8Array> = []
+        return Effect.map(
+          each(one, (chunk) => chunks.push(chunk)),
+          () => chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+        )
+      })),
+    download: (url, take) => Effect.scoped(Effect.flatMap(exchange(url), (one) => each(one, take))),
+    stall: (url) => Effect.flatMap(exchange(url), ({ read }) => read)
+  }
+}
+
+const program = Effect.gen(function*() {
+  const client = clientOf(yield* HttpTransport.HttpTransport, yield* Net.Net, yield* Tls.client({ ca: authority }))
+  return yield* run(client)
+})
+
+Copas.run(program).pipe(Effect.provide(NodeCopas.layer), NodeRuntime.runMain)
