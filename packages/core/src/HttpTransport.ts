@@ -7,8 +7,8 @@
  * @since 0.2.0
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
 import type { NetAddress } from "./NetAddress.js"
 import type { Socket } from "./Socket.js"
 import type { TlsConnection } from "./TlsConnection.js"
@@ -250,10 +250,30 @@ export class HttpTransportFailure {
 export type Decoder = <E>(coded: Pull<E>) => Effect.Effect<Pull<E | HttpTransportFailure>, never, Scope.Scope>
 
 /**
+ * An exchange that has not begun: running `head` begins it, once. Whoever runs `head` calls `leave` when the exchange is no
+ * longer needed, also if `head` failed or was interrupted; what `leave` does is said at `Service.exchange`.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Prepared<E, F> {
+  readonly head: Effect.Effect<Exchange<F>, E>
+  readonly leave: () => void
+}
+
+/**
  * @since 0.2.0
  * @category models
  */
 export interface Service {
+  /**
+   * An exchange for clients that count microseconds: `exchange` is this one in a scope, and a scope of its own for each
+   * request costs a third of what the transport does for one.
+   */
+  readonly prepare: <ER, EB>(
+    request: WireRequest<EB>,
+    route: Route<ER>
+  ) => Prepared<HttpTransportFailure | ER | EB, HttpTransportFailure | EB>
   /**
    * Sends a request, and succeeds when the head of the answer has come.
    *
@@ -278,3 +298,18 @@ export interface Service {
  * @category tags
  */
 export class HttpTransport extends Context.Tag("@copas/core/HttpTransport")<HttpTransport, Service>() {}
+
+/**
+ * Makes a transport that has `exchange` besides, from one that has the rest.
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const make = (transport: Omit<Service, "exchange">): Service => ({
+  ...transport,
+  exchange: (request, route) =>
+    Effect.flatMap(Effect.scope, (scope) => {
+      const { head, leave } = transport.prepare(request, route)
+      return Effect.zipRight(Scope.addFinalizer(scope, Effect.sync(leave)), head)
+    })
+})

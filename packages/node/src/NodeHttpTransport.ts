@@ -9,8 +9,8 @@ import { timekeeper } from "@copas/core/Transport"
 import type * as UndiciModule from "@effect/platform-node/Undici"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
-import { clockOf, env, scopeOf, withFiber } from "./internal/effect/fibers.js"
+import type * as Scope from "effect/Scope"
+import { clockOf, env, withFiber } from "./internal/effect/fibers.js"
 import { parallelChild } from "./internal/effect/scopes.js"
 import { decoders } from "./internal/http/decoders.js"
 import { Exchange } from "./internal/http/exchange.js"
@@ -44,21 +44,24 @@ export const make: Effect.Effect<HttpTransport.Service, never, Net | Scope.Scope
       await pools?.end()
     })
   )
-  const exchange = (
+  const prepare = (
     request: HttpTransport.WireRequest<any>,
     route: HttpTransport.Route<any>
-  ): Effect.Effect<HttpTransport.Exchange<any>, any, Scope.Scope> =>
-    withFiber((fiber) => {
+  ): HttpTransport.Prepared<any, any> => {
+    let one: Exchange | undefined
+    const head: Effect.Effect<HttpTransport.Exchange<any>, any> = withFiber((fiber) => {
       if (pools === undefined) {
         return Effect.flatMap(load, (undici) => {
           poolsWith(undici)
-          return exchange(request, route)
+          return head
         })
       }
-      const one = new Exchange(request, pools.of(route), timekeeper(clockOf(fiber)), fiber)
-      return Effect.zipRight(Scope.addFinalizer(scopeOf(fiber), one.leave), one.head)
+      one = new Exchange(request, pools.of(route), timekeeper(clockOf(fiber)), fiber)
+      return one.head
     })
-  return { exchange, decoders }
+    return { head, leave: () => one?.leave() }
+  }
+  return HttpTransport.make({ prepare, decoders })
 })
 
 /**

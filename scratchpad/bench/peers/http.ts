@@ -26,5 +26,6 @@ export const httpPeers: ReadonlyArray<Peer> = [
     title: "undici over Copas sockets, `dispatch`",
     programs: programs("lent", modesOfUndici)
   }),
-  nodePeer({ name: "copas-exchange", title: "`HttpTransport.exchange`", programs: programs("exchange") })
+  nodePeer({ name: "copas-exchange", title: "`HttpTransport.exchange`", programs: programs("exchange") }),
+  nodePeer({ name: "copas-http", title: "**`Http.bytes`, `Http.download`**", programs: programs("copas") })
 ]

@@ -154,7 +154,7 @@ export const httpWorkloads: ReadonlyArray<ClientWorkload> = [
     goals: [
       ratio("copas-undici", 0.95, 1),
       ratio("copas-exchange", 0.8, 0.9),
-      ratio("copas", 0.6, 0.75),
+      ratio("copas-http", 0.6, 0.75),
       ratio("copas-client", 0.55, 0.7),
       ratio("copas-client", 2, 2.5, "effect-undici")
     ]
@@ -165,10 +165,10 @@ export const httpWorkloads: ReadonlyArray<ClientWorkload> = [
     ...download,
     goals: [
       ratio("copas-exchange", 0.8, 0.95),
-      ratio("copas", 0.75, 0.9),
+      ratio("copas-http", 0.75, 0.9),
       ratio("copas-client", 0.7, 0.85),
       within("copas-exchange"),
-      within("copas"),
+      within("copas-http"),
       within("copas-client")
     ]
   }),

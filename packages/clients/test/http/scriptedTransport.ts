@@ -1,7 +1,7 @@
 /** A transport for tests of what the client decides: it sends nothing, keeps what it is asked, and answers by a function. */
 import { HttpTransport, NetAddress } from "@copas/core"
-import type { Exchange, Field, Route, WireRequest } from "@copas/core/HttpTransport"
-import { Effect, Layer, type Scope } from "effect"
+import type { Exchange, Field, Prepared, Route, WireRequest } from "@copas/core/HttpTransport"
+import { Effect, Layer } from "effect"
 
 export interface Sent {
   readonly method: string
@@ -65,10 +65,7 @@ const sentOf = ({ body, fields, method, url }: WireRequest<unknown>, route: Rout
 export const scripted = (answer: (sent: Sent, count: number) => Answer): Scripted => {
   const sent: Array<Sent> = []
   let open = 0
-  const exchange = (
-    request: WireRequest<any>,
-    route: Route<any>
-  ): Effect.Effect<Exchange<any>, any, Scope.Scope> =>
+  const exchange = (request: WireRequest<any>, route: Route<any>): Effect.Effect<Exchange<any>, any> =>
     Effect.gen(function*() {
       const one = sentOf(request, route)
       sent.push(one)
@@ -78,7 +75,6 @@ export const scripted = (answer: (sent: Sent, count: number) => Answer): Scripte
       const given = answer(one, sent.length)
       if (given instanceof HttpTransport.HttpTransportFailure) return yield* Effect.fail(given)
       const reply: Reply = Effect.isEffect(given) ? yield* given : given
-      yield* Effect.acquireRelease(Effect.sync(() => open++), () => Effect.sync(() => open--))
       const chunks = reply.body === undefined ? [] : [new TextEncoder().encode(reply.body)]
       const remoteAddress = NetAddress.inet(reply.remote ?? "127.0.0.1", 80)
       return {
@@ -102,8 +98,22 @@ export const scripted = (answer: (sent: Sent, count: number) => Answer): Scripte
         cancel: Effect.void
       }
     })
+  const prepare = (request: WireRequest<any>, route: Route<any>): Prepared<any, any> => {
+    let isHeld = false
+    return {
+      head: Effect.map(exchange(request, route), (answer) => {
+        isHeld = true
+        open++
+        return answer
+      }),
+      leave: () => {
+        if (isHeld) open--
+        isHeld = false
+      }
+    }
+  }
   return {
-    layer: Layer.succeed(HttpTransport.HttpTransport, { exchange, decoders: {} }),
+    layer: Layer.succeed(HttpTransport.HttpTransport, HttpTransport.make({ prepare, decoders: {} })),
     sent,
     open: () => open
   }

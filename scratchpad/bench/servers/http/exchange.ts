@@ -23,14 +23,25 @@ const clientOf = (
     http: isHttp2 ? "2" : "1.1",
     limits: { head: 65_536, fields: 1000, connections, idle: 4000 }
   }
-  const exchange = (url: string) =>
-    Effect.map(
-      transport.exchange({ method: "GET", url: new URL(url), fields: [], body: undefined, timeouts }, route),
-      (exchange) => {
-        if (exchange.status !== 200) throw new Error(`status ${exchange.status}`)
-        return exchange
-      }
-    )
+  const request = (url: string): HttpTransport.WireRequest<never> => ({
+    method: "GET",
+    url: new URL(url),
+    fields: [],
+    body: undefined,
+    timeouts
+  })
+  const ok = (exchange: HttpTransport.Exchange<unknown>): HttpTransport.Exchange<unknown> => {
+    if (exchange.status !== 200) throw new Error(`status ${exchange.status}`)
+    return exchange
+  }
+  const exchange = <A>(
+    url: string,
+    use: (exchange: HttpTransport.Exchange<unknown>) => Effect.Effect<A, unknown>
+  ): Effect.Effect<A, unknown> =>
+    Effect.suspend(() => {
+      const { head, leave } = transport.prepare(request(url), route)
+      return Effect.onExit(Effect.flatMap(head, (one) => use(ok(one))), () => Effect.sync(leave))
+    })
   /** Reads to the end. */
   const each = (
     { read }: HttpTransport.Exchange<unknown>,
@@ -48,15 +59,15 @@ const clientOf = (
   }
   return {
     get: (url) =>
-      Effect.scoped(Effect.flatMap(exchange(url), (one) => {
+      exchange(url, (one) => {
         const chunks: Array<Uint8Array> = []
         return Effect.map(
           each(one, (chunk) => chunks.push(chunk)),
           () => chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
         )
-      })),
-    download: (url, take) => Effect.scoped(Effect.flatMap(exchange(url), (one) => each(one, take))),
-    stall: (url) => Effect.flatMap(exchange(url), ({ read }) => read)
+      }),
+    download: (url, take) => exchange(url, (one) => each(one, take)),
+    stall: (url) => Effect.flatMap(transport.exchange(request(url), route), (one) => ok(one).read)
   }
 }
 

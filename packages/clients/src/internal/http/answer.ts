@@ -42,10 +42,10 @@ export interface Pipeline {
     target: Target<E, R>,
     expect: Expect
   ) => Effect.Effect<Answer<E>, Failure | E, R | Scope.Scope>
-  /** The same with a scope of its own around `use`: what is tried again is all of it. */
+  /** The same for as long as `use` lasts: what is tried again is all of it. */
   readonly use: <A, E, R, E2, R2>(
     target: Target<E, R>,
     expect: Expect,
     use: (answer: Answer<E>) => Effect.Effect<A, E2, R2>
-  ) => Effect.Effect<A, Failure | E | E2, R | Exclude<R2, Scope.Scope>>
+  ) => Effect.Effect<A, Failure | E | E2, R | R2>
 }

@@ -21,13 +21,13 @@ export const toSink = <A, L, E2, R2, E, R>(
 ): Effect.Effect<HttpResponse.Downloaded<A>, HttpResponse.Failure | E | E2, R | Exclude<R2, Scope.Scope>> => {
   const { range } = asOptions(target)
   return pipeline.use(target, "2xx", (answer) =>
-    Effect.gen(function*() {
+    Effect.scoped(Effect.gen(function*() {
       if (range === undefined && answer.exchange.status === 206) return yield* refusePart(answer)
       const { moved, pull } = yield* opened(answer, decoders, progress, 0)
       const value = yield* Stream.run(pulled(pull), sink)
       while ((yield* pull) !== undefined);
       return yield* done(answer, value, moved(), 0)
-    }))
+    })))
 }
 
 export const toFile = <E, R>(

@@ -1,15 +1,16 @@
 /** The pipeline: from a target to its answer, over redirects and further tries, within the time that there is. */
 import type { Pull } from "@copas/core/HttpTransport"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { type Body, isReplayable } from "../../Body.js"
 import * as HttpError from "../../HttpError.js"
 import { canRetry } from "../../HttpError.js"
+import type { Expect, Target } from "../../HttpRequest.js"
 import { now } from "../effect/fibers.js"
 import { delays } from "../effect/schedules.js"
 import { inOwnScope } from "../ownScope.js"
 import { within } from "../within.js"
 import type { Answer, Pipeline } from "./answer.js"
+import { isTagged } from "./body.js"
 import { decoded, type Decoders, meter } from "./decoding.js"
 import * as Plans from "./plan.js"
 import * as Redirects from "./redirects.js"
@@ -50,7 +51,7 @@ const triesOf = ({ maxRetryAfter, schedule }: RetryPolicy): Tries => {
 const shownBody = 4096
 
 /** The first bytes of a body, decoded; fewer if it breaks. */
-const beginning = (answer: Answer<unknown>, decoders: Decoders): Effect.Effect<Uint8Array, never, Scope.Scope> => {
+const beginning = (answer: Answer<unknown>, decoders: Decoders): Effect.Effect<Uint8Array> => {
   const bytes = new Uint8Array(shownBody)
   let length = 0
   const read = <E>(pull: Pull<E>): Effect.Effect<void, E> =>
@@ -62,7 +63,7 @@ const beginning = (answer: Answer<unknown>, decoders: Decoders): Effect.Effect<U
       return length === shownBody ? Effect.void : read(pull)
     })
   return Effect.map(
-    Effect.ignore(Effect.flatMap(decoded(answer, decoders, meter()), read)),
+    Effect.ignore(Effect.scoped(Effect.flatMap(decoded(answer, decoders, meter()), read))),
     () => bytes.slice(0, length)
   )
 }
@@ -90,7 +91,7 @@ const judge = <E>(
   redirect: Settings["redirect"],
   decoders: Decoders,
   tries: Tries | undefined
-): Effect.Effect<Answer<E>, HttpError.HttpError | Later, Scope.Scope> => {
+): Effect.Effect<Answer<E>, HttpError.HttpError | Later> => {
   const { fields, status } = answer.exchange
   if (tries !== undefined && Retrying.isPassing(answer.method, status)) {
     const asked = Effect.flatMap(
@@ -114,12 +115,31 @@ const judge = <E>(
   )
 }
 
+/** Leaves the exchange of the step when the hop has ended. */
+const leaving = <A, E, R>(
+  run: { readonly leave: () => void },
+  hop: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.matchCauseEffect(restore(hop), {
+      onFailure: (cause) => {
+        run.leave()
+        return Effect.failCause(cause)
+      },
+      onSuccess: (value) => {
+        run.leave()
+        return Effect.succeed(value)
+      }
+    })
+  )
+
 export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
   const { decoders } = wire.transport
   /** Runs hops and tries until `hop` succeeds or fails for good. `hop` has its own scope. */
   const untilDone = <A, E, R, E2, R2>(
     plan: Plans.Plan<E, R>,
     watch: Spans.Watch | undefined,
+    isScoped: boolean,
     hop: (run: Run<E, R>, tries: Tries | undefined) => Effect.Effect<A, E2 | Onward | Later, R2>
   ): Effect.Effect<A, E2, R2> => {
     const { body, settings: { retry } } = plan
@@ -127,7 +147,7 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
       ? undefined
       : triesOf(retry)
     const again = (): Effect.Effect<A, E2, R2> => {
-      const run = new Run(plan, wire, watch)
+      const run = new Run(plan, wire, watch, isScoped)
       const step = (): Effect.Effect<A, E2, R2> =>
         Effect.catchAll(hop(run, tries), (error) => {
           if (error instanceof Onward) return step()
@@ -159,7 +179,7 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
         const { settings } = plan
         const expected = settings.expect ?? expecting(expect)
         const opened = (watch: Spans.Watch | undefined) =>
-          untilDone(plan, watch, (run, tries) =>
+          untilDone(plan, watch, true, (run, tries) =>
             inOwnScope(
               Effect.flatMap(run.step(), (answer) => judge(answer, expected, settings.redirect, decoders, tries))
             ))
@@ -174,16 +194,24 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
             )
           })))
       }),
-    use: (target, expect, use) =>
+    use: <A, EB, RB, E2, R2>(
+      target: Target<EB, RB>,
+      expect: Expect,
+      use: (answer: Answer<EB>) => Effect.Effect<A, E2, R2>
+    ) =>
       Effect.flatMap(Plans.make(target, base, tools), (plan) => {
         const { settings } = plan
         const expected = settings.expect ?? expecting(expect)
+        // Only a body that is opened needs a scope, and a scope of its own for each request costs much of what one does.
+        const isScoped = isTagged(plan.body)
         const used = (watch: Spans.Watch | undefined) =>
-          untilDone(plan, watch, (run, tries) =>
-            Effect.scoped(
-              Effect.flatMap(run.step(), (answer) =>
-                Effect.flatMap(judge(answer, expected, settings.redirect, decoders, tries), use))
-            ))
+          untilDone(plan, watch, isScoped, (run, tries) => {
+            const judged = (answer: Answer<EB>) =>
+              Effect.flatMap(judge(answer, expected, settings.redirect, decoders, tries), use)
+            return isScoped
+              ? Effect.scoped(Effect.flatMap(run.step(), judged))
+              : leaving(run, Effect.flatMap(run.unscopedStep(), judged))
+          })
         const traced = Spans.request(plan, used)
         return settings.total === Infinity ? traced : within(traced, settings.total, timedOut(plan))
       })

@@ -1,5 +1,5 @@
 /** One try of a request: its state from hop to hop, and the sending of one hop. */
-import type { Exchange, Field, Pull, WireBody, WireRequest } from "@copas/core/HttpTransport"
+import type { Exchange, Field, Prepared, Pull, Route, WireBody, WireRequest } from "@copas/core/HttpTransport"
 import { HttpTransportFailure, type Service as Transport } from "@copas/core/HttpTransport"
 import { ConnectError } from "@copas/core/SocketError"
 import * as Effect from "effect/Effect"
@@ -65,9 +65,13 @@ export class Run<E, R> {
   /** The program's own body failed: the same request would fail again. */
   isBodysFault = false
   private readonly watch: Watch | undefined
+  private readonly isScoped: boolean
+  private inHand: Prepared<unknown, unknown> | undefined = undefined
 
-  constructor(plan: Plan<E, R>, wire: Wire, watch: Watch | undefined) {
+  /** Unless `isScoped`, `leave` is to be called after each step, when its answer is no longer needed. */
+  constructor(plan: Plan<E, R>, wire: Wire, watch: Watch | undefined, isScoped: boolean) {
     this.plan = plan
+    this.isScoped = isScoped
     this.watch = watch
     this.wire = wire
     this.method = plan.method
@@ -94,6 +98,11 @@ export class Run<E, R> {
         : this.prepared()
       return Effect.flatMap(sent, (exchange) => this.after(exchange, millisOf(clock)))
     })
+  }
+
+  /** A step that opens no body. */
+  unscopedStep(): Effect.Effect<Answer<E>, StepFailure<E>, R> {
+    return this.step() as Effect.Effect<Answer<E>, StepFailure<E>, R>
   }
 
   private invalid(field: string, reason: string): HttpError.InvalidRequest {
@@ -184,11 +193,7 @@ export class Run<E, R> {
     const request: WireRequest<HttpError.InvalidRequest | OfBody> = { method, url, fields, body, timeouts }
     const route = wire.routes.route(this.profile, url.origin)
     return Effect.catchAll(
-      wire.transport.exchange(request, route) as Effect.Effect<
-        AnyExchange,
-        HttpTransportFailure | ConnectFailure | HttpError.InvalidRequest | OfBody,
-        Scope.Scope
-      >,
+      this.sent(request, route),
       (failure): Effect.Effect<AnyExchange, StepFailure<E>, R | Scope.Scope> => {
         if (this.isStale(failure, body)) {
           this.wasLost = true
@@ -197,6 +202,27 @@ export class Run<E, R> {
         return Effect.fail(this.failed(failure))
       }
     )
+  }
+
+  private sent(
+    request: WireRequest<HttpError.InvalidRequest | OfBody>,
+    route: Route<ConnectFailure>
+  ): Effect.Effect<
+    AnyExchange,
+    HttpTransportFailure | ConnectFailure | HttpError.InvalidRequest | OfBody,
+    Scope.Scope
+  > {
+    const { transport } = this.wire
+    if (this.isScoped) return transport.exchange(request, route)
+    this.leave()
+    const prepared = transport.prepare(request, route)
+    this.inHand = prepared
+    return prepared.head
+  }
+
+  leave(): void {
+    this.inHand?.leave()
+    this.inHand = undefined
   }
 
   /**

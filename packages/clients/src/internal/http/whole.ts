@@ -1,12 +1,11 @@
 /** Whole bodies in memory, bounded, as bytes and as text. */
 import type { Pull } from "@copas/core/HttpTransport"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import * as HttpError from "../../HttpError.js"
 import type * as HttpResponse from "../../HttpResponse.js"
 import { now } from "../effect/fibers.js"
 import type { Answer } from "./answer.js"
-import { decoded, type Decoders, type Meter, meter as newMeter, tooLarge } from "./decoding.js"
+import { decoded, type Decoders, type Meter, meter as newMeter, tooLarge, undoneOf } from "./decoding.js"
 import { valuesOf } from "./fields.js"
 import { Gathering } from "./gathering.js"
 import { AnswerHead, isBodiless, lengthOf } from "./head.js"
@@ -32,9 +31,11 @@ export const gather = <E>(
   return loop
 }
 
-const gathered = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<Gathering, Failed<E>, Scope.Scope> => {
+const gathered = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<Gathering, Failed<E>> => {
   const meter = newMeter()
-  return Effect.flatMap(decoded(answer, decoders, meter), (pull) => gather(answer, pull, meter))
+  return undoneOf(answer, decoders) === undefined
+    ? gather(answer, answer.read, meter)
+    : Effect.scoped(Effect.flatMap(decoded(answer, decoders, meter), (pull) => gather(answer, pull, meter)))
 }
 
 const utf8 = new TextDecoder()
@@ -76,19 +77,19 @@ export const jsonOf = (answer: Answer<unknown>, bytes: Uint8Array): Effect.Effec
       })
   })
 
-export const bytes = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<Uint8Array, Failed<E>, Scope.Scope> =>
+export const bytes = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<Uint8Array, Failed<E>> =>
   Effect.map(gathered(answer, decoders), ({ result }) => result)
 
-export const text = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<string, Failed<E>, Scope.Scope> =>
+export const text = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<string, Failed<E>> =>
   Effect.flatMap(gathered(answer, decoders), ({ view }) => textOf(answer, view))
 
-export const json = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<unknown, Failed<E>, Scope.Scope> =>
+export const json = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<unknown, Failed<E>> =>
   Effect.flatMap(gathered(answer, decoders), ({ view }) => jsonOf(answer, view))
 
 export const whole = <E>(
   answer: Answer<E>,
   decoders: Decoders
-): Effect.Effect<HttpResponse.Whole, Failed<E>, Scope.Scope> =>
+): Effect.Effect<HttpResponse.Whole, Failed<E>> =>
   Effect.flatMap(
     gathered(answer, decoders),
     ({ result }) => Effect.map(now, (endedAt) => new WholeAnswer(answer, endedAt, result))

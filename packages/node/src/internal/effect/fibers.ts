@@ -54,10 +54,6 @@ export const envOf = (fiber: AnyFiber): Env =>
 
 export const clockOf = (fiber: AnyFiber): Clock.Clock => Context.unsafeGet(fiber.currentDefaultServices, Clock.Clock)
 
-/** The scope that an effect with `Scope` in its requirements is run in. */
-export const scopeOf = (fiber: AnyFiber): Scope.Scope =>
-  Context.unsafeGet(fiber.currentContext as Context.Context<Scope.Scope>, Scope.Scope)
-
 /** Interrupts the fiber without waiting for its end. */
 export const interruptSoon = (fiber: AnyFiber): void => fiber.unsafeInterruptAsFork(FiberId.none)
 

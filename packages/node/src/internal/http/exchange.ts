@@ -77,13 +77,13 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   )
 
   /** The scope ends: the rest of a short answer may still come, so that the connection lives. */
-  readonly leave: Effect.Effect<void> = Effect.sync(() => {
+  leave(): void {
     this.answer?.release()
     if (this.isWhole || this.failed !== undefined) return
     if (this.answer === undefined || this.upload?.hasEnded === false || !this.answer.drain()) {
       this.fail(Failures.make(this.where, "Lost", scopeEnded))
     }
-  })
+  }
 
   // ---- for the pool
 

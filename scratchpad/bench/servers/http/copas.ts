@@ -1,0 +1,33 @@
+/** This library's client: `Http.bytes`, and `Http.download` into a sink. */
+import { Http } from "@copas/clients"
+import { Copas, Tls } from "@copas/core"
+import { NodeCopas } from "@copas/node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Sink from "effect/Sink"
+import { type Client, run } from "./effects.js"
+import { authority, connections, isHttp2 } from "./told.js"
+
+const clientOf = (http: Http.Service): Client<unknown, never> => ({
+  get: (url) => http.bytes(url),
+  download: (url, take) => http.download(url, Sink.forEach((chunk: Uint8Array) => Effect.sync(() => take(chunk)))),
+  stall: (url) =>
+    Effect.flatMap(
+      Deferred.make<void, unknown>(),
+      (first) =>
+        http.download(url, Sink.forEach(() => Effect.zipRight(Deferred.succeed(first, undefined), Effect.never))).pipe(
+          Effect.onError((cause) => Deferred.failCause(first, cause)),
+          Effect.forkScoped,
+          Effect.zipRight(Deferred.await(first))
+        )
+    )
+})
+
+const program = Effect.gen(function*() {
+  const tls = yield* Tls.client({ ca: authority })
+  const http = yield* Http.make({ tls, pool: { connections }, http2: isHttp2 ? "prefer" : "never" })
+  return yield* run(clientOf(http))
+})
+
+Copas.run(program).pipe(Effect.provide(NodeCopas.layer), NodeRuntime.runMain)
