@@ -8,7 +8,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 
 export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 
