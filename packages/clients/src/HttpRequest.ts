@@ -308,7 +308,7 @@ export interface DownloadOptions {
  * @category models
  */
 export interface UploadOptions extends Body.StreamOptions {
-  /** Is run after each chunk that was handed over. */
+  /** Is run with each chunk that is handed over. */
   readonly progress?: ((progress: Progress) => Effect.Effect<void>) | undefined
 }
 

@@ -10,7 +10,7 @@ import { Content, type Measured, type Opening } from "./body.js"
 import { asOptions, type Moving } from "./moving.js"
 import * as Whole from "./whole.js"
 
-/** The same body, which says how far it is when the next chunk is asked for: the one before was handed over then. */
+/** The same body, which says how far it is with each chunk: no later, as the answer may come before the body's end is asked for. */
 const reporting = <E, R>(
   content: Content<E, R>,
   progress: NonNullable<HttpRequest.UploadOptions["progress"]>
@@ -24,15 +24,10 @@ const reporting = <E, R>(
         const { length, start } = data
         const counting = Effect.map(start, (pull) => {
           let bytes = 0
-          let reported = 0
-          const counted = Effect.map(pull, (chunk) => {
-            if (chunk !== undefined) bytes += chunk.length
-            return chunk
-          })
-          return Effect.suspend(() => {
-            if (reported === bytes) return counted
-            reported = bytes
-            return Effect.zipRight(progress({ bytes, total: length }), counted)
+          return Effect.tap(pull, (chunk) => {
+            if (chunk === undefined) return Effect.void
+            bytes += chunk.length
+            return progress({ bytes, total: length })
           })
         })
         return { ...measured, data: { length, start: counting } }
