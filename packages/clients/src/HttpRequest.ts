@@ -54,7 +54,7 @@ export type Range =
   | { readonly last: number }
 
 /**
- * All are bounds on one phase; `total` is one on the whole, the body of the answer included. `"Infinity"` turns one off.
+ * All are bounds on one phase; `total` is one on the whole, the body of the answer included. `Infinity` turns one off.
  *
  * @since 0.2.0
  * @category models
@@ -185,9 +185,9 @@ export interface CommonOptions {
    */
   readonly connector?: Connector | undefined
   /**
-   * A proxy by its URL (`http:`, `https:`, `socks5:`, `socks5h:`), or `"environment"`, that is `Proxy.environment`. Through
-   * an HTTP proxy all requests go by CONNECT, those of `http:` too, so it sees neither them nor their credentials. Default
-   * none; `connector` wins.
+   * A proxy by its URL (`http:`, `https:`, `socks5:`, `socks5h:`, `socks4:`, `socks4a:`), or `"environment"`, that is
+   * `Proxy.environment`. Through an HTTP proxy all requests go by CONNECT, those of `http:`, too: it can read these, but is
+   * no part of them. Default none; `connector` wins.
    */
   readonly proxy?: string | URL | "environment" | undefined
   /** For `https:`: a context of `Tls.client`, or the options for one. Default the platform's authorities. */

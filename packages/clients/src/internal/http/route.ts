@@ -59,8 +59,8 @@ export interface Routes {
 const proxyOf = (url: string): Either.Either<Connector.Connector, InvalidOption> => {
   const scheme = /^([a-z][a-z\d+.-]*):/i.exec(url)?.[1]!.toLowerCase()
   if (scheme === "http" || scheme === "https") return Either.right(Proxy.http(url))
-  if (scheme !== undefined && scheme.startsWith("socks4")) return Either.right(Proxy.socks4(url))
-  if (scheme !== undefined && scheme.startsWith("socks")) return Either.right(Proxy.socks5(url))
+  if (scheme === "socks5" || scheme === "socks5h") return Either.right(Proxy.socks5(url))
+  if (scheme === "socks4" || scheme === "socks4a") return Either.right(Proxy.socks4(url))
   const expected = `"environment", or the URL of a proxy, such as http://user:password@proxy.example:3128`
   return Either.left(new InvalidOption({ option: "proxy", value: "no URL of one", expected }))
 }

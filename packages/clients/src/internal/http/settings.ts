@@ -57,7 +57,7 @@ class Checks {
       () => Number.NaN
     )
     if (millis > 0) return millis
-    this.refuse(option, input, "a duration above zero, or \"Infinity\"")
+    this.refuse(option, input, "a duration above zero, or infinity")
     return otherwise
   }
 
