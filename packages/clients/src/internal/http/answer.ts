@@ -31,12 +31,19 @@ export interface Answer<E> {
   readonly failed: (failure: HttpTransportFailure) => HttpError
   readonly decode: boolean
   readonly limits: { readonly body: number; readonly codings: number; readonly ratio: number }
+  /**
+   * In `use` of a request that opens no body: the answer outlives `use`, and what this gives is to be called when it is no
+   * longer needed.
+   */
+  readonly keep: () => () => void
   /** When the hop began and when its head had come, in milliseconds of the fiber's clock. */
   readonly startedAt: number
   readonly headAt: number
 }
 
 export interface Pipeline {
+  /** Whether answers may outlive `use`: `timeouts.total` of the client is a bound on all of them that `use` has. */
+  readonly canKeep: boolean
   /** Sends a request, and gives the answer when its head has come. `expect` is what the call asks for if the caller does not. */
   readonly open: <E, R>(
     target: Target<E, R>,

@@ -17,7 +17,7 @@ import type { Body } from "../../Body.js"
 import { type HttpError, InvalidRequest } from "../../HttpError.js"
 import type { Target } from "../../HttpRequest.js"
 import type { Failure, Response } from "../../HttpResponse.js"
-import { clockOf, runner, withFiber } from "../effect/fibers.js"
+import { type AnyFiber, clockOf, runner, withFiber } from "../effect/fibers.js"
 import * as Refs from "../effect/httpClient.js"
 import type { Answer, Pipeline } from "./answer.js"
 import { convert, StreamFailed } from "./clientBody.js"
@@ -102,30 +102,93 @@ const atOnce = <E>(answer: Answer<E>): Effect.Effect<Answer<E>> => {
   return Effect.catchAll(loop, (error) => Effect.succeed({ ...answer, read: Effect.fail(error) }))
 }
 
+/** Run once, whoever comes first. */
+const once = (task: () => void): () => void => {
+  let isDone = false
+  return () => {
+    if (isDone) return
+    isDone = true
+    task()
+  }
+}
+
 export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpClient => {
-  /** The answer while nobody reads it: it is released after a while, or when the scope of `HttpClient.withScope` ends. */
+  /** The answer while nobody reads it: it is left after a while, or when the scope of `HttpClient.withScope` ends. */
   const waiting = <E>(
     answer: Answer<E>,
     request: HttpClientRequest.HttpClientRequest,
-    scope: Scope.CloseableScope
-  ): Effect.Effect<Response<E>> =>
-    Effect.flatMap(Effect.zip(runner, withFiber((fiber) => Effect.succeed(clockOf(fiber)))), ([run, clock]) => {
-      const incoming = new Incoming(answer, decoders, scope)
-      const close = Scope.close(scope, Exit.void)
-      const release = (reason: "scope" | "unread") => {
-        incoming.release(reason)
-        run(close)
-      }
-      const aborting = Refs.aborting(request)
-      if (aborting === undefined) {
-        incoming.onBegin = Transport.timekeeper(clock).after(patience, () => release("unread"))
-      } else if (aborting.signal.aborted) release("scope")
-      else aborting.signal.addEventListener("abort", () => release("scope"), { once: true })
-      return Effect.succeed(Responses.of(incoming, decoders, { request: () => shown(request), onRead: close }))
+    fiber: AnyFiber,
+    leave: () => void
+  ): Response<E> => {
+    const incoming = new Incoming(answer, decoders, undefined)
+    const left = once(leave)
+    const release = (reason: "scope" | "unread") => {
+      incoming.release(reason)
+      left()
+    }
+    const aborting = Refs.aborting(request)
+    if (aborting === undefined) {
+      incoming.onBegin = Transport.timekeeper(clockOf(fiber)).after(patience, () => release("unread"))
+    } else if (aborting.signal.aborted) release("scope")
+    else aborting.signal.addEventListener("abort", () => release("scope"), { once: true })
+    return Responses.of(incoming, decoders, { request: () => shown(request), onRead: Effect.sync(left) })
+  }
+
+  /** A request whose body, if there is one, is at hand. */
+  const exchange = (
+    request: HttpClientRequest.HttpClientRequest,
+    target: Target<StreamFailed>,
+    fiber: AnyFiber
+  ): Effect.Effect<Response<StreamFailed>, RequestError> =>
+    Effect.uninterruptibleMask((restore) => {
+      let leave: (() => void) | undefined
+      const answered = pipeline.use(target, "any", (answer) => {
+        if (isSmall(answer)) return atOnce(answer)
+        leave = answer.keep()
+        return Effect.succeed(answer)
+      })
+      return Effect.matchCauseEffect(restore(answered), {
+        onFailure: (cause) => {
+          leave?.()
+          return Effect.mapError(Effect.failCause(cause), failed(request))
+        },
+        onSuccess: (answer) =>
+          Effect.succeed(leave === undefined ? read(answer, request) : waiting(answer, request, fiber, leave))
+      })
     })
 
+  const read = <E>(answer: Answer<E>, request: HttpClientRequest.HttpClientRequest): Response<E> =>
+    Responses.of(new Incoming(answer, decoders, undefined), decoders, {
+      request: () => shown(request),
+      onRead: Effect.void
+    })
+
+  /** A request that has a scope of its own, for its body. */
+  const scoped = (
+    request: HttpClientRequest.HttpClientRequest,
+    target: Target<StreamFailed>,
+    fiber: AnyFiber
+  ): Effect.Effect<Response<StreamFailed>, RequestError> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.zip(Scope.make(), runner), ([scope, run]) => {
+        const opened = Effect.flatMap(
+          pipeline.open(target, "any"),
+          (answer) => isSmall(answer) ? atOnce(answer) : Effect.succeed(answer)
+        )
+        const close = Scope.close(scope, Exit.void)
+        return Effect.matchCauseEffect(restore(Scope.extend(opened, scope)), {
+          onFailure: (cause) => Effect.zipRight(close, Effect.mapError(Effect.failCause(cause), failed(request))),
+          onSuccess: (answer): Effect.Effect<Response<StreamFailed>> =>
+            isSmall(answer)
+              ? Effect.as(close, read(answer, request))
+              : Effect.succeed(waiting(answer, request, fiber, () => run(close)))
+        })
+      })
+    )
+
   const execute = (
-    request: HttpClientRequest.HttpClientRequest
+    request: HttpClientRequest.HttpClientRequest,
+    fiber: AnyFiber
   ): Effect.Effect<Response<StreamFailed>, RequestError> => {
     const url = UrlParams.makeUrl(request.url, request.urlParams, request.hash)
     const refuse = (field: string, reason: string) => {
@@ -137,34 +200,15 @@ export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpCli
     const body = convert(request.body)
     if (body === null) return refuse("body", "as a raw body give text, bytes, a form, a blob or a stream")
     const target = targetOf(request, url.right, body)
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Scope.make(), (scope) => {
-        const opened = Effect.flatMap(
-          pipeline.open(target, "any"),
-          (answer) => isSmall(answer) ? atOnce(answer) : Effect.succeed(answer)
-        )
-        return Effect.matchCauseEffect(restore(Scope.extend(opened, scope)), {
-          onFailure: (cause) =>
-            Effect.zipRight(
-              Scope.close(scope, Exit.failCause(cause)),
-              Effect.mapError(Effect.failCause(cause), failed(request))
-            ),
-          onSuccess: (answer): Effect.Effect<Response<StreamFailed>> => {
-            if (!isSmall(answer)) return waiting(answer, request, scope)
-            const incoming = new Incoming(answer, decoders, undefined)
-            const response = Responses.of(incoming, decoders, { request: () => shown(request), onRead: Effect.void })
-            return Effect.as(Scope.close(scope, Exit.void), response)
-          }
-        })
-      })
-    )
+    const isAtHand = body === undefined || body instanceof Uint8Array
+    return isAtHand && pipeline.canKeep ? exchange(request, target, fiber) : scoped(request, target, fiber)
   }
 
   return HttpClient.makeWith(
     (prepared: Effect.Effect<HttpClientRequest.HttpClientRequest>) =>
       Effect.flatMap(
         prepared,
-        (request) => withFiber((fiber) => Refs.traced(fiber, request, execute(request)))
+        (request) => withFiber((fiber) => Refs.traced(fiber, request, execute(request, fiber)))
       ),
     Effect.succeed
   )

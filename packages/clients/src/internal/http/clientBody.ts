@@ -53,7 +53,8 @@ export const convert = (body: HttpBody): Converted | undefined | null => {
     case "Empty":
       return undefined
     case "Uint8Array":
-      return Body.bytes(body.body, { type: body.contentType })
+      // Its type stands among the fields of the request.
+      return body.body
     case "FormData":
       return Body.formData(body.formData)
     case "Stream":

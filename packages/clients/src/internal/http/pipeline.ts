@@ -174,6 +174,7 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
     })
 
   return {
+    canKeep: base.total === Infinity,
     open: (target, expect) =>
       Effect.flatMap(Plans.make(target, base, tools), (plan) => {
         const { settings } = plan

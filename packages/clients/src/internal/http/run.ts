@@ -220,6 +220,12 @@ export class Run<E, R> {
     return prepared.head
   }
 
+  private readonly keep = (): () => void => {
+    const kept = this.inHand
+    this.inHand = undefined
+    return () => kept?.leave()
+  }
+
   leave(): void {
     this.inHand?.leave()
     this.inHand = undefined
@@ -341,6 +347,7 @@ export class Run<E, R> {
       failed: (failure) => this.failed(failure) as HttpError.HttpError,
       decode: this.plan.settings.decode,
       limits: this.plan.settings.limits,
+      keep: this.keep,
       startedAt: this.startedAt,
       headAt
     }
