@@ -5,6 +5,7 @@ import type { LentCounts, Timekeeper } from "@copas/core/Transport"
 import type * as UndiciModule from "@effect/platform-node/Undici"
 import * as Option from "effect/Option"
 import type { Duplex } from "node:stream"
+import type { Exchange } from "./exchange.js"
 import { unusedCode } from "./failures.js"
 import type { Opened } from "./opening.js"
 import type { Pool } from "./pool.js"
@@ -85,8 +86,6 @@ export class Connection {
 
   // ---- the connection breaks
 
-  /** The exchange of HTTP/1.1 that it has, for an upload that must stop. */
-  current: { readonly stopUpload: () => void } | undefined = undefined
   private isBroken = false
 
   /**
@@ -109,7 +108,7 @@ export class Connection {
       if (!isOfWrite(error) || this.isBroken) return destroy.call(stream, error)
       this.isBroken = true // Node marks the reading side as well, which then drops what comes.
       ;(stream as unknown as WithReading)._readableState.errored = null
-      this.current?.stopUpload()
+      for (const exchange of this.exchanges) exchange.upload?.stop()
       let before = -1
       const turn = () => {
         read()
@@ -152,10 +151,21 @@ export class Connection {
     this.disarmTimer = time.after(millis, look)
   }
 
+  // ---- requests
+
+  /** The exchanges whose requests undici has begun. */
+  private readonly exchanges = new Set<Exchange>()
+
+  begun(exchange: Exchange): void {
+    this.hasServed = true
+    this.exchanges.add(exchange)
+  }
+
   /** A request on it has ended. */
-  finished(time: Timekeeper): void {
+  finished(exchange: Exchange): void {
     this.running -= 1
-    this.pool.freed(this, time)
+    this.exchanges.delete(exchange)
+    this.pool.freed(this, exchange.time)
   }
 
   /** Cuts it, and completes when its stream has closed. */
@@ -165,6 +175,8 @@ export class Connection {
       else this.stream.once("close", () => resolve())
     })
     this.disarm()
+    // First, because undici (7.30) fails an assertion, which would end the process, where HTTP/2 has requests then.
+    for (const exchange of this.exchanges) exchange.close()
     void this.client.destroy()
     // A client that had no request yet does not know its socket.
     this.stream.destroy()

@@ -129,8 +129,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     this.controller = controller
     const connection = this.connection!
     this.isReused = connection.hasServed
-    connection.hasServed = true
-    connection.current = this
+    connection.begun(this)
     const { received, sent } = connection.bytes
     this.sentBefore = sent
     this.receivedBefore = received
@@ -222,12 +221,18 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
       isReused: this.isReused,
       announced: answer?.announced,
       isFramed: answer?.isFramed ?? false,
-      stream: connection?.stream
+      stream: connection?.stream,
+      isMultiplexed: connection?.isMultiplexed ?? false
     }
   }
 
   fail(failure: HttpTransport.HttpTransportFailure): void {
     this.stopBy(Effect.fail(failure))
+  }
+
+  /** The transport ends. */
+  close(): void {
+    this.fail(Failures.make(this.where, "Closed", "the transport's scope has ended"))
   }
 
   private stopBy(failed: Failed): void {
@@ -241,17 +246,12 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     this.answer?.fail()
   }
 
-  /** The connection broke; an answer may still be read from it. */
-  stopUpload(): void {
-    this.upload?.stop()
-  }
-
   /** undici has done with the request. */
   private letGo(): void {
     this.disarm()
     if (!this.isHeld) return
     this.isHeld = false
-    this.connection?.finished(this.time)
+    this.connection?.finished(this)
   }
 
   private wake(effect: Effect.Effect<Answer, unknown>): void {

@@ -17,6 +17,7 @@ export interface Where {
   /** The framing of the body tells its end: a length, chunks, or HTTP/2. */
   readonly isFramed: boolean
   readonly stream: Duplex | undefined
+  readonly isMultiplexed: boolean
 }
 
 /** A connection that closed before the request was given to it: nothing was sent, so another one may have it. */
@@ -96,8 +97,8 @@ export const of = (where: Where, error: unknown): HttpTransportFailure => {
         })
         : make(where, "Violation", "the fields of the head do not agree on the body's length", { cause: error })
     case "UND_ERR_SOCKET": {
-      const { stream } = where
-      if (stream === undefined || stream.readableEnded || stream.errored !== error) {
+      const { isMultiplexed, stream } = where
+      if (stream === undefined || isMultiplexed || stream.readableEnded || stream.errored !== error) {
         return lost(where, "the server closed the connection", error)
       }
       return make(where, "Violation", "an answer of status 100 or 101 that nobody asked for", { cause: error })

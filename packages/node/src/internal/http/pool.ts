@@ -63,7 +63,7 @@ export class Pool {
   /** Gives the request to a connection, or lets it wait for one. */
   take(exchange: Exchange): void {
     if (this.isEnded) {
-      exchange.fail(Failures.make(exchange.where, "Closed", "the transport's scope has ended"))
+      exchange.close()
       return
     }
     const connection = this.waiting.size === 0 || this.speaks === "2" ? this.find(exchange) : undefined
@@ -208,10 +208,14 @@ export class Pool {
       })
       this.speaks = connection.isMultiplexed ? "2" : "1.1"
       this.connections.add(connection)
-      if (this.isEnded) void connection.destroy()
-      else if (opened.stream.destroyed) {
+      if (opened.stream.destroyed) {
         return Effect.fail(Failures.lost(owner.where, "the server closed the connection", undefined))
-      } else this.freed(connection, time)
+      }
+      if (this.isEnded) void connection.destroy()
+      else {
+        this.freed(connection, time)
+        this.serve()
+      }
       return Effect.void
     }))
   }
@@ -241,7 +245,7 @@ export class Pool {
     this.isEnded = true
     for (const exchange of Array.from(this.waiting)) {
       this.waiting.delete(exchange)
-      exchange.fail(Failures.make(exchange.where, "Closed", "the transport's scope has ended"))
+      exchange.close()
     }
     for (const { fiber } of this.attempts) if (fiber !== undefined) interruptSoon(fiber)
     return Promise.all(Array.from(this.connections, (connection) => connection.destroy()))
