@@ -16,6 +16,7 @@ import { Operation } from "./internal/socket/operation.js"
  * - `AlreadyConnected`: `sendTo` while there is a peer; `disconnect` first, or use `send`
  * - `MessageTooLong`: of `receive`, or of a later `send`: an earlier datagram was too large for the way to the peer
  * - `AccessDenied`: among others, a broadcast while the option `broadcast` is off
+ * - `NotPermitted`: the option `permit` refused every address of the destination
  * - `ZoneMissing`: a link-local address (RFC 4007) without its interface, as in `fe80::1%eth0`
  * - `AddressInUse`, `AddressNotAvailable`: of `join`, the group was joined already, or there is no such interface
  * - `TooManyGroups`: of `join`, the system's bound (Linux: `net.ipv4.igmp_max_memberships`) is reached
@@ -33,6 +34,7 @@ export const DatagramReason = Schema.Literal(
   "AlreadyConnected",
   "MessageTooLong",
   "AccessDenied",
+  "NotPermitted",
   "ZoneMissing",
   "AddressInUse",
   "AddressNotAvailable",

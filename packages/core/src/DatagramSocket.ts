@@ -110,6 +110,18 @@ export interface CommonOptions extends DatagramOptions {
   readonly maxQueued?: number | undefined
   /** How many bytes may wait unread; each datagram counts 64 more than its own. Default 1 MiB. */
   readonly maxQueuedBytes?: number | undefined
+  /**
+   * Decides which addresses may be sent to and connected to: of a name, a numeric address, or the sender of a datagram that
+   * is replied to. It is asked each time, so it should be quick; only `true` permits an address. Of a name, the first
+   * permitted one is used. If there is none, sending fails with `DatagramError`, connecting with `ConnectError`, reason
+   * `NotPermitted`.
+   *
+   * If it throws, the call dies with what was thrown; a result other than `true` or `false` is `InvalidOption`. Default:
+   * every address.
+   *
+   * @since 0.2.0
+   */
+  readonly permit?: ((address: InetAddress) => boolean) | undefined
 }
 
 /**

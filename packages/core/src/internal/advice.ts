@@ -108,6 +108,7 @@ export const datagram = {
   AlreadyConnected: "the socket has a peer; use `send`, or `disconnect` first",
   MessageTooLong: "an earlier datagram was larger than the way to the peer allows; send less at a time",
   AccessDenied: "the system forbids it; a broadcast needs the option `broadcast`, else check the firewall rules",
+  NotPermitted: "the option `permit` refused every address of it, so nothing was sent; send elsewhere, or permit one",
   ZoneMissing: noZone,
   AddressInUse: "another socket has taken the port meanwhile; close this socket, and bind another one",
   AddressNotAvailable: "there is no such address or interface on this machine",

@@ -1,8 +1,9 @@
 /** Options of datagram sockets, and which sockets receive broadcasts and multicasts. */
 import * as Effect from "effect/Effect"
+import { format, type InetAddress } from "../../NetAddress.js"
 import * as Udp from "../../Udp.js"
 import { bound } from "./datagramSupport.js"
-import { type Case, failure, same, test, textOf } from "./support.js"
+import { type Case, defect, failure, same, test, textOf } from "./support.js"
 
 const group = "239.255.77.1"
 const loopback = { interface: "127.0.0.1" }
@@ -117,6 +118,63 @@ export const cases: ReadonlyArray<Case> = [
       )
       const error = yield* failure(Effect.scoped(socket.join(group, { interface: "192.0.2.77" })), "DatagramError")
       same(error.reason, "AddressNotAvailable")
+    })
+  ),
+  test(
+    "C33 `permit` is asked about every address that a datagram is to go to: of a name, a numeric one, a sender, a peer",
+    Effect.gen(function*() {
+      const receiver = yield* bound()
+      const { port } = receiver
+      const asked: Array<string> = []
+      let isPermitted = false
+      const permit = (address: InetAddress): boolean => {
+        asked.push(format(address))
+        return isPermitted
+      }
+      const socket = yield* bound({ permit })
+      yield* receiver.sendTo("hello", { host: "127.0.0.1", port: socket.port })
+      const { from } = yield* socket.receiveFrom
+      const target = `127.0.0.1:${port}`
+      for (const host of ["127.0.0.1", "localhost"]) {
+        same((yield* failure(socket.sendTo("x", { host, port }), "DatagramError")).reason, "NotPermitted", "to a host")
+        same((yield* failure(socket.connect({ host, port }), "ConnectError")).reason, "NotPermitted", "the peer")
+      }
+      same((yield* failure(socket.sendTo("x", from), "DatagramError")).reason, "NotPermitted", "a reply")
+      same((yield* failure(socket.offerTo("x", from), "DatagramError")).reason, "NotPermitted", "an offer")
+      same(asked, [target, target, target, target, target, target], "what was asked")
+      const options = { host: "127.0.0.1", port, permit }
+      const refused = yield* failure(Effect.scoped(Udp.connect(options)), "ConnectError")
+      same(refused.attempts, [{ address: target, reason: "NotPermitted" }], "what was refused")
+      isPermitted = true
+      yield* socket.sendTo("a reply", from)
+      same(textOf(yield* receiver.receive()), "a reply", "the only datagram")
+      const client = yield* Udp.connect(options)
+      yield* client.send("from a client")
+      same(textOf(yield* receiver.receive()), "from a client", "the next")
+    })
+  ),
+  test(
+    "C33 what `permit` throws is a defect of that call alone, and what is no boolean an InvalidOption",
+    Effect.gen(function*() {
+      const receiver = yield* bound()
+      const to = { host: "127.0.0.1", port: receiver.port }
+      const thrown = new Error("no list of addresses")
+      const answers: Array<() => unknown> = [
+        () => {
+          throw thrown
+        },
+        () => "yes",
+        () => Promise.resolve(true),
+        () => true
+      ]
+      const socket = yield* bound({ permit: () => answers.shift()!() as boolean })
+      same(yield* defect(socket.sendTo("x", to)), thrown, "the defect")
+      for (let count = 0; count < 2; count += 1) {
+        same((yield* failure(socket.sendTo("x", to), "InvalidOption")).option, "permit", "the option")
+      }
+      yield* socket.sendTo("permitted", to)
+      same(textOf(yield* receiver.receive()), "permitted")
+      same((yield* failure(Effect.scoped(bound({ permit: true as never })), "InvalidOption")).option, "permit")
     })
   )
 ]

@@ -3,6 +3,7 @@ import type { DatagramTarget, DatagramTransport } from "../../DatagramTransport.
 import type { InetAddress } from "../../NetAddress.js"
 import type { Platform } from "../../NetPlatform.js"
 import type { Failure } from "../../Transport.js"
+import type { Permit } from "../net/permit.js"
 import type { Whole } from "../socket/connection.js"
 
 /** `DatagramEndpoint` implements it, and the unit tests of the halves have one of their own. */
@@ -10,6 +11,8 @@ export interface DatagramConnection extends Whole {
   readonly netState: { readonly platform: Pick<Platform, "byteLength" | "lookup"> }
   readonly transport: Pick<DatagramTransport, "send">
   readonly target: Pick<DatagramTarget, "address" | "ipv6Only">
+  /** Decides which addresses may be sent to. */
+  readonly permit?: Permit<InetAddress> | undefined
   /** As the transport writes it. */
   readonly peer: InetAddress | undefined
   readonly shownPeer: string

@@ -26,6 +26,7 @@ import {
 import type { Failure } from "../../Transport.js"
 import { suspend } from "../effect/suspend.js"
 import type { Serving } from "../net/listener.js"
+import type { Permit } from "../net/permit.js"
 import type { NetState } from "../netState.js"
 import { type BaseSettings, SocketBase } from "../socket/socketBase.js"
 import * as SocketFailure from "../socket/socketFailure.js"
@@ -41,6 +42,7 @@ import { Sender } from "./sender.js"
 export interface DatagramSettings extends BaseSettings {
   readonly maxQueued: number
   readonly maxQueuedBytes: number
+  readonly permit: Permit<InetAddress> | undefined
 }
 
 const bytesOf = (datagram: Datagram): Uint8Array => datagram.data
@@ -55,6 +57,7 @@ export class DatagramEndpoint extends SocketBase<DatagramSettings, DatagramOptio
   readonly [DatagramSocketTypeId]: typeof DatagramSocketTypeId = DatagramSocketTypeId
   readonly transport: DatagramTransport
   readonly target: DatagramTarget
+  readonly permit: Permit<InetAddress> | undefined
   readonly inbound: DatagramInbound
   readonly outbound: DatagramOutbound
   /** The peer, as the transport writes it. */
@@ -70,6 +73,7 @@ export class DatagramEndpoint extends SocketBase<DatagramSettings, DatagramOptio
   constructor(netState: NetState, platform: DatagramPlatform, target: DatagramTarget, settings: DatagramSettings) {
     super(netState, settings, 0)
     this.target = target
+    this.permit = settings.permit
     this.inbound = new DatagramInbound(this, settings.maxQueued, settings.maxQueuedBytes)
     this.outbound = new DatagramOutbound(this)
     this.next = this.inbound.read(bytesOf)

@@ -5,6 +5,7 @@ import type { Family, InetAddress } from "../../NetAddress.js"
 import * as NetAddress from "../../NetAddress.js"
 import { ConnectError, type DatagramOfferError, type DatagramSendError, type InvalidOption } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
+import type { Permit } from "../net/permit.js"
 import * as Options from "../net/targets.js"
 import { connectReason } from "../socket/reasons.js"
 import * as SocketFailure from "../socket/socketFailure.js"
@@ -12,64 +13,96 @@ import { invalid } from "../time/optionValues.js"
 import { within } from "../time/within.js"
 import type { DatagramConnection } from "./connection.js"
 
-/** True for an address that can be sent to as it is: what `Datagram.from` gave. */
-export const isReady = (socket: DatagramConnection, to: Destination): to is InetAddress =>
+/** An address of the socket's family, such as what `Datagram.from` gave. */
+const isAddress = (socket: DatagramConnection, to: Destination): to is InetAddress =>
   (to as Partial<InetAddress>)._tag === "InetAddress" && (to as InetAddress).family === socket.target.address.family
 
-export const connectError = (to: Destination, failure: Failure): ConnectError =>
+/** True for an address that can be sent to as it is, without a question to anybody. */
+export const isReady = (socket: DatagramConnection, to: Destination): to is InetAddress =>
+  socket.permit === undefined && isAddress(socket, to)
+
+/** The platform's failure, or the addresses that `permit` refused, where it refused all of them. */
+export type PeerFailure = Failure | {
+  readonly reason: "NotPermitted"
+  readonly refused: ReadonlyArray<InetAddress>
+  readonly cause?: undefined
+}
+
+export const connectError = (to: Destination, failure: PeerFailure): ConnectError =>
   new ConnectError({
     reason: connectReason(failure.reason),
     target: NetAddress.formatHostPort(to.host, to.port),
     transport: "udp",
-    attempts: [],
+    attempts: failure.reason === "NotPermitted"
+      ? failure.refused.map((address) => ({ address: NetAddress.format(address), reason: "NotPermitted" as const }))
+      : [],
     ...(failure.cause === undefined ? {} : { cause: failure.cause })
   })
 
 /** RFC 4291, section 2.5.5.2: how a socket of both families speaks to IPv4. */
 const mapped = (host: string): string => `::ffff:${host}`
 
-/** The first address of `host`, in `family` where one is wanted; `dual` can reach IPv4 from an IPv6 socket. */
-export const resolve = (
+/** The first of these addresses that is permitted. */
+export const firstPermitted = (
+  addresses: ReadonlyArray<InetAddress>,
+  permit: Permit<InetAddress> | undefined
+): Effect.Effect<InetAddress, PeerFailure | InvalidOption> =>
+  Effect.gen(function*() {
+    for (const address of addresses) if (permit === undefined || (yield* permit(address))) return address
+    return yield* Effect.fail<PeerFailure>({ reason: "NotPermitted", refused: addresses })
+  })
+
+/**
+ * The addresses of `host`, at least one: those in `family` where one is wanted, and, for a socket of IPv6 that is `dual`,
+ * those of IPv4 after them.
+ */
+export const addressesOf = (
   netState: DatagramConnection["netState"],
   host: string,
   port: number,
   family: Family | undefined,
   dual: boolean
-): Effect.Effect<InetAddress, Failure> => {
+): Effect.Effect<readonly [InetAddress, ...Array<InetAddress>], Failure> => {
   const fits = (found: Family): boolean => family === undefined || found === family
+  const isReached = (found: Family): boolean => fits(found) || (dual && found === "IPv4")
   const numeric = NetAddress.familyOf(host)
   if (numeric !== undefined) {
-    if (fits(numeric)) return Effect.succeed(NetAddress.inet(host, port))
-    return dual && numeric === "IPv4"
-      ? Effect.succeed(NetAddress.inet(mapped(host), port))
+    return isReached(numeric)
+      ? Effect.succeed([NetAddress.inet(host, port)])
       : Effect.fail({ reason: "Unreachable", cause: new Error(`${host} is not an ${family} address`) })
   }
-  return Effect.flatMap(
-    netState.platform.lookup(host, dual ? undefined : family),
-    (found): Effect.Effect<InetAddress, Failure> => {
-      const fitting = found.find((address) => fits(address.family))
-      if (fitting !== undefined) return Effect.succeed(NetAddress.inet(fitting.host, port))
-      const other = found.find((address) => dual && address.family === "IPv4")
-      return other === undefined
-        ? Effect.fail({ reason: "HostNotFound", cause: new Error("the name has no address of this family") })
-        : Effect.succeed(NetAddress.inet(mapped(other.host), port))
-    }
-  )
+  return Effect.flatMap(netState.platform.lookup(host, dual ? undefined : family), (found) => {
+    const [first, ...others] = [
+      ...found.filter((address) => fits(address.family)),
+      ...found.filter((address) => !fits(address.family) && isReached(address.family))
+    ].map((address) => NetAddress.inet(address.host, port))
+    return first === undefined
+      ? Effect.fail<Failure>({ reason: "HostNotFound", cause: new Error("the name has no address of this family") })
+      : Effect.succeed([first, ...others] as const)
+  })
 }
 
-const resolveFor = (socket: DatagramConnection, to: Destination): Effect.Effect<InetAddress, Failure | InvalidOption> =>
+const resolveFor = (
+  socket: DatagramConnection,
+  to: Destination
+): Effect.Effect<InetAddress, PeerFailure | InvalidOption> =>
   Effect.gen(function*() {
+    // As it is: the outbound half knows a sender by its object.
+    if (isAddress(socket, to)) return yield* firstPermitted([to], socket.permit)
     const host = yield* Options.hostOf(to.host)
     const port = yield* Options.port("port", to.port, 1)
     const { address: { family }, ipv6Only } = socket.target
-    const resolved = resolve(socket.netState, host, port, family, family === "IPv6" && !ipv6Only)
+    const found = addressesOf(socket.netState, host, port, family, family === "IPv6" && !ipv6Only)
     const timeout = socket.timeouts.connect
-    return yield* NetAddress.familyOf(host) !== undefined
-      ? resolved
-      : within(resolved, socket.deadlines, timeout, (): Failure => ({ reason: "TimedOut", cause: undefined }))
+    const addresses = yield* NetAddress.familyOf(host) !== undefined
+      ? found
+      : within(found, socket.deadlines, timeout, (): Failure => ({ reason: "TimedOut", cause: undefined }))
+    // `permit` is asked about the address itself, not about how the socket writes it.
+    const address = yield* firstPermitted(addresses, socket.permit)
+    return address.family === family ? address : NetAddress.inet(mapped(address.host), port)
   })
 
-const isFailure = (error: Failure | InvalidOption): error is Failure => !("_tag" in error)
+export const isFailure = (error: PeerFailure | InvalidOption): error is PeerFailure => !("_tag" in error)
 
 /** Where a datagram is to go. */
 export const destination = (

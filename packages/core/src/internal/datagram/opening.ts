@@ -19,6 +19,7 @@ import {
 } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
 import * as Clocks from "../effect/clocks.js"
+import { permitOf } from "../net/permit.js"
 import { onScopeEnd } from "../net/scopeEnd.js"
 import * as Options from "../net/targets.js"
 import type { NetState } from "../netState.js"
@@ -38,7 +39,8 @@ const settingsOf = (options: CommonOptions): Effect.Effect<DatagramSettings, Inv
       timeouts: yield* TimeoutOptions.change(TimeoutOptions.none, options.timeouts),
       maxQueued: yield* Options.count("maxQueued", options.maxQueued ?? 1024, 1),
       maxQueuedBytes: yield* Options.count("maxQueuedBytes", options.maxQueuedBytes ?? 1024 * 1024, 1),
-      deadlines: forClock(clock)
+      deadlines: forClock(clock),
+      permit: yield* permitOf(options.permit)
     }
   })
 
@@ -114,8 +116,8 @@ export const bind = (
     const host = yield* Options.hostOf(options.host ?? DatagramOptionsModule.unspecified(family))
     const port = yield* Options.port("port", options.port ?? 0, 0)
     const shown = NetAddress.formatHostPort(host, port)
-    const address = yield* Effect.mapError(
-      DatagramNames.resolve(netState, host, port, family, false),
+    const [address] = yield* Effect.mapError(
+      DatagramNames.addressesOf(netState, host, port, family, false),
       (failure) => bindError(shown, failure)
     )
     const target: DatagramTarget = {
@@ -145,10 +147,12 @@ export const connect = (
     const timeout = yield* TimeoutOptions.millis("timeouts.connect", options.timeouts?.connect ?? Infinity)
     const to = { host, port }
     const deadlines = forClock(yield* Clocks.current)
+    const permit = yield* permitOf(options.permit)
     const wanted = family ?? (localAddress === undefined ? undefined : NetAddress.familyOf(localAddress))
-    const peer = yield* DatagramNames.resolve(netState, host, port, wanted, false).pipe(
-      (resolved) => within(resolved, deadlines, timeout, (): Failure => ({ reason: "TimedOut", cause: undefined })),
-      Effect.mapError((failure) => DatagramNames.connectError(to, failure))
+    const peer = yield* DatagramNames.addressesOf(netState, host, port, wanted, false).pipe(
+      (found) => within(found, deadlines, timeout, (): Failure => ({ reason: "TimedOut", cause: undefined })),
+      Effect.flatMap((addresses) => DatagramNames.firstPermitted(addresses, permit)),
+      Effect.mapError((failure) => DatagramNames.isFailure(failure) ? DatagramNames.connectError(to, failure) : failure)
     )
     const local = NetAddress.inet(localAddress ?? DatagramOptionsModule.unspecified(peer.family), localPort)
     const target: DatagramTarget = { address: local, ipv6Only: false, reuseAddress: false, reusePort: false }

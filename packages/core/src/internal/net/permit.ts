@@ -3,14 +3,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { NetAddress } from "../../NetAddress.js"
 import type { InvalidOption } from "../../SocketError.js"
-import type { ConnectOptions } from "../../SocketOptions.js"
 import { invalid } from "../time/optionValues.js"
 
 /** Whether an address may be used; a failure or a defect ends what asks. */
-export type Permit = (address: NetAddress) => Exit.Exit<boolean, InvalidOption>
+export type Permit<A extends NetAddress = NetAddress> = (address: A) => Exit.Exit<boolean, InvalidOption>
 
 /** A race asks it within events of the platform, so it catches what the program's function throws. */
-export const permitOf = (permit: ConnectOptions["permit"]): Effect.Effect<Permit | undefined, InvalidOption> => {
+export const permitOf = <A extends NetAddress>(
+  permit: ((address: A) => boolean) | undefined
+): Effect.Effect<Permit<A> | undefined, InvalidOption> => {
   const expected = "a function that returns true or false, at once"
   if (permit === undefined) return Effect.succeed(undefined)
   if (typeof permit !== "function") return Effect.fail(invalid("permit", permit, expected))
@@ -27,6 +28,6 @@ export const permitOf = (permit: ConnectOptions["permit"]): Effect.Effect<Permit
 /** The addresses that are permitted, in their order. */
 export const permitted = <A extends NetAddress>(
   addresses: ReadonlyArray<A>,
-  permit: Permit | undefined
+  permit: Permit<A> | undefined
 ): Effect.Effect<ReadonlyArray<A>, InvalidOption> =>
   permit === undefined ? Effect.succeed(addresses) : Effect.filter(addresses, permit)

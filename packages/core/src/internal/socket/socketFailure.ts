@@ -1,6 +1,6 @@
 /** Makes the errors of sockets, without a stack and without their schemas' checks. */
 import * as Effect from "effect/Effect"
-import type { Operation } from "../../SocketError.js"
+import type { DatagramReason, Operation } from "../../SocketError.js"
 import { DatagramError, MessageTooLong, SocketBroken, SocketClosed, SocketTimeout } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
 import { type Marked, markEnd } from "./conversationEnd.js"
@@ -103,7 +103,7 @@ export const broken = (...args: Parameters<typeof brokenError>): Effect.Effect<n
 export const datagram = (
   socket: Named,
   operation: Operation,
-  failure: Failure,
+  failure: { readonly reason: Failure["reason"] | DatagramReason; readonly cause?: unknown },
   target: string
 ): Effect.Effect<never, DatagramError> =>
   Effect.fail(
