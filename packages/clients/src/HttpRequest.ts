@@ -155,8 +155,8 @@ export type Expect =
 export interface CommonOptions {
   readonly headers?: Fields | undefined
   /**
-   * Credentials of the origin of the URL. A URL with user and password (`https://user:password@host/`) means Basic, too, and
-   * wins over the client's. They are never sent to another origin.
+   * Credentials of the origin of the URL. A URL with user and password (`https://user:password@host/`) means Basic, too: it
+   * wins over the client's, and the request's own over it. They are never sent to another origin.
    */
   readonly auth?: Auth | undefined
   /** What the field `Accept` says. Default any type. */

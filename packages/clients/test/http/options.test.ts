@@ -59,6 +59,9 @@ describe("what a request says", () => {
     ["the URL's login before the client's", "http://me:pw@a.test/p", { auth: { user: "ada" } }, {
       authorization: `Basic ${btoa("me:pw")}`
     }],
+    ["its own login before the URL's", { url: "http://me:pw@a.test/p", auth: { user: "ada" } }, {}, {
+      authorization: `Basic ${btoa("ada:")}`
+    }],
     ["its own Authorization before the client's", { url, headers: { authorization: "X y" } }, {
       auth: { user: "ada" }
     }, { authorization: "X y" }],

@@ -124,7 +124,7 @@ export const make = <E, R>(
       fields = Fields.join(fields, { fields: [["range", bytes], ["accept-encoding", "identity"]], names })
     }
     if (own !== undefined) fields = Fields.join(fields, own)
-    return { settings, method, url, fields, auth: login_ ?? auth ?? settings.auth, body }
+    return { settings, method, url, fields, auth: auth ?? login_ ?? settings.auth, body }
   }
   if (common.every((name) => options[name] === undefined)) return Effect.succeed(planned(base))
   const { auth: _, headers: __, ...others } = options

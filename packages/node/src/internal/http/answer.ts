@@ -30,7 +30,7 @@ export class Answer implements HttpTransport.Exchange<any> {
   readonly statusText: string
   readonly fields: ReadonlyArray<HttpTransport.Field>
   readonly informational: HttpTransport.Exchange<unknown>["informational"]
-  private readonly exchange: Exchange
+  readonly #exchange: Exchange
   private readonly controller: Undici.Dispatcher.DispatchController
 
   private readonly chunks: Array<Buffer> = []
@@ -54,7 +54,7 @@ export class Answer implements HttpTransport.Exchange<any> {
     fields: ReadonlyArray<HttpTransport.Field>,
     informational: HttpTransport.Exchange<unknown>["informational"]
   ) {
-    this.exchange = exchange
+    this.#exchange = exchange
     this.controller = controller
     this.status = status
     this.statusText = statusText
@@ -65,15 +65,15 @@ export class Answer implements HttpTransport.Exchange<any> {
   // ---- for the client
 
   get version(): "1.1" | "2" {
-    return this.exchange.connection!.isMultiplexed ? "2" : "1.1"
+    return this.#exchange.connection!.isMultiplexed ? "2" : "1.1"
   }
 
   get connection(): HttpTransport.ExchangeConnection {
-    return this.exchange.connection!.describe(this.exchange.isReused)
+    return this.#exchange.connection!.describe(this.#exchange.isReused)
   }
 
   get cancel(): Effect.Effect<void> {
-    return this.exchange.cancel
+    return this.#exchange.cancel
   }
 
   readonly trailers = (): ReadonlyArray<HttpTransport.Field> => this.lastFields
@@ -91,14 +91,14 @@ export class Answer implements HttpTransport.Exchange<any> {
     if (this.isReleased) return this.released
     if (this.first < chunks.length) {
       const chunk = this.shift()
-      if (this.controller.paused && this.held < most && !this.exchange.isWhole) this.controller.resume()
+      if (this.controller.paused && this.held < most && !this.#exchange.isWhole) this.controller.resume()
       return Effect.succeed(chunk)
     }
-    return this.exchange.failed ?? (this.exchange.isWhole ? end : undefined)
+    return this.#exchange.failed ?? (this.#exchange.isWhole ? end : undefined)
   }
 
   private readonly released: Read = Effect.suspend(() =>
-    Effect.fail(Failures.make(this.exchange.where, "Lost", scopeEnded))
+    Effect.fail(Failures.make(this.#exchange.where, "Lost", scopeEnded))
   )
 
   private shift(): Uint8Array {
@@ -135,7 +135,7 @@ export class Answer implements HttpTransport.Exchange<any> {
 
   /** The framing tells where the body ends. */
   get isFramed(): boolean {
-    return this.exchange.connection?.isMultiplexed === true ||
+    return this.#exchange.connection?.isMultiplexed === true ||
       Fields.valueOf(this.fields, "content-length") !== undefined ||
       Fields.valueOf(this.fields, "transfer-encoding") !== undefined
   }
@@ -185,22 +185,22 @@ export class Answer implements HttpTransport.Exchange<any> {
     const { announced } = this
     if (announced === undefined ? !this.isFramed : announced - this.came > drained.bytes) return false
     this.left = drained.bytes
-    this.exchange.arm(drained.millis, () => this.giveUp())
+    this.#exchange.arm(drained.millis, () => this.giveUp())
     this.controller.resume()
     return true
   }
 
   private giveUp(): void {
-    this.exchange.fail(Failures.make(this.exchange.where, "Lost", scopeEnded))
+    this.#exchange.fail(Failures.make(this.#exchange.where, "Lost", scopeEnded))
   }
 
   // ---- time
 
   /** Moved on by every wait; the timer that stands looks how long the present one has lasted. */
   private watch(): void {
-    const { receive } = this.exchange.request.timeouts
+    const { receive } = this.#exchange.request.timeouts
     if (receive === Infinity) return
-    const { time } = this.exchange
+    const { time } = this.#exchange
     this.waitsSince = time.now()
     if (this.isWatched) return
     this.isWatched = true
@@ -208,8 +208,8 @@ export class Answer implements HttpTransport.Exchange<any> {
   }
 
   private schedule(millis: number): void {
-    const { receive } = this.exchange.request.timeouts
-    this.exchange.arm(millis, (now) => {
+    const { receive } = this.#exchange.request.timeouts
+    this.#exchange.arm(millis, (now) => {
       this.isWatched = false
       const { waiter } = this
       if (waiter === undefined) return
@@ -224,7 +224,7 @@ export class Answer implements HttpTransport.Exchange<any> {
       waiter(Effect.suspend(() => {
         const late = this.take()
         if (late !== undefined) return late
-        this.exchange.timeOut("receive", receive)
+        this.#exchange.timeOut("receive", receive)
         return this.read
       }))
     })
