@@ -173,13 +173,26 @@ describe.each(networks)("a channel, %s", (_name, network) => {
   )
 
   scoped(
-    "C35 the time for one reply is set back once it has come",
+    "C35 the time for one reply does not hold for the next one, nor over a time that was set for all",
     Effect.gen(function*() {
       const { channel, peer } = yield* connected
-      const noop = yield* channel.submit(Command.make("NOOP"))
-      yield* peer.says("250 Ok\r\n")
-      yield* channel.await(noop, { within: 20_000 })
-      expect(Duration.toMillis(channel.socket.timeouts.receive!)).toBe(60_000)
+      const patience = () => Duration.toMillis(channel.socket.timeouts.receive!)
+      const asked = (reading?: { readonly within: number }) =>
+        Effect.gen(function*() {
+          const exchange = yield* channel.submit(Command.make("NOOP"))
+          const reply = yield* Effect.fork(channel.await(exchange, reading))
+          yield* Effect.yieldNow()
+          const whileWaiting = patience()
+          yield* peer.says("250 Ok\r\n")
+          yield* Fiber.join(reply)
+          return whileWaiting
+        })
+      expect(yield* asked({ within: 20_000 })).toBe(20_000)
+      expect(yield* asked()).toBe(60_000)
+      expect(yield* asked({ within: 20_000 })).toBe(20_000)
+      expect(yield* asked({ within: 30_000 })).toBe(30_000)
+      yield* channel.patient(90_000)
+      expect(yield* asked()).toBe(90_000)
     })
   )
 

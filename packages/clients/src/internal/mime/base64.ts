@@ -5,6 +5,9 @@ import { CR, EQUALS, type Fault, LF, showByte, SPACE, TAB, type Transducer } fro
 
 const alphabet = new TextEncoder().encode("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
+/** CR LF as a word in memory. */
+const lineEnd = new Uint16Array(Uint8Array.of(CR, LF).buffer)[0]!
+
 /** For 12 bits, their two letters in the order in which the machine stores a 16-bit word. */
 const pairs = new Uint16Array(4096)
 {
@@ -51,7 +54,6 @@ export const encoder = (lineLength: number): Transducer => {
   /** Whole lines, a word of two letters at a time. */
   const lines = (input: Uint8Array, from: number, count: number, output: Uint8Array, at: number): number => {
     const words = new Uint16Array(output.buffer, output.byteOffset + at, count * (lineLength / 2 + 1))
-    const lineEnd = new Uint16Array(Uint8Array.of(CR, LF).buffer)[0]!
     let word = 0
     for (let line = 0; line < count; line++) {
       words[word++] = lineEnd

@@ -1,7 +1,6 @@
 /**
  * Messages on their way out: composed, signed, and turned into bytes.
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -12,6 +11,7 @@ import { MessageChanged } from "../../MessageError.js"
 import { make as makePrimitives, type Primitives } from "../crypto/primitives.js"
 import { RelaxedBody } from "../dkim/canonical.js"
 import * as signature from "../dkim/signature.js"
+import { millisOf } from "../effect/fibers.js"
 import { draftOf } from "./build.js"
 import * as compose from "./compose.js"
 import * as content from "./content.js"
@@ -22,15 +22,15 @@ import { counted, type Transducer } from "./transducer.js"
 const digits = (number: number, width: number): string => number.toString(16).padStart(width, "0")
 
 /** What is told from the clock and by chance, once for each sending: an id of the time and 80 random bits. */
-export const moment: Effect.Effect<compose.Moment> = Effect.flatMap(
-  Clock.currentTimeMillis,
-  (now) =>
-    Effect.randomWith((random) =>
-      Effect.zipWith(random.nextIntBetween(0, 2 ** 40), random.nextIntBetween(0, 2 ** 40), (first, second) => ({
-        now,
-        id: digits(Math.max(0, now), 12) + digits(first, 10) + digits(second, 10)
+export const moment: Effect.Effect<compose.Moment> = Effect.clockWith((clock) =>
+  Effect.randomWith((random) => {
+    const draw = random.nextIntBetween(0, 2 ** 40)
+    return Effect.flatMap(draw, (first) =>
+      Effect.map(draw, (second) => {
+        const now = millisOf(clock)
+        return { now, id: digits(Math.max(0, now), 12) + digits(first, 10) + digits(second, 10) }
       }))
-    )
+  })
 )
 
 /** The machine of a source, and the number of bytes that the source must give. */

@@ -53,6 +53,8 @@ export class Channel {
   protected readonly ledger: Ledger.Ledger
   private readonly options: Options
   private parseError: Pushed["error"] = undefined
+  /** The socket's time-out for reads is that of an earlier read with a time of its own. */
+  private isPatienceLent = false
   /** Why the session has ended. */
   lost: { readonly why: string; readonly cause: unknown } | undefined = undefined
 
@@ -119,20 +121,28 @@ export class Channel {
     bytes: Uint8Array,
     exchanges: ReadonlyArray<Ledger.Exchange>
   ): Effect.Effect<void, ChannelError> {
-    const send = Effect.suspend((): Effect.Effect<void, ChannelError> => {
+    return Effect.uninterruptible(Effect.suspend((): Effect.Effect<void, ChannelError> => {
       if (this.lost !== undefined) return this.whenLost
-      const problem = this.ledger.submit(exchanges)
-      if (problem !== undefined) return this.loseWith(problem)
-      // A server that takes no commands any more holds this up: the socket's time-out ends it.
-      return Effect.catchAll(this.socket.send(bytes), (error) => this.loseWith(error))
-    })
-    return Effect.uninterruptible(
-      Effect.suspend(() =>
-        exchanges.length > 0 && this.ledger.owed === 0 && this.lost === undefined
-          ? Effect.zipRight(this.nothingCame, send)
-          : send
-      )
-    )
+      return exchanges.length === 0 || this.ledger.owed > 0
+        ? this.enterAndSend(bytes, exchanges)
+        : Effect.flatMap(
+          this.socket.stats,
+          ({ receiveBuffered }) =>
+            receiveBuffered === 0 && this.isQuiet && this.parseError === undefined
+              ? this.enterAndSend(bytes, exchanges)
+              : Effect.zipRight(this.nothingCame, Effect.suspend(() => this.enterAndSend(bytes, exchanges)))
+        )
+    }))
+  }
+
+  private enterAndSend(
+    bytes: Uint8Array,
+    exchanges: ReadonlyArray<Ledger.Exchange>
+  ): Effect.Effect<void, ChannelError> {
+    const problem = this.ledger.submit(exchanges)
+    if (problem !== undefined) return this.loseWith(problem)
+    // A server that takes no commands any more holds this up: the socket's time-out ends it.
+    return Effect.catchAll(this.socket.send(bytes), (error) => this.loseWith(error))
   }
 
   /** Sends a command and enters it, both or neither. */
@@ -236,8 +246,10 @@ export class Channel {
   until<A>(done: () => A | undefined, reading: Reading = {}): Effect.Effect<A, ChannelError> {
     const { due, enter = (reply: Reply) => this.ledger.enter(reply), within } = reading
     const patience = within ?? this.options.replyMillis
-    const reads = Effect.clockWith((clock) => {
+    return Effect.clockWith((clock) => {
       const otherwise = millisOf(clock) + patience
+      // Reads have a time-out of their own: an interruption is not to be waited for by yet another fiber.
+      let isPatient = within === undefined && !this.isPatienceLent
       const loop: Effect.Effect<A, ChannelError> = Effect.suspend(() => {
         for (;;) {
           const value = done()
@@ -250,14 +262,23 @@ export class Channel {
         }
         if (this.parseError !== undefined) return this.loseWith(this.parseError)
         if (millisOf(clock) > (due?.() ?? otherwise)) return this.loseWith(this.timedOut(patience))
-        return Effect.zipRight(this.read, loop)
+        if (isPatient) return Effect.zipRight(this.read, loop)
+        isPatient = true
+        return Effect.zipRight(
+          this.patient(Math.max(1, patience), within !== undefined),
+          Effect.zipRight(this.read, loop)
+        )
       })
       return loop
     })
-    if (within === undefined) return reads
-    // Reads have a time-out of their own: an interruption is not to be waited for by yet another fiber.
-    const patient = (millis: number) => Effect.orDie(this.socket.setTimeouts({ receive: millis }))
-    return Effect.zipRight(patient(Math.max(1, within)), Effect.ensuring(reads, patient(this.options.replyMillis)))
+  }
+
+  /** How long a read may wait. If `isLent`, the next reading without a time of its own takes it back. */
+  patient(millis: number, isLent = false): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.isPatienceLent = isLent
+      return Effect.orDie(this.socket.setTimeouts({ receive: millis }))
+    })
   }
 
   private timedOut(patience: number): SocketTimeout {

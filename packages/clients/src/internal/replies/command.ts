@@ -65,10 +65,19 @@ export const hide = (secrets: ReadonlyArray<string>, text: string): string =>
   secrets.filter(({ length }) => length >= shortestSecret)
     .reduce((hidden, one) => hidden.replaceAll(one, secret), text)
 
+const noSecrets: ReadonlyArray<string> = []
+const noHides: ReadonlyArray<Redacted.Redacted<string>> = []
+
 /** The texts of a command that are not shown. */
-export const secretsOf = ({ args, hides = [], isSecret }: Command): ReadonlyArray<string> =>
-  [...(isSecret ? args : args.filter(Redacted.isRedacted)), ...hides]
-    .map((argument) => Redacted.isRedacted(argument) ? Redacted.value(argument) : argument)
+export const secretsOf = ({ args, hides = noHides, isSecret }: Command): ReadonlyArray<string> =>
+  // Asked with each reply, and most commands have none.
+  !isSecret && hides.length === 0 && !args.some(Redacted.isRedacted) ? noSecrets : textsOf([
+    ...(isSecret ? args : args.filter(Redacted.isRedacted)),
+    ...hides
+  ])
+
+const textsOf = (args: ReadonlyArray<Argument>): ReadonlyArray<string> =>
+  args.map((argument) => Redacted.isRedacted(argument) ? Redacted.value(argument) : argument)
     .map((one) => typeof one === "string" ? one : Bytes.toBinary(one))
     // `SITE PSWD old new` is one argument.
     .flatMap((one) => [one, ...one.split(" ").slice(1)])
@@ -84,34 +93,38 @@ const CRLF = Uint8Array.of(13, 10)
 const controls = new Map([[0, "NUL"], [10, "LF"], [13, "CR"], [9, "TAB"], [127, "DEL"]])
 
 const controlIn = (bytes: Uint8Array): string | undefined => {
-  const found = bytes.find((byte) => byte < 32 || byte === 127)
-  if (found === undefined) return undefined
-  return controls.get(found) ?? `the control character 0x${found.toString(16).padStart(2, "0")}`
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index]!
+    if (byte < 32 || byte === 127) {
+      return controls.get(byte) ?? `the control character 0x${byte.toString(16).padStart(2, "0")}`
+    }
+  }
+  return undefined
 }
 
 /** The bytes of the command with its CR LF, or why it is not sent. */
 export const encode = (command: Command, wire: Wire): Either.Either<Uint8Array, InvalidArgument> => {
   const { codec, escape, protocol } = wire
   const { args, isContinuation, isSecret, verb } = command
-  const shownVerb = Bytes.show(verb, 20)
+  const shownVerb = () => Bytes.show(verb, 20)
   const refuse = (what: string, argument: string, reason: string) =>
     Either.left(new InvalidArgument({ protocol, what, argument, reason }))
-  if (!verbs.test(verb)) return refuse("a command", shownVerb, "a verb is 2 to 16 letters and digits")
+  if (!verbs.test(verb)) return refuse("a command", shownVerb(), "a verb is 2 to 16 letters and digits")
   const parts: Array<Uint8Array> = isContinuation ? [] : [Bytes.fromBinary(verb)]
   for (const argument of args) {
-    const shown = isSecret ? secret : showArgument(argument)
+    const refuseThis = (reason: string) => refuse(shownVerb(), isSecret ? secret : showArgument(argument), reason)
     const plain = Redacted.isRedacted(argument) ? Redacted.value(argument) : argument
     const encoded = typeof plain === "string" ? codec.encode(plain) : Option.some(plain)
     if (Option.isNone(encoded)) {
       const reason = `a character of it has no bytes in ${codec.name}; give it as bytes, or set the encoding`
-      return refuse(shownVerb, shown, reason)
+      return refuseThis(reason)
     }
     const bytes = encoded.value
     // An empty password is a password. An empty path would make the command mean something else.
-    if (bytes.length === 0 && !isSecret) return refuse(shownVerb, shown, "it is empty")
+    if (bytes.length === 0 && !isSecret) return refuseThis("it is empty")
     const control = controlIn(bytes)
     if (control !== undefined) {
-      return refuse(shownVerb, shown, `${control} in it would not reach the server as part of it`)
+      return refuseThis(`${control} in it would not reach the server as part of it`)
     }
     if (parts.length > 0) parts.push(SP)
     parts.push(escape === undefined ? bytes : escape(bytes))

@@ -57,20 +57,19 @@ const outcomeOf = (exit: Exit.Exit<Receipt, unknown>, error: Failed | undefined)
   return refusals.has(error?._tag ?? "") ? "rejected" : "failed"
 }
 
-/** Takes the time of `use`, and shows its end to `also`. */
-export const timed =
-  <A, E>(phase: keyof typeof phases, also: (exit: Exit.Exit<A, E>) => void = () => {}) =>
-  <R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.clockWith((clock) =>
-      Effect.suspend(() => {
-        const start = millisOf(clock)
-        return Effect.onExit(use, (exit) =>
-          Effect.sync(() => {
-            record(phases[phase], (millisOf(clock) - start) / 1000)
-            also(exit)
-          }))
-      })
-    )
+/** Takes the time of `use`. `ended` is run with its exit. */
+export const timed = <A, E, R>(
+  phase: keyof typeof phases,
+  use: Effect.Effect<A, E, R>,
+  ended: (exit: Exit.Exit<A, E>) => Effect.Effect<void> = () => Effect.void
+): Effect.Effect<A, E, R> =>
+  Effect.clockWith((clock) => {
+    const start = millisOf(clock)
+    return Effect.onExit(use, (exit) => {
+      record(phases[phase], (millisOf(clock) - start) / 1000)
+      return ended(exit)
+    })
+  })
 
 const count = (exit: Exit.Exit<Receipt, unknown>): void => {
   const error = firstError(exit) as Failed | undefined
@@ -136,14 +135,21 @@ const attributesOf = ({ host, port, protocol }: Watched) => ({
 export const send = (watched: Watched) => <E, R>(use: Effect.Effect<Receipt, E, R>): Effect.Effect<Receipt, E, R> =>
   span("smtp.send", () => attributesOf(watched), use)
 
-/** A span of one transaction (`smtp.transaction`), which counts. */
-export const transaction =
-  (watched: Watched, socket: Socket) => <E, R>(use: Effect.Effect<Receipt, E, R>): Effect.Effect<Receipt, E, R> => {
-    const attributes = () => {
-      const version = Option.map(socket.tls, ({ info }) => info.protocol.replace(/^TLSv/, ""))
-      return Option.isNone(version)
-        ? attributesOf(watched)
-        : { ...attributesOf(watched), "tls.protocol.version": version.value }
-    }
-    return timed<Receipt, E>("transaction", count)(span("smtp.transaction", attributes, use))
+/** A span of one transaction (`smtp.transaction`), which counts. One that fails is left by `leave`. */
+export const transaction = <E, R>(
+  watched: Watched,
+  socket: Socket,
+  use: Effect.Effect<Receipt, E, R>,
+  leave: () => Effect.Effect<void>
+): Effect.Effect<Receipt, E, R> => {
+  const attributes = () => {
+    const version = Option.map(socket.tls, ({ info }) => info.protocol.replace(/^TLSv/, ""))
+    return Option.isNone(version)
+      ? attributesOf(watched)
+      : { ...attributesOf(watched), "tls.protocol.version": version.value }
   }
+  return timed("transaction", span("smtp.transaction", attributes, use), (exit) => {
+    count(exit)
+    return Exit.isSuccess(exit) ? Effect.void : leave()
+  })
+}

@@ -1,4 +1,5 @@
 /** Messages that come slowly: `timeouts.message` bounds each from its first byte to its end. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -247,6 +248,18 @@ export const cases: ReadonlyArray<Case> = [
       yield* TestClock.adjust("1 millis")
       yield* tooSlow(reading)
       same((yield* failure(server.setTimeouts({ message: -1 }), "InvalidOption")).option, "timeouts.message")
+    })
+  ),
+  test(
+    "C17 setTimeouts changes what is set when it runs, and no other time-out",
+    Effect.gen(function*() {
+      const { server } = yield* connected({ server: { timeouts: { send: 1000 } } })
+      const receive = server.setTimeouts({ receive: 3000 })
+      yield* server.setTimeouts({ send: 2000 })
+      yield* receive
+      const millis = ({ receive, send }: typeof server.timeouts) =>
+        [send, receive].map((one) => Duration.toMillis(one!))
+      same(millis(server.timeouts), [2000, 3000], "the time-outs")
     })
   )
 ]

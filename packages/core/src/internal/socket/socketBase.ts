@@ -100,7 +100,10 @@ export abstract class SocketBase<Settings extends BaseSettings, Options> {
   // ---- settings
 
   setTimeouts(timeouts: TimeoutChanges): Effect.Effect<void, InvalidOption> {
-    return Effect.map(TimeoutOptions.change(this.timeouts, timeouts), (changed) => this.changeTimeouts(changed))
+    // A change applies to what is set when it runs, which is not what was set when the caller made it.
+    return Effect.suspend(() =>
+      Effect.map(TimeoutOptions.change(this.timeouts, timeouts), (changed) => this.changeTimeouts(changed))
+    )
   }
 
   changeTimeouts(changed: TimeoutOptions.Millis): void {

@@ -3,7 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { InvalidOption } from "../../SocketError.js"
 import type { Timeouts } from "../../SocketOptions.js"
-import { millis } from "./optionValues.js"
+import { millis, millisOf, wrongDuration } from "./optionValues.js"
 
 /** The time-outs in milliseconds; `Infinity` where there is none. */
 export interface Millis {
@@ -17,23 +17,21 @@ export const none: Millis = { connect: Infinity, send: Infinity, receive: Infini
 
 export { millis }
 
+const names = ["connect", "send", "receive", "message"] as const
+
 /** `base` with the time-outs that `timeouts` names; `null` unsets one. */
 export const change = (
   base: Millis,
   timeouts: { readonly [K in keyof Timeouts]?: Duration.DurationInput | null | undefined } | undefined
 ): Effect.Effect<Millis, InvalidOption> => {
   if (timeouts === undefined) return Effect.succeed(base)
-  const one = (name: keyof Timeouts): Effect.Effect<number, InvalidOption> => {
+  const changed: { -readonly [K in keyof Millis]: number } = { ...base }
+  for (const name of names) {
     const input = timeouts[name]
-    if (input === undefined) return Effect.succeed(base[name])
-    return input === null ? Effect.succeed(Infinity) : millis(`timeouts.${name}`, input)
+    if (input === undefined) continue
+    const value = input === null ? Infinity : millisOf(input)
+    if (value === undefined) return Effect.fail(wrongDuration(`timeouts.${name}`, input)!)
+    changed[name] = value
   }
-  return Effect.gen(function*() {
-    return {
-      connect: yield* one("connect"),
-      send: yield* one("send"),
-      receive: yield* one("receive"),
-      message: yield* one("message")
-    }
-  })
+  return Effect.succeed(changed)
 }

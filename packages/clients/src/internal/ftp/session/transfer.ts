@@ -169,7 +169,7 @@ export class Transfer {
     return Effect.uninterruptible(Effect.suspend(() => {
       if (this.isWatched || this.isDone) return Effect.void
       // The final reply has no time limit until the data has ended.
-      return Effect.orDie(this.conversation.control.socket.setTimeouts({ receive: null })).pipe(
+      return this.conversation.control.patient(Infinity).pipe(
         Effect.zipRight(Effect.orDie(this.data.setTimeouts({ receive: this.conversation.settings.dataMillis }))),
         Effect.zipRight(Effect.forkDaemon(Effect.interruptible(this.watch))),
         Effect.map((fiber) => {
@@ -249,7 +249,7 @@ export class Transfer {
       this.finalDue = millisOf(clock) + settings.controlMillis
       const reply: Effect.Effect<Reply.Reply, ChannelError> = this.monitor === undefined
         ? control.await(this.exchange)
-        : Effect.orDie(control.socket.setTimeouts({ receive: settings.controlMillis })).pipe(
+        : control.patient(settings.controlMillis).pipe(
           Effect.zipRight(this.stopKeepAlive),
           Effect.zipRight(Fiber.join(this.monitor))
         )
@@ -288,7 +288,7 @@ export class Transfer {
         Effect.zipRight(this.monitor === undefined ? Effect.void : Fiber.interrupt(this.monitor)),
         Effect.zipRight(control.abort(this.exchange, cut, (millis) => this.settleOpening(millis))),
         Effect.zipRight(stop),
-        Effect.zipRight(Effect.orDie(control.socket.setTimeouts({ receive: settings.controlMillis }))),
+        Effect.zipRight(control.patient(settings.controlMillis)),
         Effect.zipRight(this.settleKeepAlives)
       )
     }))

@@ -16,7 +16,7 @@ import * as Bytes from "../../text/bytes.js"
 const bufferSize = 64 * 1024
 /** One is filled while the others go out. */
 const bufferCount = 4
-/** How much of a stream's chunk is encoded at once. */
+/** The least of a stream's chunk that is encoded at once, unless less is left of it. */
 const sliceSize = 8 * 1024
 /** How much of a large piece at hand goes out at once: an interruption waits for no more than that. */
 const pieceSize = 256 * 1024
@@ -87,14 +87,13 @@ class Sender<E> {
 
   /** Writes the machine's bytes into the buffer, which has room for them. */
   private write(make: (output: Uint8Array, at: number) => number, isHashed: boolean): void {
-    const { buffer, stuffer } = this
+    const { buffer, recheck, stuffer } = this
     const output = stuffer === undefined ? buffer : this.scratch ??= new Uint8Array(bufferSize)
     const start = stuffer === undefined ? this.at : 0
     const end = make(output, start)
-    const made = output.subarray(start, end)
-    this.size += made.length
-    if (isHashed) this.recheck?.update(made)
-    this.at = stuffer === undefined ? end : stuffer.push(made, buffer, this.at)
+    this.size += end - start
+    if (isHashed && recheck !== undefined) recheck.update(output.subarray(start, end))
+    this.at = stuffer === undefined ? end : stuffer.push(output.subarray(start, end), buffer, this.at)
   }
 
   private fits(bytes: number): boolean {
@@ -132,11 +131,14 @@ class Sender<E> {
     return Effect.suspend((): Effect.Effect<void, E | MessageChanged> => {
       let at = from
       while (at < chunk.length) {
-        const slice = chunk.subarray(at, at + sliceSize)
-        if (!this.fits(machine.bound(slice.length))) {
+        let length = chunk.length - at
+        // As much as fits. Few long pieces leave less garbage than many short ones.
+        while (length > sliceSize && !this.fits(machine.bound(length))) length = Math.max(sliceSize, length >> 1)
+        if (!this.fits(machine.bound(length))) {
           const rest = at
           return Effect.zipRight(this.flush, Effect.suspend(() => this.feed(source, machine, chunk, rest)))
         }
+        const slice = length === chunk.length ? chunk : chunk.subarray(at, at + length)
         this.write((output, position) => machine.push(slice, output, position), true)
         if (machine.fault !== undefined) return Effect.fail(changed(source, machine.fault))
         at += slice.length

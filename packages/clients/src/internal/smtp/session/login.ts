@@ -166,7 +166,7 @@ export const connectWith = (
     if (settings.tls === "starttls" || settings.tls === "opportunistic") yield* upgrade(conversation)
     yield* authenticate(conversation)
     return SessionModule.make(conversation)
-  }).pipe(timed("connect"))
+  }).pipe((opened) => timed("connect", opened))
 
 export const connect = (options: Options): Effect.Effect<Session, ConnectFailure, Net.Net | Scope.Scope> =>
   Effect.flatMap(Settings.make(options), connectWith)

@@ -40,11 +40,11 @@ const untried = (
 ): RecipientRejected =>
   new RecipientRejected({ ...conversation.channel.origin, phase: "recipient", command: "RCPT", recipient, ...why })
 
-const tooLarge = (conversation: Conversation, size: number | undefined): Effect.Effect<void, MessageTooLarge> => {
+const tooLarge = (conversation: Conversation, size: number | undefined): MessageTooLarge | undefined => {
   const limit = conversation.extensions.sizeLimit
   return size === undefined || limit === undefined || size <= limit
-    ? Effect.void
-    : Effect.fail(new MessageTooLarge({ ...conversation.channel.origin, size, limit, lines: [] }))
+    ? undefined
+    : new MessageTooLarge({ ...conversation.channel.origin, size, limit, lines: [] })
 }
 
 /** RFC 9422, MAILMAX. */
@@ -110,57 +110,98 @@ const inBatches = <E, R>(
   return Effect.suspend(() => from(0))
 }
 
-const sendNow = <E, R>(
+/** What is known of a sending before the message is composed. */
+interface Plan {
+  readonly from: Mailbox | "<>"
+  readonly recipients: ReadonlyArray<Mailbox>
+  /** Recipients that cannot be named to this server. */
+  readonly unreachable: ReadonlyArray<RecipientRejected>
+  readonly terms: Envelope.Terms
+  readonly isUtf8: boolean
+}
+
+const planOf = (
   conversation: Conversation,
-  message: Message.Message<E, R>,
+  message: Message.Message<unknown, unknown>,
   options: SendOptions
-): Effect.Effect<Receipt, SendFailure | E, R> =>
-  Effect.gen(function*() {
-    const { channel, extensions } = conversation
-    const isAllOrNone = options.partial === "none"
-    const { from, to } = yield* orFail(Envelope.envelopeOf(message, options))
-    const terms = yield* orFail(Envelope.termsOf(options, conversation))
-    const why = usedUp(conversation)
-    if (why !== undefined) return yield* new SessionClosed({ ...channel.origin, why })
-    const isOutOfReach = ({ needsUtf8 }: Mailbox): boolean => needsUtf8 && !extensions.smtpUtf8
-    if (from !== "<>" && isOutOfReach(from)) {
-      return yield* new ExtensionMissing({
-        ...channel.origin,
-        extension: "SMTPUTF8",
-        neededFor: "the sender's address"
-      })
-    }
-    const recipients = to.filter((mailbox) => !isOutOfReach(mailbox))
-    const unreachable = to.length === recipients.length ?
-      [] :
-      to.filter(isOutOfReach).map(({ address }) =>
-        untried(conversation, address, { code: 0, lines: [], missing: "SMTPUTF8" })
-      )
-    if (recipients.length === 0 || isAllOrNone && unreachable.length > 0) {
-      return yield* new RecipientsRejected({ ...channel.origin, rejected: unreachable, accepted: [] })
-    }
-    const { rcptMax = Infinity } = extensions.limits
-    if (isAllOrNone && recipients.length > rcptMax) {
-      return yield* new InvalidArgument({
+): Either.Either<Plan, SendFailure> => {
+  const { channel, extensions } = conversation
+  const isAllOrNone = options.partial === "none"
+  const envelope = Envelope.envelopeOf(message, options)
+  if (Either.isLeft(envelope)) return Either.left(envelope.left)
+  const terms = Envelope.termsOf(options, conversation)
+  if (Either.isLeft(terms)) return Either.left(terms.left)
+  const why = usedUp(conversation)
+  if (why !== undefined) return Either.left(new SessionClosed({ ...channel.origin, why }))
+  const { from, to } = envelope.right
+  const isOutOfReach = ({ needsUtf8 }: Mailbox): boolean => needsUtf8 && !extensions.smtpUtf8
+  if (from !== "<>" && isOutOfReach(from)) {
+    return Either.left(
+      new ExtensionMissing({ ...channel.origin, extension: "SMTPUTF8", neededFor: "the sender's address" })
+    )
+  }
+  const recipients = to.filter((mailbox) => !isOutOfReach(mailbox))
+  const unreachable = recipients.length === to.length ?
+    [] :
+    to.filter(isOutOfReach).map(({ address }) =>
+      untried(conversation, address, { code: 0, lines: [], missing: "SMTPUTF8" })
+    )
+  if (recipients.length === 0 || isAllOrNone && unreachable.length > 0) {
+    return Either.left(new RecipientsRejected({ ...channel.origin, rejected: unreachable, accepted: [] }))
+  }
+  const { rcptMax = Infinity } = extensions.limits
+  if (isAllOrNone && recipients.length > rcptMax) {
+    return Either.left(
+      new InvalidArgument({
         protocol: conversation.protocol,
         what: "partial",
         argument: "none",
         reason: `there are ${recipients.length} recipients, and the server takes ${rcptMax} at once`
       })
-    }
-    const isUtf8 = recipients.some(({ needsUtf8 }) => needsUtf8) || from !== "<>" && from.needsUtf8
-    const composition = yield* composed(message, yield* moment, isUtf8, conversation.primitives)
-    const size = Compose.sizeOf(composition)
-    yield* tooLarge(conversation, size)
-    const body = yield* orFail(Envelope.bodyOf({ size, isUtf8, width: composition.width }, options, conversation))
-    const cargo = { composition, size, isChunked: body.isChunked, used: body.used }
-    const watched = Observing.transaction(conversation.settings, channel.socket)
-    const transact = (batch: ReadonlyArray<string>) =>
-      watched(
-        new Transactions.Transaction(conversation, from, terms, body.parameters).send<E, R>(batch, cargo, isAllOrNone)
+    )
+  }
+  const isUtf8 = from !== "<>" && from.needsUtf8 || recipients.some(({ needsUtf8 }) => needsUtf8)
+  return Either.right({ from, recipients, unreachable, terms: terms.right, isUtf8 })
+}
+
+const sendComposed = <E, R>(
+  conversation: Conversation,
+  { from, isUtf8, recipients, terms, unreachable }: Plan,
+  composition: Compose.Composition,
+  options: SendOptions
+): Effect.Effect<Receipt, SendFailure | E, R> => {
+  const { channel, settings } = conversation
+  const size = Compose.sizeOf(composition)
+  const oversize = tooLarge(conversation, size)
+  if (oversize !== undefined) return Effect.fail(oversize)
+  const body = Envelope.bodyOf({ size, isUtf8, width: composition.width }, options, conversation)
+  if (Either.isLeft(body)) return Effect.fail(body.left)
+  const { isChunked, parameters, used } = body.right
+  const cargo = { composition, size, isChunked, used }
+  const transact = (batch: ReadonlyArray<string>) => {
+    const transaction = new Transactions.Transaction(conversation, from, terms, parameters)
+    const sent = transaction.send<E, R>(batch, cargo, options.partial === "none")
+    return Observing.transaction(settings, channel.socket, sent, () => transaction.leave)
+  }
+  const sent = inBatches(conversation, recipients.map(({ address }) => address), transact)
+  return unreachable.length === 0
+    ? sent
+    : Effect.map(sent, (receipt) => Receipts.make(receipt, [...unreachable, ...receipt.rejected]))
+}
+
+const sendNow = <E, R>(
+  conversation: Conversation,
+  message: Message.Message<E, R>,
+  options: SendOptions
+): Effect.Effect<Receipt, SendFailure | E, R> =>
+  Effect.flatMap(moment, (now): Effect.Effect<Receipt, SendFailure | E, R> => {
+    const plan = planOf(conversation, message, options)
+    return Either.isLeft(plan)
+      ? Effect.fail(plan.left)
+      : Effect.flatMap(
+        composed(message, now, plan.right.isUtf8, conversation.primitives),
+        (composition) => sendComposed<E, R>(conversation, plan.right, composition, options)
       )
-    const receipt = yield* inBatches(conversation, recipients.map(({ address }) => address), transact)
-    return unreachable.length === 0 ? receipt : Receipts.make(receipt, [...unreachable, ...receipt.rejected])
   })
 
 export const send = <E, R>(
@@ -219,7 +260,8 @@ export const transaction = (
     const { channel, extensions } = conversation
     const why = usedUp(conversation)
     if (why !== undefined) return yield* new SessionClosed({ ...channel.origin, why })
-    yield* tooLarge(conversation, options.size)
+    const oversize = tooLarge(conversation, options.size)
+    if (oversize !== undefined) return yield* oversize
     const terms = yield* orFail(Envelope.termsOf(options, conversation))
     const width = options.body === undefined && extensions.eightBitMime ? "8bit" : "7bit"
     const isUtf8 = extensions.smtpUtf8 && (options.smtpUtf8 === true || from !== "<>" && from.needsUtf8)
@@ -246,7 +288,8 @@ export const transaction = (
       data: <E, R>(content: Message.Content<E, R>) =>
         Effect.flatMap(
           orFail(cargoOf(conversation, content, options, body)),
-          (cargo) => Observing.transaction(conversation.settings, channel.socket)(begun.data<E, R>(cargo))
+          (cargo) =>
+            Observing.transaction(conversation.settings, channel.socket, begun.data<E, R>(cargo), () => begun.leave)
         )
     }
   })

@@ -328,7 +328,7 @@ export class Transaction {
       if (this.accepted.length === 0) return Effect.fail(this.nobody())
       return cargo.isChunked ? Effect.void : this.askToSend
     })
-    return Effect.zipRight(this.notEnded, this.orLeave(Effect.zipRight(ready, this.content<E, R>(cargo))))
+    return Effect.zipRight(this.notEnded, Effect.zipRight(ready, this.content<E, R>(cargo)))
   }
 
   /** From MAIL to the receipt. */
@@ -340,16 +340,10 @@ export class Transaction {
     this.messageId = cargo.composition.messageId
     this.size = cargo.size
     const { isChunked } = cargo
-    return this.orLeave(
-      Effect.zipRight(this.envelope(recipients, { isAllOrNone, isChunked }), this.content<E, R>(cargo))
-    )
+    return Effect.zipRight(this.envelope(recipients, { isAllOrNone, isChunked }), this.content<E, R>(cargo))
   }
 
-  private orLeave<A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.onExit(use, (exit) => exit._tag === "Success" ? Effect.void : this.leave)
-  }
-
-  /** Leaves the server without a transaction, or without this client. */
+  /** Leaves the server without a transaction, or without this client. The caller runs it when either of these failed. */
   get leave(): Effect.Effect<void> {
     return Effect.suspend(() =>
       this.isDataOut || this.delivery?.isOpen === true
