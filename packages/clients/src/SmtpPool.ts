@@ -21,6 +21,7 @@ import type * as Stream from "effect/Stream"
 import * as Gauges from "./internal/smtp/pool/gauges.js"
 import * as Pool_ from "./internal/smtp/pool/pool.js"
 import type { Message, MessageOptions } from "./Message.js"
+import type { InvalidArgument } from "./ReplyError.js"
 import type { ConnectFailure, Options, Receipt, SendFailure, SendOptions, Session } from "./SmtpSession.js"
 
 /**
@@ -55,8 +56,8 @@ export interface PoolOptions extends Options {
   /** The most messages in a time. It counts those of `send` and `sendAll`. Default no limit. */
   readonly rate?: Rate | undefined
   /**
-   * The longest pause before another connection is tried. After failures the pause grows from 1 second up to this; a
-   * refused log-in is not tried again before this has passed. Default 1 minute.
+   * The longest pause before another connection is tried. After failures the pause grows from 1 second, or this if it is
+   * less, up to this; a refused log-in is not tried again before this has passed. Default 1 minute.
    */
   readonly backOff?: Duration.DurationInput | undefined
 }
@@ -161,10 +162,11 @@ export interface Pool {
   readonly stats: Effect.Effect<Stats>
   /**
    * Takes no more calls (they fail with `SessionClosed`), waits until those under way have ended, messages that wait
-   * included, and closes all connections. Call it outside of `use`: it would wait for that. *Interruption* ends the wait;
-   * the pool stays closed to new calls.
+   * included, and closes all connections. It is refused with `InvalidArgument`, and changes nothing, in a fiber that has
+   * a session of the pool (`use`, `session`): it would wait for itself. *Interruption* ends the wait; the pool stays closed
+   * to new calls.
    */
-  readonly drain: Effect.Effect<void>
+  readonly drain: Effect.Effect<void, InvalidArgument>
 }
 
 /**

@@ -41,7 +41,39 @@ describe.each(networks)("borrowed sessions, %s", (_, net) => {
         expect((yield* server.connections).total).toBe(1)
         expect(yield* pool.use((session) => session.noop)).toBeUndefined()
         expect(yield* Effect.flip(pool.use(() => Effect.fail("its own")))).toBe("its own")
+        const thrown = yield* Effect.exit(pool.use((): Effect.Effect<void> => {
+          throw new Error("a defect of the caller")
+        }))
+        expect(Exit.isFailure(thrown) && Cause.isDie(thrown.cause)).toBe(true)
         expect(yield* pool.stats).toEqual({ open: 1, idle: 1, waiting: 0, most: 1 })
+      })),
+      net
+    ))
+
+  it.effect("C35 drain is refused in a fiber that has a session, which it would wait for, and changes nothing", () =>
+    Effect.provide(
+      leavesNothing(Effect.gen(function*() {
+        const { pool, server } = yield* pooled({}, { size: 2 })
+        const refused = { _tag: "InvalidArgument", what: "drain", argument: pool.server }
+        expect(yield* Effect.flip(pool.use(() => pool.drain))).toMatchObject(refused)
+        const scoped = Effect.zipRight(pool.session, Effect.flip(pool.drain))
+        expect(yield* Effect.scoped(scoped)).toMatchObject(refused)
+        expect(yield* Effect.flip(Effect.scoped(Effect.zipRight(pool.session, pool.use(() => pool.drain)))))
+          .toMatchObject(refused)
+        yield* pool.send(numbered(1))
+        // Another fiber's drain waits for this one's session.
+        const drain = yield* pool.use((session) =>
+          Effect.gen(function*() {
+            const drain = yield* Effect.fork(pool.drain)
+            yield* Effect.yieldNow()
+            yield* session.noop
+            return drain
+          })
+        )
+        yield* Fiber.join(drain)
+        expect(arrived(yield* server.messages)).toEqual([1])
+        expect((yield* pool.stats).open).toBe(0)
+        yield* pool.drain
       })),
       net
     ))

@@ -120,34 +120,57 @@ describe.each(networks)("a server that wants fewer connections, %s", (_, net) =>
       net
     ))
 
-  it.effect("C35 #48 connections that are dropped at once: three tries, with pauses, then the error for all", () =>
-    Effect.provide(
-      leavesNothing(Effect.gen(function*() {
-        const listener = yield* Effect.flatMap(Net.Net, (net) => net.listen({ host: "127.0.0.1", port: 0 }))
-        let total = 0
-        yield* Effect.forkScoped(Effect.forever(Effect.flatMap(listener.accept, (socket) => {
-          total += 1
-          return socket.abort
-        })))
-        const pool = yield* SmtpPool.make({ host: "127.0.0.1", port: listener.port, tls: "none", size: 8 })
-        const sends = yield* Effect.fork(
-          Effect.forEach(upTo(100), (number) => Effect.flip(pool.send(numbered(number))), { concurrency: "unbounded" })
-        )
-        for (const [tries, pause] of [[1, 1000], [2, 2000]] as const) {
-          yield* until(Effect.map(pool.stats, ({ most }) => total === tries && most === 0))
-          yield* TestClock.adjust(pause - 1)
-          expect([total, (yield* pool.stats).waiting]).toEqual([tries, 100])
-          yield* TestClock.adjust(1)
-        }
-        expect(
-          (yield* Fiber.join(sends)).map(({ _tag }) => _tag).filter((tag) =>
-            !/^(Socket(Closed|Broken)|ConnectError)$/.test(tag)
+  it.effect.each(
+    [
+      ["1 minute", [1000, 2000], "1s"],
+      ["1500 millis", [1000, 1500], "1s"],
+      ["200 millis", [200, 200], "200ms"]
+    ] as const
+  )(
+    "C35 #48 connections that are dropped at once: three tries, with pauses up to %s, then the error for all; the log says it once",
+    ([backOff, [first, second], shown]) =>
+      Effect.provide(
+        leavesNothing(Effect.gen(function*() {
+          const listener = yield* Effect.flatMap(Net.Net, (net) => net.listen({ host: "127.0.0.1", port: 0 }))
+          let total = 0
+          yield* Effect.forkScoped(Effect.forever(Effect.flatMap(listener.accept, (socket) => {
+            total += 1
+            return socket.abort
+          })))
+          const where = { host: "127.0.0.1", port: listener.port, tls: "none" } as const
+          const pool = yield* SmtpPool.make({ ...where, size: 8, backOff })
+          const told: Array<string> = []
+          const log = Logger.make<unknown, void>(({ logLevel, message }) => {
+            told.push(`${logLevel.label} ${String(message)}`)
+          })
+          const sends = yield* Effect.fork(
+            Effect.forEach(upTo(100), (number) => Effect.flip(pool.send(numbered(number))), {
+              concurrency: "unbounded"
+            }).pipe(
+              Effect.provide(Logger.replace(Logger.defaultLogger, log)),
+              Logger.withMinimumLogLevel(LogLevel.Debug)
+            )
           )
-        ).toEqual([])
-        expect(total).toBe(3)
-      })),
-      net
-    ))
+          for (const [tries, pause] of [[1, first], [2, second]] as const) {
+            yield* until(Effect.map(pool.stats, ({ most }) => total === tries && most === 0))
+            yield* TestClock.adjust(pause - 1)
+            expect([total, (yield* pool.stats).waiting]).toEqual([tries, 100])
+            yield* TestClock.adjust(1)
+          }
+          expect(
+            (yield* Fiber.join(sends)).map(({ _tag }) => _tag).filter((tag) =>
+              !/^(Socket(Closed|Broken)|ConnectError)$/.test(tag)
+            )
+          ).toEqual([])
+          expect(total).toBe(3)
+          expect(told.map((line) => line.slice(0, line.indexOf(":")))).toEqual([
+            `INFO The pool has no connection, and tries to open one in ${shown}`,
+            expect.stringMatching(/^DEBUG The pool has no connection, and tries to open one in /)
+          ])
+        })),
+        net
+      )
+  )
 })
 
 describe("a server that fails", () => {

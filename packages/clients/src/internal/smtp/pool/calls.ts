@@ -3,8 +3,10 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { SessionClosed } from "../../../ReplyError.js"
-import { suspend } from "../../effect/fibers.js"
+import { InvalidArgument, SessionClosed } from "../../../ReplyError.js"
+import { type AnyFiber, suspend, withFiber } from "../../effect/fibers.js"
+
+export type Restore = <A, E, R>(use: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 export interface Options {
   readonly server: string
@@ -13,7 +15,8 @@ export interface Options {
 
 export class Calls {
   private readonly options: Options
-  private count = 0
+  /** The fibers whose calls are under way; a fiber that has several stands here as often. */
+  private readonly callers: Array<AnyFiber> = []
   private readonly waiting = new Set<() => void>()
   /** Why no more calls are accepted. */
   private over: SessionClosed | undefined
@@ -22,30 +25,65 @@ export class Calls {
     this.options = options
   }
 
-  private get enter(): Effect.Effect<void, SessionClosed> {
-    return Effect.suspend(() => {
-      if (this.over !== undefined) return Effect.fail(this.over)
-      this.count += 1
-      return Effect.void
-    })
+  private enter(fiber: AnyFiber): SessionClosed | undefined {
+    if (this.over === undefined) this.callers.push(fiber)
+    return this.over
   }
 
-  private get leave(): Effect.Effect<void> {
-    return Effect.sync(() => {
-      this.count -= 1
-      if (this.count === 0) { for (const wake of this.waiting) wake() }
-    })
+  private leave(fiber: AnyFiber): void {
+    const { callers } = this
+    const last = callers.pop()!
+    if (last !== fiber) callers[callers.indexOf(fiber)] = last
+    if (callers.length === 0) { for (const wake of this.waiting) wake() }
   }
 
-  call<A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionClosed, R> {
+  /** `use` runs in an uninterruptible region; what it gives to `restore` can be interrupted. */
+  call<A, E, R>(use: (restore: Restore) => Effect.Effect<A, E, R>): Effect.Effect<A, E | SessionClosed, R> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.zipRight(this.enter, Effect.ensuring(restore(use), this.leave))
+      withFiber((fiber): Effect.Effect<A, E | SessionClosed, R> => {
+        const over = this.enter(fiber)
+        if (over !== undefined) return Effect.fail(over)
+        return Effect.matchCauseEffect(use(restore), {
+          onFailure: (cause) => {
+            this.leave(fiber)
+            return Effect.failCause(cause)
+          },
+          onSuccess: (value) => {
+            this.leave(fiber)
+            return Effect.succeed(value)
+          }
+        })
+      })
     )
   }
 
   /** A call that lasts as long as the scope. */
   get scoped(): Effect.Effect<void, SessionClosed, Scope.Scope> {
-    return Effect.acquireRelease(this.enter, () => this.leave)
+    return withFiber((fiber) =>
+      Effect.acquireRelease(
+        Effect.suspend(() => {
+          const over = this.enter(fiber)
+          return over === undefined ? Effect.void : Effect.fail(over)
+        }),
+        () => Effect.sync(() => this.leave(fiber))
+      )
+    )
+  }
+
+  /** Fails in a fiber that has a call under way: it would wait for itself. */
+  get notWithin(): Effect.Effect<void, InvalidArgument> {
+    return withFiber((fiber) =>
+      this.callers.includes(fiber)
+        ? Effect.fail(
+          new InvalidArgument({
+            protocol: this.options.protocol,
+            what: "drain",
+            argument: this.options.server,
+            reason: "this fiber has a session of the pool, and would wait for itself; end that first"
+          })
+        )
+        : Effect.void
+    )
   }
 
   /** Accepts no more calls, and returns the error that they fail with. */
@@ -57,7 +95,7 @@ export class Calls {
   /** Waits until all have ended. */
   get quiet(): Effect.Effect<void> {
     return suspend<void>((resume) => {
-      if (this.count === 0) return resume(Effect.void)
+      if (this.callers.length === 0) return resume(Effect.void)
       const wake = () => {
         this.waiting.delete(wake)
         resume(Effect.void)

@@ -4,6 +4,7 @@
  * Fibers of the pool, not of its callers, open, check, settle and close the connections. So an interrupted caller ends no
  * connection, and a caller gets whichever is ready first. Callers are served in their order.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -15,13 +16,12 @@ import { millisOf, now } from "../../effect/fibers.js"
 import { forkSequential } from "../../effect/scopes.js"
 import { within } from "../../within.js"
 import { BackOff, kindOf } from "./backOff.js"
+import type { Restore } from "./calls.js"
 import { Held, type Limits } from "./held.js"
 import { Line, type Place, type Wish } from "./line.js"
 import type { Rate } from "./rate.js"
 
 export type Lending = Place<Held>
-
-type Restore = <A, E, R>(use: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 export interface Options {
   readonly size: number
@@ -65,6 +65,8 @@ export class Connections {
   private checking = 0
   /** The failure of a log-in that is not tried again yet. */
   private refusal: ConnectFailure | undefined
+  /** How many connections the log last said that the pool continues with, in this row of failures. */
+  private toldOpen: number | undefined
   /** When `look` runs although nothing has happened: the rate, a pause or an idle connection is due. */
   private wakeAt = Infinity
   private ended: SessionClosed | undefined
@@ -102,17 +104,19 @@ export class Connections {
     )
   }
 
-  /** Runs `use` with a connection. */
+  /** Runs `use` with a connection; only the wait for one, and `use`, can be interrupted. */
   with<A, E, R>(
     wish: Wish,
+    restore: Restore,
     use: (lending: Lending, held: Held) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | ConnectFailure, R> {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.lend(wish, restore), (lending) =>
-        Effect.flatMap(
-          Effect.exit(restore(use(lending, lending.held!))),
-          (exit) => Effect.zipRight(this.giveBack(lending), exit)
-        ))
+    return Effect.flatMap(
+      this.lend(wish, restore),
+      (lending) =>
+        Effect.matchCauseEffect(restore(use(lending, lending.held!)), {
+          onFailure: (cause) => Effect.zipRight(this.giveBack(lending), Effect.failCause(cause)),
+          onSuccess: (value) => Effect.as(this.giveBack(lending), value)
+        })
     )
   }
 
@@ -123,13 +127,10 @@ export class Connections {
       const lending = this.line.enter(wish)
       return Effect.zipRight(
         this.look,
-        Effect.flatMap(
-          Effect.exit(restore(lending.served)),
-          (exit): Effect.Effect<Lending, ConnectFailure> =>
-            Exit.isSuccess(exit)
-              ? Effect.succeed(lending)
-              : Effect.zipRight(this.giveUp(lending), Effect.failCause(exit.cause))
-        )
+        Effect.matchCauseEffect(restore(lending.served), {
+          onFailure: (cause) => Effect.zipRight(this.giveUp(lending), Effect.failCause(cause)),
+          onSuccess: () => Effect.succeed(lending)
+        })
       )
     })
   }
@@ -200,7 +201,10 @@ export class Connections {
   }
 
   private serves(held: Held): void {
-    if (held.isProof) this.backOff.proved(this.open - this.closing)
+    if (held.isProof) {
+      this.backOff.proved(this.open - this.closing)
+      this.toldOpen = undefined
+    }
     held.isProof = false
   }
 
@@ -213,11 +217,15 @@ export class Connections {
       this.line.failAll(Effect.fail(error))
       return Effect.void
     }
-    const seconds = Math.ceil((this.backOff.resumeAt - now) / 1000)
-    return Effect.logInfo(
-      `The pool continues with ${open} of ${this.options.size} connections, and tries one more in ${seconds} s: ` +
-        error.message
-    )
+    const pause = Duration.format(Duration.millis(Math.ceil(this.backOff.resumeAt - now)))
+    const { size } = this.options
+    const text = open === 0
+      ? `The pool has no connection, and tries to open one in ${pause}: ${error.message}`
+      : `The pool continues with ${open} of ${size} connections, and tries one more in ${pause}: ${error.message}`
+    // A row of failures is news once, and again where connections were lost in it.
+    const isNews = this.toldOpen === undefined || open < this.toldOpen
+    this.toldOpen = open
+    return isNews ? Effect.logInfo(text) : Effect.logDebug(text)
   }
 
   // ---- the work

@@ -14,7 +14,7 @@ import * as Showing from "../../showing.js"
 import * as Observing from "../observing.js"
 import * as Settings from "../options.js"
 import * as Login from "../session/login.js"
-import { Calls } from "./calls.js"
+import { Calls, type Restore } from "./calls.js"
 import { Connections } from "./connections.js"
 import * as Gauges from "./gauges.js"
 import type { Limits } from "./held.js"
@@ -26,6 +26,7 @@ type Failure = ConnectFailure | SendFailure
 const sendBy = <E, R>(
   connections: Connections,
   limits: Limits,
+  restore: Restore,
   given: Message.Message<E, R> | Message.MessageOptions<E, R>,
   options?: SendOptions
 ): Effect.Effect<Receipt, Failure | E, R> =>
@@ -38,7 +39,7 @@ const sendBy = <E, R>(
     const recipients = [options?.envelope?.to ?? message.envelope.to].flat().length
     const attempt = (isFirst: boolean): Effect.Effect<Receipt, Failure | E, R> =>
       Effect.flatMap(
-        connections.with({ isMessage: true, isFirst }, (lending, held) => {
+        connections.with({ isMessage: true, isFirst }, restore, (lending, held) => {
           const { conversation } = held
           const { contents } = conversation
           if (held.isNew) return held.session.send(message, options)
@@ -90,7 +91,8 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, ConnectFailure, 
     const calls = new Calls(settings)
     yield* Effect.addFinalizer(() => connections.end(calls.close("the pool's scope has ended")))
     const watched = Observing.send(settings)
-    const send: Pool["send"] = (message, options) => watched(calls.call(sendBy(connections, limits, message, options)))
+    const send: Pool["send"] = (message, options) =>
+      watched(calls.call((restore) => sendBy(connections, limits, restore, message, options)))
     const pool: Pool & Showing.Shown = {
       ...Showing.of("@copas/clients/SmtpPool", () => ({ server: settings.server, size })),
       server: settings.server,
@@ -98,12 +100,22 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, ConnectFailure, 
       send,
       sendAll: (messages, options) => results(messages, size, (message) => send(message, options)),
       session: Effect.map(Effect.zipRight(calls.scoped, connections.lent), ({ session }) => session),
-      use: (f) => calls.call(connections.with({ isMessage: false, isFirst: false }, (_, held) => f(held.session))),
+      use: (f) =>
+        calls.call((restore) =>
+          connections.with(
+            { isMessage: false, isFirst: false },
+            restore,
+            (_, held) => Effect.suspend(() => f(held.session))
+          )
+        ),
       stats: connections.stats,
-      drain: Effect.suspend(() => {
-        const error = calls.close("the pool is drained")
-        return Effect.zipRight(calls.quiet, connections.end(error))
-      })
+      drain: Effect.zipRight(
+        calls.notWithin,
+        Effect.suspend(() => {
+          const error = calls.close("the pool is drained")
+          return Effect.zipRight(calls.quiet, connections.end(error))
+        })
+      )
     }
     return pool
   })
