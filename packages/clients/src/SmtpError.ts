@@ -238,13 +238,17 @@ export class NoMechanism extends Errors.define<NoMechanism>("SmtpError")("NoMech
   isEncrypted: Schema.Boolean
 }) {
   override get message(): string {
-    const offered = this.offered.length === 0 ? "none" : this.offered.join(", ")
-    return `${at(this)}: no way to log in: the server offers ${offered}, and ${
-      this.allowed.length === 0 ? "none" : this.allowed.join(", ")
-    } would do; ` +
+    const where = this.isEncrypted ? "" : " without TLS"
+    const offered = this.offered.length === 0
+      ? `the server offers none${where}`
+      : `the server offers ${this.offered.join(", ")}`
+    const allowed = this.allowed.length === 0
+      ? `\`auth\` allows none${where}`
+      : `\`auth\` allows ${this.allowed.join(", ")}${where}`
+    return `${at(this)}: no way to log in: ${offered}, and ${allowed}; ` +
       (this.isEncrypted
         ? "check `auth`, or leave it out if the server wants no log-in"
-        : "use TLS, or allow a password in clear by `allowInsecureAuth`")
+        : "use TLS (`tls`), or on a network that you trust allow a password in clear (`allowInsecureAuth`)")
   }
 }
 

@@ -2,10 +2,10 @@
 import { Tls } from "@copas/core"
 import { NetMemory, TlsMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { Smtp, type SmtpSession } from "../../src/index.js"
+import { type Duration, Effect } from "effect"
+import { Smtp, SmtpSession } from "../../src/index.js"
 import { SmtpServer } from "../../src/testing/index.js"
-import { leavesNothing, message } from "./dialogue.js"
+import { inMemory, leavesNothing, message } from "./dialogue.js"
 
 /** Sends with these options under TLS, and gives the envelope that the server read. */
 const envelopeOf = (options: SmtpSession.SendOptions, to: string | ReadonlyArray<string> = "b@b.test") =>
@@ -58,6 +58,31 @@ describe("parameters", () => {
       expect(parameters).toMatchObject({ SMTPUTF8: "", BODY: "8BITMIME" })
       expect(recipients[0]!.parameters.ORCPT).toBe("utf-8;j\\x{FC}rgen@b.test")
     }))
+
+  it.effect("C35 a message is not asked back sooner than the server can return it, and the sender is notified as soon as asked", () =>
+    inMemory(Effect.gen(function*() {
+      const by = (within: Duration.DurationInput, otherwise: "return" | "notify") => ({
+        deliverBy: { within, otherwise }
+      })
+      const send = (parameter: string, options: SmtpSession.SendOptions) =>
+        Effect.scoped(Effect.gen(function*() {
+          const server = yield* SmtpServer.make({ extensions: [`DELIVERBY${parameter}`] })
+          const session = yield* SmtpSession.connect({ host: server.host, port: server.port, tls: "none" })
+          yield* session.send(message(), options)
+          const [received] = yield* server.messages
+          return [session.extensions.deliverByLeast, received!.envelope.parameters.BY]
+        }))
+      expect(yield* send(" 240", by("240 seconds", "return"))).toEqual([240, "240;R"])
+      expect(yield* send(" 240", by("1 seconds", "notify"))).toEqual([240, "1;N"])
+      // Other options may stand in the list, and what is no number tells no time.
+      expect(yield* send(" x=1,240", by("240 seconds", "return"))).toEqual([240, "240;R"])
+      for (const parameter of ["", " soon", " -1", " 1234567890"]) {
+        expect(yield* send(parameter, by("1 seconds", "return"))).toEqual([undefined, "1;R"])
+      }
+      const error = yield* Effect.flip(send(" 240", by("239 seconds", "return")))
+      expect(error).toMatchObject({ _tag: "InvalidArgument", what: "deliverBy.within", argument: "3m 59s" })
+      expect(error.message).toContain("240 seconds")
+    })))
 
   it.effect.each(
     [

@@ -135,6 +135,11 @@ export const termsOf = (
       return refuse("deliverBy.within", Duration.format(deliverBy.within), "it is a second to 31 years")
     }
     if (!extensions.deliverBy) return missing("DELIVERBY", "`deliverBy`")
+    const { deliverByLeast = 0 } = extensions
+    if (deliverBy.otherwise === "return" && seconds < deliverByLeast) {
+      const why = `${server} returns no message before ${deliverByLeast} seconds; give it those, or be notified`
+      return refuse("deliverBy.within", Duration.format(deliverBy.within), why)
+    }
     const mode = `${deliverBy.otherwise === "return" ? "R" : "N"}${deliverBy.trace === true ? "T" : ""}`
     wish("DELIVERBY", true, [`BY=${seconds};${mode}`])
   }

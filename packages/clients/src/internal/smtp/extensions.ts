@@ -38,6 +38,8 @@ export interface Extensions {
   readonly requireTls: boolean
   /** RFC 2852. */
   readonly deliverBy: boolean
+  /** The shortest time in seconds after which the server returns a message (RFC 2852, section 2), where it tells one. */
+  readonly deliverByLeast: number | undefined
   /** RFC 6710. */
   readonly priority: boolean
   /** RFC 9422. */
@@ -56,6 +58,7 @@ const make = (name: string, all: ReadonlyMap<string, ReadonlyArray<string>>): Ex
   }
   // Zero, and no number at all, mean that no limit is told.
   const size = words("SIZE").find((word) => /^\d{1,15}$/.test(word))
+  const least = words("DELIVERBY").flatMap((word) => word.split(",")).find((word) => /^\d{1,9}$/.test(word))
   return {
     name,
     all,
@@ -72,6 +75,7 @@ const make = (name: string, all: ReadonlyMap<string, ReadonlyArray<string>>): Ex
     enhancedStatusCodes: all.has("ENHANCEDSTATUSCODES"),
     requireTls: all.has("REQUIRETLS"),
     deliverBy: all.has("DELIVERBY"),
+    deliverByLeast: least === undefined ? undefined : Number(least),
     priority: all.has("MT-PRIORITY"),
     limits: { mailMax: limit("MAILMAX"), rcptMax: limit("RCPTMAX") }
   }

@@ -66,10 +66,17 @@ describe("choice", () => {
         allowed: ["SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5"],
         isEncrypted: false
       })
-      expect(error.message).toContain("allowInsecureAuth")
+      expect(error.message).toContain(
+        `the server offers ${
+          offered.join(", ")
+        }, and \`auth\` allows SCRAM-SHA-256, SCRAM-SHA-1, CRAM-MD5 without TLS; ` +
+          "use TLS (`tls`), or on a network that you trust allow a password in clear (`allowInsecureAuth`)"
+      )
       expect(picked({ ...clear, offered, allowInsecureAuth: true })).toEqual(offered)
     }
-    expect(Either.isLeft(chosen({ ...clear, credential: "token" }))).toBe(true)
+    expect(Either.getOrThrow(Either.flip(chosen({ ...clear, credential: "token" }))).message).toContain(
+      "and `auth` allows none without TLS; use TLS"
+    )
     expect(picked({ ...clear, credential: "token", allowInsecureAuth: true })).toEqual(["OAUTHBEARER", "XOAUTH2"])
   })
 
