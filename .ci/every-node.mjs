@@ -1,5 +1,5 @@
 // Runs on every Node but this one what depends on Node: the contract suites of sockets, datagrams, the dispatcher and TLS,
-// all of TLS, FTP over TLS, the runner, and the README's examples. This one runs the whole suite anyway.
+// all of TLS, FTP over TLS, SMTP's log-ins, sessions and TLS, the runner, and the README's examples. This one runs the whole suite anyway.
 //
 // node .ci/every-node.mjs [folder for vitest's JSON reports] [version...]
 import { spawnSync } from "node:child_process"
@@ -23,6 +23,13 @@ const subjects = {
   names: ["node/test/dns/"],
   HTTP: ["node/test/http/"],
   "FTP over TLS": ["clients/test/ftp/tls"],
+  SMTP: [
+    "clients/test/smtp/sending",
+    "clients/test/smtp/transaction",
+    "clients/test/smtp/login",
+    "clients/test/smtp/testServer.tls",
+    "clients/test/smtp/interruption.everyStep"
+  ],
   runner: ["node/test/runner.test"]
 }
 

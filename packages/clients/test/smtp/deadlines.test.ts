@@ -8,10 +8,17 @@ import { SmtpServer } from "../../src/testing/index.js"
 import { inTime } from "../ftp/hostileServer.js"
 import { leavesNothing, until } from "./dialogue.js"
 
-const big = Either.getOrThrow(Message.raw(Stream.repeatValue(new Uint8Array(50_000).fill(65)), {
-  envelope: { from: "a@a.test", to: ["b@b.test", "c@b.test"] },
-  body: "7bit"
-}))
+const endless = (content: Stream.Stream<Uint8Array>) =>
+  Either.getOrThrow(Message.raw(content, {
+    envelope: { from: "a@a.test", to: ["b@b.test", "c@b.test"] },
+    body: "7bit"
+  }))
+const block = new Uint8Array(50_000).fill(65)
+const messages: Readonly<Record<string, Message.Message>> = {
+  // A server that reads on gets what the clock gives, and not what the machine can send meanwhile.
+  CONTENT: endless(Stream.repeatEffect(Effect.as(Effect.sleep("1 seconds"), block))),
+  STALL: endless(Stream.repeatValue(block))
+}
 const small = Either.getOrThrow(
   Message.raw("A: b\r\n\r\nhello\r\n", { envelope: { from: "a@a.test", to: "b@b.test" } })
 )
@@ -38,7 +45,7 @@ const silentAt = (
         auth: { user: "ada", password: Redacted.make("password") },
         timeouts
       })
-      const sent = yield* inTime(Effect.exit(use(smtp.send(phase === "STALL" || phase === "CONTENT" ? big : small))))
+      const sent = yield* inTime(Effect.exit(use(smtp.send(messages[phase] ?? small))))
       // The server lets go of what stalls there when it is told to read on.
       yield* server.setQuirks({ stallAfter: undefined, endings: undefined })
       yield* until(Effect.map(server.connections, ({ open }) => open === 0))

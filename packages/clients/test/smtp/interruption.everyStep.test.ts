@@ -1,14 +1,61 @@
 /** Connecting, log-ins, transactions, resets and the end of sessions, interrupted after every number of steps. */
-import { type Net, Tls } from "@copas/core"
+import { type Net, Tls, type TlsContext } from "@copas/core"
 import { NetMemory, Sampling, TlsMemory } from "@copas/core/testing"
+import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Either, Exit, Fiber, Redacted, Stream } from "effect"
+import { Effect, Either, Exit, Fiber, type Layer, Redacted, type Scope, Stream } from "effect"
+import * as fs from "node:fs"
 import { Message, Smtp, type SmtpSession } from "../../src/index.js"
 import { SmtpServer } from "../../src/testing/index.js"
+import { selfSigned } from "../ftp/selfSigned.js"
 import { bytes } from "../ftp/support.js"
 import { leavesNothing, message, until } from "./dialogue.js"
 
 const yields = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yieldNow(), count)
+
+/** On Node what a peer says comes with a turn of the event loop: every other step is one. */
+const turns = (count: number): Effect.Effect<void> =>
+  Effect.forEach(
+    Array.from({ length: count }),
+    (_, index) =>
+      index % 2 === 0 ? Effect.yieldNow() : Effect.async<void>((resume) => {
+        setImmediate(() => resume(Effect.void))
+      }),
+    { discard: true }
+  )
+
+interface Network {
+  readonly name: string
+  readonly layer: Layer.Layer<Net.Net>
+  readonly walk: (steps: number) => Effect.Effect<void>
+  /** Strides are longer by this. */
+  readonly factor: number
+  readonly identity: Effect.Effect<
+    { readonly identity: TlsContext.Identity; readonly ca: TlsContext.Material },
+    never,
+    Scope.Scope
+  >
+}
+
+const networks: ReadonlyArray<Network> = [
+  {
+    name: "in memory",
+    layer: NetMemory.layer,
+    walk: yields,
+    factor: 1,
+    identity: Effect.sync(() => TlsMemory.identity())
+  },
+  {
+    name: "on Node",
+    layer: NodeNet.layer,
+    walk: turns,
+    factor: 5,
+    identity: Effect.map(selfSigned, ({ cert, key }) => {
+      const certificate = fs.readFileSync(cert, "utf8")
+      return { identity: { certificate, key: fs.readFileSync(key, "utf8") }, ca: certificate }
+    })
+  }
+]
 
 const started = (server: SmtpServer.Options = {}, client: Smtp.Defaults = {}) =>
   Effect.gen(function*() {
@@ -30,6 +77,7 @@ const streamed = (to: string | ReadonlyArray<string>): Message.Message =>
 
 /** Interrupts a send after more and more steps, until it is through before; then looks at what the server has. */
 const everywhere = (
+  { factor, walk }: Network,
   name: string,
   options: SmtpServer.Options,
   call: (session: SmtpSession.Session) => Effect.Effect<unknown, unknown>,
@@ -42,7 +90,7 @@ const everywhere = (
       const { server, smtp } = yield* started(options)
       const session = yield* smtp.connect()
       const fiber = yield* Effect.fork(call(session))
-      yield* yields(steps)
+      yield* walk(steps)
       const isThrough = (yield* fiber.status)._tag === "Done"
       const exit = yield* Fiber.interrupt(fiber)
       const kept = (yield* server.messages).length
@@ -59,12 +107,12 @@ const everywhere = (
         expect(new TextDecoder().decode(received.bytes)).toBe(isLast ? whole : expected)
       }
       return isThrough
-    })), { stride })
+    })), { stride: stride * factor })
 
 const three = ["b@b.test", "c@b.test", "d@b.test"]
 const text = new TextDecoder().decode(content)
 
-describe("interruption", () => {
+describe.each(networks)("interruption $name", (network) => {
   const extensions = (...lines: ReadonlyArray<string>): SmtpServer.Options => ({ extensions: lines })
   const calls: ReadonlyArray<
     readonly [
@@ -128,9 +176,9 @@ describe("interruption", () => {
         : server
       return Effect.provide(
         Effect.gen(function*() {
-          expect(yield* everywhere(name, options, call, expected, stride)).toBeGreaterThan(1)
+          expect(yield* everywhere(network, name, options, call, expected, stride)).toBeGreaterThan(1)
         }),
-        NetMemory.layer
+        network.layer
       )
     }
   )
@@ -141,14 +189,14 @@ describe("interruption", () => {
         leavesNothing(Effect.gen(function*() {
           const { server, smtp } = yield* started({ protocol: "lmtp" }, { protocol: "lmtp" })
           const fiber = yield* Effect.fork(smtp.send(message(three)))
-          yield* yields(steps)
+          yield* network.walk(steps)
           const isThrough = (yield* fiber.status)._tag === "Done"
           yield* Fiber.interrupt(fiber)
           yield* idle(server)
           expect((yield* server.messages).length).toBeLessThanOrEqual(1)
           return isThrough
-        })), { stride: 3 }),
-      NetMemory.layer
+        })), { stride: 3 * network.factor }),
+      network.layer
     ))
 
   it.effect.each([["in clear", "none"], ["with STARTTLS", "starttls"], ["under TLS", "implicit"]] as const)(
@@ -157,7 +205,7 @@ describe("interruption", () => {
       Effect.provide(
         Sampling.everyStep(`a one-shot send ${name}`, (steps) =>
           leavesNothing(Effect.gen(function*() {
-            const made = TlsMemory.identity()
+            const made = yield* network.identity
             const tls = mode === "none" ? {} : {
               tls: yield* Tls.server({ identity: made.identity }),
               implicit: mode === "implicit"
@@ -168,7 +216,7 @@ describe("interruption", () => {
               ...(mode === "none" ? {} : { tlsContext: { ca: made.ca }, serverName: "localhost" })
             })
             const fiber = yield* Effect.fork(smtp.send(message()))
-            yield* yields(steps)
+            yield* network.walk(steps)
             const isThrough = (yield* fiber.status)._tag === "Done"
             const exit = yield* Fiber.interrupt(fiber)
             yield* idle(server)
@@ -177,8 +225,8 @@ describe("interruption", () => {
             if (Exit.isSuccess(exit)) expect(messages).toHaveLength(1)
             for (const received of messages) expect(new TextDecoder().decode(received.bytes)).toBe(whole)
             return isThrough
-          })), { stride: 11 }),
-        NetMemory.layer
+          })), { stride: 11 * network.factor }),
+        network.layer
       )
   )
 })
