@@ -135,11 +135,11 @@ export class Transfer {
   /** Reads the control connection for a refusal behind the 150. Any other end of the transfer may overtake its data. */
   private get refusedLater(): Effect.Effect<Reply.Reply, Failure> {
     const { control, settings } = this.conversation
-    const patient = (receive: number | null) => Effect.orDie(control.socket.setTimeouts({ receive }))
-    return Effect.zipRight(patient(null), control.until(() => this.exchange.final, { due: () => Infinity })).pipe(
-      Effect.flatMap((reply) => this.isRefused(reply) ? Effect.succeed(reply) : Effect.never),
-      Effect.ensuring(patient(settings.controlMillis))
-    )
+    return Effect.zipRight(control.patient(Infinity), control.until(() => this.exchange.final, { due: () => Infinity }))
+      .pipe(
+        Effect.flatMap((reply) => this.isRefused(reply) ? Effect.succeed(reply) : Effect.never),
+        Effect.ensuring(control.patient(settings.controlMillis))
+      )
   }
 
   /** The watch over the control connection. */
