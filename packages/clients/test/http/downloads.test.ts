@@ -1,4 +1,5 @@
 /** Downloads into files and sinks, resumed and anew, and uploads: how far they are, and what is left of those that fail. */
+import { Sampling } from "@copas/core/testing"
 import { NodeHttpTransport } from "@copas/node"
 import { Error as PlatformError, FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
@@ -7,7 +8,7 @@ import { Effect, Fiber, Layer, Sink, Stream } from "effect"
 import { gzipSync } from "node:zlib"
 import { Body, Http, type HttpResponse } from "../../src/index.js"
 import { HttpPeer } from "../../src/testing/index.js"
-import { networks, pattern, same, until } from "../ftp/networks.js"
+import { leavesNothing, networks, pattern, same, until } from "../ftp/networks.js"
 
 const platforms = networks.map(([name, network]) =>
   [name, Layer.mergeAll(Layer.provideMerge(NodeHttpTransport.layer, network), NodeContext.layer)] as const
@@ -417,6 +418,45 @@ for (const [name, layer] of platforms) {
           expect((form.getAll("file") as unknown as ReadonlyArray<File>).map(({ name, size }) => [name, size])).toEqual(
             [["a.bin", 200_000], ["a.bin", 3]]
           )
+        })
+      ).pipe(Effect.provide(layer)))
+  })
+
+  describe(`moving files, interrupted, ${name}`, () => {
+    it.live("C33 interrupted at any step, a download and an upload leave no socket and no half file", () =>
+      inFolder((folder, fs) =>
+        Effect.gen(function*() {
+          yield* fs.writeFile(`${folder}/up.bin`, content)
+          const calls: ReadonlyArray<
+            readonly [
+              string,
+              (http: Http.Service, url: string) => Effect.Effect<unknown, unknown, FileSystem.FileSystem>
+            ]
+          > = [
+            ["download", (http, url) => http.download(url, { path: `${folder}/down.bin` })],
+            ["resume", (http, url) => http.download(url, { path: `${folder}/resumed.bin`, resume: true })],
+            ["upload", (http, url) => http.upload(url, { path: `${folder}/up.bin` })]
+          ]
+          for (const [call, use] of calls) {
+            yield* Sampling.everyStep(`${call} ${name}`, (steps) =>
+              leavesNothing(
+                Effect.gen(function*() {
+                  const { peer, state } = yield* serving({ fields: strong })
+                  state.cut = undefined
+                  const fiber = yield* Effect.fork(use(yield* Http.make(), peer.url))
+                  yield* Effect.repeatN(Effect.yieldNow(), steps)
+                  const isThrough = (yield* fiber.status)._tag === "Done"
+                  yield* Fiber.interrupt(fiber)
+                  const names = yield* fs.readDirectory(folder)
+                  expect(names.filter((name) => name.startsWith("down.bin."))).toEqual([])
+                  for (const whole of ["down.bin", "resumed.bin"].filter((name) => names.includes(name))) {
+                    expect(same(yield* fs.readFile(`${folder}/${whole}`), content)).toBe(true)
+                    yield* fs.remove(`${folder}/${whole}`)
+                  }
+                  return isThrough
+                }).pipe(Effect.provide(NodeHttpTransport.layer))
+              ), { stride: 397 })
+          }
         })
       ).pipe(Effect.provide(layer)))
   })

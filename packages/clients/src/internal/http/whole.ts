@@ -40,6 +40,16 @@ const gathered = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<Gathe
 
 const utf8 = new TextDecoder()
 
+// Some versions of Node decode these as ISO 8859-1, which has control characters there (WHATWG Encoding, windows-1252).
+const upper = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ"
+
+const decode = (decoder: TextDecoder, bytes: Uint8Array): string => {
+  const text = decoder.decode(bytes)
+  return decoder.encoding === "windows-1252"
+    ? text.replace(/[\x80-\x9f]/g, (character) => upper[character.charCodeAt(0) - 0x80]!)
+    : text
+}
+
 const decoderOf = (answer: Answer<unknown>): TextDecoder | undefined => {
   const [type = ""] = valuesOf(answer.exchange.fields, "content-type")
   const label = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(type)?.[1]
@@ -57,7 +67,7 @@ export const textOf = (
   bytes: Uint8Array
 ): Effect.Effect<string, HttpError.DecodeFailed> => {
   const decoder = decoderOf(answer)
-  return decoder !== undefined ? Effect.sync(() => decoder.decode(bytes)) : new HttpError.DecodeFailed({
+  return decoder !== undefined ? Effect.sync(() => decode(decoder, bytes)) : new HttpError.DecodeFailed({
     ...answer.where(),
     coding: "text",
     detail: "this platform does not know the charset of its `Content-Type`; read it as bytes"
@@ -107,7 +117,7 @@ export class WholeAnswer extends AnswerHead implements HttpResponse.Whole {
   }
 
   get text(): string {
-    return (decoderOf(this.answer) ?? utf8).decode(this.bytes)
+    return decode(decoderOf(this.answer) ?? utf8, this.bytes)
   }
 
   header(name: string): string | undefined {
