@@ -83,7 +83,7 @@ export interface Service {
     target: Target,
     options?: FtpSession.UploadOptions
   ) => Sink.Sink<FtpSession.Transferred, Uint8Array, never, Failure>
-  readonly list: (target: Target) => Effect.Effect<ReadonlyArray<FtpSession.Entry>, Failure>
+  readonly list: (target: Target) => Effect.Effect<FtpSession.Entries, Failure>
   readonly names: (target: Target) => Effect.Effect<ReadonlyArray<string>, Failure>
   readonly downloadFile: (
     target: Target,
@@ -246,7 +246,7 @@ export const upload = (
  * @since 0.1.0
  * @category accessors
  */
-export const list = (target: Target): Effect.Effect<ReadonlyArray<FtpSession.Entry>, Failure, Ftp> =>
+export const list = (target: Target): Effect.Effect<FtpSession.Entries, Failure, Ftp> =>
   Effect.flatMap(Ftp, (ftp) => ftp.list(target))
 
 /**

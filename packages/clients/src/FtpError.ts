@@ -327,19 +327,44 @@ export class UnsafeFileName extends Errors.define<UnsafeFileName>("FtpError")("U
 }
 
 /**
- * A listing, or one line of it, is longer than its bound.
+ * A listing, or one line of it, is longer than its bound, or its entries take more memory.
  *
  * @since 0.1.0
  * @category errors
  */
 export class ListingTooLong extends Errors.define<ListingTooLong>("FtpError")("ListingTooLong", {
   server: Errors.server,
-  what: Schema.Literal("listing", "line"),
+  /** `"memory"`: what its lines take, as far as that can be told. */
+  what: Schema.Literal("listing", "line", "memory"),
   /** The bound, in bytes. */
   limit: Schema.Number
 }) {
   override get message(): string {
+    if (this.what === "memory") {
+      return `${at(this.server)}: the entries of a listing take more than ${this.limit} bytes of memory; raise ` +
+        "`listingMemory`, or list less"
+    }
     return `${at(this.server)}: a ${this.what} does not end within ${this.limit} bytes; raise the bound, or list less`
+  }
+}
+
+/**
+ * No line of a listing was understood, so what is in the directory is not known: it is of a system that this client cannot
+ * read, or the server's own error message.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class ListingNotUnderstood extends Errors.define<ListingNotUnderstood>("FtpError")("ListingNotUnderstood", {
+  server: Errors.server,
+  /** How many lines it has. */
+  lines: Schema.Number,
+  /** The first of them, made printable. */
+  first: Schema.String
+}) {
+  override get message(): string {
+    return `${at(this.server)}: of the lines of a listing (${this.lines}) none was understood, beginning with ` +
+      `${JSON.stringify(this.first)}; read it by \`parseListing\`, or the lines themselves by \`listLines\``
   }
 }
 
@@ -366,6 +391,7 @@ export type FtpError =
   | ProtocolViolation
   | ReplyTooLong
   | ListingTooLong
+  | ListingNotUnderstood
   | SessionClosed
 
 /**

@@ -85,6 +85,23 @@ export type Features = Features_.Features
 export type Entry = Listing.Entry
 
 /**
+ * The entries of a directory. `leftOut` counts the lines of the listing that are not among them, since they could not be
+ * read: `listLines` has them.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Entries = ReadonlyArray<Entry> & { readonly leftOut: number }
+
+/**
+ * What `parseListing` makes of a line.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type ParsedEntry = Listing.CustomEntry
+
+/**
  * A line of a listing: an entry, or a line that could not be read as one. No line is dropped.
  *
  * @since 0.1.0
@@ -193,6 +210,16 @@ export interface Options {
   readonly replyLimit?: number | undefined
   /** The most bytes of one listing. Default 64 MiB. */
   readonly listingLimit?: number | undefined
+  /**
+   * The most memory that the entries of one listing may take, in bytes, as estimated from its lines. Default 256 MiB, which
+   * are about 200,000 entries of LIST.
+   */
+  readonly listingMemory?: number | undefined
+  /**
+   * Reads a line of LIST that this client does not know, or reads otherwise: it is tried first. `undefined` leaves the line to
+   * the known formats. It must not throw.
+   */
+  readonly parseListing?: ((line: Uint8Array) => ParsedEntry | undefined) | undefined
   /** How many minutes the server's clock is ahead of UTC, for listings in local time (LIST). Default 0. */
   readonly utcOffsetMinutes?: number | undefined
   /** Compare the bytes that moved with SIZE, asked before a download and after an upload. Default true. */
@@ -275,8 +302,11 @@ export interface Session {
   readonly cd: (path: Path) => Effect.Effect<void, Failure>
   readonly cdup: Effect.Effect<void, Failure>
 
-  /** The children of a directory, by MLSD (RFC 3659, section 7) or else LIST. Lines that are no entries are left out. */
-  readonly list: (path?: Path) => Effect.Effect<ReadonlyArray<Entry>, Failure>
+  /**
+   * The children of a directory, by MLSD (RFC 3659, section 7) or else LIST. Lines that cannot be read are left out, and
+   * counted in `leftOut`. If none can, it fails with `ListingNotUnderstood`.
+   */
+  readonly list: (path?: Path) => Effect.Effect<Entries, Failure>
   /** All lines of the listing, entries or not, including the directory itself and its parent. */
   readonly listLines: (path?: Path) => Effect.Effect<ReadonlyArray<ListingLine>, Failure>
   /** The names in a directory (NLST). If a server refuses to list an empty directory, there are no names. */

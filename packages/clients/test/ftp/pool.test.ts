@@ -124,7 +124,7 @@ describe.each(networks)("a pool, %s", (_, net) => {
           done: 21,
           skipped: 2,
           failed: 0,
-          total: 21
+          total: 23
         })
         expect(told(events, "Skipped").map((event) => "reason" in event && event.reason)).toEqual([
           "SymbolicLink",

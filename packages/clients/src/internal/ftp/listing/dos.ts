@@ -7,7 +7,7 @@ import * as Entry from "./entry.js"
 
 const date = "(\\d{1,4})([-/.])(\\d{1,2})\\2(\\d{1,4})"
 const time = "(\\d{1,2}):(\\d\\d)(?::(\\d\\d))?[ \\t]?([AaPp])?[Mm]?"
-const tagOrSize = "(?:<(DIR|JUNCTION|SYMLINKD?|LINK)>|(\\d[\\d,.']*))"
+const tagOrSize = "(?:<(DIR|JUNCTION|SYMLINKD?|LINK)>|(-?\\d[\\d,.']*))"
 const line = new RegExp(`^[ \\t]*${date}[ \\t]+${time}[ \\t]+${tagOrSize}(?=[ \\t])`)
 
 // IIS prints two digits, four when asked to, and three have been seen: years since 1900.
@@ -60,8 +60,9 @@ export const parse: Entry.LineParser = (source, context) => {
   )
   if (moment === undefined) return undefined
 
-  const size = digits === undefined ? undefined : Answers.parseCount(digits.replaceAll(/[,.']/g, ""))
-  if (digits !== undefined && size === undefined) return Entry.unparsed(source, "SizeTooLarge", context)
+  const hasSize = digits !== undefined && !digits.startsWith("-")
+  const size = hasSize ? Answers.parseCount(digits.replaceAll(/[,.']/g, "")) : undefined
+  if (hasSize && size === undefined) return Entry.unparsed(source, "SizeTooLarge", context)
 
   const name = nameAfter(binary, all.length, tag)
   const isLink = tag !== undefined && tag !== "DIR"

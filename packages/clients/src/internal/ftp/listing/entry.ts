@@ -1,13 +1,31 @@
 /**
  * What a listing is made of.
  */
+import * as Option from "effect/Option"
 import * as Bytes from "../../text/bytes.js"
 import type * as Codec from "../../text/codec.js"
 import type * as Time from "../time.js"
 
 export type EntryType = "file" | "directory" | "link" | "other" | "unknown"
 
-export type Format = "mlsx" | "unix" | "netware" | "dos" | "eplf" | "names"
+export type Format =
+  | "mlsx"
+  | "unix"
+  | "netware"
+  | "dos"
+  | "eplf"
+  | "names"
+  | "as400"
+  | "zos"
+  | "zvm"
+  | "vms"
+  | "os2"
+  | "nonstop"
+  | "nortel"
+  | "vxworks"
+  | "numeric"
+  | "enterprise"
+  | "custom"
 
 export interface Entry {
   readonly _tag: "Entry"
@@ -128,4 +146,21 @@ export const make = (
     entry.linkTarget = context.codec.decode(entry.rawLinkTarget)
   }
   return entry
+}
+
+/** What a parser of the caller's own makes of a line: a name, which it decodes itself or gives as bytes, and what it knows. */
+export interface CustomEntry {
+  readonly name: string | Uint8Array
+  readonly type: EntryType
+  readonly size?: number | undefined
+  readonly modifiedAt?: Time.Timestamp | undefined
+  readonly permissions?: number | undefined
+  readonly owner?: string | undefined
+  readonly group?: string | undefined
+  readonly facts?: ReadonlyMap<string, string> | undefined
+}
+
+export const custom = (source: Source, context: Context, { name, type, ...known }: CustomEntry): Line => {
+  const raw = typeof name === "string" ? Option.getOrElse(context.codec.encode(name), () => Bytes.empty) : name
+  return make(source, context, "custom", Bytes.toBinary(raw), type, known)
 }

@@ -2,6 +2,7 @@
  * NLST: names alone, RFC 959, section 4.1.3. Some servers put the directory in front of each, as `ls dir/*` would.
  */
 import * as Bytes from "../../text/bytes.js"
+import * as Paths from "../paths.js"
 import * as Entry from "./entry.js"
 
 /**
@@ -10,7 +11,7 @@ import * as Entry from "./entry.js"
  */
 export const make = (directory: Uint8Array | undefined): Entry.LineParser => {
   const asked = directory === undefined ? "" : Bytes.toBinary(directory)
-  const plain = asked.replace(/\/+$/, "")
+  const plain = Paths.trimmed(asked)
   const prefixes = plain !== "" ? [`${plain}/`, `./${plain}/`, "./"] : asked !== "" ? ["/"] : ["./"]
   return (source, context) => {
     const { binary } = source

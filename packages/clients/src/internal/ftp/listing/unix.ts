@@ -9,9 +9,13 @@ import * as Entry from "./entry.js"
 import * as UnixTime from "./unixTime.js"
 
 const mode = /^[ \t]*([-dlbcpsfeDSPCMmnVw?])((?:[-r][-w][-xsStTlL]){3})([+.@*!]?)(?=[ \t\d])/
+// Nine characters: without the type (StingRay), or without the last of the mode.
+const typeless = /^[ \t]*()((?:[-r][-w][-xsStTlL]){3})(?=[ \t])/
+const cutShort = /^[ \t]*([-dlbcps])((?:[-r][-w][-xsStTlL]){2}[-r][-w])(?=[ \t])/
 const netware = /^[ \t]*([-d])[ \t]*\[([-A-Z]{6,10})\][ \t]+/
 
 const types: Readonly<Record<string, Entry.EntryType>> = {
+  "": "file",
   "-": "file",
   f: "file",
   d: "directory",
@@ -45,8 +49,8 @@ const bits = (text: string): number => {
 // The group may have blanks in it (Cygwin).
 const maxTokens = 32
 const whole = /^\d+$/
-// `ls -h`: too coarse to be a size, but it stands in its place.
-const coarse = /^\d+(?:[.,]\d+)?[kKMGTP]$/
+// `ls -h` is too coarse to be a size, and -1 is none, but they stand in its place.
+const inPlace = /^(?:\d+(?:[.,]\d+)?[kKMGTP]|-\d+)$/
 const device = /^(\d+),(\d*)$/
 
 interface Columns {
@@ -60,7 +64,7 @@ type Finder = (tokens: ReadonlyArray<UnixTime.Token>, at: number) => UnixTime.Fo
 
 const locate = (tokens: ReadonlyArray<UnixTime.Token>, find: Finder): Columns | undefined => {
   for (const [index, { text }] of tokens.entries()) {
-    if (whole.test(text) || coarse.test(text)) {
+    if (whole.test(text) || inPlace.test(text)) {
       const time = find(tokens, index + 1)
       if (time === undefined) continue
       const previous = index > 0 ? device.exec(tokens[index - 1]!.text) : null
@@ -91,7 +95,7 @@ const splitLink = (text: string, size: string | undefined): readonly [string, st
 
 export const parse: Entry.LineParser = (source, context) => {
   const { binary } = source
-  const unix = mode.exec(binary)
+  const unix = mode.exec(binary) ?? typeless.exec(binary) ?? cutShort.exec(binary)
   const novell = unix === null ? netware.exec(binary) : null
   const head = unix ?? novell
   if (head === null) return undefined

@@ -9,10 +9,11 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { DownloadTreeOptions, Pool, TreeEvent, TreeFailure } from "../../../FtpPool.js"
-import type { Entry, Path } from "../../../FtpSession.js"
+import type { Entry, ListingLine, Path } from "../../../FtpSession.js"
 import * as Causes from "../../effect/causes.js"
 import * as SafeName from "../safeName.js"
 import * as Files from "../session/files.js"
+import * as Listing from "../session/listing.js"
 import { conversationOf } from "../session/session.js"
 import type { Settings } from "../session/settings.js"
 import * as Tree from "./tree.js"
@@ -115,45 +116,56 @@ const directory = (
     const { options, pool, settings, tree } = context
     const shownDirectory = settings.codec.decode(path)
     // The server goes first: no directory is made for one that cannot be listed.
-    const lines = yield* pool.use((session) => session.listLines(path.length === 0 ? undefined : path))
+    const listed = yield* pool.use((session) => {
+      const conversation = conversationOf(session)
+      const at = path.length === 0 ? undefined : path
+      return conversation.turns.turn(Listing.understood(conversation, at, "bytes"))
+    })
     yield* fs.makeDirectory(localPath, { recursive: true })
     const known: Known = { names: new Set(yield* fs.readDirectory(localPath)) }
-    for (const line of lines) {
+    const lines = listed.lines[Symbol.iterator]()
+    const one = (line: ListingLine): Effect.Effect<void, TreeFailure> => {
       if (line._tag === "Unparsed") {
-        yield* tree.tell({ _tag: "Unreadable", directory: shownDirectory, text: line.text })
-        continue
+        return tree.tell({ _tag: "Unreadable", directory: shownDirectory, text: line.text })
       }
-      if (line.role !== "child") continue
+      if (line.role !== "child") return Effect.void
       const safe = SafeName.make(line.rawName, { codec: settings.codec, server: settings.server })
       if (Either.isLeft(safe)) {
-        tree.counted("skipped")
-        yield* tree.tell({ _tag: "UnsafeName", directory: shownDirectory, error: safe.left })
-        continue
+        tree.leftOut()
+        return tree.tell({ _tag: "UnsafeName", directory: shownDirectory, error: safe.left })
       }
       const childPath = Tree.childPath(path, line.rawName)
       const shown = settings.codec.decode(childPath)
       const childLocal = local.join(localPath, safe.right)
       const skip = (reason: "SymbolicLink" | "Special" | "Filtered"): Effect.Effect<void> => {
-        tree.counted("skipped")
+        tree.leftOut()
         return tree.tell({ _tag: "Skipped", path: shown, localPath: childLocal, reason })
       }
-      if (options.filter !== undefined && !options.filter(line, shown)) yield* skip("Filtered")
-      else if (line.type === "link") yield* skip("SymbolicLink")
-      else if (line.type === "other") yield* skip("Special")
-      else {
-        const isDirectory = line.type === "directory"
-        if (!isDirectory) tree.found(line.size ?? 0)
-        yield* tree.add({
-          path: shown,
-          localPath: childLocal,
-          isDirectory,
-          depth: depth + 1,
-          run: isDirectory
-            ? directory(context, childPath, childLocal, depth + 1)
-            : file(context, line, childPath, shown, safe.right, childLocal, known)
-        })
-      }
+      if (options.filter !== undefined && !options.filter(line, shown)) return skip("Filtered")
+      if (line.type === "link") return skip("SymbolicLink")
+      if (line.type === "other") return skip("Special")
+      const isDirectory = line.type === "directory"
+      if (!isDirectory) tree.found(line.size ?? 0)
+      return tree.add({
+        path: shown,
+        localPath: childLocal,
+        isDirectory,
+        depth: depth + 1,
+        run: isDirectory
+          ? directory(context, childPath, childLocal, depth + 1)
+          : file(context, line, childPath, shown, safe.right, childLocal, known)
+      })
     }
+    // Line by line, as files are taken off the list: a large directory is never held as a whole.
+    const feed: Effect.Effect<void, TreeFailure, Services> = Effect.suspend(() => {
+      if (tree.isFull) {
+        tree.defer({ path: shownDirectory, localPath, isDirectory: true, depth, run: feed })
+        return Effect.void
+      }
+      const next = lines.next()
+      return next.done === true ? Effect.void : Effect.zipRight(one(next.value), feed)
+    })
+    yield* feed
   })
 
 export const run = (

@@ -28,9 +28,15 @@ export interface Task<R> {
 interface Sample {
   readonly at: number
   readonly moved: number
+  readonly files: number
 }
 
-const samples = 10
+/** Over how many milliseconds the rate is taken, and how far its samples lie apart. */
+const window = 5000
+const between = 250
+
+/** How many files may wait: more of a directory are read as they are taken. */
+const mostWaiting = 1000
 
 export class Tree<R> {
   readonly options: TreeOptions
@@ -44,7 +50,7 @@ export class Tree<R> {
   private waiters: Array<() => void> = []
   private readonly counts = { done: 0, skipped: 0, failed: 0, total: 0 }
   private readonly bytes = { moved: 0, done: 0, total: 0 }
-  private window: Array<Sample> = []
+  private samples: Array<Sample> = []
 
   constructor(options: TreeOptions, settings: Settings, mailbox: Mailbox.Mailbox<TreeEvent, TreeFailure>) {
     this.options = options
@@ -73,21 +79,33 @@ export class Tree<R> {
     this.counts[what] += 1
   }
 
+  /** An entry that is no file to copy, or may not be copied. */
+  leftOut(): void {
+    this.counts.total += 1
+    this.counts.skipped += 1
+  }
+
   private progress(at: number): Progress {
-    const { bytes, counts } = this
-    this.window.push({ at, moved: bytes.moved })
-    // One sample for each tenth of a second will do: files can be many.
-    if (this.window.length > 2 && at - this.window[this.window.length - 2]!.at < 100) this.window.splice(-2, 1)
-    if (this.window.length > samples) this.window.shift()
-    const first = this.window[0]!
-    const rate = at > first.at ? (bytes.moved - first.moved) / (at - first.at) * 1000 : 0
-    const left = Math.max(0, bytes.total - bytes.done)
+    const { bytes, counts, samples } = this
+    const files = counts.done + counts.skipped + counts.failed
+    const last = samples[samples.length - 1]
+    if (last === undefined || at - last.at >= between) samples.push({ at, moved: bytes.moved, files })
+    while (samples.length > 2 && at - samples[1]!.at >= window) samples.shift()
+    const first = samples[0]!
+    const millis = at - first.at
+    const rate = millis > 0 ? (bytes.moved - first.moved) / millis * 1000 : 0
+    const fileRate = millis > 0 ? (files - first.files) / millis * 1000 : 0
+    // Small files cost time and hardly any bytes: what takes longer of the two is what is left.
+    const left = Math.max(
+      rate > 0 ? Math.max(0, bytes.total - bytes.done) / rate : 0,
+      fileRate > 0 ? Math.max(0, counts.total - files) / fileRate : 0
+    )
     return {
       files: { ...counts },
       bytes: { ...bytes },
       isListing: this.listing > 0,
       rate,
-      timeLeft: rate > 0 ? Option.some(Duration.millis(left / rate * 1000)) : Option.none()
+      timeLeft: rate > 0 || fileRate > 0 ? Option.some(Duration.seconds(left)) : Option.none()
     }
   }
 
@@ -121,6 +139,18 @@ export class Tree<R> {
     } else this.files.push(task)
     this.wakeAll()
     return Effect.void
+  }
+
+  /** So many files wait that no more of a directory are to be added. */
+  get isFull(): boolean {
+    return this.files.length >= mostWaiting
+  }
+
+  /** Puts the rest of a piece of work on the list. */
+  defer(task: Task<R>): void {
+    this.directories.push(task)
+    this.listing += 1
+    this.wakeAll()
   }
 
   private wakeAll(): void {
@@ -157,6 +187,7 @@ export class Tree<R> {
   private perform(task: Task<R>): Effect.Effect<void, TreeFailure, R> {
     const handled = this.options.onFailure === "continue"
       ? Effect.catchAll(task.run, (error) => {
+        if (task.isDirectory) this.counts.total += 1
         this.counted("failed")
         return this.tell({ _tag: "Failed", path: task.path, localPath: task.localPath, error })
       })

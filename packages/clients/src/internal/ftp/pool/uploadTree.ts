@@ -143,7 +143,7 @@ const directory = (
       const childPath = Tree.childPath(path, raw)
       const shown = settings.codec.decode(childPath)
       const skip = (reason: "SymbolicLink" | "Special" | "Filtered"): Effect.Effect<void> => {
-        tree.counted("skipped")
+        tree.leftOut()
         return tree.tell({ _tag: "Skipped", path: shown, localPath: childLocal, reason })
       }
       if (options.filter !== undefined && !options.filter(childLocal)) {

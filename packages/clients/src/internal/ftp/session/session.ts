@@ -150,8 +150,11 @@ export const make = (conversation: Conversation): Session => {
     cd: (path) => turn(Effect.asVoid(conversation.exec(Command.withPath("CWD", path), { path }))),
     cdup: turn(Effect.asVoid(conversation.exec(Command.make("CDUP")))),
 
-    list: (path) => turn(Effect.map(Effect.suspend(() => Listing.lines(conversation, path)), Listing.children)),
-    listLines: (path) => turn(Effect.suspend(() => Listing.lines(conversation, path))),
+    list: (path) => turn(Effect.suspend(() => Listing.list(conversation, path))),
+    listLines: (path) =>
+      turn(
+        Effect.map(Effect.suspend(() => Listing.all(conversation, path, "lines")), ({ lines }) => Array.from(lines))
+      ),
     names: (path) => turn(Listing.names(conversation, path)),
     stat: (path) => turn(Effect.suspend(() => Presence.stat(conversation, path))),
     exists: (path) =>

@@ -46,6 +46,8 @@ export interface Settings {
   readonly codec: Codec.Codec
   readonly replyLimit: number
   readonly listingLimit: number
+  readonly listingMemory: number
+  readonly parseListing: Options["parseListing"]
   readonly utcOffsetMinutes: number
   readonly verify: boolean
   readonly asksFeatures: boolean
@@ -135,6 +137,8 @@ export const make = (
       codec: yield* codecOf(options.encoding),
       replyLimit: yield* count("replyLimit", options.replyLimit, Parser.defaultLimit, 128),
       listingLimit: yield* count("listingLimit", options.listingLimit, Listing.defaultLimit, 1),
+      listingMemory: yield* count("listingMemory", options.listingMemory, Listing.defaultMemoryLimit, 1),
+      parseListing: options.parseListing,
       utcOffsetMinutes: options.utcOffsetMinutes ?? 0,
       verify: options.verify ?? true,
       asksFeatures: options.askFeatures ?? true,
