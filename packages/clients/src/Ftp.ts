@@ -19,12 +19,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { UnsafeFileName } from "./FtpError.js"
 import type * as FtpPool from "./FtpPool.js"
 import type * as FtpSession from "./FtpSession.js"
+import * as Retry from "./internal/ftp/retry.js"
 import * as SafeNames from "./internal/ftp/safeName.js"
 import * as Service_ from "./internal/ftp/service.js"
 
@@ -285,6 +287,45 @@ export const uploadFile = (
   options?: { readonly resume?: boolean | undefined }
 ): Effect.Effect<FtpSession.Transferred, Failure | PlatformError, Ftp | FileSystem> =>
   Effect.flatMap(Ftp, (ftp) => ftp.uploadFile(localPath, target, options))
+
+/**
+ * How `retrySchedule` waits.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type RetryOptions = Retry.RetryOptions
+
+/**
+ * A schedule for trying a call again while `FtpError.canRetry` holds: after 1, 2, 5, 15, then every 30 seconds, each spread by
+ * a fifth either way, for five minutes in all.
+ *
+ * @since 0.2.0
+ * @category retrying
+ * @example
+ * ```ts
+ * import { Ftp } from "@copas/clients"
+ * import { FtpServer } from "@copas/clients/testing"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const server = yield* FtpServer.make({ files: { "/a": "hello" }, quirks: { replies: { RETR: "450 Busy" } } })
+ *   yield* Effect.fork(Effect.delay(server.setQuirks({ replies: {} }), "20 millis"))
+ *   const bytes = yield* Ftp.get(`${server.url}/a`).pipe(
+ *     Effect.retry(Ftp.retrySchedule({ delays: ["10 millis"] }))
+ *   )
+ *   return new TextDecoder().decode(bytes)
+ * })
+ *
+ * const layer = Layer.provideMerge(Ftp.layer(), NetMemory.layer)
+ * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(layer)))
+ *   .then(console.log) // hello
+ * ```
+ */
+export const retrySchedule = (
+  options?: RetryOptions
+): Schedule.Schedule<number, FtpSession.ConnectFailure | MessageTooLong | PlatformError> => Retry.schedule(options)
 
 /**
  * Returns the name of an entry if it may be joined to a local path, or else why it may not. It never rewrites a name that

@@ -26,7 +26,10 @@ import * as Pool_ from "./internal/ftp/pool/pool.js"
  * @category models
  */
 export interface PoolOptions extends Options {
-  /** The most sessions at once. Default 4. Servers limit them too, and answer 421 or 530 past their limit. */
+  /**
+   * The most sessions at once. Default 4. Servers limit them too, and answer 421 or 530 past their limit: then the pool goes
+   * on with the sessions that it has, and says so once (a warning in the log, `limit`, and `Limited` in a tree).
+   */
   readonly size?: number | undefined
   /** The pool checks a session that was idle for longer, by NOOP, before it lends it. Default 10 seconds. */
   readonly checkAfter?: Duration.DurationInput | undefined
@@ -71,6 +74,7 @@ export interface Progress {
  *   the filter (`Filtered`)
  * - `UnsafeName`: the server's name cannot be a local one; nothing was written for it
  * - `Unreadable`: a line of a listing that is not an entry
+ * - `Limited`: the server takes fewer sessions than the pool would open; the copy goes on with those
  * - `Failed`: one file or directory failed, and the copy continues (`onFailure: "continue"`)
  * - `Moving`: the progress, at regular times
  * - `Completed`: the last event: the whole tree is copied
@@ -97,6 +101,7 @@ export type TreeEvent =
     | { readonly _tag: "UnsafeName"; readonly directory: string; readonly error: UnsafeFileName }
     | { readonly _tag: "Unreadable"; readonly directory: string; readonly text: string }
     | { readonly _tag: "Failed"; readonly path: string; readonly localPath: string; readonly error: TreeFailure }
+    | { readonly _tag: "Limited"; readonly sessions: number }
     | { readonly _tag: "Moving" }
     | { readonly _tag: "Completed" }
   )
@@ -119,7 +124,10 @@ export interface TreeOptions {
    * large file has the suffix `.part` until it is complete; when uploading, only with `resume`.
    */
   readonly resume?: boolean | undefined
-  /** `"fail"` (the default) ends the stream with the first failure; `"continue"` makes it an event. */
+  /**
+   * `"fail"` (the default) ends the stream with the first failure; `"continue"` makes it an event. Either way a tree fails
+   * when no session can be had any more.
+   */
   readonly onFailure?: "fail" | "continue" | undefined
   /** Give copies the time of their originals: local copies always, uploads if the server has MFMT. Default true. */
   readonly keepTimes?: boolean | undefined
@@ -164,6 +172,8 @@ export interface Pool {
   /** Runs `f` with a session that no other caller has meanwhile. */
   readonly use: <A, E, R>(f: (session: Session) => Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectFailure, R>
   readonly stats: Effect.Effect<{ readonly open: number; readonly idle: number }>
+  /** How many sessions the server takes, once it has refused one more; none before. */
+  readonly limit: Effect.Effect<Option.Option<number>>
   /**
    * Copies a directory of the server with everything in it to a local directory, and makes that if it does not exist. Names
    * that are not safe locally, and links, are skipped, with an event for each.

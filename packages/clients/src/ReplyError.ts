@@ -74,8 +74,8 @@ export class InvalidArgument extends Errors.define<InvalidArgument>("ReplyError"
   reason: Schema.String
 }) {
   override get message(): string {
-    const given = JSON.stringify(this.argument)
-    return `${Errors.at(this.protocol, undefined)}: ${this.what} cannot take ${given}: ${this.reason}`
+    // It is printable already: as JSON its backslashes would be doubled.
+    return `${Errors.at(this.protocol, undefined)}: ${this.what} cannot take "${this.argument}": ${this.reason}`
   }
 }
 

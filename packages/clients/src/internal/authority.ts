@@ -62,11 +62,21 @@ const decodeHost = (text: string): Either.Either<string, string> => {
   return Either.right(ipv6.exec(parsed.right)?.[1] ?? parsed.right)
 }
 
-// Up to the last @ of all: a password with a bare / in it is no password to the grammar, but it is one to its owner.
+/**
+ * A URL without what may be a password in it, however wrong it is: all between the colon of the user and the last `@` of all
+ * (a bare / in a password is none to the grammar, but is one to its owner), and, where there is no `@`, all behind what
+ * would be a user.
+ */
 export const hidden = (text: string): string => {
+  // Without its slashes only what is a scheme for sure: before another colon may stand a user.
+  const scheme = /^(?:[A-Za-z][A-Za-z0-9+.-]*:\/\/|(?:ftpe?s?|https?|smtps?|lmtp|socks5h?):)/i.exec(text)?.[0] ?? ""
   const at = text.lastIndexOf("@")
-  const colon = text.indexOf(":", text.indexOf("//") + 2)
-  return Bytes.show(colon < 0 || colon > at ? text : `${text.slice(0, colon)}:****${text.slice(at)}`)
+  const colon = text.indexOf(":", scheme.length)
+  if (colon < 0) return Bytes.show(text)
+  if (at > colon) return Bytes.show(`${text.slice(0, colon)}:****${text.slice(at)}`)
+  // What follows a host's colon is a port. Anything else may be the password of a URL that was cut short.
+  const rest = /^:\d{0,5}(?=[/?#]|$)/.exec(text.slice(colon))
+  return Bytes.show(rest === null ? `${text.slice(0, colon)}:****` : text)
 }
 
 /** The parts, decoded, or why they cannot be had. */

@@ -86,8 +86,10 @@ export interface Quirks {
   readonly endsAtBrokenHandshake?: boolean | undefined
   /** It answers 522 if a data connection does not resume the control connection's TLS session (`require_ssl_reuse`). */
   readonly requireResumption?: boolean | undefined
-  /** How many control connections it serves; further ones get 421. */
+  /** How many control connections it serves; further ones get 421, or the answer of `tooMany`. */
   readonly maxConnections?: number | undefined
+  /** Its answer to the user of a connection too many, in place of 421 in the greeting: `"530 Too many users"`. */
+  readonly tooMany?: string | undefined
   /** Lines that it adds to each listing as they are: hostile names, for example. */
   readonly extraLines?: ReadonlyArray<string> | undefined
 }

@@ -20,28 +20,6 @@ const running = <A, E>(
 const yields = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yieldNow(), count)
 
 describe("a pool", () => {
-  it.effect("C34 a server's limit of connections is an error of who asked, and costs the pool no place", () =>
-    running(Effect.gen(function*() {
-      const { pool, server } = yield* pooled({ files: { "/a": "aaa" }, quirks: { maxConnections: 2 } }, { size: 3 })
-      const gate = yield* Deferred.make<void>()
-      const holding = yield* Effect.forEach(
-        [1, 2],
-        () => Effect.fork(pool.use((session) => Effect.zipRight(session.noop, Deferred.await(gate))))
-      )
-      yield* until(Effect.map(pool.stats, ({ open }) => open === 2))
-      for (const _ of [1, 2, 3, 4]) {
-        expect(yield* Effect.flip(pool.use((session) => session.noop))).toMatchObject({ _tag: "ServiceUnavailable" })
-      }
-      expect(yield* pool.stats).toEqual({ open: 2, idle: 0 })
-      yield* Deferred.succeed(gate, undefined)
-      yield* Fiber.joinAll(holding)
-      yield* server.setQuirks({ maxConnections: undefined })
-      const both = yield* Effect.forEach([1, 2, 3], () => pool.use((session) => session.get("a")), {
-        concurrency: "unbounded"
-      })
-      expect(both.map(text)).toEqual(["aaa", "aaa", "aaa"])
-    })))
-
   it.effect("C34 who is interrupted at any step takes no place: afterwards all of them are there", () =>
     Effect.provide(
       Sampling.everyStep("a pool's use", (steps) =>

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Causes from "../effect/causes.js"
-import { makeSemaphore, now } from "../effect/fibers.js"
+import { makeSemaphore, now, suspend } from "../effect/fibers.js"
 
 /** A session of the pool. */
 export interface Held<S> {
@@ -33,6 +33,13 @@ export interface Options<S, E> {
   readonly check: (session: S) => Effect.Effect<unknown, unknown>
   /** Makes a session that comes back as good as a new one. One for which this fails is discarded. */
   readonly reset: (session: S) => Effect.Effect<unknown, unknown>
+  /**
+   * Whether the server opens no more sessions than there are. Then the pool goes on with those, and takes no more from now
+   * on. By default it is an error of the caller that wanted one more.
+   */
+  readonly isLimit?: ((error: E) => boolean) | undefined
+  /** Run once, with the number of sessions that the pool goes on with. */
+  readonly onLimit?: ((sessions: number) => Effect.Effect<void>) | undefined
 }
 
 type Restore = <A, E, R>(use: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
@@ -43,6 +50,10 @@ export class Pool<S, E> {
   private readonly permits: Effect.Semaphore
   private readonly idle: Array<Held<S>> = []
   private open = 0
+  private opening = 0
+  /** Callers that wait to see what becomes of the sessions being opened. */
+  private watchers: Array<() => void> = []
+  private limit: "unknown" | "met" | "told" = "unknown"
 
   /** Its sessions are closed with `scope`. */
   constructor(options: Options<S, E>, scope: Scope.Scope) {
@@ -60,9 +71,13 @@ export class Pool<S, E> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen(this, function*() {
         yield* restore(this.permits.take(1))
+        const permit = { isHeld: true }
         const scope = yield* Effect.scope
-        yield* Scope.addFinalizer(scope, this.permits.release(1))
-        const held = yield* this.take(restore)
+        yield* Scope.addFinalizer(
+          scope,
+          Effect.suspend(() => permit.isHeld ? this.permits.release(1) : Effect.void)
+        )
+        const held = yield* this.take(restore, permit)
         yield* Scope.addFinalizer(scope, Effect.uninterruptible(this.giveBack(held)))
         return held
       })
@@ -81,11 +96,25 @@ export class Pool<S, E> {
     return Effect.asVoid(this.permits.withPermitsIfAvailable(1)(one))
   }
 
-  private take(restore: Restore): Effect.Effect<Held<S>, E> {
+  private take(restore: Restore, permit: { isHeld: boolean }): Effect.Effect<Held<S>, E> {
     return Effect.gen(this, function*() {
       for (;;) {
         const held = this.idle.pop()
-        if (held === undefined) return yield* this.connect(restore)
+        if (held === undefined) {
+          const opened = yield* Effect.exit(this.connect(restore))
+          if (Exit.isSuccess(opened)) return opened.value
+          const error = Causes.firstError(opened) as E | undefined
+          if (error === undefined || this.options.isLimit?.(error) !== true) return yield* opened
+          // With no other session it may be no limit, and it would be found out by one try more for each that waits.
+          while (this.open === 0 && this.opening > 0) yield* restore(this.change)
+          if (this.open === 0) return yield* opened
+          yield* this.meetLimit
+          // This place is given up for good; a session of those that there are will do.
+          permit.isHeld = false
+          yield* restore(this.permits.take(1))
+          permit.isHeld = true
+          continue
+        }
         if (!this.options.isUsable(held)) {
           yield* this.discard(held, Exit.void)
           continue
@@ -100,12 +129,39 @@ export class Pool<S, E> {
     })
   }
 
+  /** Waits until a session is open, or could not be opened. */
+  private get change(): Effect.Effect<void> {
+    return suspend<void>((resume) => {
+      const wake = (): void => resume(Effect.void)
+      this.watchers.push(wake)
+      return Effect.sync(() => {
+        this.watchers = this.watchers.filter((other) => other !== wake)
+      })
+    })
+  }
+
+  /** Says once how many sessions there are, when no more are being opened. */
+  private get meetLimit(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.limit === "unknown") this.limit = "met"
+      if (this.limit === "told" || this.opening > 0 || this.open === 0) return Effect.void
+      this.limit = "told"
+      return this.options.onLimit?.(this.open) ?? Effect.void
+    })
+  }
+
   private connect(restore: Restore): Effect.Effect<Held<S>, E> {
     return Effect.gen(this, function*() {
       const scope = yield* Scope.fork(this.scope, this.scope.strategy)
+      this.opening += 1
       const exit = yield* Effect.exit(restore(Scope.extend(this.options.open, scope)))
+      this.opening -= 1
+      if (Exit.isSuccess(exit)) this.open += 1
+      const { watchers } = this
+      this.watchers = []
+      for (const wake of watchers) wake()
+      if (this.limit === "met") yield* this.meetLimit
       if (Exit.isSuccess(exit)) {
-        this.open += 1
         const openedAt = yield* now
         return { session: exit.value, scope, openedAt, usedAt: openedAt, uses: 0 }
       }

@@ -52,7 +52,7 @@ const file = (
   name: string,
   localPath: string,
   known: Known
-): Effect.Effect<void, TreeFailure, Services> =>
+): Effect.Effect<void, Tree.WorkFailure, Services> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const { options, pool, tree } = context
@@ -69,14 +69,13 @@ const file = (
     let resumed = 0
     let bytes: number
     if (isSmall) {
-      const whole = yield* pool.use((session) =>
+      const whole = yield* Tree.borrow(pool, (session) =>
         // The bound is the size that is verified anyway; a server that sends on and on is cut there.
         Files.get(conversationOf(session), path, {
           ...sized,
           onBytes: tree.moved,
           maxBytes: Tree.mostSmall
-        })
-      )
+        }))
       yield* fs.writeFile(localPath, whole)
       bytes = whole.length
     } else {
@@ -88,14 +87,14 @@ const file = (
         ? Option.match(yield* infoOf(fs, part), { onNone: () => 0, onSome: (info) => Number(info.size) })
         : 0
       resumed = before <= (entry.size ?? 0) ? before : 0
-      tree.had(resumed)
-      const done = yield* pool.use((session) =>
-        Files.downloadFile(conversationOf(session), path, part, {
+      const done = yield* Tree.borrow(pool, (session) => {
+        tree.had(resumed)
+        return Files.downloadFile(conversationOf(session), path, part, {
           resume: resumed > 0,
           onBytes: tree.moved,
           ...sized
         })
-      )
+      })
       bytes = done.bytes
       yield* fs.rename(part, localPath)
     }
@@ -109,14 +108,14 @@ const directory = (
   path: Uint8Array,
   localPath: string,
   depth: number
-): Effect.Effect<void, TreeFailure, Services> =>
+): Effect.Effect<void, Tree.WorkFailure, Services> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const local = yield* PathService.Path
     const { options, pool, settings, tree } = context
     const shownDirectory = settings.codec.decode(path)
     // The server goes first: no directory is made for one that cannot be listed.
-    const listed = yield* pool.use((session) => {
+    const listed = yield* Tree.borrow(pool, (session) => {
       const conversation = conversationOf(session)
       const at = path.length === 0 ? undefined : path
       return conversation.turns.turn(Listing.understood(conversation, at, "bytes"))
@@ -157,7 +156,7 @@ const directory = (
       })
     }
     // Line by line, as files are taken off the list: a large directory is never held as a whole.
-    const feed: Effect.Effect<void, TreeFailure, Services> = Effect.suspend(() => {
+    const feed: Effect.Effect<void, Tree.WorkFailure, Services> = Effect.suspend(() => {
       if (tree.isFull) {
         tree.defer({ path: shownDirectory, localPath, isDirectory: true, depth, run: feed })
         return Effect.void
@@ -175,7 +174,7 @@ export const run = (
   localPath: string,
   options: DownloadTreeOptions
 ): Stream.Stream<TreeEvent, TreeFailure, Services> =>
-  Tree.stream<Services>(options, settings, pool.size, (tree) =>
+  Tree.stream<Services>(pool, options, settings, (tree) =>
     Effect.map(Tree.rawPath(settings, path), (raw) => ({
       path: settings.codec.decode(raw),
       localPath,

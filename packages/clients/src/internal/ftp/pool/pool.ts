@@ -50,13 +50,26 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, ConnectFailure, 
     const settings = yield* Settings.make(options)
     const checkAfter = Duration.toMillis(Duration.decode(options.checkAfter ?? "10 seconds"))
     const net = yield* Net.Net
+    let limit: number | undefined
     const sessions = new Sessions.Pool<Pooled, ConnectFailure>({
       size,
       checkAfter,
       open: Effect.provideService(open(settings), Net.Net, net),
       isUsable: ({ session: { session } }) => conversationOf(session).control.lost === undefined,
       check: ({ session }) => session.noop,
-      reset
+      reset,
+      // The same log-in has worked: the server says so to one session more.
+      isLimit: ({ _tag }) => _tag === "ServiceUnavailable" || _tag === "LoginRefused",
+      onLimit: (sessions) =>
+        Effect.suspend(() => {
+          limit = sessions
+          return Effect.logWarning(
+            `FTP ${settings.server} takes ${sessions} ${
+              sessions === 1 ? "session" : "sessions"
+            } at once: the pool of ` +
+              `${size} goes on with that`
+          )
+        })
     }, yield* Effect.scope)
     const session = Effect.map(sessions.session, (held): Session => held.session.session)
     const pool: Pool & Showing.Shown = {
@@ -65,6 +78,7 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, ConnectFailure, 
       session,
       use: (f) => Effect.scoped(Effect.flatMap(session, f)),
       stats: sessions.stats,
+      limit: Effect.sync(() => Option.fromNullable(limit)),
       downloadDirectory: (path, localPath, options) => DownloadTree.run(pool, settings, path, localPath, options ?? {}),
       uploadDirectory: (localPath, path, options) => UploadTree.run(pool, settings, localPath, path, options ?? {})
     }

@@ -5,10 +5,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as FtpError from "../../../FtpError.js"
-import type { Progress, TreeEvent, TreeFailure, TreeOptions } from "../../../FtpPool.js"
-import type { Path, Timestamp } from "../../../FtpSession.js"
+import type { Pool, Progress, TreeEvent, TreeFailure, TreeOptions } from "../../../FtpPool.js"
+import type { ConnectFailure, Path, Session, Timestamp } from "../../../FtpSession.js"
 import * as Causes from "../../effect/causes.js"
 import { millisOf, suspend } from "../../effect/fibers.js"
 import * as Bytes from "../../text/bytes.js"
@@ -16,13 +17,31 @@ import type { Settings } from "../session/settings.js"
 
 type Told = TreeEvent extends infer Event ? Event extends TreeEvent ? Omit<Event, "progress"> : never : never
 
+/** No session could be had for a piece of work. */
+class Unreachable {
+  readonly _tag = "Unreachable"
+  readonly error: ConnectFailure
+  constructor(error: ConnectFailure) {
+    this.error = error
+  }
+}
+
+export type WorkFailure = TreeFailure | Unreachable
+
+/** Runs `use` with a session of the pool. */
+export const borrow = <A, E, R>(
+  pool: Pool,
+  use: (session: Session) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Unreachable, Exclude<R, Scope.Scope>> =>
+  Effect.scoped(Effect.flatMap(Effect.mapError(pool.session, (error) => new Unreachable(error)), use))
+
 /** One piece of work; it may put more on the list. */
 export interface Task<R> {
   readonly path: string
   readonly localPath: string
   readonly isDirectory: boolean
   readonly depth: number
-  readonly run: Effect.Effect<void, TreeFailure, R>
+  readonly run: Effect.Effect<void, WorkFailure, R>
 }
 
 interface Sample {
@@ -41,10 +60,13 @@ const mostWaiting = 1000
 export class Tree<R> {
   readonly options: TreeOptions
   readonly settings: Settings
+  private readonly pool: Pool
   private readonly mailbox: Mailbox.Mailbox<TreeEvent, TreeFailure>
   private readonly directories: Array<Task<R>> = []
   private readonly files: Array<Task<R>> = []
   private active = 0
+  private workers = 0
+  private saysLimit = true
   private listing = 0
   private entries = 0
   private waiters: Array<() => void> = []
@@ -52,7 +74,8 @@ export class Tree<R> {
   private readonly bytes = { moved: 0, done: 0, total: 0 }
   private samples: Array<Sample> = []
 
-  constructor(options: TreeOptions, settings: Settings, mailbox: Mailbox.Mailbox<TreeEvent, TreeFailure>) {
+  constructor(pool: Pool, options: TreeOptions, settings: Settings, mailbox: Mailbox.Mailbox<TreeEvent, TreeFailure>) {
+    this.pool = pool
     this.options = options
     this.settings = settings
     this.mailbox = mailbox
@@ -110,11 +133,17 @@ export class Tree<R> {
   }
 
   tell(event: Told): Effect.Effect<void> {
-    return Effect.clockWith((clock) =>
+    const offer = Effect.clockWith((clock) =>
       Effect.asVoid(
         this.mailbox.offer({ ...event, progress: this.progress(millisOf(clock)) } as TreeEvent)
       )
     )
+    if (!this.saysLimit) return offer
+    return Effect.flatMap(this.pool.limit, (limit) => {
+      if (Option.isNone(limit) || !this.saysLimit) return offer
+      this.saysLimit = false
+      return Effect.zipRight(this.tell({ _tag: "Limited", sessions: limit.value }), offer)
+    })
   }
 
   // ---- the list of work
@@ -169,7 +198,9 @@ export class Tree<R> {
   private get worker(): Effect.Effect<void, TreeFailure, R> {
     return Effect.suspend(() => {
       const task = this.take()
-      if (task !== undefined) return Effect.zipRight(this.perform(task), this.worker)
+      if (task !== undefined) {
+        return Effect.flatMap(this.perform(task), (isReached) => isReached ? this.worker : Effect.void)
+      }
       if (this.active === 0) return Effect.void
       return Effect.zipRight(
         suspend<void>((resume) => {
@@ -184,14 +215,29 @@ export class Tree<R> {
     })
   }
 
-  private perform(task: Task<R>): Effect.Effect<void, TreeFailure, R> {
-    const handled = this.options.onFailure === "continue"
-      ? Effect.catchAll(task.run, (error) => {
-        if (task.isDirectory) this.counts.total += 1
-        this.counted("failed")
-        return this.tell({ _tag: "Failed", path: task.path, localPath: task.localPath, error })
-      })
-      : task.run
+  /** Gives false where no session could be had: the work is on the list again, for the workers that have one. */
+  private perform(task: Task<R>): Effect.Effect<boolean, TreeFailure, R> {
+    const failed = (error: TreeFailure): Effect.Effect<boolean, TreeFailure> => {
+      if (this.options.onFailure !== "continue") return Effect.fail(error)
+      if (task.isDirectory) this.counts.total += 1
+      this.counted("failed")
+      return Effect.as(
+        this.tell({ _tag: "Failed", path: task.path, localPath: task.localPath, error }),
+        true
+      )
+    }
+    const handled = Effect.matchEffect(task.run, {
+      onFailure: (error): Effect.Effect<boolean, TreeFailure> => {
+        if (error._tag !== "Unreachable") return failed(error)
+        this.workers -= 1
+        // Nobody can connect any more, so nothing of what is left can be copied.
+        if (this.workers === 0) return Effect.fail(error.error)
+        if (task.isDirectory) this.defer(task)
+        else this.files.push(task)
+        return Effect.succeed(false)
+      },
+      onSuccess: () => Effect.succeed(true)
+    })
     return Effect.ensuring(
       handled,
       Effect.sync(() => {
@@ -208,8 +254,9 @@ export class Tree<R> {
     )
   }
 
-  run(first: Task<R>, workers: number): Effect.Effect<void, TreeFailure, R> {
-    const all = Effect.all(Array.from({ length: workers }, () => this.worker), {
+  run(first: Task<R>): Effect.Effect<void, TreeFailure, R> {
+    this.workers = this.pool.size
+    const all = Effect.all(Array.from({ length: this.pool.size }, () => this.worker), {
       concurrency: "unbounded",
       discard: true
     })
@@ -222,15 +269,15 @@ export class Tree<R> {
 
 /** The stream of a tree's events. Stopping to read it stops the copy. */
 export const stream = <R>(
+  pool: Pool,
   options: TreeOptions,
   settings: Settings,
-  workers: number,
   first: (tree: Tree<R>) => Effect.Effect<Task<R>, TreeFailure, R>
 ): Stream.Stream<TreeEvent, TreeFailure, R> =>
   Stream.unwrapScoped(Effect.gen(function*() {
     const mailbox = yield* Mailbox.make<TreeEvent, TreeFailure>(64)
-    const tree = new Tree<R>(options, settings, mailbox)
-    const copying = Effect.flatMap(first(tree), (task) => tree.run(task, workers))
+    const tree = new Tree<R>(pool, options, settings, mailbox)
+    const copying = Effect.flatMap(first(tree), (task) => tree.run(task))
     yield* Effect.forkScoped(Effect.matchCauseEffect(copying, {
       onFailure: (cause) => mailbox.failCause(Causes.firstFailure(cause)),
       onSuccess: () => mailbox.end

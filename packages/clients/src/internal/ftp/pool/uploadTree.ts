@@ -60,11 +60,11 @@ const file = (
   path: Uint8Array,
   shown: string,
   known: Entry | undefined
-): Effect.Effect<void, TreeFailure, Services> =>
+): Effect.Effect<void, Tree.WorkFailure, Services> =>
   Effect.gen(function*() {
     const { options, pool, settings, tree } = context
     const resume = options.resume ?? true
-    yield* pool.use((session) =>
+    yield* Tree.borrow(pool, (session) =>
       Effect.gen(function*() {
         if (resume && isUnchanged(known, from, session.features.mfmt)) {
           tree.counted("skipped")
@@ -94,8 +94,7 @@ const file = (
           bytes: done.bytes,
           resumedFrom
         })
-      })
-    )
+      }))
   })
 
 /** Makes the directory on the server, and gives what is in it if it was there before. */
@@ -103,8 +102,8 @@ const enter = (
   context: Context,
   path: Uint8Array,
   isRoot: boolean
-): Effect.Effect<ReadonlyMap<string, Entry>, TreeFailure> =>
-  context.pool.use((session) =>
+): Effect.Effect<ReadonlyMap<string, Entry>, Tree.WorkFailure> =>
+  Tree.borrow(context.pool, (session) =>
     Effect.gen(function*() {
       const made = path.length === 0
         ? false
@@ -116,15 +115,14 @@ const enter = (
       if (made || context.options.resume === false) return new Map()
       const entries = yield* session.list(path.length === 0 ? undefined : path)
       return new Map(entries.map((entry) => [Bytes.toBinary(entry.rawName), entry]))
-    })
-  )
+    }))
 
 const directory = (
   context: Context,
   localPath: string,
   path: Uint8Array,
   depth: number
-): Effect.Effect<void, TreeFailure, Services> =>
+): Effect.Effect<void, Tree.WorkFailure, Services> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const local = yield* PathService.Path
@@ -186,7 +184,7 @@ export const run = (
   path: Path,
   options: UploadTreeOptions
 ): Stream.Stream<TreeEvent, TreeFailure, Services> =>
-  Tree.stream<Services>(options, settings, pool.size, (tree) =>
+  Tree.stream<Services>(pool, options, settings, (tree) =>
     Effect.map(Tree.rawPath(settings, path), (raw) => ({
       path: settings.codec.decode(raw),
       localPath,

@@ -236,6 +236,8 @@ export const open = (
   Effect.gen(function*() {
     const { offset = 0, size, type = "binary" } = options
     yield* checkOffset("RETR", offset)
+    const command = Command.withPath("RETR", path)
+    yield* Transfer.checkCommand(conversation, command)
     yield* conversation.turns.scoped
     const isText = type === "text"
     const expected = isText || !conversation.settings.verify
@@ -245,7 +247,7 @@ export const open = (
       : Option.some(size)
     const transfer = yield* Transfer.open(conversation, {
       direction: "download",
-      command: Command.withPath("RETR", path),
+      command,
       path,
       type: isText ? "A" : "I",
       offset,

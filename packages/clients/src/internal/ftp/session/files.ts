@@ -14,8 +14,10 @@ import type { DownloadOptions, Failure, Path, Transferred, UploadOptions } from 
 import * as Causes from "../../effect/causes.js"
 import { pulled } from "../../effect/streams.js"
 import * as Bytes from "../../text/bytes.js"
+import * as Command from "../command.js"
 import type { Conversation } from "./conversation.js"
 import * as Download from "./download.js"
+import * as Transfer from "./transfer.js"
 import * as Upload from "./upload.js"
 
 const encoder = new TextEncoder()
@@ -130,6 +132,7 @@ export const downloadFile = (
 ): Effect.Effect<Transferred, Failure | PlatformError, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
+    yield* Transfer.checkCommand(conversation, Command.withPath("RETR", path))
     const resume = options.resume === true && options.type !== "text"
     const offset = resume ? Option.getOrElse(yield* localSize(fs, localPath), () => 0) : 0
     let { size } = options
@@ -170,6 +173,7 @@ export const uploadFile = (
 ): Effect.Effect<Transferred, Failure | PlatformError, FileSystem.FileSystem> =>
   Effect.scoped(Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
+    yield* Transfer.checkCommand(conversation, Command.withPath("STOR", path))
     const file = yield* fs.open(localPath, { flag: "r" })
     const size = Number((yield* file.stat).size)
     const resume = options.resume === true && options.type !== "text"

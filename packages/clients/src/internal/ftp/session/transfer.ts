@@ -14,6 +14,7 @@ import * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
 import { millisOf, type RunningFiber } from "../../effect/fibers.js"
+import { orFail } from "../../options.js"
 import type { ChannelError } from "../../replies/channel.js"
 import type { Exchange } from "../../replies/ledger.js"
 import * as Reply from "../../replies/reply.js"
@@ -341,6 +342,13 @@ const announce = (conversation: Conversation, request: Request): Effect.Effect<v
       }))
   })
 }
+
+/** Fails now if the command cannot be sent, so that the error is not that of a command before it. */
+export const checkCommand = (
+  conversation: Conversation,
+  command: Command.Command
+): Effect.Effect<void, FtpError.InvalidArgument> =>
+  Effect.asVoid(orFail(Command.encode(command, conversation.settings.codec)))
 
 /**
  * Opens a transfer: it is its turn as long as the scope lasts, and leaving the scope before the end aborts it.

@@ -247,6 +247,9 @@ export const open = (
         reason: "an offset goes with the mode \"replace\" alone"
       })
     }
+    // STOU takes no name (RFC 959); the server chooses one in the working directory.
+    const command = mode === "unique" ? Command.make("STOU") : Command.withPath(verbs[mode], path)
+    yield* Transfer.checkCommand(conversation, command)
     yield* conversation.turns.scoped
     const isText = type === "text"
     const base = mode === "append"
@@ -254,8 +257,7 @@ export const open = (
       : Option.some(offset)
     const transfer = yield* Transfer.open(conversation, {
       direction: "upload",
-      // STOU takes no name (RFC 959); the server chooses one in the working directory.
-      command: mode === "unique" ? Command.make("STOU") : Command.withPath(verbs[mode], path),
+      command,
       path: mode === "unique" ? undefined : path,
       type: isText ? "A" : "I",
       offset

@@ -42,6 +42,8 @@ export class Client {
   offset = 0
   renameFrom: string | undefined = undefined
   isOver = false
+  /** Its answer to USER, since there are too many connections. */
+  refusal: string | undefined = undefined
   /** PRET came, and no PASV or EPSV since. */
   isAnnounced = false
   /** How the next data connection comes about. */

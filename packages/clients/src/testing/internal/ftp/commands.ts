@@ -94,6 +94,7 @@ const canProtect = ({ isLoggedIn, isSecure, quirks }: Client): boolean =>
 
 const handlers: { readonly [verb: string]: Handler } = {
   USER: (client, argument) => {
+    if (client.refusal !== undefined) return client.reply(client.refusal)
     client.user = argument
     client.isLoggedIn = false
     return client.reply("331 And the password?")

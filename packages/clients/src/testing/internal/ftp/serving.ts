@@ -24,10 +24,12 @@ const converse = (shared: Shared, socket: InetSocket, isImplicit: boolean): Effe
   Effect.gen(function*() {
     if (isImplicit) yield* Tls.upgrade(socket, shared.tls!)
     const client = new Client(shared, socket, isImplicit)
-    const { idle, maxConnections } = shared.quirks
-    const tooMany = maxConnections !== undefined && shared.control > maxConnections
-    yield* client.reply(tooMany ? "421 Too many connections" : "220 A server for tests")
-    if (tooMany) return
+    const { idle, maxConnections, tooMany } = shared.quirks
+    const isTooMany = maxConnections !== undefined && shared.control > maxConnections
+    const isRefused = isTooMany && tooMany === undefined
+    client.refusal = isTooMany ? tooMany : undefined
+    yield* client.reply(isRefused ? "421 Too many connections" : "220 A server for tests")
+    if (isRefused) return
     if (idle !== undefined) yield* socket.setTimeouts({ receive: idle })
     const loop: Effect.Effect<void, unknown> = Effect.suspend(() =>
       client.isOver

@@ -1,0 +1,93 @@
+/**
+ * The errors of what a server lists: names that must not become local ones, listings without end, and such as cannot be
+ * read. `FtpError` exports them.
+ */
+import * as Schema from "effect/Schema"
+import * as Errors from "../errors.js"
+
+const at = (host: string | undefined): string => Errors.at("ftp", host)
+
+const unsafe = {
+  Empty: "it is empty",
+  DotName: "it names this or the parent directory",
+  Separator: "it has a path separator in it",
+  ControlCharacter: "it has a control character in it",
+  Drive: "it begins with a drive letter",
+  DeviceName: "it is the name of a device on Windows",
+  AlternateStream: "its colon names a stream of another file on Windows",
+  TrailingDotOrSpace: "Windows would drop its last dot or blank, so it would name another file",
+  Undecodable: "it has bytes that the session's encoding does not know, so two such names could become one"
+}
+
+/**
+ * Why a server's file name cannot be a local one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type UnsafeReason = keyof typeof unsafe
+
+const UnsafeReason = Schema.Literal(...(Object.keys(unsafe) as [UnsafeReason, ...Array<UnsafeReason>]))
+
+/**
+ * The server sent a file name that must not be joined to a local path (CVE-2026-27699). Nothing was written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnsafeFileName extends Errors.define<UnsafeFileName>("FtpError")("UnsafeFileName", {
+  server: Errors.server,
+  /** The name as the session's encoding reads it. */
+  name: Schema.String,
+  /** The name as it came. */
+  rawName: Schema.Uint8ArrayFromBase64,
+  reason: UnsafeReason
+}) {
+  override get message(): string {
+    return `${at(this.server)}: the server's file name ${JSON.stringify(this.name)} is not used as a local one: ${
+      unsafe[this.reason]
+    }; choose a local name for it yourself, or leave it out`
+  }
+}
+
+/**
+ * A listing, or one line of it, is longer than its bound, or its entries take more memory.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ListingTooLong extends Errors.define<ListingTooLong>("FtpError")("ListingTooLong", {
+  server: Errors.server,
+  /** `"memory"`: what its lines take, as far as that can be told. */
+  what: Schema.Literal("listing", "line", "memory"),
+  /** The bound, in bytes. */
+  limit: Schema.Number
+}) {
+  override get message(): string {
+    if (this.what === "memory") {
+      return `${at(this.server)}: the entries of a listing take more than ${this.limit} bytes of memory; raise ` +
+        "`listingMemory`, or list less"
+    }
+    return `${at(this.server)}: a ${this.what} does not end within ${this.limit} bytes; raise the bound, or list less`
+  }
+}
+
+/**
+ * No line of a listing was understood, so what is in the directory is not known: it is of a system that this client cannot
+ * read, or the server's own error message.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class ListingNotUnderstood extends Errors.define<ListingNotUnderstood>("FtpError")("ListingNotUnderstood", {
+  server: Errors.server,
+  /** How many lines it has. */
+  lines: Schema.Number,
+  /** The first of them, made printable. */
+  first: Schema.String
+}) {
+  override get message(): string {
+    return `${at(this.server)}: of the lines of a listing (${this.lines}) none was understood, beginning with ` +
+      `${JSON.stringify(this.first)}; read it by \`parseListing\`, or the lines themselves by \`listLines\``
+  }
+}
