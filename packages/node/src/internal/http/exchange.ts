@@ -4,7 +4,9 @@ import type { Timekeeper } from "@copas/core/Transport"
 import type * as Undici from "@effect/platform-node/Undici"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as NodeNet from "node:net"
 import { type AnyFiber, envOf, suspend } from "../effect/fibers.js"
+import * as EndOfInput from "../net/endOfInput.js"
 import { Answer, scopeEnded } from "./answer.js"
 import type { Connection } from "./connection.js"
 import * as Failures from "./failures.js"
@@ -38,6 +40,8 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   failed: Failed | undefined = undefined
   /** The answer has come whole. */
   isWhole = false
+  /** The connection is not used again. */
+  private isCut = false
   private answer: Answer | undefined = undefined
   private controller: Undici.Dispatcher.DispatchController | undefined = undefined
   /** The request was given to undici, and undici still has it. */
@@ -164,9 +168,18 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     }
     this.disarm()
     this.phase = "receive"
-    if (status >= 400 && this.upload?.hasEnded === false) this.upload.stop()
+    if (status >= 400) this.stopSending()
     this.answer = new Answer(this, controller, status, statusText ?? "", fields, this.informational)
     this.wake(Effect.succeed(this.answer))
+  }
+
+  /** The server has refused the request: the rest of its body is of no use. */
+  private stopSending(): void {
+    if (this.upload?.hasEnded === false) this.upload.stop()
+    const { body } = this.request
+    // Bytes were all handed over at once, so that only the end of the connection stops them.
+    this.isCut = body instanceof Uint8Array && body.length > atOnce && !this.connection!.isMultiplexed &&
+      this.connection!.bytes.unsent > 0
   }
 
   onResponseData(_controller: unknown, chunk: Buffer): void {
@@ -176,17 +189,28 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   onResponseEnd(controller: Undici.Dispatcher.DispatchController): void {
     const trailers = Fields.ofTrailers(controller.rawTrailers)
     const { limits } = this.pool.route
-    if (trailers.length > limits.fields) {
-      this.fail(Failures.make(this.where, "HeadTooLarge", `${trailers.length} trailers`, { expected: limits.fields }))
-      this.letGo()
-      return
-    }
-    this.complete(trailers)
+    const broken = this.answer?.isFramed === false ? this.brokenInstead() : undefined
+    if (!broken && trailers.length <= limits.fields) return this.complete(trailers)
+    this.fail(
+      broken
+        ? Failures.of(this.where, broken)
+        : Failures.make(this.where, "HeadTooLarge", `${trailers.length} trailers`, { expected: limits.fields })
+    )
+    if (!this.connection!.isMultiplexed) void this.connection!.destroy()
+    this.letGo()
+  }
+
+  /** A reset that Node reports as an end, or undici takes for the end of a body that nothing else ends. */
+  private brokenInstead(): Error | null | undefined {
+    const { stream } = this.connection!
+    if (stream.errored || !(stream instanceof NodeNet.Socket) || "encrypted" in stream) return stream.errored
+    return EndOfInput.examine(stream, (chunk) => this.answer?.push(Buffer.from(chunk)))
   }
 
   private complete(trailers: ReadonlyArray<HttpTransport.Field>): void {
     this.isWhole = true
     this.upload?.release()
+    if (this.isCut) void this.connection?.destroy()
     this.letGo()
     this.answer?.end(trailers)
   }
