@@ -213,7 +213,13 @@ for (const [name, network] of platforms) {
         expect(refused).toMatchObject({ _tag: "RequestError", reason: "Transport", cause: { _tag: "ConnectError" } })
         const wrong = yield* failed(http.get("http://u:swordfish@[/"))
         expect(wrong).toMatchObject({ reason: "InvalidUrl", cause: { _tag: "InvalidRequest", field: "url" } })
-        for (const { error } of [cut, coded, loop, refused, wrong]) {
+        const query = HttpClientRequest.get("http://127.0.0.1:1/").pipe(
+          HttpClientRequest.setUrlParam("api_key", "swordfish"),
+          HttpClientRequest.bearerToken("swordfish")
+        )
+        const keyed = yield* failed(http.execute(query))
+        expect(keyed.error.request.url).toBe("http://127.0.0.1:1/?api_key=REDACTED")
+        for (const { error } of [keyed, cut, coded, loop, refused, wrong]) {
           expect(`${error.message} ${JSON.stringify(error)} ${error}`).not.toContain("swordfish")
         }
       }).pipe(Effect.provide(network)))

@@ -44,6 +44,8 @@ export interface Answer<E> {
 export interface Pipeline {
   /** Whether answers may outlive `use`: `timeouts.total` of the client is a bound on all of them that `use` has. */
   readonly canKeep: boolean
+  /** A URL without its secrets. */
+  readonly show: (url: URL) => string
   /** Sends a request, and gives the answer when its head has come. `expect` is what the call asks for if the caller does not. */
   readonly open: <E, R>(
     target: Target<E, R>,

@@ -4,7 +4,9 @@
  * Such a client has no scope that holds an answer. Small bodies are read at once, and their connections are free; others
  * wait for a reader, for a while.
  */
+import type { Pull } from "@copas/core/HttpTransport"
 import * as Transport from "@copas/core/Transport"
+import type { Headers } from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import { RequestError } from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -12,16 +14,17 @@ import * as UrlParams from "@effect/platform/UrlParams"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Body } from "../../Body.js"
 import { type HttpError, InvalidRequest } from "../../HttpError.js"
 import type { Target } from "../../HttpRequest.js"
 import type { Failure, Response } from "../../HttpResponse.js"
-import { type AnyFiber, clockOf, runner, withFiber } from "../effect/fibers.js"
+import { type AnyFiber, clockOf, millisOf, runner, withFiber } from "../effect/fibers.js"
 import * as Refs from "../effect/httpClient.js"
 import type { Answer, Pipeline } from "./answer.js"
 import { convert, StreamFailed } from "./clientBody.js"
-import type { Decoders } from "./decoding.js"
+import { type Decoders, undoneOf } from "./decoding.js"
 import { Gathering } from "./gathering.js"
 import { isBodiless, lengthOf } from "./head.js"
 import { Incoming } from "./incoming.js"
@@ -34,10 +37,14 @@ const mostAtOnce = 64 * 1024
 /** How long an answer waits for a reader, in milliseconds. */
 const patience = 10_000
 
-/** The request as errors show it, whose URL may have a password in it. */
-const shown = (request: HttpClientRequest.HttpClientRequest): HttpClientRequest.HttpClientRequest => {
-  const bare = request.url.replace(/^([a-z][a-z0-9+.-]*:[\\/]*)[^\\/?#]*@/i, "$1")
-  return bare === request.url ? request : HttpClientRequest.setUrl(request, bare)
+/** The request as errors show it: secrets may stand in its URL, in its fields and in its body. */
+const shown = (
+  request: HttpClientRequest.HttpClientRequest,
+  show: Pipeline["show"]
+): HttpClientRequest.HttpClientRequest => {
+  const url = UrlParams.makeUrl(request.url, request.urlParams, Option.none())
+  const text = Either.isLeft(url) ? showUnread(request.url) : show(url.right)
+  return HttpClientRequest.make(request.method)(text)
 }
 
 /** Trying again cannot help, so the reason is none that `HttpClient.retryTransient` tries again. */
@@ -58,22 +65,30 @@ const reasonOf = (error: Failure | StreamFailed): RequestError["reason"] => {
   }
 }
 
-const failed = (request: HttpClientRequest.HttpClientRequest) => (error: Failure | StreamFailed): RequestError =>
-  new RequestError({
-    request: shown(request),
-    reason: reasonOf(error),
-    cause: error instanceof StreamFailed ? error.cause : error,
-    description: error instanceof StreamFailed ? "the stream of its body failed" : error.message
-  })
+const failed =
+  (request: HttpClientRequest.HttpClientRequest, show: Pipeline["show"]) =>
+  (error: Failure | StreamFailed): RequestError =>
+    new RequestError({
+      request: shown(request, show),
+      reason: reasonOf(error),
+      cause: error instanceof StreamFailed ? error.cause : error,
+      description: error instanceof StreamFailed ? "the stream of its body failed" : error.message
+    })
+
+const hasFields = (headers: Headers): boolean => {
+  for (const name in headers) if (name !== "content-length") return true
+  return false
+}
 
 const targetOf = (
   request: HttpClientRequest.HttpClientRequest,
-  url: URL,
+  url: string | URL,
   body: Body<StreamFailed> | undefined
 ): Target<StreamFailed> => {
+  if (request.method === "GET" && body === undefined && !hasFields(request.headers)) return url
   const headers: Record<string, string> = {}
   // The body says its length.
-  for (const [name, value] of Object.entries(request.headers)) if (name !== "content-length") headers[name] = value
+  for (const name of Object.keys(request.headers)) if (name !== "content-length") headers[name] = request.headers[name]!
   return { url, method: request.method, headers, ...(body === undefined ? {} : { body }) } as Target<StreamFailed>
 }
 
@@ -83,23 +98,32 @@ const isSmall = (answer: Answer<unknown>): boolean => {
   return length !== undefined && length <= mostAtOnce
 }
 
+/** An answer, and its body if that was read at once. */
+interface Answered<E> {
+  readonly answer: Answer<E>
+  readonly gathering: Gathering | undefined
+}
+
 /** The answer with the bytes of its body, or with what they failed with. */
-const atOnce = <E>(answer: Answer<E>): Effect.Effect<Answer<E>> => {
+const atOnce = <E>(answer: Answer<E>): Effect.Effect<Answered<E>> => {
   const gathering = new Gathering(lengthOf(answer))
-  const loop: Effect.Effect<Answer<E>, HttpError | E> = Effect.flatMap(answer.read, (chunk) => {
-    if (chunk !== undefined) {
-      gathering.add(chunk)
-      return loop
-    }
-    let rest = gathering.length === 0 ? undefined : gathering.result
-    const read = Effect.sync(() => {
-      const bytes = rest
-      rest = undefined
-      return bytes
-    })
-    return Effect.succeed({ ...answer, read })
+  const loop: Effect.Effect<Answered<E>, HttpError | E> = Effect.flatMap(answer.read, (chunk) => {
+    if (chunk === undefined) return Effect.succeed({ answer, gathering })
+    gathering.add(chunk)
+    return loop
   })
-  return Effect.catchAll(loop, (error) => Effect.succeed({ ...answer, read: Effect.fail(error) }))
+  const broken = (error: HttpError | E) => ({ answer: { ...answer, read: Effect.fail(error) }, gathering: undefined })
+  return Effect.catchAll(loop, (error) => Effect.succeed(broken(error)))
+}
+
+/** A pull of bytes at hand. */
+const pullOf = ({ length, result }: Gathering): Pull<never> => {
+  let rest = length === 0 ? undefined : result
+  return Effect.sync(() => {
+    const bytes = rest
+    rest = undefined
+    return bytes
+  })
 }
 
 /** Run once, whoever comes first. */
@@ -113,6 +137,11 @@ const once = (task: () => void): () => void => {
 }
 
 export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpClient => {
+  const lendingOf = (request: HttpClientRequest.HttpClientRequest) => ({
+    request,
+    shown: () => shown(request, pipeline.show)
+  })
+
   /** The answer while nobody reads it: it is left after a while, or when the scope of `HttpClient.withScope` ends. */
   const waiting = <E>(
     answer: Answer<E>,
@@ -131,7 +160,7 @@ export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpCli
       incoming.onBegin = Transport.timekeeper(clockOf(fiber)).after(patience, () => release("unread"))
     } else if (aborting.signal.aborted) release("scope")
     else aborting.signal.addEventListener("abort", () => release("scope"), { once: true })
-    return Responses.of(incoming, decoders, { request: () => shown(request), onRead: Effect.sync(left) })
+    return Responses.of(incoming, decoders, { ...lendingOf(request), onRead: Effect.sync(left) })
   }
 
   /** A request whose body, if there is one, is at hand. */
@@ -145,23 +174,33 @@ export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpCli
       const answered = pipeline.use(target, "any", (answer) => {
         if (isSmall(answer)) return atOnce(answer)
         leave = answer.keep()
-        return Effect.succeed(answer)
+        return Effect.succeed({ answer, gathering: undefined })
       })
       return Effect.matchCauseEffect(restore(answered), {
         onFailure: (cause) => {
           leave?.()
-          return Effect.mapError(Effect.failCause(cause), failed(request))
+          return Effect.mapError(Effect.failCause(cause), failed(request, pipeline.show))
         },
-        onSuccess: (answer) =>
-          Effect.succeed(leave === undefined ? read(answer, request) : waiting(answer, request, fiber, leave))
+        onSuccess: (answered) =>
+          Effect.succeed(
+            leave === undefined ? read(answered, request, fiber) : waiting(answered.answer, request, fiber, leave)
+          )
       })
     })
 
-  const read = <E>(answer: Answer<E>, request: HttpClientRequest.HttpClientRequest): Response<E> =>
-    Responses.of(new Incoming(answer, decoders, undefined), decoders, {
-      request: () => shown(request),
-      onRead: Effect.void
-    })
+  /** The answer of which no more comes. */
+  const read = <E>(
+    { answer, gathering }: Answered<E>,
+    request: HttpClientRequest.HttpClientRequest,
+    fiber: AnyFiber
+  ): Response<E> => {
+    const lending = { ...lendingOf(request), onRead: Effect.void }
+    if (gathering === undefined) return Responses.of(new Incoming(answer, decoders, undefined), decoders, lending)
+    const isPlain = gathering.length <= answer.limits.body && undoneOf(answer, decoders) === undefined
+    const incoming = new Incoming({ ...answer, read: pullOf(gathering) }, decoders, undefined)
+    incoming.endAt = millisOf(clockOf(fiber))
+    return Responses.of(incoming, decoders, { ...lending, gathering: isPlain ? gathering : undefined })
+  }
 
   /** A request that has a scope of its own, for its body. */
   const scoped = (
@@ -173,15 +212,17 @@ export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpCli
       Effect.flatMap(Effect.zip(Scope.make(), runner), ([scope, run]) => {
         const opened = Effect.flatMap(
           pipeline.open(target, "any"),
-          (answer) => isSmall(answer) ? atOnce(answer) : Effect.succeed(answer)
+          (answer): Effect.Effect<Answered<StreamFailed>> =>
+            isSmall(answer) ? atOnce(answer) : Effect.succeed({ answer, gathering: undefined })
         )
         const close = Scope.close(scope, Exit.void)
         return Effect.matchCauseEffect(restore(Scope.extend(opened, scope)), {
-          onFailure: (cause) => Effect.zipRight(close, Effect.mapError(Effect.failCause(cause), failed(request))),
-          onSuccess: (answer): Effect.Effect<Response<StreamFailed>> =>
-            isSmall(answer)
-              ? Effect.as(close, read(answer, request))
-              : Effect.succeed(waiting(answer, request, fiber, () => run(close)))
+          onFailure: (cause) =>
+            Effect.zipRight(close, Effect.mapError(Effect.failCause(cause), failed(request, pipeline.show))),
+          onSuccess: (answered): Effect.Effect<Response<StreamFailed>> =>
+            isSmall(answered.answer)
+              ? Effect.as(close, read(answered, request, fiber))
+              : Effect.succeed(waiting(answered.answer, request, fiber, () => run(close)))
         })
       })
     )
@@ -190,10 +231,15 @@ export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpCli
     request: HttpClientRequest.HttpClientRequest,
     fiber: AnyFiber
   ): Effect.Effect<Response<StreamFailed>, RequestError> => {
-    const url = UrlParams.makeUrl(request.url, request.urlParams, request.hash)
+    const isWhole = request.urlParams.length === 0 && Option.isNone(request.hash)
+    const url: Either.Either<string | URL, Error> = isWhole
+      ? Either.right(request.url)
+      : UrlParams.makeUrl(request.url, request.urlParams, request.hash)
     const refuse = (field: string, reason: string) => {
       const { method } = request
-      return failed(request)(new InvalidRequest({ method, url: showUnread(request.url), hop: 0, field, reason }))
+      return failed(request, pipeline.show)(
+        new InvalidRequest({ method, url: showUnread(request.url), hop: 0, field, reason })
+      )
     }
     // The platform's own error has the URL with its password.
     if (Either.isLeft(url)) return refuse("url", "it is not like http://host:port/path?query")

@@ -175,6 +175,7 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
 
   return {
     canKeep: base.total === Infinity,
+    show: (url) => show(url, base.hidden),
     open: (target, expect) =>
       Effect.flatMap(Plans.make(target, base, tools), (plan) => {
         const { settings } = plan

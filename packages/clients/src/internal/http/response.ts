@@ -45,9 +45,13 @@ const headersOf = (fields: ReadonlyArray<Field>, isDecoded: boolean): Headers.He
  * programs of such clients read it again.
  */
 export interface Lending {
-  readonly request: () => HttpClientRequest.HttpClientRequest
+  readonly request: HttpClientRequest.HttpClientRequest
+  /** The request in errors, without its secrets. */
+  readonly shown: () => HttpClientRequest.HttpClientRequest
   /** Is run when the body has been read, or reading it has failed or was given up. */
   readonly onRead: Effect.Effect<void>
+  /** The body, if it was read already. */
+  readonly gathering?: Gathering | undefined
 }
 
 class ReceivedResponse<E> extends AnswerHead implements HttpResponse.Response<E> {
@@ -55,7 +59,6 @@ class ReceivedResponse<E> extends AnswerHead implements HttpResponse.Response<E>
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
   private readonly incoming: Incoming<E>
   private readonly isDecoded: boolean
-  private shownRequest: HttpClientRequest.HttpClientRequest | undefined
   private readonly lending: Lending | undefined
   private kept: Gathering | undefined
 
@@ -64,6 +67,7 @@ class ReceivedResponse<E> extends AnswerHead implements HttpResponse.Response<E>
     this.incoming = incoming
     this.isDecoded = isDecoded
     this.lending = lending
+    this.kept = lending?.gathering
   }
 
   protected get endedAt(): number | undefined {
@@ -72,9 +76,9 @@ class ReceivedResponse<E> extends AnswerHead implements HttpResponse.Response<E>
 
   /** The request as it is known here: its fields have credentials in them, and stay with the pipeline. */
   get request(): HttpClientRequest.HttpClientRequest {
-    if (this.shownRequest !== undefined) return this.shownRequest
+    if (this.lending !== undefined) return this.lending.request
     const { method, url } = this.answer.where()
-    return this.shownRequest = this.lending?.request() ?? HttpClientRequest.make(method as HttpMethod)(url)
+    return HttpClientRequest.make(method as HttpMethod)(url)
   }
 
   private cachedHeaders: Headers.Headers | undefined
@@ -133,7 +137,7 @@ class ReceivedResponse<E> extends AnswerHead implements HttpResponse.Response<E>
 
   private readonly failed = (cause: unknown): ResponseError =>
     new ResponseError({
-      request: this.request,
+      request: this.lending?.shown() ?? this.request,
       response: this,
       reason: "Decode",
       cause,
