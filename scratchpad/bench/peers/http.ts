@@ -27,5 +27,10 @@ export const httpPeers: ReadonlyArray<Peer> = [
     programs: programs("lent", modesOfUndici)
   }),
   nodePeer({ name: "copas-exchange", title: "`HttpTransport.exchange`", programs: programs("exchange") }),
-  nodePeer({ name: "copas-http", title: "**`Http.bytes`, `Http.download`**", programs: programs("copas") })
+  nodePeer({ name: "copas-http", title: "**`Http.bytes`, `Http.download`**", programs: programs("copas") }),
+  nodePeer({
+    name: "copas-client",
+    title: "`HttpClient` of `Http.layerHttpClient`",
+    programs: programs("copas-client")
+  })
 ]
