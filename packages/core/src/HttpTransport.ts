@@ -251,7 +251,7 @@ export type Decoder = <E>(coded: Pull<E>) => Effect.Effect<Pull<E | HttpTranspor
 
 /**
  * An exchange that has not begun: running `head` begins it, once. Whoever runs `head` calls `leave` when the exchange is no
- * longer needed, also if `head` failed or was interrupted; what `leave` does is said at `Service.exchange`.
+ * longer needed, and at once if `head` failed or was interrupted; what `leave` does is said at `Service.exchange`.
  *
  * @since 0.2.0
  * @category models
@@ -310,6 +310,7 @@ export const make = (transport: Omit<Service, "exchange">): Service => ({
   exchange: (request, route) =>
     Effect.flatMap(Effect.scope, (scope) => {
       const { head, leave } = transport.prepare(request, route)
-      return Effect.zipRight(Scope.addFinalizer(scope, Effect.sync(leave)), head)
+      const left = Effect.sync(leave)
+      return Effect.zipRight(Scope.addFinalizer(scope, left), Effect.onInterrupt(head, () => left))
     })
 })

@@ -23,6 +23,8 @@ export const scopeEnded = "the scope of the exchange has ended"
 
 const end: Effect.Effect<undefined> = Effect.succeed(undefined)
 
+const none: ReadonlyArray<never> = []
+
 type Read = HttpTransport.Pull<any>
 
 export class Answer implements HttpTransport.Exchange<any> {
@@ -44,7 +46,7 @@ export class Answer implements HttpTransport.Exchange<any> {
   private isReleased = false
   /** What may still come of an answer that nobody reads. */
   private left: number | undefined = undefined
-  private lastFields: ReadonlyArray<HttpTransport.Field> = []
+  private lastFields: ReadonlyArray<HttpTransport.Field> = none
 
   constructor(
     exchange: Exchange,
@@ -80,10 +82,12 @@ export class Answer implements HttpTransport.Exchange<any> {
 
   readonly read: Read = Effect.suspend(() => this.take() ?? this.next)
 
-  private readonly next: Read = suspend((resume) => {
-    this.waiter = resume
-    this.watch()
-  })
+  private get next(): Read {
+    return suspend((resume) => {
+      this.waiter = resume
+      this.watch()
+    })
+  }
 
   /** What has come, or the end, or the failure; `undefined` if nothing of it has. */
   private take(): Read | undefined {
