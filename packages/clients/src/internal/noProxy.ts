@@ -14,8 +14,14 @@ interface Target {
 
 type Rule = (target: Target) => boolean
 
-/** The value of an address, however it is spelled: IPv4 within IPv6 is IPv4. */
-const addressOf = (host: string): Address | undefined => Ip.isValid(host) ? Ip.process(host) : undefined
+// Only this can be one. Of other names ipaddr.js finds out by exceptions, which cost more than all the rest.
+const likeAddress = /:|(?:^|\.)(?:\d+|0x[\da-f]+)$/i
+
+/** The value of an address, however it is spelled and whatever its zone: IPv4 within IPv6 is IPv4. */
+const addressOf = (host: string): Address | undefined => {
+  const bare = host.replace(/%.*$/, "")
+  return likeAddress.test(bare) && Ip.isValid(bare) ? Ip.process(bare) : undefined
+}
 
 const unbracketed = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
 
@@ -23,7 +29,7 @@ const nameOf = (host: string): string => host.toLowerCase().replace(/\.$/, "")
 
 /** An address and a prefix: RFC 4632, section 3.1, and RFC 4291, section 2.3. */
 const blockRule = (part: string): Rule | undefined => {
-  if (!Ip.isValidCIDR(part)) return undefined
+  if (!part.includes("/") || !Ip.isValidCIDR(part)) return undefined
   const block = Ip.parseCIDR(part)
   return ({ address }) => address !== undefined && address.kind() === block[0].kind() && address.match(block)
 }
