@@ -15,8 +15,8 @@ export interface Options {
 
 export class Calls {
   private readonly options: Options
-  /** The fibers whose calls are under way; a fiber that has several stands here as often. */
-  private readonly callers: Array<AnyFiber> = []
+  /** The fibers whose calls are under way, and how many each has. */
+  private readonly callers = new Map<AnyFiber, number>()
   private readonly waiting = new Set<() => void>()
   /** Why no more calls are accepted. */
   private over: SessionClosed | undefined
@@ -26,15 +26,16 @@ export class Calls {
   }
 
   private enter(fiber: AnyFiber): SessionClosed | undefined {
-    if (this.over === undefined) this.callers.push(fiber)
+    if (this.over === undefined) this.callers.set(fiber, (this.callers.get(fiber) ?? 0) + 1)
     return this.over
   }
 
   private leave(fiber: AnyFiber): void {
     const { callers } = this
-    const last = callers.pop()!
-    if (last !== fiber) callers[callers.indexOf(fiber)] = last
-    if (callers.length === 0) { for (const wake of this.waiting) wake() }
+    const others = callers.get(fiber)! - 1
+    if (others > 0) callers.set(fiber, others)
+    else callers.delete(fiber)
+    if (callers.size === 0) { for (const wake of this.waiting) wake() }
   }
 
   /** `use` runs in an uninterruptible region; what it gives to `restore` can be interrupted. */
@@ -73,7 +74,7 @@ export class Calls {
   /** Fails in a fiber that has a call under way: it would wait for itself. */
   get notWithin(): Effect.Effect<void, InvalidArgument> {
     return withFiber((fiber) =>
-      this.callers.includes(fiber)
+      this.callers.has(fiber)
         ? Effect.fail(
           new InvalidArgument({
             protocol: this.options.protocol,
@@ -95,7 +96,7 @@ export class Calls {
   /** Waits until all have ended. */
   get quiet(): Effect.Effect<void> {
     return suspend<void>((resume) => {
-      if (this.callers.length === 0) return resume(Effect.void)
+      if (this.callers.size === 0) return resume(Effect.void)
       const wake = () => {
         this.waiting.delete(wake)
         resume(Effect.void)
