@@ -1,6 +1,7 @@
 /** The pipeline: from a target to its answer, over redirects and further tries, within the time that there is. */
 import type { Pull } from "@copas/core/HttpTransport"
 import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
 import { type Body, isReplayable } from "../../Body.js"
 import * as HttpError from "../../HttpError.js"
 import { canRetry } from "../../HttpError.js"
@@ -133,6 +134,17 @@ const leaving = <A, E, R>(
     })
   )
 
+/** The answer outlives the step, and is left with the scope. */
+const keepInScope = <E>(answer: Answer<E>): Effect.Effect<Answer<E>, never, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) => {
+    let leave = () => {}
+    // The finalizer comes first: an interruption between it and `keep` loses nothing.
+    return Effect.map(Scope.addFinalizer(scope, Effect.sync(() => leave())), () => {
+      leave = answer.keep()
+      return answer
+    })
+  })
+
 export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
   const { decoders } = wire.transport
   /** Runs hops and tries until `hop` succeeds or fails for good. `hop` has its own scope. */
@@ -176,15 +188,19 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
   return {
     canKeep: base.total === Infinity,
     show: (url) => show(url, base.hidden),
-    open: (target, expect) =>
+    open: <E, R>(target: Target<E, R>, expect: Expect) =>
       Effect.flatMap(Plans.make(target, base, tools), (plan) => {
         const { settings } = plan
         const expected = settings.expect ?? expecting(expect)
+        // Only a body that is opened needs a scope, and a scope of its own for each request costs much of what one does.
+        const isScoped = isTagged(plan.body)
         const opened = (watch: Spans.Watch | undefined) =>
-          untilDone(plan, watch, true, (run, tries) =>
-            inOwnScope(
-              Effect.flatMap(run.step(), (answer) => judge(answer, expected, settings.redirect, decoders, tries))
-            ))
+          untilDone(plan, watch, isScoped, (run, tries) => {
+            const judged = (answer: Answer<E>) => judge(answer, expected, settings.redirect, decoders, tries)
+            return isScoped
+              ? inOwnScope(Effect.flatMap(run.step(), judged))
+              : leaving(run, Effect.flatMap(Effect.flatMap(run.unscopedStep(), judged), keepInScope))
+          })
         const traced = Spans.request(plan, opened)
         if (settings.total === Infinity) return traced
         return Effect.flatMap(now, (start) =>
@@ -204,7 +220,6 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
       Effect.flatMap(Plans.make(target, base, tools), (plan) => {
         const { settings } = plan
         const expected = settings.expect ?? expecting(expect)
-        // Only a body that is opened needs a scope, and a scope of its own for each request costs much of what one does.
         const isScoped = isTagged(plan.body)
         const used = (watch: Spans.Watch | undefined) =>
           untilDone(plan, watch, isScoped, (run, tries) => {
