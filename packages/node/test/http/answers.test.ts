@@ -2,6 +2,7 @@
 import { Net } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { turn } from "../lending/streams.js"
 import { exchange, failureOf, fetched, networks, ok, request, route, serve, whole } from "./exchanging.js"
 
 /** A server whose n-th connection answers its first request with the n-th text and closes, or, after a `…`, stays open. */
@@ -212,6 +213,40 @@ for (const [name, network] of networks) {
         expect(yield* kindAndPhase).toEqual(["HeadTooLarge", "receive"])
         expect(yield* kindAndPhase).toEqual(["HeadTooLarge", "receive"])
         expect((yield* fetched(to)).body).toBe("x")
+      }).pipe(Effect.provide(network)))
+
+    it.scoped("C33 a reason phrase without an end is HeadTooLarge, too", () =>
+      Effect.gen(function*() {
+        const server = yield* saying(`HTTP/1.1 200 ${"y".repeat(300_000)}\r\nContent-Length: 0\r\n\r\n…`)
+        const failure = yield* failureOf(fetched(yield* route(server.port)))
+        expect(failure.kind).toBe("HeadTooLarge")
+      }).pipe(Effect.provide(network)))
+
+    it.scoped("C33 a server that speaks before the request is a Violation, and is shown", () =>
+      Effect.gen(function*() {
+        const server = yield* serve((peer) => Effect.zipRight(peer.send("SSH-2.0-OpenSSH_9.6\r\n"), peer.head))
+        const failure = yield* failureOf(fetched(yield* route(server.port)))
+        expect(failure).toMatchObject({ kind: "Violation" })
+        expect(failure.detail).toContain("SSH-2.0")
+      }).pipe(Effect.provide(network)))
+
+    it.scoped("C33 a body that only the connection's end ends is Lost if a reset ends it", () =>
+      Effect.gen(function*() {
+        const server = yield* serve((peer) =>
+          Effect.gen(function*() {
+            yield* peer.head
+            yield* peer.send("HTTP/1.1 200 OK\r\n\r\nsome of it")
+            yield* peer.socket.flush
+            yield* peer.socket.receiveExactly(1)
+            yield* peer.socket.abort
+          })
+        )
+        const { read } = yield* exchange(yield* route(server.port), {
+          method: "POST",
+          body: { length: undefined, pull: Effect.zipRight(turn, Effect.succeed(Buffer.from("x"))) }
+        })
+        expect(Buffer.from((yield* read)!).toString()).toBe("some of it")
+        expect((yield* failureOf(whole(read))).kind).toBe("Lost")
       }).pipe(Effect.provide(network)))
 
     it.scoped("C33 trailers are there after the body, and not before", () =>

@@ -146,6 +146,22 @@ for (const [name, network] of networks) {
         }
       }).pipe(Effect.provide(network)))
 
+    it.scoped("C33 a body of bytes that still goes out when an answer of 400 and more comes goes no further", () =>
+      Effect.gen(function*() {
+        const server = yield* serve((peer) =>
+          Effect.gen(function*() {
+            yield* peer.head
+            if (peer.number > 1) return yield* peer.send(ok("next"))
+            yield* peer.send("HTTP/1.1 401 No\r\nContent-Length: 3\r\n\r\nwhy")
+            return yield* Effect.never
+          })
+        )
+        const to = yield* route(server.port, { limits: { connections: 1 } })
+        const body = Buffer.alloc(32 * 1024 * 1024)
+        expect(yield* fetched(to, { method: "PUT", body })).toMatchObject({ status: 401, body: "why" })
+        expect(yield* fetched(to)).toMatchObject({ body: "next", isReused: false })
+      }).pipe(Effect.provide(network)))
+
     it.scoped("C33 a large upload that is answered at once, by a server that then closes: the answer, and not a reset", () =>
       Effect.gen(function*() {
         const server = yield* serve((peer) =>

@@ -21,7 +21,7 @@ const never = 2 ** 31 - 1
 export class Connection {
   readonly pool: Pool
   readonly client: UndiciModule.Client
-  readonly stream: Duplex
+  readonly stream: Duplex & { readonly bytesRead: number }
   readonly isMultiplexed: boolean
   hasServed = false
   running = 0
@@ -33,7 +33,7 @@ export class Connection {
     this.pool = pool
     this.opened = opened
     this.opening = opening
-    this.stream = stream
+    this.stream = stream as Duplex & { readonly bytesRead: number }
     this.isMultiplexed = (stream as Duplex & { readonly alpnProtocol?: string | false | null }).alpnProtocol === "h2"
     let isGiven = false
     this.client = new undici.Client(pool.route.origin, {
@@ -69,7 +69,7 @@ export class Connection {
 
   /** It can take a request now. */
   get isFree(): boolean {
-    return !this.stream.destroyed && !this.isBroken &&
+    return !this.stream.destroyed && this.failedWrite === undefined &&
       (this.isMultiplexed ? this.running < streams : this.running === 0)
   }
 
@@ -86,7 +86,12 @@ export class Connection {
 
   // ---- the connection breaks
 
-  private isBroken = false
+  private failedWrite: Error | undefined = undefined
+
+  /** Why the connection broke, if it did. */
+  get breach(): Error | undefined {
+    return this.failedWrite ?? this.stream.errored ?? undefined
+  }
 
   /**
    * A server may answer while it is sent a body, and close: then a write fails before the answer was read, or the stream
@@ -105,8 +110,8 @@ export class Connection {
       }
       read()
       if (stream.destroyed) return stream
-      if (!isOfWrite(error) || this.isBroken) return destroy.call(stream, error)
-      this.isBroken = true // Node marks the reading side as well, which then drops what comes.
+      if (!isOfWrite(error) || this.failedWrite !== undefined) return destroy.call(stream, error)
+      this.failedWrite = error // Node marks the reading side as well, which then drops what comes.
       ;(stream as unknown as WithReading)._readableState.errored = null
       for (const exchange of this.exchanges) exchange.upload?.stop()
       let before = -1

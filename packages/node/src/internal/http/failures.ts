@@ -101,7 +101,9 @@ export const of = (where: Where, error: unknown): HttpTransportFailure => {
       if (stream === undefined || isMultiplexed || stream.readableEnded || stream.errored !== error) {
         return lost(where, "the server closed the connection", error)
       }
-      return make(where, "Violation", "an answer of status 100 or 101 that nobody asked for", { cause: error })
+      return make(where, "Violation", "an answer that nobody asked for: before the request, or of status 100 or 101", {
+        cause: error
+      })
     }
   }
   if (error instanceof SocketTimeout) {
