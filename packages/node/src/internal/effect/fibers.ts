@@ -1,5 +1,4 @@
 /** What this package asks of Effect's runtime, and another major version of Effect would change. */
-import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -9,7 +8,6 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
-import * as RuntimeFlagsPatch from "effect/RuntimeFlagsPatch"
 import type * as Scope from "effect/Scope"
 
 export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
@@ -62,28 +60,3 @@ export const interruptSoon = (fiber: AnyFiber): void => fiber.unsafeInterruptAsF
 /** Starts a fiber; it runs at once, in this call, until it first waits. The scope's end, if one is given, interrupts it. */
 export const start = <A, E>(env: Env, effect: Effect.Effect<A, E>, scope?: Scope.Scope): Fiber.RuntimeFiber<A, E> =>
   Runtime.runFork(env, effect, scope === undefined ? undefined : { scope })
-
-const uninterruptible = RuntimeFlagsPatch.disable(RuntimeFlags.Interruption)
-const interruptible = RuntimeFlagsPatch.enable(RuntimeFlags.Interruption)
-
-/** True where an interruption of the fiber takes effect at once. Asked by the fiber itself. */
-const isInterruptible = (fiber: AnyFiber): boolean =>
-  RuntimeFlags.interruptible(
-    (fiber as AnyFiber & { readonly currentRuntimeFlags: RuntimeFlags.RuntimeFlags }).currentRuntimeFlags
-  )
-
-/**
- * Waits, and has the cause of an interruption, or of a failure, seen to by `onCause`: for a third of what
- * `Effect.onInterrupt` costs.
- */
-export const interruptibly = <A, E>(
-  fiber: AnyFiber,
-  wait: Effect.Effect<A, E>,
-  onCause: (cause: Cause.Cause<E>) => Effect.Effect<A, E>
-): Effect.Effect<A, E> =>
-  isInterruptible(fiber)
-    ? Effect.withRuntimeFlagsPatch(
-      Effect.catchAllCause(Effect.withRuntimeFlagsPatch(wait, interruptible), onCause),
-      uninterruptible
-    )
-    : wait

@@ -23,6 +23,11 @@ const atOnce = 64 * 1024
 /** How often within a time-out it is looked whether bytes of the request have gone out. */
 const looks = 4
 
+/** What Node reads at a time. */
+const oneRead = 64 * 1024
+
+const none: HttpTransport.Exchange<unknown>["informational"] = []
+
 /** What a request that was given up before undici began it throws there. undici keeps the connection then. */
 const givenUp = new Error("the request was given up")
 
@@ -48,7 +53,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   private isHeld = false
   private isLeft = false
   private resume: Resume | undefined = undefined
-  private readonly informational: Array<{ status: number; fields: ReadonlyArray<HttpTransport.Field> }> = []
+  private informational = none
   private sentBefore = 0
   private receivedBefore = 0
 
@@ -171,11 +176,19 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     }
     const fields = Fields.ofUndici(raw)
     if (status < 200) {
-      this.informational.push({ status, fields })
+      this.informational = [...this.informational, { status, fields }]
       if (status < 100) this.fail(Failures.make(this.where, "Violation", `an answer of status ${status}`))
       else if (this.informational.length > 16) {
         this.fail(Failures.make(this.where, "Violation", "more than 16 informational answers"))
       }
+      return
+    }
+    const { isMultiplexed, stream } = this.connection!
+    // undici bounds the fields; what else a head may have in it only grows with it. The rest may be of the body.
+    if (!isMultiplexed && stream.bytesRead - this.receivedBefore > limits.head + oneRead) {
+      this.fail(
+        Failures.make(this.where, "HeadTooLarge", "the head is longer than the limit", { expected: limits.head })
+      )
       return
     }
     this.disarm()
@@ -213,9 +226,9 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   }
 
   /** A reset that Node reports as an end, or undici takes for the end of a body that nothing else ends. */
-  private brokenInstead(): Error | null | undefined {
-    const { stream } = this.connection!
-    if (stream.errored || !(stream instanceof NodeNet.Socket) || "encrypted" in stream) return stream.errored
+  private brokenInstead(): Error | undefined {
+    const { breach, stream } = this.connection!
+    if (breach !== undefined || !(stream instanceof NodeNet.Socket) || "encrypted" in stream) return breach
     return EndOfInput.examine(stream, (chunk) => this.answer?.push(Buffer.from(chunk)))
   }
 
