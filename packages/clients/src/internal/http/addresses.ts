@@ -57,15 +57,13 @@ const isReachedIpv4 = (address: Ip.IPv4): boolean => ipv4.find(([block]) => addr
 
 const isReachedIpv6 = (address: Ip.IPv6): boolean => ipv6.find(([block]) => address.match(block))?.[1] ?? true
 
-/** Where IPv4 stands within the sixteen bytes of an address of this block. */
-type Embedding = readonly [block: [Ip.IPv6, number], places: (bytes: ReadonlyArray<number>) => ReadonlyArray<Places>]
-type Places = readonly [number, number, number, number]
+/** A block, and where IPv4 stands within the sixteen bytes of its addresses. */
+type Embedding = readonly [block: [Ip.IPv6, number], places: (bytes: ReadonlyArray<number>) => Array<Places>]
+/** Of four bytes. */
+type Places = ReadonlyArray<number>
 
 const last: Places = [12, 13, 14, 15]
-const embedding = (block: string, places: (bytes: ReadonlyArray<number>) => ReadonlyArray<Places>): Embedding => [
-  Ip.IPv6.parseCIDR(block),
-  places
-]
+const embedding = (block: string, places: Embedding[1]): Embedding => [Ip.IPv6.parseCIDR(block), places]
 
 const embeddings: ReadonlyArray<Embedding> = [
   // IPv4-compatible, with :: and ::1 (RFC 4291, section 2.5.5.1); IPv4-mapped (2.5.5.2); IPv4-translated (RFC 2765).
@@ -78,10 +76,7 @@ const embeddings: ReadonlyArray<Embedding> = [
   // known from here, so each reading counts, except one that cannot be a destination: 0.0.0.0/8.
   embedding(
     "64:ff9b:1::/48",
-    (bytes) =>
-      [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], last].filter((
-        places
-      ): places is [number, number, number, number] => bytes[places[0]!] !== 0)
+    (bytes) => [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], last].filter(([first]) => bytes[first!] !== 0)
   ),
   // 6to4 (RFC 3056, section 2).
   embedding("2002::/16", () => [[2, 3, 4, 5]])
