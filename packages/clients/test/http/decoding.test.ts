@@ -44,6 +44,7 @@ const answerOf = (
     decode: more.decode ?? true,
     limits: { body: 16 * mebi, codings: 3, ratio: 250 },
     keep: () => () => {},
+    isLeft: () => false,
     startedAt: 0,
     headAt: 0
   }

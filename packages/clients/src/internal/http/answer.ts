@@ -36,6 +36,8 @@ export interface Answer<E> {
    * longer needed.
    */
   readonly keep: () => () => void
+  /** Whether what held the answer has ended: its body is gone. */
+  readonly isLeft: () => boolean
   /** When the hop began and when its head had come, in milliseconds of the fiber's clock. */
   readonly startedAt: number
   readonly headAt: number

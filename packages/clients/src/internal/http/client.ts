@@ -98,6 +98,9 @@ const isSmall = (answer: Answer<unknown>): boolean => {
   return length !== undefined && length <= mostAtOnce
 }
 
+/** The answer with what came of it, of which no more comes. */
+const held = <E>(answer: Answer<E>, read: Answer<E>["read"]): Answer<E> => ({ ...answer, read, isLeft: () => false })
+
 /** An answer, and its body if that was read at once. */
 interface Answered<E> {
   readonly answer: Answer<E>
@@ -112,7 +115,7 @@ const atOnce = <E>(answer: Answer<E>): Effect.Effect<Answered<E>> => {
     gathering.add(chunk)
     return loop
   })
-  const broken = (error: HttpError | E) => ({ answer: { ...answer, read: Effect.fail(error) }, gathering: undefined })
+  const broken = (error: HttpError | E) => ({ answer: held(answer, Effect.fail(error)), gathering: undefined })
   return Effect.catchAll(loop, (error) => Effect.succeed(broken(error)))
 }
 
@@ -197,7 +200,7 @@ export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpCli
     const lending = { ...lendingOf(request), onRead: Effect.void }
     if (gathering === undefined) return Responses.of(new Incoming(answer, decoders, undefined), decoders, lending)
     const isPlain = gathering.length <= answer.limits.body && undoneOf(answer, decoders) === undefined
-    const incoming = new Incoming({ ...answer, read: pullOf(gathering) }, decoders, undefined)
+    const incoming = new Incoming(held(answer, pullOf(gathering)), decoders, undefined)
     incoming.endAt = millisOf(clockOf(fiber))
     return Responses.of(incoming, decoders, { ...lending, gathering: isPlain ? gathering : undefined })
   }

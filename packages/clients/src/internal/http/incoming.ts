@@ -29,7 +29,7 @@ export class Incoming<E> {
     return this.gone === undefined
   }
 
-  /** From now on nothing can be read. */
+  /** From now on nothing can be read, as after the end of what holds the answer. */
   release(reason: "scope" | "unread"): void {
     this.hasEnded = true
     this.gone = reason
@@ -38,13 +38,14 @@ export class Incoming<E> {
   /** Begins to read. A part that is read is not read again, also if reading is interrupted. */
   get begin(): Effect.Effect<Pull<HttpError.HttpError | E>, HttpError.HttpError, Scope.Scope> {
     return Effect.suspend(() => {
-      if (this.gone !== undefined) return this.released
+      if (this.gone !== undefined || this.answer.isLeft()) return this.released
       this.gone = "read"
       this.onBegin?.()
       const opened = decoded(this.answer, this.decoders, this.meter)
       return Effect.map(
         this.scope === undefined ? opened : Scope.extend(opened, this.scope),
-        (pull) => Effect.suspend(() => this.hasEnded ? this.released : Effect.flatMap(pull, this.take))
+        (pull) =>
+          Effect.suspend(() => this.hasEnded || this.answer.isLeft() ? this.released : Effect.flatMap(pull, this.take))
       )
     })
   }

@@ -198,7 +198,10 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
           untilDone(plan, watch, isScoped, (run, tries) => {
             const judged = (answer: Answer<E>) => judge(answer, expected, settings.redirect, decoders, tries)
             return isScoped
-              ? inOwnScope(Effect.flatMap(run.step(), judged))
+              ? inOwnScope(Effect.zipRight(
+                Effect.addFinalizer(() => Effect.sync(() => run.isLeft = true)),
+                Effect.flatMap(run.step(), judged)
+              ))
               : leaving(run, Effect.flatMap(Effect.flatMap(run.unscopedStep(), judged), keepInScope))
           })
         const traced = Spans.request(plan, opened)

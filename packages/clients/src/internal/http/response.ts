@@ -12,7 +12,7 @@ import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as UrlParams from "@effect/platform/UrlParams"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { HttpError } from "../../HttpError.js"
 import type * as HttpResponse from "../../HttpResponse.js"
@@ -191,13 +191,7 @@ export const make = <E>(
   answer: Answer<E>,
   decoders: Decoders
 ): Effect.Effect<HttpResponse.Response<E>, never, Scope.Scope> =>
-  Effect.flatMap(Effect.scope, (scope) => {
-    const incoming = new Incoming(answer, decoders, scope)
-    return Effect.as(
-      Scope.addFinalizer(scope, Effect.sync(() => incoming.release("scope"))),
-      of(incoming, decoders, undefined)
-    )
-  })
+  Effect.map(Effect.scope, (scope) => of(new Incoming(answer, decoders, scope), decoders, undefined))
 
 export const of = <E>(
   incoming: Incoming<E>,

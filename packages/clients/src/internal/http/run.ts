@@ -66,6 +66,8 @@ export class Run<E, R> {
   isBodysFault = false
   private readonly watch: Watch | undefined
   private readonly isScoped: boolean
+  /** What held the answer beyond its step has ended. */
+  isLeft = false
   private inHand: Prepared<unknown, unknown> | undefined = undefined
 
   /** Unless `isScoped`, `leave` is to be called after each step, when its answer is no longer needed. */
@@ -223,7 +225,10 @@ export class Run<E, R> {
   private readonly keep = (): () => void => {
     const kept = this.inHand
     this.inHand = undefined
-    return () => kept?.leave()
+    return () => {
+      this.isLeft = true
+      kept?.leave()
+    }
   }
 
   leave(): void {
@@ -348,6 +353,7 @@ export class Run<E, R> {
       decode: this.plan.settings.decode,
       limits: this.plan.settings.limits,
       keep: this.keep,
+      isLeft: () => this.isLeft,
       startedAt: this.startedAt,
       headAt
     }
