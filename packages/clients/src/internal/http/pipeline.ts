@@ -38,14 +38,15 @@ interface Tries {
 
 const triesOf = ({ maxRetryAfter, schedule }: RetryPolicy): Tries => {
   const next = delays(schedule)
+  // A schedule that has ended might begin anew.
+  let isOver = false
   return {
     next: (error, after) =>
-      Effect.map(
-        next(error),
-        (pause) =>
-          // A server that asks for no pause still gets the schedule's.
-          pause === undefined || after === undefined || after === 0 ? pause : Math.min(after, maxRetryAfter)
-      )
+      isOver ? Effect.succeed(undefined) : Effect.map(next(error), (pause) => {
+        isOver = pause === undefined
+        // A server that asks for no pause still gets the schedule's.
+        return pause === undefined || after === undefined || after === 0 ? pause : Math.min(after, maxRetryAfter)
+      })
   }
 }
 

@@ -112,25 +112,27 @@ export class Run<E, R> {
   }
 
   /** With credentials, cookies and a body. */
-  private prepared = Effect.fnUntraced(function*(this: Run<E, R>) {
-    const { auth, plan: { body, settings } } = this
-    const fields = [...this.traced(this.fields)]
-    if (auth !== undefined && !Fields.has(fields, "authorization")) {
-      fields.push(["authorization", auth.value === undefined ? yield* this.token(auth.token) : auth.value()])
-    }
-    if (settings.cookies !== undefined) {
-      const cookie = yield* settings.cookies.header(this.url)
-      if (cookie !== undefined) {
-        const own = Fields.valuesOf(fields, "cookie")
-        const value = [...own, cookie].join("; ")
-        const fault = Fields.valueFault(value)
-        if (fault !== undefined) return yield* this.invalid("cookies", fault)
-        const others = own.length === 0 ? fields : fields.filter(([name]) => name.toLowerCase() !== "cookie")
-        return yield* this.withBody([...others, ["cookie", value]], body)
+  private prepared(): Effect.Effect<AnyExchange, StepFailure<E>, R | Scope.Scope> {
+    return Effect.gen(this, function*() {
+      const { auth, plan: { body, settings } } = this
+      const fields = [...this.traced(this.fields)]
+      if (auth !== undefined && !Fields.has(fields, "authorization")) {
+        fields.push(["authorization", auth.value === undefined ? yield* this.token(auth.token) : auth.value()])
       }
-    }
-    return yield* this.withBody(fields, body)
-  })
+      if (settings.cookies !== undefined) {
+        const cookie = yield* settings.cookies.header(this.url)
+        if (cookie !== undefined) {
+          const own = Fields.valuesOf(fields, "cookie")
+          const value = [...own, cookie].join("; ")
+          const fault = Fields.valueFault(value)
+          if (fault !== undefined) return yield* this.invalid("cookies", fault)
+          const others = own.length === 0 ? fields : fields.filter(([name]) => name.toLowerCase() !== "cookie")
+          return yield* this.withBody([...others, ["cookie", value]], body)
+        }
+      }
+      return yield* this.withBody(fields, body)
+    })
+  }
 
   private withBody(
     fields: ReadonlyArray<Field>,
