@@ -31,65 +31,26 @@ import type * as Stream from "effect/Stream"
 import type * as Body from "./Body.js"
 import type { Connector } from "./Connector.js"
 import type * as HttpRequest from "./HttpRequest.js"
-import type * as HttpResponse from "./HttpResponse.js"
+import type { Defaults, RequestOptions, Target } from "./HttpRequest.js"
+import type { Downloaded, Failure, Response, Whole } from "./HttpResponse.js"
 import * as Routes from "./internal/http/route.js"
 import * as Service_ from "./internal/http/service.js"
 
 /**
- * The options of a client.
+ * What requests ask for.
  *
  * @since 0.2.0
  * @category models
  */
-export type Defaults = HttpRequest.Defaults
+export type { Defaults, RequestOptions, Target } from "./HttpRequest.js"
 
 /**
- * The options of one request.
+ * What they give: answers that are read as they come, whole ones, downloads; and the errors of a request.
  *
  * @since 0.2.0
  * @category models
  */
-export type RequestOptions<E = never, R = never> = HttpRequest.RequestOptions<E, R>
-
-/**
- * What a request asks for: a URL, or options with one.
- *
- * @since 0.2.0
- * @category models
- */
-export type Target<E = never, R = never> = HttpRequest.Target<E, R>
-
-/**
- * An answer whose body has not been read.
- *
- * @since 0.2.0
- * @category models
- */
-export type Response<E = never> = HttpResponse.Response<E>
-
-/**
- * An answer with its whole body.
- *
- * @since 0.2.0
- * @category models
- */
-export type Whole = HttpResponse.Whole
-
-/**
- * A download that is whole.
- *
- * @since 0.2.0
- * @category models
- */
-export type Downloaded<A = void> = HttpResponse.Downloaded<A>
-
-/**
- * The errors of a request.
- *
- * @since 0.2.0
- * @category errors
- */
-export type Failure = HttpResponse.Failure
+export type { Downloaded, Failure, Response, Whole } from "./HttpResponse.js"
 
 /**
  * The errors of making a client: its options are checked, and its TLS context is made, at once.
@@ -174,7 +135,8 @@ export interface Service {
 export class Http extends Context.Tag("@copas/clients/Http")<Http, Service>() {}
 
 /**
- * Makes a client with options for all its requests.
+ * Makes a client with options for all its requests. It opens nothing: connections are the transport's, whose scope ends
+ * them. *Interruption* leaves nothing open.
  *
  * @since 0.2.0
  * @category constructors
@@ -265,10 +227,29 @@ const call = (name: "get" | "head" | "post" | "put" | "patch" | "del" | "options
  *   `application/x-www-form-urlencoded`, as in Lua.
  * - Options: gives the answer as soon as its head has come; the scope holds it. Leaving the scope releases the body.
  *
- * *Interruption* closes the connection.
+ * A status of 400 and more is an answer, unless `expect` says otherwise. *Interruption* closes the connection.
  *
  * @since 0.2.0
  * @category accessors
+ * @example
+ * ```ts
+ * import { Http } from "@copas/clients"
+ * import { HttpPeer } from "@copas/clients/testing"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { NodeHttpTransport } from "@copas/node"
+ * import { Effect, Layer, Stream } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const peer = yield* HttpPeer.make({ handler: ({ method }) => ({ body: ["a chunk, ", `and another for ${method}`] }) })
+ *   const answer = yield* Http.request({ url: peer.url, headers: { "X-Client": "example" } })
+ *   const text = yield* answer.body.pipe(Stream.decodeText(), Stream.mkString)
+ *   return `${answer.status}: ${text}`
+ * })
+ *
+ * const layer = Http.layer().pipe(Layer.provideMerge(NodeHttpTransport.layer), Layer.provideMerge(NetMemory.layer))
+ * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(layer)))
+ *   .then(console.log) // 200: a chunk, and another for GET
+ * ```
  */
 export const request: {
   <E = never, R = never>(url: string | URL, body?: Body.Body<E, R>): Effect.Effect<Whole, Failure | E, Http | R>
@@ -278,37 +259,47 @@ export const request: {
 } = (...args: [any, any?]): any => Effect.flatMap(Http, (http) => http.request(...args))
 
 /**
+ * GET (RFC 9110, section 9.3.1), as `request` with options.
+ *
  * @since 0.2.0
  * @category accessors
  */
 export const get = call("get")
 
 /**
+ * HEAD (RFC 9110, section 9.3.2), as `request` with options. It stays HEAD over redirects; the body is empty.
+ *
  * @since 0.2.0
  * @category accessors
  */
 export const head = call("head")
 
 /**
+ * POST (RFC 9110, section 9.3.3), as `request` with options.
+ *
  * @since 0.2.0
  * @category accessors
  */
 export const post = call("post")
 
 /**
+ * PUT (RFC 9110, section 9.3.4), as `request` with options.
+ *
  * @since 0.2.0
  * @category accessors
  */
 export const put = call("put")
 
 /**
+ * PATCH (RFC 5789), as `request` with options.
+ *
  * @since 0.2.0
  * @category accessors
  */
 export const patch = call("patch")
 
 /**
- * DELETE.
+ * DELETE (RFC 9110, section 9.3.5), as `request` with options.
  *
  * @since 0.2.0
  * @category accessors
@@ -316,7 +307,7 @@ export const patch = call("patch")
 export const del = call("del")
 
 /**
- * OPTIONS.
+ * OPTIONS (RFC 9110, section 9.3.7), as `request` with options.
  *
  * @since 0.2.0
  * @category accessors
@@ -334,7 +325,7 @@ export const text = <E = never, R = never>(target: Target<E, R>): Effect.Effect<
   Effect.flatMap(Http, (http) => http.text(target))
 
 /**
- * Gives the body of a successful answer as bytes. See `text`.
+ * Gives the body of a successful answer as bytes. See `text`. *Interruption* closes the connection.
  *
  * @since 0.2.0
  * @category accessors
@@ -343,7 +334,8 @@ export const bytes = <E = never, R = never>(target: Target<E, R>): Effect.Effect
   Effect.flatMap(Http, (http) => http.bytes(target))
 
 /**
- * Gives the value that the body of a successful answer is in JSON, decoded by the schema if there is one. See `text`.
+ * Gives the value that the body of a successful answer is in JSON, decoded by the schema if there is one. See `text`. What
+ * is no JSON is `DecodeFailed`, and what the schema refuses `ParseError`. *Interruption* closes the connection.
  *
  * @since 0.2.0
  * @category accessors
@@ -357,7 +349,10 @@ export const json: {
 } = (...args: [any, any?]): any => Effect.flatMap(Http, (http) => http.json(...args))
 
 /**
- * Downloads a body into a file or a sink, and succeeds when all of it is there.
+ * Downloads a body into a file or a sink, and succeeds when all of it is there. Into a file it is written under another
+ * name, which is changed when it is whole.
+ *
+ * *Interruption* closes the connection, and removes what came of the file; with `resume` it is kept for the next time.
  *
  * @since 0.2.0
  * @category accessors
@@ -376,7 +371,8 @@ export const download: {
 } = (...args: [any, any, any?]): any => Effect.flatMap(Http, (http) => http.download(...args))
 
 /**
- * Uploads a file or a stream, by PUT unless the target says otherwise, and gives the server's answer.
+ * Uploads a file or a stream, by PUT unless the target says otherwise, and gives the server's answer. *Interruption* cuts
+ * the connection, so that the server does not take what came for the whole.
  *
  * @since 0.2.0
  * @category accessors

@@ -192,7 +192,10 @@ export interface CommonOptions {
   readonly proxy?: string | URL | "environment" | undefined
   /** For `https:`: a context of `Tls.client`, or the options for one. Default the platform's authorities. */
   readonly tls?: ClientContext | ClientOptions | undefined
-  /** The name that the server's certificate must have, and that is asked for (SNI). Default the host of the URL. */
+  /**
+   * The name that the server's certificate must have, and that is asked for (SNI), at the origin of the URL. Default its
+   * host. Redirects to other origins go by their hosts.
+   */
   readonly serverName?: string | undefined
   /** Cookies are kept and sent by this jar. Default none; `false` turns the client's off. */
   readonly cookies?: CookieJar | false | undefined

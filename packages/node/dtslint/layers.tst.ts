@@ -1,5 +1,5 @@
 /** Type tests of the layers of `@copas/node`: what each provides and requires. */
-import type { Copas, Dns, Net, Socket } from "@copas/core"
+import type { Copas, Dns, HttpTransport, Net, Socket } from "@copas/core"
 import type { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import type { TlsError } from "@copas/core/TlsError"
 import { NodeCopas, NodeDns, NodeNet, NodeSocket, NodeUndici } from "@copas/node"
@@ -10,12 +10,18 @@ import { describe, expect, it } from "tstyche"
 
 describe("layers on Node", () => {
   it("C01 the dispatcher's layer provides dispatcher, network and names, and requires nothing", () => {
-    expect(NodeCopas.layer).type.toBe<Layer.Layer<Copas.Copas | Net.Net | Dns.Dns>>()
+    expect(NodeCopas.layer).type.toBe<Layer.Layer<Copas.Copas | Net.Net | Dns.Dns | HttpTransport.HttpTransport>>()
     expect(NodeNet.layer).type.toBe<Layer.Layer<Net.Net>>()
   })
 
   it("S09 layerDns requires the names that the program provides", () => {
-    expect(NodeCopas.layerDns).type.toBe<Layer.Layer<Copas.Copas | Net.Net, never, Dns.Dns>>()
+    expect(NodeCopas.layerDns).type.toBe<
+      Layer.Layer<
+        Copas.Copas | Net.Net | HttpTransport.HttpTransport,
+        never,
+        Dns.Dns
+      >
+    >()
     expect(NodeDns.layerWith({ servers: ["192.0.2.1"] })).type.toBe<Layer.Layer<Dns.Dns, InvalidOption>>()
   })
 

@@ -174,6 +174,27 @@ describe("routes", () => {
     }))
 })
 
+describe("redirected routes", () => {
+  it.effect("C33 serverName is for the origin of the URL alone, and public servers lead to public addresses only", () =>
+    Effect.gen(function*() {
+      const peer = scripted(({ url }) => {
+        const next = Number(new URL(url).pathname.slice(1)) + 1
+        const hosts = ["a.test", "a.test", "b.test", "a.test"]
+        return next === 4
+          ? {}
+          : { status: 302, remote: "93.184.216.34", fields: [["Location", `https://${hosts[next]}/${next}`]] }
+      })
+      const http = yield* Effect.provide(Http.make({ serverName: "c.test" }), Layer.merge(peer.layer, NetMemory.layer))
+      yield* http.bytes("https://a.test/0")
+      expect(peer.sent.map(({ route, url }) => [url, route.serverName, route.permit !== undefined])).toEqual([
+        ["https://a.test/0", "c.test", false],
+        ["https://a.test/1", "c.test", false],
+        ["https://b.test/2", undefined, true],
+        ["https://a.test/3", "c.test", true]
+      ])
+    }))
+})
+
 describe("wrong options", () => {
   const wrong: ReadonlyArray<readonly [option: string, options: object]> = [
     ["timeouts.connect", { timeouts: { connect: 0 } }],
@@ -187,6 +208,7 @@ describe("wrong options", () => {
     ["limits.codings", { limits: { codings: "3" } }],
     ["limits.ratio", { limits: { ratio: 0 } }],
     ["maxRedirects", { maxRedirects: -1 }],
+    ["maxRedirects", { maxRedirects: Infinity }],
     ["redirect", { redirect: "some" }],
     ["http2", { http2: true }],
     ["expect", { expect: "6xx" }],

@@ -44,6 +44,15 @@ const bound = (map: Map<unknown, unknown>, most: number): void => {
   }
 }
 
+const variant = (known: WeakMap<Profile, Profile>, profile: Profile, change: Partial<Profile>): Profile => {
+  let made = known.get(profile)
+  if (made === undefined) {
+    made = { ...profile, ...change }
+    known.set(profile, made)
+  }
+  return made
+}
+
 export interface Routes {
   /** The profiles that the options ask for; what they leave open is as in `base`. */
   readonly profiles: (
@@ -53,6 +62,8 @@ export interface Routes {
   ) => Effect.Effect<Profiles, InvalidOption | UnsupportedOption | TlsError>
   /** The same to public addresses only. */
   readonly guarded: (profile: Profile) => Profile
+  /** The same without `serverName`, which is that of the first origin. */
+  readonly unnamed: (profile: Profile) => Profile
   readonly route: (profile: Profile, origin: string) => AnyRoute
 }
 
@@ -75,6 +86,7 @@ export const make = (net: Net.Service): Routes => {
   const permits = new WeakMap<object, NonNullable<AnyRoute["permit"]>>()
   const proxies = new Map<string, Connector.Connector>()
   const guards = new WeakMap<Profile, Profile>()
+  const others = new WeakMap<Profile, Profile>()
   const routes = new WeakMap<Profile, Map<string, AnyRoute>>()
   let environment: { readonly "http:": Connector.Connector; readonly "https:": Connector.Connector } | undefined
 
@@ -181,14 +193,9 @@ export const make = (net: Net.Service): Routes => {
         }
         return { "http:": of("http:"), "https:": of("https:") }
       }),
-    guarded: (profile) => {
-      let guarded = guards.get(profile)
-      if (guarded === undefined) {
-        guarded = { ...profile, permit: publicOnly }
-        guards.set(profile, guarded)
-      }
-      return guarded
-    },
+    guarded: (profile) => variant(guards, profile, { permit: publicOnly }),
+    unnamed: (profile) =>
+      profile.serverName === undefined ? profile : variant(others, profile, { serverName: undefined }),
     route: (profile, origin) => {
       let known = routes.get(profile)
       if (known === undefined) {

@@ -184,8 +184,11 @@ export class Run<E, R> {
   }
 
   private get profile(): Profile {
-    const profile = this.plan.settings.profiles[this.url.protocol as "http:" | "https:"]
-    return this.isGuarded && profile.isDirect ? this.wire.routes.guarded(profile) : profile
+    const { plan, wire: { routes } } = this
+    const profile = plan.settings.profiles[this.url.protocol as "http:" | "https:"]
+    if (this.hop === 0) return profile
+    const own = this.url.origin === plan.url.origin ? profile : routes.unnamed(profile)
+    return this.isGuarded && own.isDirect ? routes.guarded(own) : own
   }
 
   private exchange(

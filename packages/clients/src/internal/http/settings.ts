@@ -63,9 +63,14 @@ class Checks {
 
   count(option: string, value: number | undefined, otherwise: number, least: number): number {
     if (value === undefined) return otherwise
-    if (value === Infinity || Number.isSafeInteger(value) && value >= least) return value
+    if (Number.isSafeInteger(value) && value >= least) return value
     this.refuse(option, value, `a whole number, at least ${least}`)
     return otherwise
+  }
+
+  /** A count that may be infinity. */
+  limit(option: string, value: number | undefined, otherwise: number, least: number): number {
+    return value === Infinity ? value : this.count(option, value, otherwise, least)
   }
 
   oneOf<A>(option: string, value: A | undefined, otherwise: A, all: ReadonlyArray<unknown>): A {
@@ -210,9 +215,9 @@ export const make = (
       cookies: options.cookies === undefined ? base?.cookies : options.cookies === false ? undefined : options.cookies,
       retry: options.retry === undefined ? base?.retry : retryOf(checks, options.retry),
       limits: base !== undefined && options.limits === undefined ? base.limits : {
-        body: checks.count("limits.body", limits.body, base?.limits.body ?? 16 * 1024 * 1024, 0),
+        body: checks.limit("limits.body", limits.body, base?.limits.body ?? 16 * 1024 * 1024, 0),
         codings: checks.count("limits.codings", limits.codings, base?.limits.codings ?? 3, 0),
-        ratio: checks.count("limits.ratio", limits.ratio, base?.limits.ratio ?? 250, 1)
+        ratio: checks.limit("limits.ratio", limits.ratio, base?.limits.ratio ?? 250, 1)
       },
       routeLimits,
       expect: options.expect === undefined || !isExpect(options.expect) ? base?.expect : expecting(options.expect),
