@@ -17,21 +17,20 @@ import type {
   SocketTimeout,
   UnsupportedOption
 } from "@copas/core/SocketError"
-import type { ClientContext, ClientOptions } from "@copas/core/TlsContext"
 import type { TlsError } from "@copas/core/TlsError"
 import type { PlatformError } from "@effect/platform/Error"
 import type { FileSystem } from "@effect/platform/FileSystem"
-import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type * as Sink from "effect/Sink"
 import type * as Stream from "effect/Stream"
-import type { Connector, ProxyError } from "./Connector.js"
-import type { DataMode, FtpError } from "./FtpError.js"
+import type { ProxyError } from "./Connector.js"
+import type { FtpError } from "./FtpError.js"
 import type * as Features_ from "./internal/ftp/features.js"
 import type * as Listing from "./internal/ftp/listing/entry.js"
 import * as Login from "./internal/ftp/session/login.js"
+import type { Options } from "./internal/ftp/sessionOptions.js"
 import type { Timestamp as TimestampModel } from "./internal/ftp/time.js"
 import type { Codec as CodecModel } from "./internal/text/codec.js"
 
@@ -141,96 +140,45 @@ export type {
   ConnectRequest
 } from "./Connector.js"
 
+export type {
+  /**
+   * An FTP proxy to log in at first.
+   *
+   * @since 0.2.0
+   * @category models
+   */
+  LoginProxy,
+  /**
+   * Where and how to log in.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Options,
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  Timeouts
+} from "./internal/ftp/sessionOptions.js"
+
 /**
- * @since 0.1.0
+ * A checksum that the server computed.
+ *
+ * @since 0.2.0
  * @category models
  */
-export interface Timeouts {
-  /** For each connection, again for its TLS handshake, and in active mode for the server's. Default 30 seconds. */
-  readonly connect?: Duration.DurationInput | undefined
-  /** How long a reply may take. The final reply of a transfer is awaited after its data. Default 60 seconds. */
-  readonly control?: Duration.DurationInput | undefined
-  /**
-   * How long a data connection may stand still. Default 60 seconds. If a download stands still at its beginning, it has the
-   * time of `abort` in addition, in which the session finds out whether the server has said why.
-   */
-  readonly data?: Duration.DurationInput | undefined
-  /** How long an interrupted transfer may take to end. After that the session ends. Default 5 seconds. */
-  readonly abort?: Duration.DurationInput | undefined
+export interface Checksum {
+  readonly algorithm: ChecksumAlgorithm
+  /** In hex, in small letters. */
+  readonly value: string
 }
 
 /**
- * Where and how to log in. Secrets are `Redacted`, and appear in no error, log or span.
- *
- * @since 0.1.0
+ * @since 0.2.0
  * @category models
  */
-export interface Options {
-  readonly host: string
-  /** Default 21; 990 with implicit TLS. */
-  readonly port?: number | undefined
-  /** Default `anonymous`. */
-  readonly user?: string | undefined
-  readonly password?: Redacted.Redacted<string> | undefined
-  /** For servers that ask for one (ACCT). */
-  readonly account?: Redacted.Redacted<string> | undefined
-  /** The virtual host to ask for before the log-in (HOST, RFC 7151). */
-  readonly virtualHost?: string | undefined
-  /**
-   * `"explicit"` asks for TLS on the control connection (AUTH TLS, RFC 4217) and fails without it; `"implicit"` begins
-   * with it. Data connections then use TLS, too. Default `"none"`.
-   */
-  readonly tls?: "none" | "explicit" | "implicit" | undefined
-  /** A context of `Tls.client`, or the options for one. Default the platform's authorities and full verification. */
-  readonly tlsContext?: ClientContext | ClientOptions | undefined
-  /** The name that the certificate must have. Default `host`. */
-  readonly serverName?: string | undefined
-  /** Use TLS on data connections, too (PROT P). Default true; `false` sends PROT C. */
-  readonly protectData?: boolean | undefined
-  /**
-   * How data connections are made: `"passive"` (the default) is EPSV, then PASV; `"active"` is EPRT, then PORT. The session
-   * tries these in order, and remembers which of them worked.
-   */
-  readonly data?: "passive" | "active" | ReadonlyArray<DataMode> | undefined
-  /**
-   * Connect to the host that the reply to PASV names. Default false: the client connects to the control connection's host,
-   * because a server behind a NAT names the wrong host, and a hostile server may name any.
-   */
-  readonly trustPassiveHost?: boolean | undefined
-  /** The address that active mode sends to the server. Default that of the control connection. */
-  readonly activeAddress?: string | undefined
-  /** The ports to listen on in active mode, first to last. Default any. */
-  readonly activePorts?: readonly [number, number] | undefined
-  readonly timeouts?: Timeouts | undefined
-  /** The time between NOOPs during a transfer, for firewalls that forget an idle control connection. Default never. */
-  readonly keepAlive?: Duration.DurationInput | undefined
-  /** The encoding of names: `"utf-8"` (the default), one with a byte a character (`"windows-1252"`), or a codec. */
-  readonly encoding?: string | Codec | undefined
-  /** The most bytes of one reply. Default 64 KiB. */
-  readonly replyLimit?: number | undefined
-  /** The most bytes of one listing. Default 64 MiB. */
-  readonly listingLimit?: number | undefined
-  /**
-   * The most memory that the entries of one listing may take, in bytes, as estimated from its lines. Default 256 MiB, which
-   * are about 200,000 entries of LIST.
-   */
-  readonly listingMemory?: number | undefined
-  /**
-   * Reads a line of LIST that this client does not know, or reads otherwise: it is tried first. `undefined` leaves the line to
-   * the known formats. It must not throw.
-   */
-  readonly parseListing?: ((line: Uint8Array) => ParsedEntry | undefined) | undefined
-  /** How many minutes the server's clock is ahead of UTC, for listings in local time (LIST). Default 0. */
-  readonly utcOffsetMinutes?: number | undefined
-  /** Compare the bytes that moved with SIZE, asked before a download and after an upload. Default true. */
-  readonly verify?: boolean | undefined
-  /**
-   * Ask the server what it can do (FEAT) after the log-in. Default true. Without it `features` is empty: for servers that
-   * close the connection at FEAT.
-   */
-  readonly askFeatures?: boolean | undefined
-  readonly connector?: Connector | undefined
-}
+export type ChecksumAlgorithm = "SHA-512" | "SHA-256" | "SHA-1" | "MD5" | "CRC32"
 
 /**
  * @since 0.1.0
@@ -351,6 +299,25 @@ export interface Session {
     content: string | Uint8Array | Stream.Stream<Uint8Array, E, R>,
     options?: UploadOptions
   ) => Effect.Effect<Transferred, Failure | E, R>
+  /**
+   * Puts a file in place as a whole: it is uploaded under a name of its own beside `path`, verified, and renamed. On a server
+   * that renames onto no file, the old one is removed first, and for a moment there is none. What fails before leaves the
+   * old file; the new one's part is removed.
+   *
+   * @since 0.2.0
+   */
+  readonly replace: <E = never, R = never>(
+    path: Path,
+    content: string | Uint8Array | Stream.Stream<Uint8Array, E, R>,
+    options?: Pick<UploadOptions, "type" | "size">
+  ) => Effect.Effect<Transferred, Failure | E, R>
+  /**
+   * The checksum of a file as the server computes it: HASH (draft-bryan-ftpext-hash), or XSHA512, XSHA256, XSHA1, XMD5 or
+   * XCRC, where FEAT tells of it. Without `algorithm` it is the strongest that there is; `NotSupported` where there is none.
+   *
+   * @since 0.2.0
+   */
+  readonly checksum: (path: Path, algorithm?: ChecksumAlgorithm) => Effect.Effect<Checksum, Failure>
   /** A sink that uploads its input. If the stream fails, what was sent so far stays on the server. */
   readonly upload: (path: Path, options?: UploadOptions) => Sink.Sink<Transferred, Uint8Array, never, Failure>
   /** Uploads a local file. With `resume` it keeps the part that the server has (SIZE) and adds the rest. */

@@ -13,7 +13,17 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type { ChecksumAlgorithm } from "../FtpSession.js"
+import * as Known from "./internal/ftp/known.js"
 import * as Serving from "./internal/ftp/serving.js"
+
+/**
+ * One answer for every command, or one for each that is named (LIST, MLSD, NLST).
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type ByCommand<A> = A | { readonly [verb: string]: A }
 
 /**
  * How this server differs from a good one.
@@ -66,12 +76,14 @@ export interface Quirks {
   readonly nlstMissing?: "empty" | 450 | 550 | undefined
   /** The code of its refusal to list an empty directory. Default an empty list. */
   readonly listEmpty?: 450 | 550 | undefined
-  /** Its answer to LIST, MLSD and NLST of a missing path: an empty list, or a code. Default 550. */
-  readonly listMissing?: "empty" | 450 | 501 | 550 | undefined
+  /** Its answer to a listing of a missing path: an empty list, or a code; for all commands, or by command. Default 550. */
+  readonly listMissing?: ByCommand<"empty" | 450 | 501 | 550> | undefined
   /** Directories that may not be entered, by their absolute paths. */
   readonly forbidden?: ReadonlyArray<string> | undefined
   /** Its answer to a listing of such a directory: an empty list, the directory itself, or a code. Default 550. */
-  readonly listForbidden?: "empty" | "itself" | 501 | 550 | undefined
+  readonly listForbidden?: ByCommand<"empty" | "itself" | 501 | 550> | undefined
+  /** LIST takes `-a` for an option. Default true; a server that does not looks for a directory of that name. */
+  readonly listOptions?: boolean | undefined
   /** Commands that it refuses (501) with a path, or with a path that has a blank in it. */
   readonly pathless?: { readonly [verb: string]: "always" | "blanks" } | undefined
   /** PASV and EPSV require PRET before them, as DrFTPD's do. */
@@ -84,6 +96,14 @@ export interface Quirks {
   readonly completions?: number | undefined
   /** The session ends when the handshake of a data connection does not come to its end, as vsftpd's and Pure-FTPd's do. */
   readonly endsAtBrokenHandshake?: boolean | undefined
+  /** RNTO onto a file that is there is refused. Default it replaces the file. */
+  readonly renamesOnto?: boolean | undefined
+  /** The checksums that it computes, by HASH or by the commands before it (XSHA256, XMD5, XCRC …). Default none. */
+  readonly checksums?:
+    | { readonly by: "HASH" | "X"; readonly algorithms: ReadonlyArray<ChecksumAlgorithm> }
+    | undefined
+  /** A byte of 255 that comes twice in a command is one (TELNET). Default true; false as in vsftpd, Pure-FTPd and pyftpdlib. */
+  readonly undoublesIac?: boolean | undefined
   /** It answers 522 if a data connection does not resume the control connection's TLS session (`require_ssl_reuse`). */
   readonly requireResumption?: boolean | undefined
   /** How many control connections it serves; further ones get 421, or the answer of `tooMany`. */
@@ -124,6 +144,8 @@ export interface FtpServer {
   readonly url: string
   readonly read: (path: string) => Effect.Effect<Option.Option<Uint8Array>>
   readonly write: (path: string, content: string | Uint8Array, modified?: Date) => Effect.Effect<void>
+  /** The same for a path in bytes, which need not be UTF-8. */
+  readonly writeRaw: (path: Uint8Array, content: string | Uint8Array) => Effect.Effect<void>
   /** The paths of all files, in order. */
   readonly paths: Effect.Effect<ReadonlyArray<string>>
   /** All commands so far, as they came, passwords included. */
@@ -166,3 +188,70 @@ export const make = (
   options: Options = {}
 ): Effect.Effect<FtpServer, BindError | InvalidOption | UnsupportedOption, Net.Net | Scope.Scope> =>
   Serving.make(options)
+
+/**
+ * The manners of vsftpd 3.0.3: no MLSD, an empty list for what is missing, a directory that may not be read printed itself.
+ *
+ * @since 0.2.0
+ * @category servers
+ * @example
+ * ```ts
+ * import { Ftp } from "@copas/clients"
+ * import { FtpServer } from "@copas/clients/testing"
+ * import { NetMemory } from "@copas/core/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const server = yield* FtpServer.make({ files: { "/pub/a": "hello" }, quirks: FtpServer.vsftpd })
+ *   const ftp = yield* Ftp.connect({ host: server.host, port: server.port })
+ *   return yield* ftp.list("nowhere")
+ * }).pipe(
+ *   Effect.catchTag("NotFound", (error) => Effect.succeed(`there is no ${error.path}`))
+ * )
+ *
+ * const layer = Layer.provideMerge(Ftp.layer(), NetMemory.layer)
+ * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(layer)))
+ *   .then(console.log) // there is no nowhere
+ * ```
+ */
+export const vsftpd: Quirks = Known.vsftpd
+
+/**
+ * The manners of ProFTPD 1.3.8: SIZE not in ASCII, 450 to NLST of what is missing.
+ *
+ * @since 0.2.0
+ * @category servers
+ */
+export const proftpd: Quirks = Known.proftpd
+
+/**
+ * The manners of Pure-FTPd 1.0.50: LIST gives an empty list for what is missing or forbidden, MLSD and NLST 550.
+ *
+ * @since 0.2.0
+ * @category servers
+ */
+export const pureftpd: Quirks = Known.pureftpd
+
+/**
+ * The manners of pyftpdlib 1.5.7: 501 to MLSD of what is missing, no options to LIST.
+ *
+ * @since 0.2.0
+ * @category servers
+ */
+export const pyftpdlib: Quirks = Known.pyftpdlib
+
+/**
+ * The manners of IIS: LIST as MS-DOS prints it, no MLSD.
+ *
+ * @since 0.2.0
+ * @category servers
+ */
+export const iis: Quirks = Known.iis
+
+/**
+ * The manners of DrFTPD: PRET before PASV, and no EPSV.
+ *
+ * @since 0.2.0
+ * @category servers
+ */
+export const drftpd: Quirks = Known.drftpd

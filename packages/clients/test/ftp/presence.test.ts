@@ -4,7 +4,7 @@ import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Option, Stream } from "effect"
 import type { FtpSession } from "../../src/index.js"
-import type { FtpServer } from "../../src/testing/index.js"
+import { FtpServer } from "../../src/testing/index.js"
 import { inMemory } from "./hostileServer.js"
 import { connected, leavesNothing, networks } from "./networks.js"
 import { local, pooled, told } from "./pools.js"
@@ -32,7 +32,13 @@ const manners: ReadonlyArray<readonly [string, FtpServer.Quirks]> = [
   ["empty, missing and forbidden are all 450", { listEmpty: 450, listMissing: 450 }],
   ["no paths with blanks (WS_FTP)", { pathless: { MLSD: "blanks", LIST: "blanks", NLST: "blanks" } }],
   ["no paths at all", { pathless: { MLSD: "always", LIST: "always", NLST: "always" } }],
-  ["no MLSD where LIST works", { replies: { MLSD: "550 Not supported" } }]
+  ["no MLSD where LIST works", { replies: { MLSD: "550 Not supported" } }],
+  ["vsftpd", FtpServer.vsftpd],
+  ["ProFTPD", FtpServer.proftpd],
+  ["Pure-FTPd", FtpServer.pureftpd],
+  ["pyftpdlib", FtpServer.pyftpdlib],
+  ["IIS", FtpServer.iis],
+  ["DrFTPD", FtpServer.drftpd]
 ]
 
 const commands: ReadonlyArray<readonly [string, FtpServer.Quirks]> = [

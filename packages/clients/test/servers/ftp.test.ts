@@ -1,13 +1,13 @@
-/** The FTP client against vsftpd and ProFTPD. */
+/** The FTP client against vsftpd, ProFTPD, Pure-FTPd and pyftpdlib: one and the same list of sentences for each. */
 import { NodeNet } from "@copas/node"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Effect, Fiber, Layer, Option, Redacted, type Scope, Stream } from "effect"
+import { Chunk, Duration, Effect, Fiber, Layer, Option, Redacted, type Scope, Stream } from "effect"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { Ftp, type FtpPool, FtpSession } from "../../src/index.js"
-import { type Daemon, proftpd, vsftpd } from "./ftp/daemons.js"
+import { type Daemon, proftpd, pureftpd, pyftpdlib, type PyftpdMode, vsftpd } from "./ftp/daemons.js"
 
 const mebibyte = 1 << 20
 
@@ -32,10 +32,23 @@ interface Server {
   readonly name: string
   readonly start: Effect.Effect<Daemon, never, Scope.Scope>
   readonly options: (daemon: Daemon) => FtpSession.Options
+  /** Names that its encoding can write. */
+  readonly names?: ReadonlyArray<string>
+  /** It runs as somebody who may read everything. */
+  readonly isPrivileged?: boolean
 }
 
 const at = (daemon: Daemon) => ({ host: daemon.host, port: daemon.port, serverName: "localhost" })
 const trusting = (daemon: Daemon) => ({ tlsContext: { ca: { path: daemon.ca } } })
+
+const me = { user: "me", password: Redacted.make("secret") }
+
+const pyftpd = (mode: PyftpdMode, more: Partial<FtpSession.Options> = {}): Server => ({
+  name: `pyftpdlib, ${mode}`,
+  start: pyftpdlib(mode),
+  options: (daemon) => ({ ...at(daemon), ...me, ...more }),
+  isPrivileged: true
+})
 
 const servers: ReadonlyArray<Server> = [
   { name: "vsftpd", start: vsftpd("plain"), options: at },
@@ -55,11 +68,26 @@ const servers: ReadonlyArray<Server> = [
     options: (daemon) => ({
       ...at(daemon),
       ...trusting(daemon),
-      tls: "explicit",
-      user: "me",
-      password: Redacted.make("secret")
+      ...me,
+      tls: "explicit"
     })
-  }
+  },
+  { name: "Pure-FTPd", start: pureftpd("plain"), options: (daemon) => ({ ...at(daemon), ...me }) },
+  {
+    name: "Pure-FTPd with TLS",
+    start: pureftpd("explicit"),
+    options: (daemon) => ({ ...at(daemon), ...trusting(daemon), ...me, tls: "explicit" })
+  },
+  pyftpd("plain"),
+  {
+    ...pyftpd("tls"),
+    options: (daemon) => ({ ...at(daemon), ...trusting(daemon), ...me, tls: "explicit" })
+  },
+  pyftpd("dos"),
+  { ...pyftpd("latin1", { encoding: "latin1" }), names: ["café.txt", " leading", ".hidden", "ÿ"] },
+  pyftpd("no-epsv"),
+  pyftpd("epsv-only"),
+  pyftpd("bad-pasv")
 ]
 
 const temporary = Effect.acquireRelease(
@@ -69,7 +97,10 @@ const temporary = Effect.acquireRelease(
 
 const last = (events: Chunk.Chunk<FtpPool.TreeEvent>): FtpPool.TreeEvent => Option.getOrThrow(Chunk.last(events))
 
-describe.each(servers.map((server) => [server.name, server] as const))("%s", (_, { options, start }) => {
+const usualNames = ["日本語.txt", " leading", ".hidden", "a -> b"]
+
+describe.each(servers.map((server) => [server.name, server] as const))("%s", (_, server) => {
+  const { isPrivileged = false, names: special = usualNames, options, start } = server
   const session = (more: Partial<FtpSession.Options> = {}) =>
     Effect.gen(function*() {
       const daemon = yield* start
@@ -127,7 +158,7 @@ describe.each(servers.map((server) => [server.name, server] as const))("%s", (_,
       Effect.gen(function*() {
         const { daemon, session: it } = yield* session()
         const names = Array.from({ length: 1996 }, (_, index) => `file number ${index}.txt`)
-          .concat(["日本語.txt", " leading", ".hidden", "a -> b"])
+          .concat(special)
         fs.mkdirSync(path.join(daemon.files, "many"))
         // Whoever the server writes as may replace them.
         fs.chmodSync(path.join(daemon.files, "many"), 0o777)
@@ -140,11 +171,11 @@ describe.each(servers.map((server) => [server.name, server] as const))("%s", (_,
         expect(new Set(entries.map(({ name }) => name))).toEqual(new Set(names))
         const bySize = new Map(entries.map(({ name, size }) => [name, size]))
         for (const [index, name] of names.entries()) expect(bySize.get(name)).toBe(index % 7)
-        for (const name of ["日本語.txt", " leading", ".hidden"]) {
+        for (const name of special) {
           yield* it.put(`many/${name}`, name)
           expect(new TextDecoder().decode(yield* it.get(`many/${name}`))).toBe(name)
         }
-        expect((yield* it.names("many")).length).toBeGreaterThanOrEqual(1999)
+        expect((yield* it.names("many")).length).toBeGreaterThanOrEqual(1996)
       }),
       layer
     ))
@@ -157,6 +188,63 @@ describe.each(servers.map((server) => [server.name, server] as const))("%s", (_,
         yield* it.put("active", bytes)
         expect(digest(yield* it.get("active"))).toBe(digest(bytes))
         expect((yield* it.list()).map(({ name }) => name)).toContain("active")
+      }),
+      layer
+    ))
+
+  it.scopedLive("C34 what is empty, missing, forbidden or a file is told apart", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { daemon, session: it } = yield* session()
+        for (const name of ["empty", "with blank", "denied", "entered"]) fs.mkdirSync(path.join(daemon.files, name))
+        for (const name of ["with blank", "denied", "entered"]) {
+          fs.writeFileSync(path.join(daemon.files, name, "x"), "x")
+        }
+        fs.writeFileSync(path.join(daemon.files, "file"), "x")
+        fs.chmodSync(path.join(daemon.files, "denied"), 0o700)
+        fs.chmodSync(path.join(daemon.files, "entered"), 0o711)
+        for (const _ of [1, 2]) {
+          for (
+            const ask of [(path: string) => Effect.map(it.list(path), (all) => all.map(({ name }) => name)), it.names]
+          ) {
+            expect(yield* ask("empty")).toEqual([])
+            expect(yield* ask("with blank")).toEqual(["x"])
+            expect(yield* Effect.flip(ask("missing"))).toMatchObject({ _tag: "NotFound" })
+            yield* Effect.flip(ask("file"))
+            if (!isPrivileged) {
+              expect(["NotFound", "FtpReplyError"]).toContain((yield* Effect.flip(ask("denied")))._tag)
+            }
+          }
+          // It can be entered, and not be read.
+          if (!isPrivileged) expect(yield* Effect.flip(it.list("entered"))).toMatchObject({ _tag: "FtpReplyError" })
+        }
+        expect(yield* it.exists("missing")).toBe(false)
+        expect(yield* it.stat("empty")).toMatchObject({ type: "directory" })
+        expect(yield* it.stat("file")).toMatchObject({ type: "file", size: 1 })
+        expect(yield* Effect.flip(it.get("empty"))).toMatchObject({ _tag: "FtpReplyError" })
+        expect(yield* Effect.flip(it.makeDirectory("missing/new"))).toMatchObject({ _tag: "FtpReplyError" })
+        yield* it.makeDirectory("empty", { recursive: true })
+        yield* it.makeDirectory("a/b/c", { recursive: true })
+        expect(yield* it.isUsable).toBe(true)
+      }),
+      layer
+    ))
+
+  it.scopedLive("C34 interrupted at any moment of a transfer, the session goes on", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { session: it } = yield* session()
+        yield* it.put("a", content(mebibyte))
+        for (let micros = 0; micros < 12_000; micros += 400) {
+          const call: Effect.Effect<unknown, unknown> = micros % 800 === 0
+            ? it.get("a")
+            : it.put("b", content(mebibyte))
+          const fiber = yield* Effect.fork(call)
+          yield* Effect.sleep(Duration.micros(BigInt(micros)))
+          yield* Fiber.interrupt(fiber)
+          expect(yield* it.isUsable).toBe(true)
+          expect(yield* it.size("a")).toBe(mebibyte)
+        }
       }),
       layer
     ))

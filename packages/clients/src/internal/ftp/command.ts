@@ -2,6 +2,7 @@
  * Commands on the control connection: RFC 959, sections 4.1 and 5.3.
  */
 import type * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import type { InvalidArgument } from "../../ReplyError.js"
 import * as Command from "../replies/command.js"
 import * as Bytes from "../text/bytes.js"
@@ -61,8 +62,21 @@ export const withPath = (
     ? make(verb, ...before)
     : make(verb, ...before, pathArgument(verb, path))
 
-/** How FTP's commands go out. */
-export const wire = (codec: Codec.Codec): Command.Wire => ({ protocol: "ftp", codec, escape: Telnet.escape })
+/** How FTP's commands go out. A byte of 255 is doubled, where `doubles` says so. */
+export const wire = (codec: Codec.Codec, doubles: () => boolean = () => true): Command.Wire => ({
+  protocol: "ftp",
+  codec,
+  escape: (bytes) => doubles() ? Telnet.escape(bytes) : bytes
+})
+
+/** Whether a byte of 255 stands in it. */
+export const hasIac = ({ args }: Command.Command, codec: Codec.Codec): boolean =>
+  args.some((argument) =>
+    argument instanceof Uint8Array
+      ? argument.includes(255)
+      : typeof argument === "string" && codec.name !== "utf-8" &&
+        Option.exists(codec.encode(argument), (bytes) => bytes.includes(255))
+  )
 
 export const encode = (command: Command.Command, codec: Codec.Codec): Either.Either<Uint8Array, InvalidArgument> =>
   Command.encode(command, wire(codec))

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { Pool, TreeEvent, TreeFailure, UploadTreeOptions } from "../../../FtpPool.js"
-import type { Entry, Failure, Path, Session } from "../../../FtpSession.js"
+import type { Entry, Path, Session } from "../../../FtpSession.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Files from "../session/files.js"
 import { conversationOf } from "../session/session.js"
@@ -46,14 +46,6 @@ const put = (
   options: { readonly resume: boolean; readonly onBytes: (count: number) => void }
 ) => Files.uploadFile(conversationOf(session), from.path, to, options)
 
-/** Gives a whole file its own name. Some servers do not rename onto a file that is there. */
-const publish = (session: Session, part: Uint8Array, path: Uint8Array): Effect.Effect<void, Failure> =>
-  Effect.catchTag(
-    session.rename(part, path),
-    "FtpReplyError",
-    () => Effect.zipRight(session.remove(path), session.rename(part, path))
-  )
-
 const file = (
   context: Context,
   from: Local,
@@ -78,7 +70,10 @@ const file = (
         const done = yield* put(session, from, target, { resume: isLarge, onBytes: tree.moved })
         const resumedFrom = isLarge ? from.size - done.bytes : 0
         tree.had(resumedFrom)
-        if (isLarge) yield* publish(session, target, path)
+        if (isLarge) {
+          const conversation = conversationOf(session)
+          yield* conversation.turns.turn(Files.publish(conversation, target, path))
+        }
         if ((options.keepTimes ?? true) && session.features.mfmt && from.millis !== undefined) {
           // Not to be allowed to set a time is no reason to fail.
           yield* Effect.catchTags(session.setModified(path, new Date(from.millis)), {

@@ -31,6 +31,9 @@ const transfer: Expectation = {
 export class Control extends Channel {
   readonly settings: Settings
   private transfers = 0
+  /** A byte of 255 goes out twice; and whether that is known to be right. */
+  doublesIac: boolean
+  knowsIac: boolean
   /** How many times 226 came that no transfer was owed. */
   dropped = 0
 
@@ -38,13 +41,15 @@ export class Control extends Channel {
     const { codec, controlMillis, replyLimit, server } = settings
     super(socket, {
       server,
-      wire: Command.wire(codec),
+      wire: Command.wire(codec, () => this.doublesIac),
       parser: Telnet.parser({ codec, limit: replyLimit, server }),
       replyMillis: controlMillis,
       // A second 226 (ProFTPD) is no other command's. A late 426 says that something else went wrong.
       isStray: ({ code }) => code === 226 && this.transfers > 0 && ++this.dropped <= this.transfers + mostStragglers
     })
     this.settings = settings
+    this.doublesIac = settings.doubleIac ?? true
+    this.knowsIac = settings.doubleIac !== undefined
   }
 
   get welcome(): Effect.Effect<Reply.Reply, ChannelError> {

@@ -40,6 +40,8 @@ export class Conversation {
   type: "A" | "I" | undefined = undefined
   /** A REST went out, and no transfer behind it. */
   restPending = false
+  /** The algorithm that HASH uses, once it was set. */
+  hash: string | undefined = undefined
   /** The way of data connections that worked. */
   mode: FtpError.DataMode | undefined = undefined
   /** The working directory may not be the one that the login began in. */
@@ -109,16 +111,42 @@ export class Conversation {
         const found = ambiguous
           ? Effect.orElseSucceed(options.look!, () => undefined)
           : Effect.succeed(undefined)
-        return Effect.flatMap(
-          found,
-          (found) => Effect.fail(this.refusal(reply, command, found === undefined ? more : { ...more, found }))
-        )
+        const { doublesIac } = this.control
+        return Effect.flatMap(found, (found): Effect.Effect<Reply.Reply, Failure> =>
+          // The look has found it by another spelling, which is the right one for this command, too.
+          this.control.doublesIac !== doublesIac
+            ? this.exec(command, options)
+            : Effect.fail(this.refusal(reply, command, found === undefined ? more : { ...more, found })))
       })
     )
   }
 
   /** The last reply, whatever it is. */
   send(
+    command: Command.Command,
+    onFinal?: (reply: Reply.Reply) => void
+  ): Effect.Effect<Reply.Reply, Failure> {
+    const { control } = this
+    const once = this.sendOnce(command, onFinal)
+    if (control.knowsIac || !Verbs.is(command.verb, "finds") || !Command.hasIac(command, this.settings.codec)) {
+      return once
+    }
+    // Many servers do not know of TELNET, and look for a name with the byte twice.
+    return Effect.flatMap(once, (first) => {
+      if (!Refusal.isAmbiguous(first.code)) {
+        control.knowsIac = true
+        return Effect.succeed(first)
+      }
+      control.doublesIac = false
+      return Effect.map(this.sendOnce(command, onFinal), (second) => {
+        control.knowsIac = !Refusal.isAmbiguous(second.code)
+        control.doublesIac = !control.knowsIac
+        return second
+      })
+    })
+  }
+
+  private sendOnce(
     command: Command.Command,
     onFinal?: (reply: Reply.Reply) => void
   ): Effect.Effect<Reply.Reply, Failure> {

@@ -67,7 +67,7 @@ const refusedBy = (reply: Reply.Reply): Refused => new Refused(shown(reply))
 const peerHost = (conversation: Conversation): string => {
   const { remoteAddress } = conversation.control.socket
   // Behind a proxy the connection's other end is the proxy.
-  if (!conversation.settings.isDirect || remoteAddress._tag !== "InetAddress") return conversation.settings.host
+  if (!conversation.settings.isDirect || remoteAddress._tag !== "InetAddress") return conversation.settings.dial.host
   return Address.unmap(remoteAddress.host)
 }
 

@@ -9,7 +9,10 @@ import * as FtpError from "../../../FtpError.js"
 import type { DownloadOptions, Failure, Path, Transferred } from "../../../FtpSession.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Ascii from "../ascii.js"
+import type { Running } from "../checksum.js"
 import * as Command from "../command.js"
+import * as Beforehand from "./beforehand.js"
+import * as Checksum from "./checksum.js"
 import type { Conversation } from "./conversation.js"
 import * as Presence from "./presence.js"
 import * as Transfer from "./transfer.js"
@@ -37,6 +40,7 @@ class Downloading implements Download {
   readonly transfer: Transfer.Transfer
   readonly expected: Option.Option<number>
   private readonly text: Ascii.Transducer | undefined
+  private readonly checksum: Running | undefined
   private isVerified = false
   private isEnded = false
   private reads = 0
@@ -45,6 +49,9 @@ class Downloading implements Download {
     this.transfer = transfer
     this.expected = expected
     this.text = isText ? Ascii.fromNetwork() : undefined
+    const { conversation, request } = transfer
+    const isWhole = !isText && request.offset === 0 && request.command.verb === "RETR"
+    this.checksum = isWhole ? Checksum.running(conversation) : undefined
   }
 
   result(): Transferred {
@@ -71,6 +78,7 @@ class Downloading implements Download {
       onSuccess: (chunk): Effect.Effect<Uint8Array | undefined, Failure> => {
         this.transfer.moved += chunk.length
         if (Option.isSome(this.expected) && this.total > this.expected.value + mostGrowth) return this.tooMuch
+        this.checksum?.update(chunk)
         if (this.text === undefined) return Effect.succeed(chunk)
         const converted = this.text.push(chunk)
         return converted.length > 0 ? Effect.succeed(converted) : this.next
@@ -102,6 +110,7 @@ class Downloading implements Download {
           : transfer.refusal(final))
       }
       yield* this.verify
+      yield* this.compare
       this.isEnded = true
       const rest = this.text?.end() ?? Bytes.empty
       return rest.length > 0 ? rest : undefined
@@ -110,6 +119,21 @@ class Downloading implements Download {
 
   private get total(): number {
     return this.transfer.request.offset + this.transfer.moved
+  }
+
+  private get compare(): Effect.Effect<void, Failure> {
+    const { checksum, transfer } = this
+    if (checksum === undefined) return Effect.void
+    return Effect.flatMap(
+      Effect.mapError(
+        Checksum.difference(transfer.conversation, transfer.request.path!, checksum),
+        (error) => this.lost(error)
+      ),
+      Option.match({
+        onNone: () => Effect.void,
+        onSome: (difference) => Effect.fail(this.unknown(difference, undefined))
+      })
+    )
   }
 
   private get verify(): Effect.Effect<void, Failure> {
@@ -237,7 +261,7 @@ export const open = (
     const { offset = 0, size, type = "binary" } = options
     yield* checkOffset("RETR", offset)
     const command = Command.withPath("RETR", path)
-    yield* Transfer.checkCommand(conversation, command)
+    yield* Beforehand.checkCommand(conversation, command)
     yield* conversation.turns.scoped
     const isText = type === "text"
     const expected = isText || !conversation.settings.verify

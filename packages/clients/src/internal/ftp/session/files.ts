@@ -12,12 +12,14 @@ import * as Stream from "effect/Stream"
 import * as FtpError from "../../../FtpError.js"
 import type { DownloadOptions, Failure, Path, Transferred, UploadOptions } from "../../../FtpSession.js"
 import * as Causes from "../../effect/causes.js"
+import { now } from "../../effect/fibers.js"
 import { pulled } from "../../effect/streams.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Command from "../command.js"
+import * as Beforehand from "./beforehand.js"
 import type { Conversation } from "./conversation.js"
 import * as Download from "./download.js"
-import * as Transfer from "./transfer.js"
+import * as Presence from "./presence.js"
 import * as Upload from "./upload.js"
 
 const encoder = new TextEncoder()
@@ -103,6 +105,47 @@ export const put = <E, R>(
   }))
 }
 
+/** RNFR and RNTO. */
+export const rename = (conversation: Conversation, from: Path, to: Path): Effect.Effect<void, Failure> =>
+  Effect.gen(function*() {
+    yield* conversation.exec(Command.withPath("RNFR", from), { path: from, intermediate: true })
+    yield* conversation.exec(Command.withPath("RNTO", to), { path: to })
+  })
+
+/** Gives a whole file its own name, which another may have. Some servers do not rename onto a file that is there. */
+export const publish = (conversation: Conversation, part: Path, path: Path): Effect.Effect<void, Failure> =>
+  Effect.catchIf(rename(conversation, part, path), Presence.isAnswer, () =>
+    Effect.zipRight(
+      conversation.exec(Command.withPath("DELE", path), { path }),
+      rename(conversation, part, path)
+    ))
+
+/** What is put behind a name while its file is not whole. */
+const temporary = (conversation: Conversation, path: Path, millis: number): Uint8Array => {
+  const suffix = `.${millis.toString(36)}-${Math.floor(Math.random() * 1e9).toString(36)}.part`
+  return Bytes.concat([Presence.raw(conversation, path), Bytes.fromBinary(suffix)])
+}
+
+export const replace = <E, R>(
+  conversation: Conversation,
+  path: Path,
+  content: string | Uint8Array | Stream.Stream<Uint8Array, E, R>,
+  options?: Pick<UploadOptions, "type" | "size">
+): Effect.Effect<Transferred, Failure | E, R> =>
+  Effect.gen(function*() {
+    yield* Beforehand.checkCommand(conversation, Command.withPath("STOR", path))
+    const part = temporary(conversation, path, yield* now)
+    const shown = typeof path === "string" ? path : conversation.settings.codec.decode(path)
+    const remove = Effect.suspend(() =>
+      conversation.control.lost === undefined
+        ? Effect.ignore(conversation.turns.turn(conversation.send(Command.withPath("DELE", part))))
+        : Effect.void
+    )
+    const done = yield* Effect.onError(put(conversation, part, content, options), () => remove)
+    yield* conversation.turns.turn(publish(conversation, part, path))
+    return { ...done, path: shown }
+  })
+
 // ---- local files
 
 const localSize = (
@@ -132,7 +175,7 @@ export const downloadFile = (
 ): Effect.Effect<Transferred, Failure | PlatformError, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    yield* Transfer.checkCommand(conversation, Command.withPath("RETR", path))
+    yield* Beforehand.checkCommand(conversation, Command.withPath("RETR", path))
     const resume = options.resume === true && options.type !== "text"
     const offset = resume ? Option.getOrElse(yield* localSize(fs, localPath), () => 0) : 0
     let { size } = options
@@ -173,7 +216,7 @@ export const uploadFile = (
 ): Effect.Effect<Transferred, Failure | PlatformError, FileSystem.FileSystem> =>
   Effect.scoped(Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    yield* Transfer.checkCommand(conversation, Command.withPath("STOR", path))
+    yield* Beforehand.checkCommand(conversation, Command.withPath("STOR", path))
     const file = yield* fs.open(localPath, { flag: "r" })
     const size = Number((yield* file.stat).size)
     const resume = options.resume === true && options.type !== "text"

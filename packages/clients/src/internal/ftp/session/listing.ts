@@ -225,6 +225,8 @@ const listBy = (
     switch (visit._tag) {
       case "Inside":
         if (listed?.count === 0 && conversation.showsSelf.has(verb)) return yield* unreadable
+        // It printed itself, and there is no such child in it.
+        if (isItself && Either.isRight(visit.value) && visit.value.right.children === 0) return yield* unreadable
         // Where the command itself was refused, what lists within the directory is what lists others, too.
         if (refusal !== undefined && Either.isRight(visit.value) && visit.value.right.count > 0) {
           conversation.pathless.add(hasBlank(path) ? `${verb} ` : verb)
@@ -271,10 +273,15 @@ export const all = (
   if (!conversation.features.mlst || conversation.unknown.has("MLSD")) return byList
   return Effect.flatMap(listBy(conversation, "MLSD", path, keep), (answered) => {
     if (Either.isRight(answered)) return Effect.succeed(answered.right)
-    return Effect.map(byList, (listed) => {
+    const { left: refusal } = answered
+    const hasListed = conversation.listsEmpty.has("MLSD")
+    return Effect.flatMap(byList, (listed) => {
       // What LIST finds MLSD should have found.
       if (listed.children > 0) conversation.unknown.add("MLSD")
-      return listed
+      // MLSD lists what is empty, so it refuses for another reason.
+      return listed.children === 0 && hasListed && refusal._tag !== "NotSupported"
+        ? Effect.fail(Presence.forbidden(conversation, refusal))
+        : Effect.succeed(listed)
     })
   })
 }

@@ -2,10 +2,11 @@
  * From an address to a session that is logged in: greeting, TLS, virtual host, log-in, features, encoding.
  */
 import * as Net from "@copas/core/Net"
+import * as NetAddress from "@copas/core/NetAddress"
 import * as Tls from "@copas/core/Tls"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { ConnectFailure, Failure, Options, Session } from "../../../FtpSession.js"
@@ -78,10 +79,35 @@ const say = (
         })
   )
 
+/** Names the server to an FTP proxy, once that has let this side in. */
+const throughProxy = (conversation: Conversation): Effect.Effect<Settings.Login, Failure> =>
+  Effect.gen(function*() {
+    const { host, loginProxy, password, port, user } = conversation.settings
+    if (loginProxy === undefined) return { user, password }
+    const { order = "user@host", password: proxyPassword = Redacted.make(""), user: proxyUser } = loginProxy
+    const at = port === 21 ? host : NetAddress.formatHostPort(host, port)
+    if (order === "combined") {
+      return {
+        user: proxyUser === undefined ? `${user}@${at}` : `${user}@${proxyUser}@${at}`,
+        password: proxyUser === undefined
+          ? password
+          : Redacted.make(`${Redacted.value(password)}@${Redacted.value(proxyPassword)}`)
+      }
+    }
+    if (proxyUser !== undefined) {
+      const reply = yield* say(conversation, "USER", proxyUser)
+      if (reply.code === 331) yield* say(conversation, "PASS", proxyPassword)
+    }
+    if (order === "user@host") return { user: `${user}@${at}`, password }
+    yield* conversation.exec(Command.make(order, at), { intermediate: true })
+    return { user, password }
+  })
+
 /** RFC 959, section 5.4: 230 at any step ends it; 331 asks for the password, 332 for the account. */
 const logIn = (conversation: Conversation): Effect.Effect<void, Failure> =>
   Effect.gen(function*() {
-    const { account, password, user } = conversation.settings
+    const { account } = conversation.settings
+    const { password, user } = yield* throughProxy(conversation)
     let reply = yield* say(conversation, "USER", user)
     if (reply.code === 331) reply = yield* say(conversation, "PASS", password)
     if (reply.code === 332 && account !== undefined) reply = yield* say(conversation, "ACCT", account)
@@ -148,7 +174,7 @@ export const connectWith = (
   Effect.gen(function*() {
     const net = yield* Net.Net
     const timeouts = { receive: settings.controlMillis, send: settings.controlMillis }
-    const socket = yield* openControl(settings, timeouts)
+    const socket = yield* openControl({ ...settings, ...settings.dial }, timeouts)
     const control = new Control(socket, settings)
     yield* Effect.addFinalizer((exit) => Effect.zipRight(quit(control, exit), control.end))
     const conversation = new Conversation(control, settings, net)

@@ -13,6 +13,7 @@ import * as Command from "../command.js"
 import * as Paths from "../paths.js"
 import * as Time from "../time.js"
 import * as Verbs from "../verbs.js"
+import * as Checksum from "./checksum.js"
 import type { Conversation } from "./conversation.js"
 import * as Directory from "./directory.js"
 import * as Download from "./download.js"
@@ -78,12 +79,6 @@ const makeDirectories = (conversation: Conversation, path: Path): Effect.Effect<
       last
     ))
 }
-
-const rename = (conversation: Conversation, from: Path, to: Path): Effect.Effect<void, Failure> =>
-  Effect.gen(function*() {
-    yield* conversation.exec(Command.withPath("RNFR", from), { path: from, intermediate: true })
-    yield* conversation.exec(Command.withPath("RNTO", to), { path: to })
-  })
 
 const chmod = (conversation: Conversation, path: Path, mode: number): Effect.Effect<void, Failure> => {
   if (!Number.isInteger(mode) || mode < 0 || mode > 0o7777) {
@@ -182,13 +177,15 @@ export const make = (conversation: Conversation): Session => {
     makeDirectory: (path, options) =>
       turn(options?.recursive === true ? makeDirectories(conversation, path) : makeDirectory(conversation, path)),
     removeDirectory: (path) => turn(Effect.asVoid(simple(conversation, "RMD", path))),
-    rename: (from, to) => turn(rename(conversation, from, to)),
+    rename: (from, to) => turn(Files.rename(conversation, from, to)),
     chmod: (path, mode) => turn(chmod(conversation, path, mode)),
 
     get: (path, options) => Files.get(conversation, path, options),
     download: (path, options) => Files.toStream(Download.open(conversation, path, options)),
     downloadFile: (path, localPath, options) => Files.downloadFile(conversation, path, localPath, options),
     put: (path, content, options) => Files.put(conversation, path, content, options),
+    replace: (path, content, options) => Files.replace(conversation, path, content, options),
+    checksum: (path, algorithm) => turn(Effect.suspend(() => Checksum.ask(conversation, path, algorithm))),
     upload: (path, options) => Files.toSink(Upload.open(conversation, path, options)),
     uploadFile: (localPath, path, options) => Files.uploadFile(conversation, localPath, path, options),
 

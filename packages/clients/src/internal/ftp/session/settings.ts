@@ -50,9 +50,20 @@ export interface Settings {
   readonly parseListing: Options["parseListing"]
   readonly utcOffsetMinutes: number
   readonly verify: boolean
+  readonly verifiesChecksum: boolean
+  /** Where the control connection goes to: the server, or the FTP proxy before it. */
+  readonly dial: { readonly host: string; readonly port: number }
+  readonly loginProxy: Options["loginProxy"]
+  readonly doubleIac: boolean | undefined
   readonly asksFeatures: boolean
   readonly isDirect: boolean
   readonly connector: Connector
+}
+
+/** What USER and PASS say. */
+export interface Login {
+  readonly user: string
+  readonly password: Redacted.Redacted<string>
 }
 
 const passive: ReadonlyArray<FtpError.DataMode> = ["EPSV", "PASV"]
@@ -101,7 +112,8 @@ export const make = (
   Effect.gen(function*() {
     const tls = options.tls ?? "none"
     const port = yield* count("port", options.port, tls === "implicit" ? 990 : 21, 1)
-    const { activeAddress, timeouts = {} } = options
+    const { activeAddress, loginProxy, timeouts = {} } = options
+    if (loginProxy?.host === "") return yield* refuse("loginProxy.host", "empty", "a name or an address")
     if (options.host === "") return yield* refuse("host", "empty", "a name or an address")
     if (activeAddress !== undefined && NetAddress.familyOf(activeAddress) === undefined) {
       return yield* refuse("activeAddress", activeAddress, "a numeric address")
@@ -120,7 +132,7 @@ export const make = (
       virtualHost: options.virtualHost,
       tls,
       tlsContext: tls === "none" ? undefined : yield* tlsClient(options.tlsContext),
-      serverName: options.serverName ?? options.host,
+      serverName: options.serverName ?? loginProxy?.host ?? options.host,
       isProtected: tls !== "none" && (options.protectData ?? true),
       modes: yield* modesOf(options.data),
       trustPassiveHost: options.trustPassiveHost ?? false,
@@ -140,7 +152,13 @@ export const make = (
       listingMemory: yield* count("listingMemory", options.listingMemory, Listing.defaultMemoryLimit, 1),
       parseListing: options.parseListing,
       utcOffsetMinutes: options.utcOffsetMinutes ?? 0,
-      verify: options.verify ?? true,
+      verify: options.verify !== false,
+      verifiesChecksum: options.verify === "checksum",
+      dial: loginProxy === undefined
+        ? { host: options.host, port }
+        : { host: loginProxy.host, port: yield* count("loginProxy.port", loginProxy.port, 21, 1) },
+      loginProxy,
+      doubleIac: options.doubleIac,
       asksFeatures: options.askFeatures ?? true,
       isDirect: options.connector === undefined,
       connector: options.connector ?? direct

@@ -14,33 +14,20 @@ import * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure } from "../../../FtpSession.js"
 import { millisOf, type RunningFiber } from "../../effect/fibers.js"
-import { orFail } from "../../options.js"
 import type { ChannelError } from "../../replies/channel.js"
 import type { Exchange } from "../../replies/ledger.js"
 import * as Reply from "../../replies/reply.js"
 import * as Spans from "../../replies/spans.js"
 import { within } from "../../within.js"
 import * as Command from "../command.js"
-import * as Refusal from "../refusal.js"
+import * as Beforehand from "./beforehand.js"
 import type { Conversation } from "./conversation.js"
 import * as DataConnection from "./dataConnection.js"
 import type * as Presence from "./presence.js"
 
-export interface Request {
-  readonly direction: "download" | "upload"
-  readonly command: Command.Command
-  readonly path: Command.Path | undefined
-  readonly type: "A" | "I"
-  readonly offset: number
-  /** Little comes: the data connection needs no large reads. */
-  readonly isSmall?: boolean
-  /** What is known of the path, or finds it out, should the command be refused. */
-  readonly look?: Effect.Effect<Presence.Found, Failure>
-}
-
 export class Transfer {
   readonly conversation: Conversation
-  readonly request: Request
+  readonly request: Beforehand.Request
   readonly exchange: Exchange
   private readonly arranged: DataConnection.Arranged
   /** Its end has been read, or it was aborted. */
@@ -58,7 +45,7 @@ export class Transfer {
 
   constructor(
     conversation: Conversation,
-    request: Request,
+    request: Beforehand.Request,
     exchange: Exchange,
     arranged: DataConnection.Arranged
   ) {
@@ -112,7 +99,7 @@ export class Transfer {
       conversation.restPending = false
       if (Reply.kind(reply) !== "preliminary" && this.isRefused(reply)) {
         this.isDone = true
-        return refusedWith(request, reply, (found) => this.refusal(reply, found))
+        return Beforehand.refused(request, reply, (found) => this.refusal(reply, found))
       }
       return Effect.flatMap(this.arranged.connect(this.refusedLater), (connected) => {
         if (Either.isRight(connected)) {
@@ -295,12 +282,26 @@ export class Transfer {
     }))
   }
 
-  /** Lets a handshake come to its end. What is still under way after its time stops. */
+  /**
+   * Lets a handshake come to its end on both sides, within its time: cut between, several servers end the session. This side
+   * has seen its end first, so a download waits for a byte, and an upload ends as if it were complete.
+   */
   private settleOpening(millis: number): Effect.Effect<void> {
     const { opening } = this
     if (opening === undefined) return Effect.void
-    const settled = Effect.ignore(within(Effect.asVoid(Fiber.await(opening)), millis, () => undefined))
-    return Effect.zipRight(settled, Effect.asVoid(Fiber.interrupt(opening)))
+    const { control } = this.conversation
+    const patient = <A>(effect: Effect.Effect<A, unknown>): Effect.Effect<void> =>
+      Effect.ignore(within(Effect.asVoid(effect), millis / 2, () => undefined))
+    const ended = Effect.suspend(() => {
+      if (this.socket === undefined || this.exchange.final !== undefined) return Effect.void
+      if (this.request.direction === "download") return this.moved > 0 ? Effect.void : patient(this.data.receive())
+      const said = control.until(() => this.exchange.final, { due: () => Infinity })
+      return patient(Effect.zipRight(this.data.shutdown("send"), said))
+    })
+    return patient(Fiber.await(opening)).pipe(
+      Effect.zipRight(Effect.asVoid(Fiber.interrupt(opening))),
+      Effect.zipRight(ended)
+    )
   }
 
   get pathShown(): string {
@@ -311,55 +312,22 @@ export class Transfer {
 
 const mostKeepAlives = 8
 
-/** The error of a transfer that was refused before it began, once it was looked whether the path is there. */
-const refusedWith = (
-  { look = Effect.succeed(undefined) }: Request,
-  reply: Reply.Reply,
-  refusal: (found: Presence.Found) => Failure
-): Effect.Effect<never, Failure> =>
-  Effect.flatMap(
-    Refusal.isAmbiguous(reply.code) ? look : Effect.succeed(undefined),
-    (found) => Effect.fail(refusal(found))
-  )
-
-/** DrFTPD chooses by the file which of its machines has the data connection: it wants to know before PASV. */
-const announce = (conversation: Conversation, request: Request): Effect.Effect<void, Failure> => {
-  const { features, settings, unknown } = conversation
-  const isPassive = settings.modes.some((mode) => mode === "EPSV" || mode === "PASV")
-  if (!features.pret || !isPassive || unknown.has("PRET")) return Effect.void
-  const { command, path } = request
-  return Effect.flatMap(conversation.send(Command.make("PRET", command.verb, ...command.args)), (reply) => {
-    if (Reply.kind(reply) === "completion") return Effect.void
-    if (reply.code === 500 || reply.code === 502) {
-      unknown.add("PRET")
-      return Effect.void
-    }
-    // It is the answer to the command itself.
-    return refusedWith(request, reply, (found) =>
-      conversation.refusal(reply, command, {
-        ...(found === undefined ? {} : { found }),
-        ...(path === undefined ? {} : { path })
-      }))
-  })
-}
-
-/** Fails now if the command cannot be sent, so that the error is not that of a command before it. */
-export const checkCommand = (
-  conversation: Conversation,
-  command: Command.Command
-): Effect.Effect<void, FtpError.InvalidArgument> =>
-  Effect.asVoid(orFail(Command.encode(command, conversation.settings.codec)))
-
 /**
  * Opens a transfer: it is its turn as long as the scope lasts, and leaving the scope before the end aborts it.
  */
 export const open = (
   conversation: Conversation,
-  request: Request
+  request: Beforehand.Request
 ): Effect.Effect<Transfer, Failure, Scope.Scope> =>
   Effect.gen(function*() {
+    const { command, path } = request
+    const { control, settings } = conversation
+    if (path !== undefined && !control.knowsIac && Command.hasIac(command, settings.codec)) {
+      // Which spelling of the path is right SIZE tells, before the command itself goes out.
+      yield* conversation.trySize(path)
+    }
     yield* conversation.setType(request.type)
-    yield* announce(conversation, request)
+    yield* Beforehand.announce(conversation, request)
     const arranged = yield* DataConnection.arrange(
       conversation,
       request.command,

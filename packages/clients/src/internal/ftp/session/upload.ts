@@ -11,7 +11,10 @@ import type * as Reply from "../../replies/reply.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Answers from "../answers.js"
 import * as Ascii from "../ascii.js"
+import type { Running } from "../checksum.js"
 import * as Command from "../command.js"
+import * as Beforehand from "./beforehand.js"
+import * as Checksum from "./checksum.js"
 import type { Conversation } from "./conversation.js"
 import { checkOffset } from "./download.js"
 import * as Transfer from "./transfer.js"
@@ -40,11 +43,14 @@ class Uploading implements Upload {
   readonly transfer: Transfer.Transfer
   private readonly plan: Plan
   private readonly text: Ascii.Transducer | undefined
+  private readonly checksum: Running | undefined
 
   constructor(transfer: Transfer.Transfer, plan: Plan) {
     this.transfer = transfer
     this.plan = plan
     this.text = plan.isText ? Ascii.toNetwork() : undefined
+    const isWhole = !plan.isText && transfer.request.offset === 0 && transfer.request.command.verb !== "APPE"
+    this.checksum = isWhole ? Checksum.running(transfer.conversation) : undefined
   }
 
   send(chunk: Uint8Array): Effect.Effect<void, Failure> {
@@ -52,6 +58,7 @@ class Uploading implements Upload {
       const { data, exchange } = this.transfer
       if (exchange.final !== undefined) return this.cutShort(undefined)
       const bytes = this.text === undefined ? chunk : this.text.push(chunk)
+      this.checksum?.update(bytes)
       const isSmall = this.transfer.moved + bytes.length <= mostUnwatched
       this.transfer.moved += bytes.length
       const send = Effect.catchAll(data.send(bytes), (error) => this.cutShort(error))
@@ -98,6 +105,11 @@ class Uploading implements Upload {
       const canVerify = !this.plan.isText && conversation.settings.verify && path !== undefined &&
         conversation.control.lost === undefined
       const verified = canVerify && (yield* this.verify(path, shown))
+      if (canVerify && this.checksum !== undefined) {
+        const compared = Checksum.difference(conversation, path, this.checksum)
+        const difference = yield* Effect.mapError(compared, (error) => this.lost(error, undefined, shown))
+        if (Option.isSome(difference)) return yield* this.unknown(difference.value, undefined, shown)
+      }
       return broken === undefined || verified
         ? { ...done, verified }
         : yield* this.unknown(broken.message, broken, shown)
@@ -249,7 +261,7 @@ export const open = (
     }
     // STOU takes no name (RFC 959); the server chooses one in the working directory.
     const command = mode === "unique" ? Command.make("STOU") : Command.withPath(verbs[mode], path)
-    yield* Transfer.checkCommand(conversation, command)
+    yield* Beforehand.checkCommand(conversation, command)
     yield* conversation.turns.scoped
     const isText = type === "text"
     const base = mode === "append"

@@ -44,6 +44,8 @@ export class Client {
   isOver = false
   /** Its answer to USER, since there are too many connections. */
   refusal: string | undefined = undefined
+  /** The algorithm of HASH, once OPTS has set it. */
+  hash: string | undefined = undefined
   /** PRET came, and no PASV or EPSV since. */
   isAnnounced = false
   /** How the next data connection comes about. */

@@ -3,6 +3,8 @@
  */
 import * as Tls from "@copas/core/Tls"
 import * as Effect from "effect/Effect"
+import type { ChecksumAlgorithm } from "../../../FtpSession.js"
+import * as Checksum from "../../../internal/ftp/checksum.js"
 import * as Bytes from "../../../internal/text/bytes.js"
 import type { Client, Conversation } from "./client.js"
 import * as Disk from "./disk.js"
@@ -41,6 +43,13 @@ const port: Handler = (client, argument) => {
 
 // ---- the rest
 
+const checksumFeatures = ({ checksums }: Client["quirks"]): ReadonlyArray<string> =>
+  checksums === undefined
+    ? []
+    : checksums.by === "HASH"
+    ? [`HASH ${checksums.algorithms.map((each, index) => index === 0 ? `${each}*` : each).join(";")}`]
+    : Checksum.algorithms.filter(([each]) => checksums.algorithms.includes(each)).map(([, verb]) => verb)
+
 const features = (client: Client): Conversation => {
   const known = [
     "EPSV",
@@ -56,7 +65,8 @@ const features = (client: Client): Conversation => {
   const unknown = client.quirks.unknown ?? []
   const all = known.concat(
     client.shared.tls === undefined ? [] : ["AUTH TLS", "PBSZ", "PROT"],
-    client.quirks.pret === true ? ["PRET"] : []
+    client.quirks.pret === true ? ["PRET"] : [],
+    checksumFeatures(client.quirks)
   )
   const lines = all.filter((line) => !unknown.includes(line.split(" ")[0]!.replace("MLST", "MLSD")))
   return client.reply(`211-Extensions\n${lines.map((line) => ` ${line}\n`).join("")}211 End`)
@@ -112,7 +122,25 @@ const handlers: { readonly [verb: string]: Handler } = {
     return client.reply("200 I see")
   },
   FEAT: features,
-  OPTS: (client) => client.reply("200 So be it"),
+  OPTS: (client, argument) => {
+    if (/^HASH /i.test(argument)) client.hash = argument.slice(5)
+    return client.reply("200 So be it")
+  },
+  HASH: onFile((client, node, _, argument) => {
+    const { checksums } = client.quirks
+    if (checksums?.by !== "HASH") return client.reply("500 Not that")
+    const name = client.hash ?? checksums.algorithms[0]!
+    const value = Checksum.of(name as ChecksumAlgorithm, node.bytes)
+    return client.reply(`213 ${name} 0-${node.bytes.length} ${value} ${argument}`)
+  }),
+  ...Object.fromEntries(Checksum.algorithms.map(([algorithm, verb]) => [
+    verb,
+    onFile((client, node) =>
+      client.quirks.checksums?.by === "X" && client.quirks.checksums.algorithms.includes(algorithm)
+        ? client.reply(`250 ${Checksum.of(algorithm, node.bytes).toUpperCase()}`)
+        : client.reply("500 Not that")
+    )
+  ])),
   SYST: (client) => client.reply(client.quirks.list === "dos" ? "215 Windows_NT" : "215 UNIX Type: L8"),
   NOOP: (client) => client.reply("200 Yes"),
   ABOR: (client) => client.reply("226 There is nothing to abort"),
@@ -215,6 +243,9 @@ const handlers: { readonly [verb: string]: Handler } = {
     const from = client.renameFrom
     if (from === undefined) return client.reply("503 RNFR first")
     client.renameFrom = undefined
+    if (client.quirks.renamesOnto === false && client.shared.disk.get(at(client, argument)) !== undefined) {
+      return client.reply("550 There is one already")
+    }
     client.shared.disk.rename(from, at(client, argument))
     return client.reply("250 So be it")
   },
@@ -238,9 +269,12 @@ const beforeLogIn = new Set(["USER", "PASS", "AUTH", "PBSZ", "PROT", "FEAT", "HO
 
 export const perform = (client: Client, line: string): Conversation => {
   const space = line.indexOf(" ")
-  // RFC 854: a byte of 255 comes twice.
   const verb = (space < 0 ? line : line.slice(0, space)).toUpperCase()
-  const argument = space < 0 ? "" : line.slice(space + 1).replaceAll("\xff\xff", "\xff")
+  const given = space < 0 ? "" : line.slice(space + 1)
+  // RFC 854: a byte of 255 comes twice, and alone it begins a command with the next byte.
+  const argument = client.quirks.undoublesIac === false ?
+    given :
+    given.replaceAll(/\xff([^]?)/g, (_, next: string) => next === "\xff" ? next : "")
   client.shared.commands.push(line)
   return Effect.flatMap(client.during(verb), (isAnswered) => {
     if (isAnswered) return Effect.void

@@ -91,6 +91,14 @@ export const make = (
         Effect.sync(() => Option.map(Option.fromNullable(disk.get(Disk.binaryOf(path))), (node) => node.bytes)),
       write: (path, content, modified) =>
         Effect.map(Clock.currentTimeMillis, (now) => put(path, content, modified ?? new Date(now))),
+      writeRaw: (path, content) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          disk.write(
+            Bytes.toBinary(path),
+            typeof content === "string" ? encoder.encode(content) : content,
+            new Date(now)
+          )
+        }),
       paths: Effect.sync(() => disk.files.map((path) => decoder.decode(Bytes.fromBinary(path)))),
       commands: Effect.sync(() => Array.from(shared.commands)),
       connections: Effect.sync(() => ({ control: shared.control, data: shared.data })),

@@ -6,6 +6,7 @@ import { isEndOfConversation } from "@copas/core/SocketError"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Bytes from "../../../internal/text/bytes.js"
+import type { ByCommand } from "../../FtpServer.js"
 import type { Client, Conversation } from "./client.js"
 import * as Disk from "./disk.js"
 
@@ -95,6 +96,9 @@ const sendLines = (client: Client, lines: ReadonlyArray<string>): Conversation =
     )
   )
 
+const byCommand = <A extends string | number>(quirk: ByCommand<A> | undefined, verb: string): A | undefined =>
+  typeof quirk === "object" ? (quirk as { readonly [verb: string]: A })[verb] : quirk
+
 /** `path` is as the command has it. `itself` prints a directory as one that lies in another. */
 const list = (
   client: Client,
@@ -111,9 +115,11 @@ const list = (
     answer === "empty" ? sendLines(client, []) : client.reply(`${answer} ${path}: it cannot be listed`)
   const pathless = path === "" ? undefined : quirks.pathless?.[verb]
   if (pathless === "always" || (pathless === "blanks" && path.includes(" "))) return refuse(501)
-  if (node === undefined) return refuse((verb === "NLST" ? quirks.nlstMissing : undefined) ?? quirks.listMissing ?? 550)
+  if (node === undefined) {
+    return refuse((verb === "NLST" ? quirks.nlstMissing : undefined) ?? byCommand(quirks.listMissing, verb) ?? 550)
+  }
   if (quirks.forbidden?.includes(absolute) === true) {
-    const { listForbidden = 550 } = quirks
+    const listForbidden = byCommand(quirks.listForbidden, verb) ?? 550
     return listForbidden === "itself" ? sendLines(client, [itself(Disk.nameOf(absolute), node)]) : refuse(listForbidden)
   }
   if (quirks.listEmpty !== undefined && node.isDirectory && disk.children(absolute).length === 0) {
@@ -123,7 +129,7 @@ const list = (
 }
 
 export const listUnix: Handler = (client, argument) => {
-  const all = /^-a(?: |$)/.test(argument)
+  const all = client.quirks.listOptions !== false && /^-a(?: |$)/.test(argument)
   const { disk } = client.shared
   const print = client.quirks.list === "dos" ? Disk.dosLine : Disk.unixLine
   return list(client, "LIST", all ? argument.slice(3) : argument, (directory) => {
