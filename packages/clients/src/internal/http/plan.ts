@@ -68,6 +68,12 @@ export const make = <E, R>(
   tools: Settings.Tools
 ): Effect.Effect<Plan<E, R>, InvalidRequest | Settings.SettingsFailure> => {
   const isUrl = typeof target === "string" || target instanceof URL
+  if (isUrl) {
+    const read = Urls.read(target)
+    if (typeof read !== "string" && read.login === undefined) {
+      return Effect.succeed(plain(base, "GET", read.url, undefined))
+    }
+  }
   const options = (isUrl || typeof target !== "object" || target === null ? none : target) as RequestOptions<E, R>
   const given: unknown = isUrl ? target : (target as { readonly url?: unknown } | undefined)?.url
   const asked: unknown = options.method ?? (options.body === undefined ? "GET" : "POST")

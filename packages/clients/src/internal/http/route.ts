@@ -88,6 +88,7 @@ export const make = (net: Net.Service): Routes => {
   const guards = new WeakMap<Profile, Profile>()
   const others = new WeakMap<Profile, Profile>()
   const routes = new WeakMap<Profile, Map<string, AnyRoute>>()
+  let last: readonly [Profile, AnyRoute] | undefined
   let environment: { readonly "http:": Connector.Connector; readonly "https:": Connector.Connector } | undefined
 
   const connectBy = (connector: Connector.Connector): AnyRoute["connect"] => {
@@ -197,6 +198,8 @@ export const make = (net: Net.Service): Routes => {
     unnamed: (profile) =>
       profile.serverName === undefined ? profile : variant(others, profile, { serverName: undefined }),
     route: (profile, origin) => {
+      // Most requests are to where the last one was.
+      if (last?.[0] === profile && last[1].origin === origin) return last[1]
       let known = routes.get(profile)
       if (known === undefined) {
         known = new Map()
@@ -209,6 +212,7 @@ export const make = (net: Net.Service): Routes => {
         known.set(origin, route)
         bound(known, routesKept)
       }
+      last = [profile, route]
       return route
     }
   }
