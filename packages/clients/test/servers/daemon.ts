@@ -56,7 +56,11 @@ export const start = (
         child.stdout.on("data", (chunk: Buffer) => output += chunk)
         child.stderr.on("data", (chunk: Buffer) => output += chunk)
         let failure: string | undefined
-        child.on("error", (error) => failure = error.message)
+        child.on("error", (error: NodeJS.ErrnoException) => {
+          failure = error.code === "ENOENT"
+            ? `${command} is not installed: \`bash .ci/servers\`, as root, brings it where apt is`
+            : error.message
+        })
         child.on("exit", (code) => failure ??= `${command} ended with ${code}: ${output}`)
         return { child, ended, failure: () => failure }
       }),
