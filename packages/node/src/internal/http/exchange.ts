@@ -260,13 +260,20 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
 
   // ---- ends
 
+  /** Bytes of the answer. The connection counts, which in HTTP/2 has other answers as well: there the body's alone count. */
+  private get received(): number {
+    const { connection } = this
+    if (connection === undefined || this.phase === "connect") return 0
+    return connection.isMultiplexed ? this.answer?.came ?? 0 : connection.bytes.received - this.receivedBefore
+  }
+
   get where(): Failures.Where {
     const { answer, connection } = this
     const bytes = connection?.bytes
     return {
       phase: this.phase === "response" && bytes !== undefined && bytes.unsent > 0 ? "send" : this.phase,
       sent: bytes === undefined || this.phase === "connect" ? 0 : bytes.sent - this.sentBefore,
-      received: bytes === undefined || this.phase === "connect" ? 0 : bytes.received - this.receivedBefore,
+      received: this.received,
       came: answer?.came ?? 0,
       isReused: this.isReused,
       announced: answer?.announced,
