@@ -200,7 +200,7 @@ export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpCli
     const lending = { ...lendingOf(request), onRead: Effect.void }
     if (gathering === undefined) return Responses.of(new Incoming(answer, decoders, undefined), decoders, lending)
     const isPlain = gathering.length <= answer.limits.body && undoneOf(answer, decoders) === undefined
-    const incoming = new Incoming(held(answer, pullOf(gathering)), decoders, undefined)
+    const incoming = new Incoming(isPlain ? answer : held(answer, pullOf(gathering)), decoders, undefined)
     incoming.endAt = millisOf(clockOf(fiber))
     return Responses.of(incoming, decoders, { ...lending, gathering: isPlain ? gathering : undefined })
   }

@@ -5,7 +5,7 @@ import * as Scope from "effect/Scope"
 import * as HttpError from "../../HttpError.js"
 import { now } from "../effect/fibers.js"
 import type { Answer } from "./answer.js"
-import { decoded, type Decoders, type Meter, meter } from "./decoding.js"
+import { decoded, type Decoders, type Meter, meter, undoneOf } from "./decoding.js"
 
 export class Incoming<E> {
   readonly answer: Answer<E>
@@ -41,13 +41,16 @@ export class Incoming<E> {
       if (this.gone !== undefined || this.answer.isLeft()) return this.released
       this.gone = "read"
       this.onBegin?.()
-      const opened = decoded(this.answer, this.decoders, this.meter)
-      return Effect.map(
-        this.scope === undefined ? opened : Scope.extend(opened, this.scope),
-        (pull) =>
-          Effect.suspend(() => this.hasEnded || this.answer.isLeft() ? this.released : Effect.flatMap(pull, this.take))
-      )
+      const { answer, scope } = this
+      if (undoneOf(answer, this.decoders) === undefined) return Effect.succeed(this.guarded(answer.read))
+      const opened = Effect.map(decoded(answer, this.decoders, this.meter), (pull) => this.guarded(pull))
+      return scope === undefined ? opened : Scope.extend(opened, scope)
     })
+  }
+
+  private guarded(pull: Pull<HttpError.HttpError | E>): Pull<HttpError.HttpError | E> {
+    const taken = Effect.flatMap(pull, this.take)
+    return Effect.suspend(() => this.hasEnded || this.answer.isLeft() ? this.released : taken)
   }
 
   private readonly take = (chunk: Uint8Array | undefined): Effect.Effect<Uint8Array | undefined> =>
