@@ -245,6 +245,13 @@ const listBy = (
   })
 }
 
+/** Remembers of a command that it lists what is empty. */
+const noted = (conversation: Conversation, verb: Verb, listed: Listed): Listed => {
+  // Not of NLST: servers that run `ls` for it refuse what matches nothing, and list nothing, as it comes.
+  if (verb !== "NLST" && listed.children === 0 && listed.unread === 0) conversation.listsEmpty.add(verb)
+  return listed
+}
+
 /** The lines of a directory that `verb` lists, or none if it refuses one that is empty. */
 const listOrEmpty = (
   conversation: Conversation,
@@ -257,10 +264,7 @@ const listOrEmpty = (
       const listsEmpty = conversation.listsEmpty.has(verb)
       return Effect.as(Presence.emptyIfAllowed(conversation, answered.left, listsEmpty, path), empty)
     }
-    const listed = answered.right
-    // Not of NLST: servers that run `ls` for it refuse what matches nothing, and list nothing, as it comes.
-    if (verb !== "NLST" && listed.children === 0 && listed.unread === 0) conversation.listsEmpty.add(verb)
-    return Effect.succeed(listed)
+    return Effect.succeed(noted(conversation, verb, answered.right))
   })
 
 /** Every line of a directory's listing. */
@@ -272,7 +276,7 @@ export const all = (
   const byList = listOrEmpty(conversation, "LIST", path, keep)
   if (!conversation.features.mlst || conversation.unknown.has("MLSD")) return byList
   return Effect.flatMap(listBy(conversation, "MLSD", path, keep), (answered) => {
-    if (Either.isRight(answered)) return Effect.succeed(answered.right)
+    if (Either.isRight(answered)) return Effect.succeed(noted(conversation, "MLSD", answered.right))
     const { left: refusal } = answered
     const hasListed = conversation.listsEmpty.has("MLSD")
     return Effect.flatMap(byList, (listed) => {
