@@ -1,16 +1,11 @@
 /** Effect's `HttpClient` over this client: requests of every kind of body, answers read in every way, and none left behind. */
-import { NodeHttpTransport } from "@copas/node"
 import { HttpBody, HttpClient, type HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Effect, Layer, Schema, Stream } from "effect"
+import { Chunk, Effect, Schema, Stream } from "effect"
 import { gzipSync } from "node:zlib"
 import { Http } from "../../src/index.js"
 import { HttpPeer } from "../../src/testing/index.js"
-import { networks } from "../ftp/networks.js"
-
-const platforms = networks.map(([name, network]) =>
-  [name, Layer.provideMerge(NodeHttpTransport.layer, network)] as const
-)
+import { platforms } from "./support.js"
 
 const client = (defaults: Http.Defaults = {}) => Effect.map(Http.make(defaults), (http) => http.client)
 

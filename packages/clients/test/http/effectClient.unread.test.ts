@@ -3,14 +3,11 @@ import { Sampling } from "@copas/core/testing"
 import { NodeHttpTransport } from "@copas/node"
 import { HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Schema, Scope, Stream, TestClock, Tracer } from "effect"
+import { Cause, Effect, Exit, Fiber, Schema, Scope, Stream, TestClock, Tracer } from "effect"
 import { Http } from "../../src/index.js"
 import { HttpPeer } from "../../src/testing/index.js"
-import { leavesNothing, networks } from "../ftp/networks.js"
-
-const platforms = networks.map(([name, network]) =>
-  [name, Layer.provideMerge(NodeHttpTransport.layer, network)] as const
-)
+import { leavesNothing } from "../ftp/networks.js"
+import { platforms } from "./support.js"
 
 const client = (defaults: Http.Defaults = {}) => Effect.map(Http.make(defaults), (http) => http.client)
 

@@ -3,18 +3,15 @@ import { Sampling } from "@copas/core/testing"
 import { NodeHttpTransport } from "@copas/node"
 import { HttpClientResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Schema, Scope, Sink, Stream, TestClock } from "effect"
+import { Effect, Exit, Fiber, Schema, Scope, Sink, Stream, TestClock } from "effect"
 import * as FC from "effect/FastCheck"
 import { inspect } from "node:util"
 import { Http } from "../../src/index.js"
 import { Gathering } from "../../src/internal/http/gathering.js"
 import { concat } from "../../src/internal/text/bytes.js"
 import { HttpPeer } from "../../src/testing/index.js"
-import { leavesNothing, networks } from "../ftp/networks.js"
-
-const platforms = networks.map(([name, network]) =>
-  [name, Layer.provideMerge(NodeHttpTransport.layer, network)] as const
-)
+import { leavesNothing } from "../ftp/networks.js"
+import { platforms } from "./support.js"
 
 const large = "x".repeat(300_000)
 const latin = Uint8Array.of(0xe4, 0x20, 0x80)
