@@ -241,25 +241,23 @@ export { RequestFault }
  * @category constructors
  * @example
  * ```ts
+ * import { Http } from "@copas/clients"
  * import { HttpPeer } from "@copas/clients/testing"
- * import { Net } from "@copas/core"
  * import { NetMemory } from "@copas/core/testing"
- * import { Effect } from "effect"
+ * import { NodeHttpTransport } from "@copas/node"
+ * import { Effect, Layer } from "effect"
  *
- * // A server that resets the connection within its answer to one path
+ * // A server that closes the connection within its answer
  * const program = Effect.gen(function*() {
- *   const peer = yield* HttpPeer.make({
- *     handler: ({ target }) =>
- *       target.startsWith("/cut") ? { body: "0123456789", cut: -7, ending: "reset" } : { fields: { "X-A": "b" }, body: "whole" }
- *   })
- *   const socket = yield* Net.connect({ host: peer.host, port: peer.port })
- *   yield* socket.send("GET /cut?x HTTP/1.1\r\nhost: a.test\r\n\r\n")
- *   const [request] = yield* peer.awaitRequests(1)
- *   return request?.fields
- * })
+ *   const peer = yield* HttpPeer.make({ handler: () => ({ body: "0123456789", cut: -7 }) })
+ *   return yield* Http.text(peer.url)
+ * }).pipe(
+ *   Effect.catchTag("BodyTruncated", (error) => Effect.succeed(`${error.received} of ${error.expected} bytes`))
+ * )
  *
- * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(NetMemory.layer)))
- *   .then(console.log) // [ [ 'host', 'a.test' ] ]
+ * const layer = Http.layer().pipe(Layer.provide(NodeHttpTransport.layer), Layer.provideMerge(NetMemory.layer))
+ * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(layer)))
+ *   .then(console.log) // 3 of 10 bytes
  * ```
  * @example
  * ```ts
