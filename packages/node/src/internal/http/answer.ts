@@ -30,9 +30,10 @@ type Read = HttpTransport.Pull<any>
 export class Answer implements HttpTransport.Exchange<any> {
   readonly status: number
   readonly statusText: string
-  readonly fields: ReadonlyArray<HttpTransport.Field>
   readonly informational: HttpTransport.Exchange<unknown>["informational"]
   readonly #exchange: Exchange
+  readonly #raw: ReadonlyArray<Buffer>
+  private fieldsMemo: ReadonlyArray<HttpTransport.Field> | undefined = undefined
   private readonly controller: Undici.Dispatcher.DispatchController
 
   private readonly chunks: Array<Buffer> = []
@@ -53,18 +54,23 @@ export class Answer implements HttpTransport.Exchange<any> {
     controller: Undici.Dispatcher.DispatchController,
     status: number,
     statusText: string,
-    fields: ReadonlyArray<HttpTransport.Field>,
+    raw: ReadonlyArray<Buffer>,
     informational: HttpTransport.Exchange<unknown>["informational"]
   ) {
     this.#exchange = exchange
     this.controller = controller
     this.status = status
     this.statusText = statusText
-    this.fields = fields
+    this.#raw = raw
     this.informational = informational
   }
 
   // ---- for the client
+
+  /** Made when they are first looked at. */
+  get fields(): ReadonlyArray<HttpTransport.Field> {
+    return this.fieldsMemo ??= Fields.ofUndici(this.#raw)
+  }
 
   get version(): "1.1" | "2" {
     return this.#exchange.connection!.isMultiplexed ? "2" : "1.1"

@@ -124,18 +124,16 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     this.connection = connection
     this.isHeld = true
     const body = this.upload ?? (request.body as Uint8Array | undefined) ?? null
-    connection.client.dispatch(
-      {
-        method: request.method as Undici.Dispatcher.HttpMethod,
-        path: request.url.pathname + request.url.search,
-        headers: Fields.toUndici(request.fields, this.upload === undefined ? undefined : request.body),
-        body: body as Uint8Array,
-        // undici sends nothing twice here: a connection that has gone fails it. So HTTP/2 need not hold these back.
-        idempotent: true,
-        ...connection.pool.dispatchOptions
-      },
-      this
-    )
+    const options: Undici.Dispatcher.DispatchOptions & { readonly servername: string | undefined } = {
+      method: request.method as Undici.Dispatcher.HttpMethod,
+      path: request.url.pathname + request.url.search,
+      headers: Fields.toUndici(request.fields, this.upload === undefined ? undefined : request.body),
+      body: body as Uint8Array,
+      // undici sends nothing twice here: a connection that has gone fails it. So HTTP/2 need not hold these back.
+      idempotent: true,
+      servername: this.pool.serverName
+    }
+    connection.client.dispatch(options, this)
   }
 
   /** A cause that came from elsewhere, as from connecting. */
@@ -174,9 +172,8 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
       this.fail(Failures.make(this.where, "HeadTooLarge", `${raw.length / 2} fields`, { expected: limits.fields }))
       return
     }
-    const fields = Fields.ofUndici(raw)
     if (status < 200) {
-      this.informational = [...this.informational, { status, fields }]
+      this.informational = [...this.informational, { status, fields: Fields.ofUndici(raw) }]
       if (status < 100) this.fail(Failures.make(this.where, "Violation", `an answer of status ${status}`))
       else if (this.informational.length > 16) {
         this.fail(Failures.make(this.where, "Violation", "more than 16 informational answers"))
@@ -194,7 +191,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     this.disarm()
     this.phase = "receive"
     if (status >= 400) this.stopSending()
-    this.answer = new Answer(this, controller, status, statusText ?? "", fields, this.informational)
+    this.answer = new Answer(this, controller, status, statusText ?? "", raw, this.informational)
     this.wake(Effect.succeed(this.answer))
   }
 

@@ -32,7 +32,8 @@ interface Attempt {
 
 export class Pool {
   readonly route: HttpTransport.Route<unknown>
-  readonly dispatchOptions: { readonly servername?: string }
+  /** One for all requests of `https:`: undici drops a connection when it changes, and takes it from the field Host. */
+  readonly serverName: string | undefined
   /** The order in which pools were used. */
   usedAt = 0
   isEnded = false
@@ -54,8 +55,7 @@ export class Pool {
     this.host = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname
     this.port = port === "" ? (isSecure ? 443 : 80) : Number(port)
     this.speaks = isSecure && route.http === "2" ? undefined : "1.1"
-    // undici drops a connection when the name changes, and takes it from the field Host.
-    this.dispatchOptions = isSecure ? { servername: this.host } : {}
+    this.serverName = isSecure ? this.host : undefined
   }
 
   // ---- requests
