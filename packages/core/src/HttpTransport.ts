@@ -74,6 +74,11 @@ export interface WireRequest<E> {
   readonly fields: ReadonlyArray<Field>
   readonly body: WireBody<E> | undefined
   readonly timeouts: WireTimeouts
+  /**
+   * It is sent again because a kept connection was lost: others that are kept may be lost, too, so the transport closes those
+   * without a request, and opens a new one.
+   */
+  readonly isRepeated?: boolean | undefined
 }
 
 /**

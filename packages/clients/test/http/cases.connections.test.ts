@@ -1,7 +1,7 @@
 /** Connections: uploads that are answered early, answers that nobody reads, kept connections that are gone, retries. */
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Schedule, Schema, Stream, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, Schedule, Schema, Stream, TestClock } from "effect"
 import { Body, Http } from "../../src/index.js"
 import { HttpPeer } from "../../src/testing/index.js"
 import { leavesNothing, pattern, same, text, turn, until } from "../ftp/networks.js"
@@ -201,6 +201,34 @@ describe.each(platforms)("kept connections that are gone, %s", (_, platform) => 
         }
       }).pipe(Effect.provide(platform))
   )
+
+  it.scopedLive("C33 of several kept connections that are all gone, a request meets one at most", () =>
+    Effect.gen(function*() {
+      const count = 5
+      const all = yield* Deferred.make<void>()
+      let waiting = 0
+      const peer = yield* HttpPeer.make({
+        handler: () => ({ body: "right" }),
+        script: [
+          ...Array.from({ length: count }, (): HttpPeer.Script => (connection) =>
+            Effect.gen(function*() {
+              yield* connection.request
+              waiting += 1
+              if (waiting === count) yield* Deferred.succeed(all, undefined)
+              yield* Deferred.await(all)
+              yield* connection.answer({ body: "first" })
+              yield* unanswered("close")(connection)
+            })),
+          (connection) => connection.serve
+        ]
+      })
+      const http = yield* Http.make()
+      yield* Effect.forEach(Array.from({ length: count }), () => http.text(peer.url), { concurrency: "unbounded" })
+      expect((yield* peer.connections).open).toBe(count)
+      expect(yield* http.text(`${peer.url}/again`)).toBe("right")
+      expect((yield* asked(peer)).filter((line) => line === "GET /again")).toHaveLength(2)
+      yield* peer.awaitOpen(1)
+    }).pipe(Effect.provide(platform)))
 
   it.scopedLive("C33 a connection that the server closed while it was idle costs no request, of any method", () =>
     Effect.gen(function*() {

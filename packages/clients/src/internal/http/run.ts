@@ -197,7 +197,8 @@ export class Run<E, R> {
   ): Effect.Effect<AnyExchange, StepFailure<E>, R | Scope.Scope> {
     const { method, plan: { settings: { timeouts } }, url, wire } = this
     if (this.watch !== undefined) this.watch.sent += 1
-    const request: WireRequest<HttpError.InvalidRequest | OfBody> = { method, url, fields, body, timeouts }
+    const isRepeated = this.wasLost
+    const request: WireRequest<HttpError.InvalidRequest | OfBody> = { method, url, fields, body, timeouts, isRepeated }
     const route = wire.routes.route(this.profile, url.origin)
     return Effect.catchAll(
       this.sent(request, route),

@@ -66,6 +66,7 @@ export class Pool {
       exchange.close()
       return
     }
+    if (exchange.request.isRepeated === true) this.retire()
     const connection = this.waiting.size === 0 || this.speaks === "2" ? this.find(exchange) : undefined
     if (connection !== undefined) {
       this.give(connection, exchange)
@@ -84,6 +85,11 @@ export class Pool {
       attempt.owner = this.unattended()
       if (attempt.owner === undefined && attempt.fiber !== undefined) interruptSoon(attempt.fiber)
     }
+  }
+
+  /** Closes the connections that are kept for a next request. */
+  private retire(): void {
+    for (const connection of this.idle.splice(0)) void connection.destroy()
   }
 
   private give(connection: Connection, exchange: Exchange): void {
