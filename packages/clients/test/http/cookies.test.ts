@@ -363,11 +363,15 @@ describe("C33 tough-cookie's own jar", () => {
       "; HttpOnly",
       "; SameSite=Lax",
       "; Expires=Wed, 21 Oct 2099 07:28:00 GMT",
-      "; Max-Age=-1",
       "; x=y",
       "; ;"
     ])
-  })
+  }).map(({ attributes, text, ...place }) => ({
+    ...place,
+    attributes,
+    // RFC 6265bis, section 5.7: a cookie of a host alone is another one than that of its domain. tough-cookie takes them for one.
+    text: attributes.includes("; Domain=example.com") ? text.replace(/^\w+/, "$&d") : text
+  }))
 
   it.live("C33 whatever https: servers set, a jar sends what tough-cookie's sends, except where that departs from RFC 6265bis", () => {
     const seen = { sent: 0 }
