@@ -105,8 +105,9 @@ for (const [name, network] of networks) {
             )
         })
         const first = yield* Effect.fork(fetched(to))
-        const second = yield* Effect.fork(fetched(to))
         yield* Deferred.await(connecting)
+        // Only now: the first exchange of a network waits for undici to be loaded, and which of two would wait first is not said.
+        const second = yield* Effect.fork(fetched(to))
         yield* turns
         yield* Fiber.interrupt(first)
         yield* turns

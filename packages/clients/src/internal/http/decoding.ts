@@ -40,6 +40,9 @@ export const undoneOf = (answer: Answer<unknown>, decoders: Decoders): ReadonlyA
     : undefined
 }
 
+/** Coded bytes that a decoder gets at a time. */
+const mostAtOnce = 64 * 1024
+
 /** Whether a body is decoded, and how many bytes came of it then. */
 export interface Meter {
   isCoded: boolean
@@ -75,10 +78,19 @@ const undo = <E>(
       })
     }
     meter.isCoded = true
-    let pull: Pull<HttpError.HttpError | E> = Effect.map(answer.read, (chunk) => {
-      if (chunk !== undefined) meter.received += chunk.length
-      return chunk
-    })
+    // A chunk is as large as a read of the connection. What counts as received bounds what may come of it.
+    let rest: Uint8Array | undefined
+    const part = (chunk: Uint8Array | undefined): Uint8Array | undefined => {
+      if (chunk === undefined) return undefined
+      const first = chunk.subarray(0, mostAtOnce)
+      rest = first.length < chunk.length ? chunk.subarray(mostAtOnce) : undefined
+      meter.received += first.length
+      return first
+    }
+    const parts = Effect.map(answer.read, part)
+    let pull: Pull<HttpError.HttpError | E> = Effect.suspend(() =>
+      rest === undefined ? parts : Effect.succeed(part(rest))
+    )
     for (const coding of codings.slice().reverse()) {
       const output: Pull<HttpError.HttpError | E | HttpTransportFailure> = yield* decoders[coding]!(pull)
       // Each coding is bounded by what came from the server: the bytes between two of them can be the bomb as well.
