@@ -16,7 +16,7 @@ const codings: ReadonlyArray<readonly [label: string, name: string, code: (bytes
   ["deflate with zlib's header", "deflate", Zlib.deflateSync],
   ["deflate without it", "deflate", Zlib.deflateRawSync],
   ["br", "br", Zlib.brotliCompressSync],
-  ...(zstd === undefined ? [] : [["zstd", "zstd", zstd] as const])
+  ...(zstd === undefined || process.version.startsWith("v22.") ? [] : [["zstd", "zstd", zstd] as const])
 ]
 
 /** Cuts bytes into pieces. */

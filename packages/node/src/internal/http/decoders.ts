@@ -245,14 +245,24 @@ const member: Choose = (first) =>
 /** Node has it from 22.15 and 23.8 on. */
 const { createZstdDecompress, zstdDecompressSync } = Zlib as typeof Zlib & {
   readonly createZstdDecompress?: unknown
-  readonly zstdDecompressSync?: unknown
+  readonly zstdDecompressSync?: (bytes: Uint8Array) => unknown
+}
+
+/** Node 22 takes the beginning of a frame for a whole one: there a body that is cut would be no error. */
+const tellsCutZstd = (): boolean => {
+  try {
+    zstdDecompressSync?.(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd))
+    return false
+  } catch {
+    return true
+  }
 }
 
 export const decoders: Readonly<Record<string, Decoder>> = {
   gzip: decoderOf(member),
   deflate: decoderOf(deflate),
   br: decoderOf(() => brotli),
-  ...(createZstdDecompress === undefined
+  ...(createZstdDecompress === undefined || !tellsCutZstd()
     ? {}
     : { zstd: decoderOf(() => codingOf("zstd", createZstdDecompress, zstdDecompressSync)) })
 }
