@@ -29,6 +29,7 @@ import type * as FtpSession from "./FtpSession.js"
 import * as Retry from "./internal/ftp/retry.js"
 import * as SafeNames from "./internal/ftp/safeName.js"
 import * as Service_ from "./internal/ftp/service.js"
+import type * as Retrying from "./internal/retry.js"
 
 /**
  * Options for every session that a service makes. The user, password and port of one `host` are not used for another host
@@ -294,7 +295,7 @@ export const uploadFile = (
  * @since 0.2.0
  * @category models
  */
-export type RetryOptions = Retry.RetryOptions
+export type RetryOptions = Retrying.RetryOptions
 
 /**
  * A schedule for trying a call again while `FtpError.canRetry` holds: after 1, 2, 5, 15, then every 30 seconds, each spread by

@@ -11,6 +11,7 @@
 import * as Schema from "effect/Schema"
 import * as Errors from "./internal/errors.js"
 import { adviceFor, again, at, isIdempotent, late, passing, refused, released } from "./internal/http/errorText.js"
+import { isPassing } from "./internal/retry.js"
 
 const Phase = Schema.Literal("connect", "send", "response", "receive", "total")
 
@@ -373,24 +374,20 @@ export type HttpError =
 
 /**
  * Whether the same request can succeed when it is sent again, and is not carried out twice: the connection could not be
- * made, or the method is idempotent (RFC 9110, section 9.2.2) and the failure may pass.
+ * made for a reason that may pass, or the method is idempotent (RFC 9110, section 9.2.2) and the failure may pass.
  *
  * @since 0.2.0
  * @category guards
  */
 export const canRetry = (error: unknown): boolean => {
-  const { _tag, canRetry, reason } = error as { _tag?: string; canRetry?: unknown; reason?: string }
+  const { _tag, canRetry } = (error ?? {}) as { _tag?: string; canRetry?: unknown }
   switch (_tag) {
     case "HttpTimeout":
     case "ConnectionLost":
     case "BodyTruncated":
     case "UnexpectedStatus":
       return canRetry === true
-    case "ConnectError":
-      return reason !== "NotPermitted"
-    case "ProxyError":
-      return reason === "TargetUnreachable"
     default:
-      return false
+      return isPassing(error)
   }
 }

@@ -19,6 +19,7 @@ import * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Reference } from "./internal/effect/references.js"
+import type * as Retrying from "./internal/retry.js"
 import * as Keeping from "./internal/smtp/keeping.js"
 import * as Observing from "./internal/smtp/observing.js"
 import * as Retry from "./internal/smtp/retry.js"
@@ -268,7 +269,7 @@ export const verify: Effect.Effect<SmtpSession.Extensions, SmtpSession.ConnectFa
  * @since 0.2.0
  * @category models
  */
-export type RetryOptions = Retry.RetryOptions
+export type RetryOptions = Retrying.RetryOptions
 
 /**
  * A schedule for sending again while `SmtpError.canRetry` holds: after 1, 5, 15, 30, then every 60 minutes, each spread by

@@ -1,5 +1,5 @@
 /**
- * Trying again: which failures may pass, and how long to wait between the tries.
+ * Which failures of FTP's calls may pass.
  */
 import type {
   ConnectError,
@@ -12,10 +12,10 @@ import type {
 } from "@copas/core/SocketError"
 import type { TlsError } from "@copas/core/TlsError"
 import type { PlatformError } from "@effect/platform/Error"
-import type * as Duration from "effect/Duration"
-import * as Schedule from "effect/Schedule"
+import type * as Schedule from "effect/Schedule"
 import type { ProxyError } from "../../Connector.js"
 import type { FtpError } from "../../FtpError.js"
+import { isPassing, type RetryOptions, schedule as scheduled } from "../retry.js"
 
 /** What calls fail with beside the errors of FTP. */
 export type Other =
@@ -29,27 +29,6 @@ export type Other =
   | UnsupportedOption
   | MessageTooLong
   | PlatformError
-
-const passing: {
-  readonly connect: ReadonlySet<ConnectError["reason"]>
-  readonly tls: ReadonlySet<TlsError["reason"]>
-  readonly proxy: ReadonlySet<ProxyError["reason"]>
-} = {
-  connect: new Set([
-    "Refused",
-    "TimedOut",
-    "Unreachable",
-    "LookupFailed",
-    "Reset",
-    "AddressInUse",
-    "AddressNotAvailable",
-    "BacklogFull",
-    "TooManyOpenFiles",
-    "OutOfMemory"
-  ]),
-  tls: new Set(["HandshakeTimeout", "ClosedInHandshake", "Overloaded"]),
-  proxy: new Set(["TargetUnreachable", "Refused"])
-}
 
 export const canRetry = (error: FtpError | Other): boolean => {
   switch (error._tag) {
@@ -67,32 +46,13 @@ export const canRetry = (error: FtpError | Other): boolean => {
     case "LoginRefused":
     case "StorageExceeded":
       return error.severity === "transient"
-    case "ConnectError":
-      return passing.connect.has(error.reason)
-    case "TlsError":
-      return passing.tls.has(error.reason)
-    case "ProxyError":
-      return passing.proxy.has(error.reason)
     default:
-      return false
+      return isPassing(error)
   }
 }
 
-export interface RetryOptions {
-  /** The pauses, each spread by a fifth either way; the last one is repeated. Default 1, 2, 5, 15 and 30 seconds. */
-  readonly delays?: readonly [Duration.DurationInput, ...Array<Duration.DurationInput>] | undefined
-  /** When it gives up. Default 5 minutes. */
-  readonly within?: Duration.DurationInput | undefined
-}
-
-const usual = ["1 seconds", "2 seconds", "5 seconds", "15 seconds", "30 seconds"] as const
-
-export const schedule = (options: RetryOptions = {}): Schedule.Schedule<number, FtpError | Other> => {
-  const delays = options.delays ?? usual
-  return Schedule.forever.pipe(
-    Schedule.addDelay((count) => delays[Math.min(count, delays.length - 1)]!),
-    Schedule.jittered,
-    Schedule.whileInput(canRetry),
-    Schedule.upTo(options.within ?? "5 minutes")
-  )
-}
+export const schedule = (options: RetryOptions = {}): Schedule.Schedule<number, FtpError | Other> =>
+  scheduled(canRetry, {
+    delays: options.delays ?? ["1 seconds", "2 seconds", "5 seconds", "15 seconds", "30 seconds"],
+    within: options.within ?? "5 minutes"
+  })

@@ -3,6 +3,7 @@
  */
 import { severity } from "../../ReplyError.js"
 import * as Errors from "../errors.js"
+import { isPassing } from "../retry.js"
 import * as Text from "../text/bytes.js"
 
 interface Replied {
@@ -26,20 +27,14 @@ export const show = (text: string): string => JSON.stringify(Text.show(text, 80)
 
 /** After the end of a message these would be the cause of a `DeliveryUnknown`. */
 const losses = new Set([
-  "ConnectError",
   "SocketBroken",
   "SocketClosed",
   "SocketTimeout",
   "SessionClosed",
   "ServiceUnavailable"
 ])
-/** Reasons of a `TlsError` or a `ProxyError` that are the moment's. */
-const moments = new Set(["HandshakeTimeout", "ClosedInHandshake", "Overloaded", "TargetUnreachable"])
-
 export const isTransient = (error: unknown): boolean => {
   if (typeof error !== "object" || error === null) return false
-  const { _tag, reason, severity } = error as { readonly [name: string]: unknown }
-  if (typeof _tag !== "string") return false
-  return losses.has(_tag) || severity === "transient" ||
-    (_tag === "TlsError" || _tag === "ProxyError") && moments.has(String(reason))
+  const { _tag, severity } = error as { readonly [name: string]: unknown }
+  return typeof _tag === "string" && (losses.has(_tag) || severity === "transient" || isPassing(error))
 }

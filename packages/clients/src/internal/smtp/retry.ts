@@ -1,7 +1,6 @@
 /**
  * Sending again: to the recipients that the server deferred, and to none of them twice.
  */
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { Envelope, Message } from "../../Message.js"
@@ -10,28 +9,17 @@ import type { Receipt, SendOptions } from "../../SmtpSession.js"
 import { dated } from "../mime/build.js"
 import { moment } from "../mime/outgoing.js"
 import { orFail } from "../options.js"
+import { type RetryOptions, schedule as scheduled } from "../retry.js"
 import { envelopeOf } from "./envelope.js"
 import { isTransient } from "./errorText.js"
 import * as Receipts from "./receipt.js"
 
-export interface RetryOptions {
-  /** The pauses, each spread by a fifth either way; the last one is repeated. Default 1, 5, 15, 30 and 60 minutes. */
-  readonly delays?: readonly [Duration.DurationInput, ...Array<Duration.DurationInput>] | undefined
-  /** When it gives up. Default 4 days (RFC 5321, section 4.5.4.1). */
-  readonly within?: Duration.DurationInput | undefined
-}
-
-const usual = ["1 minutes", "5 minutes", "15 minutes", "30 minutes", "60 minutes"] as const
-
-export const schedule = (options: RetryOptions = {}): Schedule.Schedule<number, unknown> => {
-  const delays = options.delays ?? usual
-  return Schedule.forever.pipe(
-    Schedule.addDelay((count) => delays[Math.min(count, delays.length - 1)]!),
-    Schedule.jittered,
-    Schedule.whileInput(isTransient),
-    Schedule.upTo(options.within ?? "4 days")
-  )
-}
+export const schedule = (options: RetryOptions = {}): Schedule.Schedule<number, unknown> =>
+  scheduled(isTransient, {
+    delays: options.delays ?? ["1 minutes", "5 minutes", "15 minutes", "30 minutes", "60 minutes"],
+    // RFC 5321, section 4.5.4.1.
+    within: options.within ?? "4 days"
+  })
 
 type Send<E, R, E2> = (message: Message<E, R>, options: SendOptions) => Effect.Effect<Receipt, E | E2, R>
 
