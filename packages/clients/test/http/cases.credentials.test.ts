@@ -1,11 +1,12 @@
 /** Credentials: they go to the origin that was named, or to the proxy, and to nobody else, whatever redirects say. */
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, ConfigProvider, Effect, Exit, Logger, Redacted, TestClock, Tracer } from "effect"
+import { Cause, ConfigProvider, Effect, Exit, Logger, Redacted, TestClock } from "effect"
 import * as fc from "effect/FastCheck"
 import { inspect } from "node:util"
 import { Cookies, Http } from "../../src/index.js"
 import { HttpPeer } from "../../src/testing/index.js"
+import { keepingTracer, type Kept } from "../keepingTracer.js"
 import { identity } from "./identities.js"
 import { answering, namesOf, platforms } from "./support.js"
 
@@ -77,32 +78,8 @@ describe.each(platforms)("credentials, %s", (name, platform) => {
       const logger = Logger.make(({ annotations, cause, message }) => {
         shown.push(inspect([message, annotations, Cause.pretty(cause)], { depth: 9 }))
       })
-      const spans: Array<Tracer.Span> = []
-      const tracer = Tracer.make({
-        span: (name, parent, context, links, startTime, kind, options) => {
-          const attributes = new Map(Object.entries(options?.attributes ?? {}))
-          const span: Tracer.Span = {
-            _tag: "Span",
-            name,
-            spanId: String(spans.length),
-            traceId: "trace",
-            parent,
-            context,
-            status: { _tag: "Started", startTime },
-            attributes,
-            links: [...links],
-            sampled: true,
-            kind,
-            end: (_, exit) => shown.push(inspect(exit, { depth: 9 })),
-            attribute: (key, value) => attributes.set(key, value),
-            event: (event, _, more) => shown.push(inspect([event, more], { depth: 9 })),
-            addLinks: () => undefined
-          }
-          spans.push(span)
-          return span
-        },
-        context: (run) => run()
-      })
+      const spans: Array<Kept> = []
+      const tracer = keepingTracer(spans)
       const peer = yield* HttpPeer.make({
         handler: ({ target }): HttpPeer.Reply => {
           const answers: Record<string, HttpPeer.Reply> = {
@@ -143,7 +120,7 @@ describe.each(platforms)("credentials, %s", (name, platform) => {
         expect(head.replace(/^(Authorization|X-Secret): .*$/gim, "")).not.toMatch(/secret|frag|referer|u@x|u%40x/i)
       }
       expect(spans.length).toBeGreaterThan(targets.length)
-      for (const { attributes } of spans) shown.push(inspect(attributes, { depth: 9 }))
+      for (const { attributes, events, exit } of spans) shown.push(inspect([attributes, events, exit], { depth: 9 }))
       shown.push(inspect(http, { depth: 9 }), JSON.stringify(http) ?? "")
       const all = shown.join("\n")
       for (const secret of ["w-secret", "p%3Aw", "stolen", btoa("u@x:p:w-secret"), "#frag"]) {

@@ -3,10 +3,11 @@ import { Sampling } from "@copas/core/testing"
 import { NodeHttpTransport } from "@copas/node"
 import { HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Schema, Scope, Stream, TestClock, Tracer } from "effect"
+import { Cause, Effect, Exit, Fiber, Schema, Scope, Stream, TestClock } from "effect"
 import { Http } from "../../src/index.js"
 import { HttpPeer } from "../../src/testing/index.js"
 import { leavesNothing } from "../ftp/networks.js"
+import { keepingTracer, type Kept } from "../keepingTracer.js"
 import { platforms } from "./support.js"
 
 const client = (defaults: Http.Defaults = {}) => Effect.map(Http.make(defaults), (http) => http.client)
@@ -145,38 +146,15 @@ describe("spans of Effect's client", () => {
   const [, network] = platforms[0]!
   it.scoped("C33 a request has one span, and Effect's combinators decide its name, whether there is one, and who is told", () =>
     Effect.gen(function*() {
-      const spans: Array<string> = []
-      const tracer = Tracer.make({
-        span: (name, parent, context, links, startTime, kind) => {
-          spans.push(name)
-          const attributes = new Map<string, unknown>()
-          return {
-            _tag: "Span",
-            name,
-            spanId: "00f067aa0ba902b7",
-            traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
-            parent,
-            context,
-            links,
-            kind,
-            sampled: true,
-            status: { _tag: "Started", startTime },
-            attributes,
-            end: () => {},
-            event: () => {},
-            addLinks: () => {},
-            attribute: (key, value) => void attributes.set(key, value)
-          }
-        },
-        context: (use) => use()
-      })
+      const spans: Array<Kept> = []
+      const tracer = keepingTracer(spans)
       const peer = yield* answering
       const http = yield* client()
       const told = (used: HttpClient.HttpClient, path = "/small") =>
         Effect.gen(function*() {
           spans.length = 0
           yield* Effect.withTracer(used.get(`${peer.url}${path}`), tracer)
-          return [...spans, (yield* peer.requests).at(-1)!.header("traceparent")]
+          return [...spans.map(({ name }) => name), (yield* peer.requests).at(-1)!.header("traceparent")]
         })
       const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
       expect(yield* told(http)).toEqual(["GET", traceparent])

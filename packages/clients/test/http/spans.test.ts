@@ -1,48 +1,17 @@
 /** What a request shows to tracers, and which servers are told of the trace. */
 import { NetMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, type Exit, Layer, Schedule, Tracer } from "effect"
+import { Effect, Layer, Schedule } from "effect"
 import { Http } from "../../src/index.js"
+import { keepingTracer, type Kept, spanId, traceId } from "../keepingTracer.js"
 import { failure, type Reply, scripted } from "./scriptedTransport.js"
 
-/** A tracer that keeps its spans, and counts those that ended. */
 const keeping = () => {
-  const spans: Array<
-    { readonly name: string; readonly attributes: Map<string, unknown>; exit?: Exit.Exit<unknown, unknown> }
-  > = []
-  const tracer = Tracer.make({
-    span: (name, parent, context, links, startTime, kind, options) => {
-      const attributes = new Map<string, unknown>(Object.entries(options?.attributes ?? {}))
-      const kept: (typeof spans)[number] = { name, attributes }
-      spans.push(kept)
-      return {
-        _tag: "Span",
-        name,
-        spanId: "00f067aa0ba902b7",
-        traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
-        parent,
-        context,
-        status: { _tag: "Started", startTime },
-        attributes,
-        links: [...links],
-        sampled: true,
-        kind,
-        end: (_, exit) => {
-          kept.exit = exit
-        },
-        attribute: (key, value) => {
-          attributes.set(key, value)
-        },
-        event: () => undefined,
-        addLinks: () => undefined
-      }
-    },
-    context: (run) => run()
-  })
-  return { spans, tracer }
+  const spans: Array<Kept> = []
+  return { spans, tracer: keepingTracer(spans) }
 }
 
-const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+const traceparent = `00-${traceId}-${spanId}-01`
 const redirect = (location: string): Reply => ({ status: 302, fields: [["Location", location]] })
 
 const run = (

@@ -1,9 +1,10 @@
 /** Spans and metrics of sending. */
 import { NetMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Effect, Either, Metric, Option, Stream, Tracer } from "effect"
+import { Chunk, Effect, Either, Metric, Option, Stream } from "effect"
 import { Message, Smtp } from "../../src/index.js"
 import { SmtpServer } from "../../src/testing/index.js"
+import { keepingTracer, type Kept } from "../keepingTracer.js"
 import { inMemory, leavesNothing, message } from "./dialogue.js"
 
 interface Shown {
@@ -13,42 +14,12 @@ interface Shown {
   readonly attributes: Record<string, unknown>
 }
 
-/** A tracer that keeps all spans. */
-const ownTracer = (spans: Array<Tracer.Span> = []): Tracer.Tracer =>
-  Tracer.make({
-    span: (name, parent, context, links, startTime, kind) => {
-      const attributes = new Map<string, unknown>()
-      const span: Tracer.Span = {
-        _tag: "Span",
-        name,
-        spanId: String(spans.length),
-        traceId: "trace",
-        parent,
-        context,
-        status: { _tag: "Started", startTime },
-        attributes,
-        links,
-        sampled: true,
-        kind,
-        end: () => {},
-        attribute: (key, value) => {
-          attributes.set(key, value)
-        },
-        event: () => {},
-        addLinks: () => {}
-      }
-      spans.push(span)
-      return span
-    },
-    context: (f) => f()
-  })
-
 /** Sends with a tracer that keeps all spans. */
 const spansOf = (options: SmtpServer.Options, isTraced: boolean, to: ReadonlyArray<string> = ["b@b.test"]) =>
   Effect.provide(
     leavesNothing(Effect.gen(function*() {
-      const spans: Array<Tracer.Span> = []
-      const tracer = ownTracer(spans)
+      const spans: Array<Kept> = []
+      const tracer = keepingTracer(spans)
       const server = yield* SmtpServer.make(options)
       const smtp = yield* Smtp.make({ host: server.host, port: server.port, tls: "none" })
       yield* smtp.send(message(to)).pipe(
@@ -115,7 +86,7 @@ describe("observing", () => {
       const sent = smtp.send(Either.getOrThrow(Message.raw(content, { envelope, body: "7bit" })))
       yield* sent
       expect(spans).toEqual([])
-      yield* Effect.withTracer(sent, ownTracer())
+      yield* Effect.withTracer(sent, keepingTracer())
       expect(spans).toEqual(["smtp.transaction"])
     })))
 
