@@ -33,7 +33,10 @@ const where = {
 }
 
 const moved = {
-  /** Bytes of the request that were handed to the connection, and bytes of the answer that came: head and body. */
+  /**
+   * Bytes of the request that were handed to the connection, and bytes of the answer that came: head and body. Both are 0
+   * of the phase `total`, which does not count them.
+   */
   sent: Schema.Number,
   received: Schema.Number
 }
@@ -118,9 +121,8 @@ export class HttpTimeout extends Errors.define<HttpTimeout>("HttpError")("HttpTi
     return this.phase === "connect" || isIdempotent(this.method)
   }
   override get message(): string {
-    return `${at(this)}: ${
-      late[this.phase]
-    } within ${this.after} ms (${this.sent} bytes sent, ${this.received} received); ` +
+    const bytes = this.phase === "total" ? "" : ` (${this.sent} bytes sent, ${this.received} received)`
+    return `${at(this)}: ${late[this.phase]} within ${this.after} ms${bytes}; ` +
       `raise \`timeouts.${this.phase}\`, or try again later`
   }
 }

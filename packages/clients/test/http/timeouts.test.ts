@@ -141,14 +141,40 @@ describe.each(networks)("time-outs, %s", (_, network) => {
       })
       const http = yield* Http.make({ timeouts: { total: 1000 } })
       const whole = yield* expires(http.text(peer.url), peer.awaitRequests(2), 1000)
-      expect(whole).toMatchObject({ _tag: "HttpTimeout", phase: "total", after: 1000 })
+      const place = { hop: 1, url: `${peer.url}/b` }
+      expect(whole).toMatchObject({ _tag: "HttpTimeout", phase: "total", after: 1000, ...place })
+      // It does not say how many bytes moved, as nobody counts them for it.
+      expect(String(whole)).toContain(
+        "(after 1 redirect): the answer was not whole within 1000 ms; raise `timeouts.total`"
+      )
       yield* peer.awaitOpen(0)
 
       const answer = yield* http.get(peer.url)
       yield* TestClock.adjust(400)
       const error = yield* expires(answer.bytes, Effect.void, 600)
-      expect(error).toMatchObject({ _tag: "HttpTimeout", phase: "total", after: 1000 })
+      expect(error).toMatchObject({ _tag: "HttpTimeout", phase: "total", after: 1000, ...place })
     }).pipe(Effect.provide(platform)))
+})
+
+describe("a total time-out after a redirect", () => {
+  it.effect("C33 is one of the caller's method: a POST that was carried out is not taken for the GET that it led to", () =>
+    Effect.gen(function*() {
+      const peer = scripted(({ method }) =>
+        method === "POST" ? { status: 303, fields: [["Location", "/b"]] } : Effect.never
+      )
+      const http = yield* Effect.provide(Http.make(), Layer.merge(peer.layer, networks[0]![1]))
+      const target = { url: "http://a.test/", body: "a", redirect: "all", timeouts: { total: 1000 } } as const
+      const fiber = yield* Effect.fork(Effect.flip(http.text(target)))
+      yield* TestClock.adjust(1000)
+      const error = yield* Fiber.join(fiber)
+      expect(error).toMatchObject({
+        _tag: "HttpTimeout",
+        method: "POST",
+        url: "http://a.test/b",
+        hop: 1,
+        canRetry: false
+      })
+    }))
 })
 
 describe("time-outs of connectors", () => {

@@ -10,7 +10,7 @@ import { now } from "../effect/fibers.js"
 import { delays } from "../effect/schedules.js"
 import { inOwnScope } from "../ownScope.js"
 import { within } from "../within.js"
-import type { Answer, Pipeline } from "./answer.js"
+import type { Answer, Pipeline, Where } from "./answer.js"
 import { isTagged } from "./body.js"
 import { decoded, type Decoders, meter } from "./decoding.js"
 import * as Plans from "./plan.js"
@@ -28,6 +28,11 @@ class Later {
   constructor(pause: number) {
     this.pause = pause
   }
+}
+
+/** Where a request is: it moves on with each hop and each try. */
+interface Place {
+  where: () => Where
 }
 
 /** Counts the tries of a request. */
@@ -148,9 +153,10 @@ const keepInScope = <E>(answer: Answer<E>): Effect.Effect<Answer<E>, never, Scop
 
 export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
   const { decoders } = wire.transport
-  /** Runs hops and tries until `hop` succeeds or fails for good. `hop` has its own scope. */
+  /** Runs hops and tries until `hop` succeeds or fails for good. `hop` has its own scope. `place` says where it is. */
   const untilDone = <A, E, R, E2, R2>(
     plan: Plans.Plan<E, R>,
+    place: Place,
     watch: Spans.Watch | undefined,
     isScoped: boolean,
     hop: (run: Run<E, R>, tries: Tries | undefined) => Effect.Effect<A, E2 | Onward | Later, R2>
@@ -161,6 +167,7 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
       : triesOf(retry)
     const again = (): Effect.Effect<A, E2, R2> => {
       const run = new Run(plan, wire, watch, isScoped)
+      place.where = run.where
       const step = (): Effect.Effect<A, E2, R2> =>
         Effect.catchAll(hop(run, tries), (error) => {
           if (error instanceof Onward) return step()
@@ -175,16 +182,14 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
     return again()
   }
 
-  const timedOut = <E, R>({ method, settings, url }: Plans.Plan<E, R>): () => HttpError.HttpTimeout => () =>
-    new HttpError.HttpTimeout({
-      method,
-      url: show(url, settings.hidden),
-      hop: 0,
-      phase: "total",
-      after: settings.total,
-      sent: 0,
-      received: 0
-    })
+  const placeOf = <E, R>({ method, settings, url }: Plans.Plan<E, R>): Place => ({
+    where: () => ({ method, url: show(url, settings.hidden), hop: 0 })
+  })
+
+  // The method is the caller's: it is what would be sent again, whatever a redirect made of it.
+  const timedOut =
+    <E, R>({ method, settings: { total } }: Plans.Plan<E, R>, place: Place) => (): HttpError.HttpTimeout =>
+      new HttpError.HttpTimeout({ ...place.where(), method, phase: "total", after: total, sent: 0, received: 0 })
 
   return {
     canKeep: base.total === Infinity,
@@ -195,8 +200,9 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
         const expected = settings.expect ?? expecting(expect)
         // Only a body that is opened needs a scope, and a scope of its own for each request costs much of what one does.
         const isScoped = isTagged(plan.body)
+        const place = placeOf(plan)
         const opened = (watch: Spans.Watch | undefined) =>
-          untilDone(plan, watch, isScoped, (run, tries) => {
+          untilDone(plan, place, watch, isScoped, (run, tries) => {
             const judged = (answer: Answer<E>) => judge(answer, expected, settings.redirect, decoders, tries)
             return isScoped
               ? inOwnScope(Effect.zipRight(
@@ -208,11 +214,12 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
         const traced = Spans.request(plan, opened)
         if (settings.total === Infinity) return traced
         return Effect.flatMap(now, (start) =>
-          Effect.map(within(traced, settings.total, timedOut(plan)), (answer) => ({
+          Effect.map(within(traced, settings.total, timedOut(plan, place)), (answer) => ({
             ...answer,
             read: Effect.flatMap(
               now,
-              (time) => within(answer.read, Math.max(0, start + settings.total - time), timedOut(plan))
+              (time) =>
+                within(answer.read, Math.max(0, start + settings.total - time), timedOut(plan, place))
             )
           })))
       }),
@@ -225,8 +232,9 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
         const { settings } = plan
         const expected = settings.expect ?? expecting(expect)
         const isScoped = isTagged(plan.body)
+        const place = placeOf(plan)
         const used = (watch: Spans.Watch | undefined) =>
-          untilDone(plan, watch, isScoped, (run, tries) => {
+          untilDone(plan, place, watch, isScoped, (run, tries) => {
             const judged = (answer: Answer<EB>) =>
               Effect.flatMap(judge(answer, expected, settings.redirect, decoders, tries), use)
             return isScoped
@@ -234,7 +242,7 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
               : leaving(run, Effect.flatMap(run.unscopedStep(), judged))
           })
         const traced = Spans.request(plan, used)
-        return settings.total === Infinity ? traced : within(traced, settings.total, timedOut(plan))
+        return settings.total === Infinity ? traced : within(traced, settings.total, timedOut(plan, place))
       })
   }
 }
