@@ -10,8 +10,17 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 
+/** A value of any type as an error shows it: its text, or its type where it makes none (it has no prototype, or throws). */
+export const textOf = (value: unknown): string => {
+  try {
+    return String(value)
+  } catch {
+    return typeof value
+  }
+}
+
 export const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
-  Effect.fail(new InvalidOption({ option, value: String(value), expected }))
+  Effect.fail(new InvalidOption({ option, value: textOf(value), expected }))
 
 /** A duration above zero, in milliseconds. */
 export const millis = (
@@ -21,7 +30,7 @@ export const millis = (
 ): Effect.Effect<number, InvalidOption> =>
   Effect.try({
     try: () => Duration.toMillis(Duration.decode(input ?? otherwise)),
-    catch: () => new InvalidOption({ option, value: String(input), expected: "a duration" })
+    catch: () => new InvalidOption({ option, value: textOf(input), expected: "a duration" })
   }).pipe(
     Effect.filterOrElse((value) => value > 0, (value) => refuse(option, value, "a duration above zero, or infinity"))
   )

@@ -4,6 +4,7 @@ import { InvalidOption } from "@copas/core/SocketError"
 import type { ConnectOptions } from "@copas/core/SocketOptions"
 import * as Either from "effect/Either"
 import Ip from "ipaddr.js"
+import { textOf } from "../options.js"
 
 /** Where a client may connect to: anywhere, to public addresses, or to those that a function permits. */
 export type Addresses = "any" | "public" | ((address: NetAddress) => boolean)
@@ -129,7 +130,7 @@ export const permitOf = (addresses: Addresses | undefined): Either.Either<Permit
   const permit = addresses === "public" ? isPublic : addresses
   if (typeof permit !== "function") {
     const expected = `"any", "public" or a function of an address that gives true or false`
-    return Either.left(new InvalidOption({ option: "addresses", value: String(addresses), expected }))
+    return Either.left(new InvalidOption({ option: "addresses", value: textOf(addresses), expected }))
   }
   return Either.right((address) => address._tag === "UnixAddress" || permit(address))
 }

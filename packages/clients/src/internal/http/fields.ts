@@ -65,7 +65,9 @@ export const check = (given: Fields): Checked | Fault => {
   }
   const fields: Array<Field> = []
   const names = new Set<string>()
-  for (const [name, values] of isPairs(given) ? given : Object.entries(given)) {
+  for (const pair of isPairs(given) ? given : Object.entries(given)) {
+    if (!Array.isArray(pair)) return { field: "headers", reason: "it has what is no pair of a name and a value" }
+    const [name, values] = pair
     if (typeof name !== "string") return { field: "headers", reason: "the name of a field is no text" }
     if (values === undefined && token.test(name)) {
       names.add(name.toLowerCase())

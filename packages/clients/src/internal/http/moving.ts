@@ -45,7 +45,7 @@ export const done = <A>(answer: Answer<unknown>, value: A, bytes: number, resume
 export const asOptions = <E, R>(
   target: HttpRequest.Target<E, R>
 ): HttpRequest.RequestOptions<E, R> & { readonly url: string | URL } =>
-  typeof target === "string" || target instanceof URL ? { url: target } : target
+  typeof target === "object" && target !== null && !(target instanceof URL) ? target : { url: target }
 
 /** A part of the body that nobody asked for is not the body. */
 export const refusePart = (

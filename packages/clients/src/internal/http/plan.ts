@@ -1,11 +1,13 @@
 /** The plan of a request: its target read and checked, before anything is sent. */
 import type { Field } from "@copas/core/HttpTransport"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import type { Body } from "../../Body.js"
 import { isReplayable } from "../../Body.js"
 import { InvalidRequest } from "../../HttpError.js"
 import type { CommonOptions, Range, RequestOptions, Target } from "../../HttpRequest.js"
+import { textOf } from "../options.js"
 import { isTagged } from "./body.js"
 import * as Auth from "./credentials.js"
 import * as Fields from "./fields.js"
@@ -77,15 +79,16 @@ export const make = <E, R>(
   const options = (isUrl || typeof target !== "object" || target === null ? none : target) as RequestOptions<E, R>
   const given: unknown = isUrl ? target : (target as { readonly url?: unknown } | undefined)?.url
   const asked: unknown = options.method ?? (options.body === undefined ? "GET" : "POST")
-  const upper = String(asked).toUpperCase()
-  const method = known.has(upper) ? upper : String(asked)
+  const name = textOf(asked)
+  const upper = name.toUpperCase()
+  const method = known.has(upper) ? upper : name
   const read = Urls.read(given as string | URL)
 
   const refuse = (field: string, reason: string) =>
     Effect.fail(
       new InvalidRequest({
         method: Fields.methodFault(asked) === undefined ? method : "?",
-        url: typeof read === "string" ? Urls.showUnread(String(given)) : Urls.show(read.url, base.hidden),
+        url: typeof read === "string" ? Urls.showUnread(textOf(given)) : Urls.show(read.url, base.hidden),
         hop: 0,
         field,
         reason
@@ -112,7 +115,9 @@ export const make = <E, R>(
   }
   if (query !== undefined) {
     if (typeof query !== "object" || query === null) return refuse("query", "it is neither a record nor pairs")
-    Urls.addQuery(url, encode(query).toString())
+    const encoded = Either.try(() => encode(query).toString())
+    if (Either.isLeft(encoded)) return refuse("query", "it has what is no pair, or what makes no text")
+    Urls.addQuery(url, encoded.right)
   }
   const bytes = range === undefined ? undefined : rangeOf(range)
   if (range !== undefined && bytes === undefined) {

@@ -27,8 +27,15 @@ type Options<E, R> = HttpRequest.RequestOptions<E, R> & { readonly url: string |
 
 const utf8 = new TextEncoder()
 
-const resourceOf = ({ primitives }: Moving, { method = "GET", query, url }: Options<unknown, unknown>): string =>
-  hex(primitives.digestNow("sha256", utf8.encode(`${method} ${url} ${Parameters.encode(query ?? {})}`)))
+/** Undefined of options that make no text: such a request is refused before it is sent. */
+const resourceOf = (
+  { primitives }: Moving,
+  { method = "GET", query, url }: Options<unknown, unknown>
+): string | undefined =>
+  Option.getOrUndefined(Option.map(
+    Option.liftThrowable(() => `${method} ${url} ${Parameters.encode(query ?? {})}`)(),
+    (text) => hex(primitives.digestNow("sha256", utf8.encode(text)))
+  ))
 
 /**
  * What tells this version of the resource from all others (RFC 9110, section 8.8): a strong tag, or a date that is at least
@@ -86,7 +93,7 @@ const keptOf = (
   })
 
 const withFields = (given: HttpRequest.Fields | undefined, added: Record<string, string>): HttpRequest.Fields =>
-  given !== undefined && Symbol.iterator in given
+  typeof given === "object" && given !== null && Symbol.iterator in given
     ? [...given, ...Object.entries(added)]
     : { ...given, ...added }
 
@@ -181,7 +188,9 @@ export const download = <E, R>(
 
   return Effect.suspend(() => {
     const resource = resourceOf(moving, options)
-    return Effect.flatMap(keptOf(files, resource), (kept) => attempt(resource, kept))
+    return resource === undefined
+      ? attempt("", undefined)
+      : Effect.flatMap(keptOf(files, resource), (kept) => attempt(resource, kept))
   })
 }
 

@@ -10,7 +10,7 @@ import * as Either from "effect/Either"
 import * as Connector from "../../Connector.js"
 import type { CommonOptions } from "../../HttpRequest.js"
 import * as Proxy from "../../Proxy.js"
-import { orFail } from "../options.js"
+import { orFail, refuse, textOf } from "../options.js"
 import * as Addresses from "./addresses.js"
 
 export type ConnectFailure = Effect.Effect.Error<ReturnType<Connector.Connector>>
@@ -120,6 +120,7 @@ export const make = (net: Net.Service): Routes => {
     tls: ClientContext | ClientOptions
   ): Effect.Effect<ClientContext, InvalidOption | UnsupportedOption | TlsError> =>
     Effect.suspend(() => {
+      if (typeof tls !== "object" || tls === null) return refuse("tls", typeof tls, "a context, or the options for one")
       if (Tls.isContext(tls)) return Effect.succeed(tls as ClientContext)
       const known = contexts.get(tls)
       return known !== undefined ? Effect.succeed(known) : Effect.map(
@@ -153,13 +154,13 @@ export const make = (net: Net.Service): Routes => {
     if (connector !== undefined) {
       return typeof connector === "function"
         ? Effect.succeed([connector, connector])
-        : Effect.fail(new InvalidOption({ option: "connector", value: typeof connector, expected: "a function" }))
+        : refuse("connector", typeof connector, "a function")
     }
     if (proxy === undefined) return Effect.succeed(undefined)
     if (proxy === "environment") {
       return Effect.map(fromEnvironment, (found) => [found["http:"], found["https:"]] as const)
     }
-    const url = String(proxy)
+    const url = textOf(proxy)
     const known = proxies.get(url)
     if (known !== undefined) return Effect.succeed([known, known])
     return Effect.map(orFail(proxyOf(url)), (made) => {
@@ -177,7 +178,7 @@ export const make = (net: Net.Service): Routes => {
         const tls = wanted.tls === undefined ? base?.["https:"].tls : yield* contextOf(wanted.tls)
         const permit = addresses === undefined ? base?.["https:"].permit : yield* orFail(permitOf(addresses))
         if (http2 !== undefined && http2 !== "never" && http2 !== "prefer") {
-          return yield* new InvalidOption({ option: "http2", value: String(http2), expected: `"never" or "prefer"` })
+          return yield* refuse("http2", http2, `"never" or "prefer"`)
         }
         const of = (scheme: "http:" | "https:"): Profile => {
           const connector = connectors?.[scheme === "http:" ? 0 : 1] ??

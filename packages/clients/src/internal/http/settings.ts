@@ -6,7 +6,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
-import type { CommonOptions, CookieJar, Defaults, Expect, Retry } from "../../HttpRequest.js"
+import type { CommonOptions, CookieJar, Defaults, Expect, Retry, RetryOptions } from "../../HttpRequest.js"
+import { textOf } from "../options.js"
 import type { Credentials } from "./credentials.js"
 import * as Auth from "./credentials.js"
 import * as Fields from "./fields.js"
@@ -47,7 +48,7 @@ class Checks {
   fault: InvalidOption | undefined
 
   refuse(option: string, value: unknown, expected: string): void {
-    this.fault ??= new InvalidOption({ option, value: String(value), expected })
+    this.fault ??= new InvalidOption({ option, value: textOf(value), expected })
   }
 
   millis(option: string, input: Duration.DurationInput | undefined, otherwise: number): number {
@@ -73,6 +74,23 @@ class Checks {
     return value === Infinity ? value : this.count(option, value, otherwise, least)
   }
 
+  /** Options that have parts: what is none has no parts. */
+  parts<A extends object>(option: string, value: A | undefined): Partial<A> {
+    if (value === undefined) return {}
+    if (typeof value === "object" && value !== null) return value
+    this.refuse(option, value, "an object")
+    return {}
+  }
+
+  /** Names, in lower case. */
+  names(option: string, value: ReadonlyArray<string>): ReadonlyArray<string> {
+    if (Array.isArray(value) && value.every((name) => typeof name === "string")) {
+      return value.map((name: string) => name.toLowerCase())
+    }
+    this.refuse(option, value, "an array of texts")
+    return []
+  }
+
   oneOf<A>(option: string, value: A | undefined, otherwise: A, all: ReadonlyArray<unknown>): A {
     if (value === undefined) return otherwise
     if (!all.includes(value)) this.refuse(option, value, `one of ${all.map((one) => JSON.stringify(one)).join(", ")}`)
@@ -96,7 +114,9 @@ export const expecting = (expect: Expect): (status: number) => boolean => {
 const isExpect = (expect: Expect): boolean =>
   expect === "any" || typeof expect === "function" ||
   (Array.isArray(expect) ? expect : [expect]).every((part) =>
-    typeof part === "number" ? Number.isInteger(part) && part >= 100 && part <= 999 : Object.hasOwn(classes, part)
+    typeof part === "number"
+      ? Number.isInteger(part) && part >= 100 && part <= 999
+      : typeof part === "string" && Object.hasOwn(classes, part)
   )
 
 const tried = Schedule.exponential("500 millis").pipe(Schedule.jittered, Schedule.intersect(Schedule.recurs(3)))
@@ -108,13 +128,14 @@ const retryOf = (checks: Checks, retry: Retry): RetryPolicy | undefined => {
   if (Schedule.isSchedule(retry)) {
     return { schedule: retry as Schedule.Schedule<unknown, unknown>, maxRetryAfter: minute }
   }
-  const { maxRetryAfter, schedule = tried } = retry as Exclude<Retry, boolean | Schedule.Schedule<unknown, unknown>>
+  const { maxRetryAfter, schedule = tried } = checks.parts("retry", retry as RetryOptions)
   if (!Schedule.isSchedule(schedule)) checks.refuse("retry.schedule", typeof schedule, "a schedule")
   return { schedule, maxRetryAfter: checks.millis("retry.maxRetryAfter", maxRetryAfter, minute) }
 }
 
 const isJar = (cookies: CookieJar): boolean =>
-  typeof cookies === "object" && typeof cookies.header === "function" && typeof cookies.store === "function"
+  typeof cookies === "object" && cookies !== null && typeof cookies.header === "function" &&
+  typeof cookies.store === "function"
 
 const dropped = (name: string): Fields.Checked => ({ fields: [], names: new Set([name]) })
 
@@ -176,7 +197,9 @@ export const make = (
 ): Effect.Effect<Settings, SettingsFailure> =>
   Effect.suspend(() => {
     const checks = new Checks()
-    const { limits = {}, pool = {}, timeouts = {} } = options
+    const limits = checks.parts("limits", options.limits)
+    const pool = checks.parts("pool", options.pool)
+    const timeouts = checks.parts("timeouts", options.timeouts)
     const before = base?.timeouts
     const hasLimits = limits.head !== undefined || limits.fields !== undefined
     const routeLimits: RouteLimits = base !== undefined && !hasLimits ? base.routeLimits : {
@@ -203,7 +226,7 @@ export const make = (
         : checks.count("maxRedirects", options.maxRedirects, base?.maxRedirects ?? 5, 0),
       keep: options.keepHeaders === undefined
         ? base?.keep ?? new Set()
-        : new Set(options.keepHeaders.map((name) => name.toLowerCase())),
+        : new Set(checks.names("keepHeaders", options.keepHeaders)),
       timeouts: base !== undefined && options.timeouts === undefined ? base.timeouts : {
         connect: checks.millis("timeouts.connect", timeouts.connect, before?.connect ?? 10_000),
         send: checks.millis("timeouts.send", timeouts.send, before?.send ?? 60_000),
@@ -222,7 +245,7 @@ export const make = (
       routeLimits,
       expect: options.expect === undefined || !isExpect(options.expect) ? base?.expect : expecting(options.expect),
       decode: options.decode ?? base?.decode ?? true,
-      hidden: base?.hidden ?? hiddenOf(options.redactQuery),
+      hidden: base?.hidden ?? hiddenOf(checks, options.redactQuery),
       propagateTo: base?.propagateTo ?? propagateTo(checks, options.propagateTo)
     }
     if (checks.fault !== undefined) return Effect.fail(checks.fault)
@@ -233,15 +256,15 @@ export const make = (
       : Effect.map(routes.profiles(options, base?.profiles, routeLimits), (profiles) => ({ ...settings, profiles }))
   })
 
-const hiddenOf = (redactQuery: Defaults["redactQuery"]): Hidden =>
-  redactQuery === "all" ? "all" : new Set([...commonSecrets, ...(redactQuery ?? []).map((name) => name.toLowerCase())])
+const hiddenOf = (checks: Checks, given: Defaults["redactQuery"]): Hidden =>
+  given === "all" ? "all" : new Set([...commonSecrets, ...checks.names("redactQuery", given ?? [])])
 
 const propagateTo = (checks: Checks, given: Defaults["propagateTo"]): Settings["propagateTo"] => {
   if (given === undefined || given === "same" || given === "all") return given ?? "same"
-  const origins = given === "none" ? [] : given.map((url) => {
-    const read = readUrl(url)
-    return typeof read === "string" ? undefined : read.url.origin
-  })
-  if (origins.includes(undefined)) checks.refuse("propagateTo", given, `"same", "all", "none", or origins`)
-  return new Set(origins.filter((origin) => origin !== undefined))
+  if (given === "none") return new Set()
+  const urls = Array.isArray(given) ? given.map(readUrl) : ["none"]
+  if (urls.some((read) => typeof read === "string")) {
+    checks.refuse("propagateTo", given, `"same", "all", "none", or origins`)
+  }
+  return new Set(urls.flatMap((read) => typeof read === "string" ? [] : [read.url.origin]))
 }
