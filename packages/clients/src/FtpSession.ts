@@ -302,7 +302,7 @@ export interface Session {
   /**
    * Puts a file in place as a whole: it is uploaded under a name of its own beside `path`, verified, and renamed. On a server
    * that renames onto no file, the old one is removed first, and for a moment there is none. What fails before leaves the
-   * old file; the new one's part is removed.
+   * old file, and the new one's part is removed; what fails after keeps the part, `path` with a suffix that ends in `.part`.
    *
    * @since 0.2.0
    */

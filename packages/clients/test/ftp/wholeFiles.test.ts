@@ -47,6 +47,34 @@ describe("replace", () => {
       expect(yield* server.paths).toEqual(["/d/a"])
       expect(text(Option.getOrThrow(yield* server.read("/d/a")))).toBe("old")
     })))
+
+  it.effect.each(
+    [
+      ["RNFR", {}, "RNFR"],
+      ["RNTO", { DELE: "550 May not be removed" }, "RNTO"]
+    ] satisfies ReadonlyArray<readonly [string, FtpServer.Quirks["replies"], string]>
+  )("C34 a refused %s leaves the old file, and is the error", ([verb, others, command]) =>
+    inMemory(Effect.gen(function*() {
+      const replies = { ...others, [verb]: "550 May not be renamed" }
+      const { server, session } = yield* connected({ files, quirks: { replies } })
+      const error = yield* Effect.flip(session.replace("d/a", "new"))
+      expect(error).toHaveProperty("command", expect.stringMatching(`^${command} `))
+      expect(text(Option.getOrThrow(yield* server.read("/d/a")))).toBe("old")
+      const removed = (yield* server.commands).filter((line) => line.startsWith("DELE "))
+      expect(removed.at(-1)).toMatch(/\.part$/)
+      // The server of the second refuses that, too.
+      if (verb === "RNFR") expect(yield* server.paths).toEqual(["/d/a"])
+    })))
+
+  it.effect("C34 where the old file is gone and the new one may not have its name, its part is kept", () =>
+    inMemory(Effect.gen(function*() {
+      const { server, session } = yield* connected({ files, quirks: { replies: { RNTO: "553 Not here" } } })
+      expect(yield* Effect.flip(session.replace("d/a", "new"))).toMatchObject({ _tag: "FtpReplyError", code: 553 })
+      const [part, ...others] = yield* server.paths
+      expect(others).toEqual([])
+      expect(part).toMatch(/^\/d\/a\..*\.part$/)
+      expect(text(Option.getOrThrow(yield* server.read(part!)))).toBe("new")
+    })))
 })
 
 const digests: ReadonlyArray<readonly [FtpSession.ChecksumAlgorithm, string]> = [
@@ -80,7 +108,7 @@ describe("checksums", () => {
       }))
   )
 
-  it.effect("C34 the CRC of RFC 3720's example is its", () =>
+  it.effect("C34 the CRC32 of the digits from 1 to 9 is the catalogue's check value", () =>
     inMemory(Effect.gen(function*() {
       const { session } = yield* connected({
         files: { "/a": "123456789" },

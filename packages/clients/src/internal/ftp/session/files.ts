@@ -14,6 +14,7 @@ import type { DownloadOptions, Failure, Path, Transferred, UploadOptions } from 
 import * as Causes from "../../effect/causes.js"
 import { now } from "../../effect/fibers.js"
 import { pulled } from "../../effect/streams.js"
+import * as Reply from "../../replies/reply.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Command from "../command.js"
 import * as Beforehand from "./beforehand.js"
@@ -105,20 +106,41 @@ export const put = <E, R>(
   }))
 }
 
+const renameFrom = (conversation: Conversation, path: Path): Effect.Effect<Reply.Reply, Failure> =>
+  conversation.exec(Command.withPath("RNFR", path), { path, intermediate: true })
+
+const renameTo = (conversation: Conversation, path: Path): Effect.Effect<Reply.Reply, Failure> =>
+  conversation.exec(Command.withPath("RNTO", path), { path })
+
 /** RNFR and RNTO. */
 export const rename = (conversation: Conversation, from: Path, to: Path): Effect.Effect<void, Failure> =>
-  Effect.gen(function*() {
-    yield* conversation.exec(Command.withPath("RNFR", from), { path: from, intermediate: true })
-    yield* conversation.exec(Command.withPath("RNTO", to), { path: to })
-  })
+  Effect.asVoid(Effect.zipRight(renameFrom(conversation, from), renameTo(conversation, to)))
 
-/** Gives a whole file its own name, which another may have. Some servers do not rename onto a file that is there. */
-export const publish = (conversation: Conversation, part: Path, path: Path): Effect.Effect<void, Failure> =>
-  Effect.catchIf(rename(conversation, part, path), Presence.isAnswer, () =>
-    Effect.zipRight(
-      conversation.exec(Command.withPath("DELE", path), { path }),
-      rename(conversation, part, path)
-    ))
+/**
+ * Gives a whole file its own name, which another may have. Some servers do not rename onto a file that is there: then that
+ * is removed first, which no refusal of RNFR asks for. `onRemoved` runs when the server has said that it is gone.
+ */
+export const publish = (
+  conversation: Conversation,
+  part: Path,
+  path: Path,
+  onRemoved: () => void = () => {}
+): Effect.Effect<void, Failure> => {
+  const remove = conversation.exec(Command.withPath("DELE", path), {
+    path,
+    onFinal: (reply) => {
+      if (Reply.kind(reply) === "completion") onRemoved()
+    }
+  })
+  return Effect.zipRight(
+    renameFrom(conversation, part),
+    Effect.catchIf(Effect.asVoid(renameTo(conversation, path)), Presence.isAnswer, (refused) =>
+      Effect.zipRight(
+        Effect.catchIf(remove, Presence.isAnswer, () => Effect.fail(refused)),
+        rename(conversation, part, path)
+      ))
+  )
+}
 
 /** What is put behind a name while its file is not whole. */
 const temporary = (conversation: Conversation, path: Path, millis: number): Uint8Array => {
@@ -136,13 +158,19 @@ export const replace = <E, R>(
     yield* Beforehand.checkCommand(conversation, Command.withPath("STOR", path))
     const part = temporary(conversation, path, yield* now)
     const shown = typeof path === "string" ? path : conversation.settings.codec.decode(path)
-    const remove = Effect.suspend(() =>
-      conversation.control.lost === undefined
-        ? Effect.ignore(conversation.turns.turn(conversation.send(Command.withPath("DELE", part))))
-        : Effect.void
+    // From then on the part is all that there is of the file.
+    let isRemoved = false
+    const published = publish(conversation, part, path, () => {
+      isRemoved = true
+    })
+    // In its turn, which begins when a DELE of the old file that was interrupted has its reply.
+    const discard = conversation.turns.turn(
+      Effect.suspend(() => isRemoved ? Effect.void : conversation.send(Command.withPath("DELE", part)))
     )
-    const done = yield* Effect.onError(put(conversation, part, content, options), () => remove)
-    yield* conversation.turns.turn(publish(conversation, part, path))
+    const done = yield* Effect.onError(
+      Effect.zipLeft(put(conversation, part, content, options), conversation.turns.turn(published)),
+      () => Effect.suspend(() => conversation.control.lost === undefined ? Effect.ignore(discard) : Effect.void)
+    )
     return { ...done, path: shown }
   })
 
