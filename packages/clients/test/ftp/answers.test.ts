@@ -69,12 +69,6 @@ describe("addresses of data connections", () => {
     }
   )
 
-  it("C34 the protocols that a server offers with 522 are read", () => {
-    expect(Address.parseProtocols(reply("522 Network protocol not supported, use (1,2)"))).toEqual([1, 2])
-    expect(Address.parseProtocols(reply("522 use (2)"))).toEqual([2])
-    expect(Address.parseProtocols(reply("522 no"))).toEqual([])
-  })
-
   it("C34 PORT and EPRT name the address in the family that it has", () => {
     expect(Address.formatPort("192.0.2.7", 2789)).toEqual(Either.right("192,0,2,7,10,229"))
     expect(Address.formatPort("::ffff:192.0.2.7", 2789)).toEqual(Either.right("192,0,2,7,10,229"))
@@ -110,7 +104,6 @@ describe("addresses of data connections", () => {
         if (Either.isRight(passive)) expect(passive.right.port).toBeGreaterThan(0)
         const extended = Address.parseEpsv(given)
         if (Either.isRight(extended)) expect(extended.right).toBeLessThan(65_536)
-        Address.parseProtocols(given)
       }),
       Sampling.runs({ short: 100, long: 500 })
     )
@@ -202,17 +195,6 @@ describe("what single replies say", () => {
     expect(Either.isLeft(Time.format(new Date("+010000-01-01")))).toBe(true)
   })
 
-  it.each<[string, number | undefined]>([
-    ["150 Opening BINARY mode data connection for /etc/passwd (2241 bytes).", 2241],
-    ["150 ASCII data connection for /bin/ls (137.167.104.91,37445) (0 bytes).", 0],
-    ["150 Opening BINARY mode data connection for a (1 bytes) (2241 bytes).", 2241],
-    ["150-Accepted data connection\r\n150 3.7 kbytes to download", undefined],
-    ["150 (99999999999999999999 bytes)", undefined],
-    ["125 Data connection already open; Transfer starting.", undefined]
-  ])("C34 the size that a transfer announces is a hint: %j", (text, expected) => {
-    expect(Option.getOrUndefined(Answers.transferSizeHint(reply(text)))).toBe(expected)
-  })
-
   it("C34 the name that a server chose for STOU is found", () => {
     const name = (text: string) => Option.getOrUndefined(Answers.uniqueName(reply(text), Codec.utf8))?.path
     expect(name("150 FILE: ftp.0001")).toBe("ftp.0001")
@@ -245,11 +227,9 @@ describe("what single replies say", () => {
         const given = Telnet.parser().push(bytes(`${code} ${part.repeat(60_000 / part.length)}x\r\n`)).replies[0]!
         Address.parsePasv(given)
         Address.parseEpsv(given)
-        Address.parseProtocols(given)
         Answers.parsePathname(given, Codec.utf8)
         Answers.parseSize(given)
         Answers.parseModified(given)
-        Answers.transferSizeHint(given)
         Answers.uniqueName(given, Codec.utf8)
         Features.parse(given)
       }
@@ -263,7 +243,6 @@ describe("what single replies say", () => {
         const size = Answers.parseSize(given)
         if (Either.isRight(size)) expect(Number.isSafeInteger(size.right)).toBe(true)
         Answers.parseModified(given)
-        Answers.transferSizeHint(given)
         Answers.uniqueName(given, Codec.utf8)
       }),
       Sampling.runs({ short: 100, long: 500 })

@@ -53,18 +53,21 @@ describe("replace", () => {
       ["RNFR", {}, "RNFR"],
       ["RNTO", { DELE: "550 May not be removed" }, "RNTO"]
     ] satisfies ReadonlyArray<readonly [string, FtpServer.Quirks["replies"], string]>
-  )("C34 a refused %s leaves the old file, and is the error", ([verb, others, command]) =>
-    inMemory(Effect.gen(function*() {
-      const replies = { ...others, [verb]: "550 May not be renamed" }
-      const { server, session } = yield* connected({ files, quirks: { replies } })
-      const error = yield* Effect.flip(session.replace("d/a", "new"))
-      expect(error).toHaveProperty("command", expect.stringMatching(`^${command} `))
-      expect(text(Option.getOrThrow(yield* server.read("/d/a")))).toBe("old")
-      const removed = (yield* server.commands).filter((line) => line.startsWith("DELE "))
-      expect(removed.at(-1)).toMatch(/\.part$/)
-      // The server of the second refuses that, too.
-      if (verb === "RNFR") expect(yield* server.paths).toEqual(["/d/a"])
-    })))
+  )(
+    "C34 a refused %s leaves the old file, and is the error",
+    ([verb, others, command]) =>
+      inMemory(Effect.gen(function*() {
+        const replies = { ...others, [verb]: "550 May not be renamed" }
+        const { server, session } = yield* connected({ files, quirks: { replies } })
+        const error = yield* Effect.flip(session.replace("d/a", "new"))
+        expect(error).toHaveProperty("command", expect.stringMatching(`^${command} `))
+        expect(text(Option.getOrThrow(yield* server.read("/d/a")))).toBe("old")
+        const removed = (yield* server.commands).filter((line) => line.startsWith("DELE "))
+        expect(removed.at(-1)).toMatch(/\.part$/)
+        // The server of the second refuses that, too.
+        if (verb === "RNFR") expect(yield* server.paths).toEqual(["/d/a"])
+      }))
+  )
 
   it.effect("C34 where the old file is gone and the new one may not have its name, its part is kept", () =>
     inMemory(Effect.gen(function*() {
@@ -246,7 +249,14 @@ describe("an FTP proxy", () => {
         loginProxy: { ...where, user: "p", password: secret("theirs-secret") }
       })
       const error = yield* Effect.flip(ftp.connect())
-      expect(error).toMatchObject({ _tag: "LoginRefused" })
+      expect(error).toMatchObject({ _tag: "LoginRefused", user: "p" })
       expect(JSON.stringify(error) + error.message).not.toContain("theirs-secret")
+    })))
+
+  it.effect("C34 an order that there is not is InvalidOption, before anything is sent", () =>
+    inMemory(Effect.gen(function*() {
+      const order = "user" as "user@host"
+      const ftp = yield* Ftp.make({ host: "files.example", loginProxy: { host: "proxy.example", order } })
+      expect(yield* Effect.flip(ftp.connect())).toMatchObject({ _tag: "InvalidOption", option: "loginProxy.order" })
     })))
 })

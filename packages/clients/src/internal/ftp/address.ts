@@ -56,15 +56,6 @@ export const parseEpsv = (reply: Reply.Reply): Either.Either<number, FtpError.Pr
     : Either.left(violation("the reply to EPSV has a port that does not exist", reply))
 }
 
-/**
- * 522, RFC 2428, section 2: the network protocols that the server can do, 1 for IPv4 and 2 for IPv6.
- */
-export const parseProtocols = (reply: Reply.Reply): ReadonlyArray<1 | 2> => {
-  const match = /\(([\d, ]*)\)/.exec(Reply.text(reply))
-  if (match === null) return []
-  return match[1]!.split(",").map(Number).filter((number) => number === 1 || number === 2)
-}
-
 const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 
 /** An IPv4 address in IPv6 clothing, as a dual-stack socket reports it, is an IPv4 address to the server. */

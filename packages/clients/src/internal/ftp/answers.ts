@@ -96,15 +96,6 @@ export const parseModified = (reply: Reply.Reply): Either.Either<Time.Timestamp,
 }
 
 /**
- * How many bytes a 150 or 125 announces: `(2241 bytes)`. It is a hint: ASCII transfers say the size on the disk, and
- * the text is free. The last number counts, since a file's name may stand before it.
- */
-export const transferSizeHint = (reply: Reply.Reply): Option.Option<number> => {
-  const matches = [...Reply.text(reply).matchAll(/(?<![\d.,])(\d{1,16}) bytes\b/gi)]
-  return Option.fromNullable(parseCount(matches[matches.length - 1]?.[1] ?? ""))
-}
-
-/**
  * The name that a server chose for STOU: `FILE: name` (RFC 1123, section 4.1.2.9) or `(unique file name: name)`.
  */
 export const uniqueName = (reply: Reply.Reply, codec: Codec.Codec): Option.Option<Pathname> => {

@@ -4,6 +4,7 @@
 import { md5, sha1 } from "@noble/hashes/legacy"
 import { sha256, sha512 } from "@noble/hashes/sha2"
 import type { ChecksumAlgorithm } from "../../FtpSession.js"
+import * as Bytes from "../text/bytes.js"
 
 /** The strongest first: its older command, and how many hex digits its value has. */
 export const algorithms: ReadonlyArray<readonly [ChecksumAlgorithm, string, number]> = [
@@ -19,8 +20,6 @@ export interface Running {
   readonly update: (bytes: Uint8Array) => void
   readonly value: () => string
 }
-
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
 
 const table = Uint32Array.from({ length: 256 }, (_, index) => {
   let value = index
@@ -49,7 +48,7 @@ export const start = (algorithm: ChecksumAlgorithm): Running => {
     update: (bytes) => {
       state.update(bytes)
     },
-    value: () => hex(state.digest())
+    value: () => Bytes.hex(state.digest())
   }
 }
 

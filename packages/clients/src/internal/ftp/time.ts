@@ -31,7 +31,7 @@ const days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
 
-export const daysIn = (year: number, month: number): number => month === 2 && isLeap(year) ? 29 : days[month - 1] ?? 0
+const daysIn = (year: number, month: number): number => month === 2 && isLeap(year) ? 29 : days[month - 1] ?? 0
 
 /**
  * The moment, or undefined when there is no such day or time. A leap second (60) is the first of the next minute.

@@ -4,7 +4,6 @@
  * The platform's `URL` will not do for the path: it resolves `%2e%2e`, turns `\` into `/`, and does not know `;type=`.
  */
 import * as Either from "effect/Either"
-import * as Redacted from "effect/Redacted"
 import * as FtpError from "../../FtpError.js"
 import * as Authority from "../authority.js"
 import * as Bytes from "../text/bytes.js"
@@ -21,8 +20,6 @@ export interface FtpUrl extends Authority.Authority {
   readonly segments: ReadonlyArray<Uint8Array>
   readonly type?: TransferType
 }
-
-export const defaultPort = (scheme: Scheme): number => scheme === "ftps" ? 990 : 21
 
 const schemes: ReadonlyArray<string> = ["ftp", "ftps", "ftpes"]
 const shape = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(?:\/([^]*)|())$/
@@ -62,38 +59,6 @@ export const parse = (text: string): Either.Either<FtpUrl, FtpError.InvalidArgum
     segments,
     ...(type === undefined ? {} : { type: type as TransferType })
   })
-}
-
-// RFC 3986's unreserved characters, and those reserved ones that mean nothing in an FTP path. `;` begins the type.
-const literal = /[A-Za-z0-9\-._~!$&'()*+,=:@]/
-const literalUser = /[A-Za-z0-9\-._~!$&'()*+,=;]/
-
-const encodePart = (bytes: Uint8Array, allowed: RegExp): string => {
-  let text = ""
-  for (const byte of bytes) {
-    const character = String.fromCharCode(byte)
-    text += byte < 128 && allowed.test(character)
-      ? character
-      : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`
-  }
-  return text
-}
-
-const encodeText = (text: string): string => encodePart(new TextEncoder().encode(text), literalUser)
-
-/**
- * The URL as text. The password is left out unless it is asked for.
- */
-export const format = (url: FtpUrl, options?: { readonly password?: boolean }): string => {
-  const password = options?.password === true && url.password !== undefined
-    ? `:${encodeText(Redacted.value(url.password))}`
-    : ""
-  const login = url.user === undefined ? "" : `${encodeText(url.user)}${password}@`
-  const host = url.host.includes(":") ? `[${url.host}]` : url.host
-  const port = url.port === undefined ? "" : `:${url.port}`
-  const path = url.segments.map((segment) => encodePart(segment, literal)).join("/")
-  const type = url.type === undefined ? "" : `;type=${url.type}`
-  return `${url.scheme}://${login}${host}${port}/${path}${type}`
 }
 
 /**

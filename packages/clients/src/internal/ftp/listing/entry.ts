@@ -91,9 +91,9 @@ export const unparsed = (source: Source, reason: Unparsed["reason"], context: Co
   raw: source.raw
 })
 
-export const noFacts: ReadonlyMap<string, string> = new Map()
+const noFacts: ReadonlyMap<string, string> = new Map()
 
-export const roleOf = (binaryName: string): Entry["role"] =>
+const roleOf = (binaryName: string): Entry["role"] =>
   binaryName === "." ? "self" : binaryName === ".." ? "parent" : "child"
 
 type Mutable = { -readonly [K in keyof Entry]: Entry[K] }

@@ -37,7 +37,7 @@ export interface Options {
 }
 
 export const defaultLimit = 64 * 1024 * 1024
-export const defaultLineLimit = 16 * 1024
+const defaultLineLimit = 16 * 1024
 export const defaultMemoryLimit = 256 * 1024 * 1024
 
 /** What an entry takes at most beside its text, and what each byte of its line takes in all of its fields: as measured. */

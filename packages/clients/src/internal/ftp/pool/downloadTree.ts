@@ -38,12 +38,10 @@ const isUnchanged = (entry: Entry, info: FileSystem.File.Info): boolean =>
   info.type === "File" && entry.size === Number(info.size) && entry.modifiedAt !== undefined &&
   Option.exists(info.mtime, (mtime) => Tree.sameTime(entry.modifiedAt!, mtime.getTime()))
 
-interface Known {
-  /** What is in the local directory already. */
-  readonly names: ReadonlySet<string>
-}
-
-/** One file. A small one is written at once when it is whole, a large one to a name of its own until it is. */
+/**
+ * One file. A small one is written at once when it is whole, a large one to a name of its own until it is. `known` has what
+ * is in the local directory already.
+ */
 const file = (
   context: Context,
   entry: Entry,
@@ -51,13 +49,13 @@ const file = (
   shown: string,
   name: string,
   localPath: string,
-  known: Known
+  known: ReadonlySet<string>
 ): Effect.Effect<void, Tree.WorkFailure, Services> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const { options, pool, tree } = context
     const resume = options.resume ?? true
-    const info = resume && known.names.has(name) ? yield* infoOf(fs, localPath) : Option.none()
+    const info = resume && known.has(name) ? yield* infoOf(fs, localPath) : Option.none()
     if (Option.exists(info, (info) => isUnchanged(entry, info))) {
       tree.counted("skipped")
       tree.had(entry.size!)
@@ -83,7 +81,7 @@ const file = (
       const canResume = resume && entry.size !== undefined && millis !== undefined
       const suffix = entry.size === undefined ? ".part" : Tree.partSuffix(entry.size, millis)
       const part = localPath + suffix
-      const before = canResume && known.names.has(name + suffix)
+      const before = canResume && known.has(name + suffix)
         ? Option.match(yield* infoOf(fs, part), { onNone: () => 0, onSome: (info) => Number(info.size) })
         : 0
       resumed = before <= (entry.size ?? 0) ? before : 0
@@ -121,7 +119,7 @@ const directory = (
       return conversation.turns.turn(Listing.understood(conversation, at, "bytes"))
     })
     yield* fs.makeDirectory(localPath, { recursive: true })
-    const known: Known = { names: new Set(yield* fs.readDirectory(localPath)) }
+    const known = new Set(yield* fs.readDirectory(localPath))
     const lines = listed.lines[Symbol.iterator]()
     const one = (line: ListingLine): Effect.Effect<void, TreeFailure> => {
       if (line._tag === "Unparsed") {

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { Pool, TreeEvent, TreeFailure, UploadTreeOptions } from "../../../FtpPool.js"
-import type { Entry, Path, Session } from "../../../FtpSession.js"
+import type { Entry, Path } from "../../../FtpSession.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Files from "../session/files.js"
 import { conversationOf } from "../session/session.js"
@@ -39,13 +39,6 @@ const isUnchanged = (entry: Entry | undefined, local: Local, exactTimes: boolean
     (!exactTimes && entry.modifiedAt.date.getTime() > local.millis)
 }
 
-const put = (
-  session: Session,
-  from: Local,
-  to: Uint8Array,
-  options: { readonly resume: boolean; readonly onBytes: (count: number) => void }
-) => Files.uploadFile(conversationOf(session), from.path, to, options)
-
 const file = (
   context: Context,
   from: Local,
@@ -67,13 +60,14 @@ const file = (
         const isLarge = resume && from.size >= Tree.smallestPart
         const suffix = Tree.partSuffix(from.size, from.millis)
         const target = isLarge ? Bytes.concat([path, Bytes.fromBinary(suffix)]) : path
-        const done = yield* put(session, from, target, { resume: isLarge, onBytes: tree.moved })
+        const conversation = conversationOf(session)
+        const done = yield* Files.uploadFile(conversation, from.path, target, {
+          resume: isLarge,
+          onBytes: tree.moved
+        })
         const resumedFrom = isLarge ? from.size - done.bytes : 0
         tree.had(resumedFrom)
-        if (isLarge) {
-          const conversation = conversationOf(session)
-          yield* conversation.turns.turn(Files.publish(conversation, target, path))
-        }
+        if (isLarge) yield* conversation.turns.turn(Files.publish(conversation, target, path))
         if ((options.keepTimes ?? true) && session.features.mfmt && from.millis !== undefined) {
           // Not to be allowed to set a time is no reason to fail.
           yield* Effect.catchTags(session.setModified(path, new Date(from.millis)), {

@@ -35,7 +35,7 @@ export class Control extends Channel {
   doublesIac: boolean
   knowsIac: boolean
   /** How many times 226 came that no transfer was owed. */
-  dropped = 0
+  private dropped = 0
 
   constructor(socket: Socket, settings: Settings) {
     const { codec, controlMillis, replyLimit, server } = settings

@@ -19,6 +19,8 @@ import type { Settings } from "./settings.js"
 
 export interface ExecOptions {
   readonly path?: Command.Path | undefined
+  /** Who logs in, if that is not the server's user. */
+  readonly user?: string | undefined
   readonly onFinal?: ((reply: Reply.Reply) => void) | undefined
   /** A reply of 3yz is an answer, too. */
   readonly intermediate?: boolean | undefined
@@ -73,6 +75,11 @@ export class Conversation {
     return this.settings.server
   }
 
+  /** A path as text, as results have it. */
+  text(path: Command.Path): string {
+    return typeof path === "string" ? path : this.settings.codec.decode(path)
+  }
+
   // ---- commands
 
   refusal(reply: Reply.Reply, command: Command.Command, more?: Partial<Refusal.Context>): Refusal.Refusal {
@@ -89,7 +96,10 @@ export class Conversation {
 
   /** Sends a command whose turn it is, and awaits its last reply. */
   exec(command: Command.Command, options: ExecOptions = {}): Effect.Effect<Reply.Reply, Failure> {
-    const more = options.path === undefined ? {} : { path: options.path }
+    const more = {
+      ...(options.path === undefined ? {} : { path: options.path }),
+      ...(options.user === undefined ? {} : { user: options.user })
+    }
     const sent = this.send(command, options.onFinal)
     return sent.pipe(
       Effect.flatMap((reply): Effect.Effect<Reply.Reply, Failure> => {

@@ -31,7 +31,7 @@ export const here = (conversation: Conversation): Effect.Effect<Option.Option<An
   )
 
 /** What became of a visit. */
-export type Visit<A> =
+type Visit<A> =
   | { readonly _tag: "Inside"; readonly value: A }
   /** The server did not let the session in. */
   | { readonly _tag: "Refused"; readonly reply: Reply.Reply }

@@ -131,7 +131,7 @@ class Downloading implements Download {
       ),
       Option.match({
         onNone: () => Effect.void,
-        onSome: (difference) => Effect.fail(this.unknown(difference, undefined))
+        onSome: (difference) => Effect.fail(this.transfer.unknown(difference, undefined))
       })
     )
   }
@@ -154,8 +154,11 @@ class Downloading implements Download {
         }
         return Effect.fail(
           expected > this.total
-            ? this.incomplete(expected, undefined)
-            : this.unknown(`the data ended and the server said so, but the file has ${expected} bytes`, undefined)
+            ? this.transfer.incomplete(expected, this.total, undefined)
+            : this.transfer.unknown(
+              `the data ended and the server said so, but the file has ${expected} bytes`,
+              undefined
+            )
         )
       })
     })
@@ -174,8 +177,8 @@ class Downloading implements Download {
       Effect.flatMap(Effect.orElseSucceed(asked, () => Option.none<number>()), (size) =>
         Effect.fail(
           Option.exists(size, (size) => size >= this.total)
-            ? this.incomplete(Option.getOrThrow(size), undefined)
-            : this.unknown(
+            ? this.transfer.incomplete(Option.getOrThrow(size), this.total, undefined)
+            : this.transfer.unknown(
               `the file has ${Option.getOrThrow(Option.orElse(size, () => this.expected))} bytes, and more came`,
               undefined
             )
@@ -203,38 +206,15 @@ class Downloading implements Download {
   }
 
   private lost(error: Failure): Failure {
-    return error._tag === "ServiceUnavailable" || error._tag === "SocketClosed" || error._tag === "SocketBroken" ||
-        error._tag === "SocketTimeout" || error._tag === "SessionClosed"
+    return Transfer.isLoss(error)
       ? this.short("the data ended, and the server's word that it was all did not come", error)
       : error
   }
 
   private short(lastKnown: string, cause: unknown): Failure {
     return Option.isSome(this.expected) && this.total < this.expected.value
-      ? this.incomplete(this.expected.value, cause)
-      : this.unknown(lastKnown, cause)
-  }
-
-  private incomplete(expected: number, cause: unknown): FtpError.TransferIncomplete {
-    return new FtpError.TransferIncomplete({
-      server: this.transfer.conversation.server,
-      direction: "download",
-      path: this.transfer.pathShown,
-      expected,
-      moved: this.total,
-      ...(cause === undefined ? {} : { cause })
-    })
-  }
-
-  private unknown(lastKnown: string, cause: unknown): FtpError.OutcomeUnknown {
-    return new FtpError.OutcomeUnknown({
-      server: this.transfer.conversation.server,
-      command: Command.printable(this.transfer.request.command),
-      path: this.transfer.pathShown,
-      lastKnown,
-      moved: this.transfer.moved,
-      ...(cause === undefined ? {} : { cause })
-    })
+      ? this.transfer.incomplete(this.expected.value, this.total, cause)
+      : this.transfer.unknown(lastKnown, cause)
   }
 }
 

@@ -29,7 +29,7 @@ const defaultMaxBytes = 256 * 1024 * 1024
 const readSize = 512 * 1024
 
 /** Runs `use` for every chunk until the download's verified end. */
-export const drain = <E, R>(
+const drain = <E, R>(
   download: Download.Download,
   use: (chunk: Uint8Array) => Effect.Effect<void, E, R>
 ): Effect.Effect<Transferred, Failure | E, R> => {
@@ -157,7 +157,7 @@ export const replace = <E, R>(
   Effect.gen(function*() {
     yield* Beforehand.checkCommand(conversation, Command.withPath("STOR", path))
     const part = temporary(conversation, path, yield* now)
-    const shown = typeof path === "string" ? path : conversation.settings.codec.decode(path)
+    const shown = conversation.text(path)
     // From then on the part is all that there is of the file.
     let isRemoved = false
     const published = publish(conversation, part, path, () => {
@@ -217,7 +217,7 @@ export const downloadFile = (
           `the local file has ${offset} bytes, the server's ${size}`
         )
       }
-      const shown = typeof path === "string" ? path : conversation.settings.codec.decode(path)
+      const shown = conversation.text(path)
       // REST to a file's end is an error on some servers.
       if (size === offset) return { path: shown, bytes: 0, verified: true }
     }
@@ -249,7 +249,7 @@ export const uploadFile = (
     const size = Number((yield* file.stat).size)
     const resume = options.resume === true && options.type !== "text"
     const offset = resume ? Option.getOrElse(yield* conversation.turns.turn(conversation.trySize(path)), () => 0) : 0
-    const shown = typeof path === "string" ? path : conversation.settings.codec.decode(path)
+    const shown = conversation.text(path)
     if (offset > size) {
       return yield* longer(
         conversation,

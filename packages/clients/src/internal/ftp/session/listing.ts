@@ -1,6 +1,5 @@
 /**
- * Listings, and looking at one path: by the machine-readable commands where the server has them, and by what else says
- * the same where it has not.
+ * Listings: by the machine-readable command where the server has it, and by what else says the same where it has not.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"

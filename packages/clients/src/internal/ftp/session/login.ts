@@ -62,10 +62,11 @@ const logInProtected = (conversation: Conversation): Effect.Effect<void, Failure
 const say = (
   conversation: Conversation,
   verb: string,
-  secret: string | Redacted.Redacted<string>
+  secret: string | Redacted.Redacted<string>,
+  user = conversation.settings.user
 ): Effect.Effect<Reply.Reply, Failure> =>
   Effect.mapError(
-    conversation.exec(Command.make(verb, secret), { intermediate: true }),
+    conversation.exec(Command.make(verb, secret), { intermediate: true, user }),
     (error) =>
       error._tag !== "ServiceUnavailable" || verb !== "USER" || conversation.isSecure ?
         error :
@@ -74,7 +75,7 @@ const say = (
           command: error.command,
           code: error.code,
           lines: error.lines,
-          user: conversation.settings.user,
+          user,
           secure: false
         })
   )
@@ -95,8 +96,8 @@ const throughProxy = (conversation: Conversation): Effect.Effect<Settings.Login,
       }
     }
     if (proxyUser !== undefined) {
-      const reply = yield* say(conversation, "USER", proxyUser)
-      if (reply.code === 331) yield* say(conversation, "PASS", proxyPassword)
+      const reply = yield* say(conversation, "USER", proxyUser, proxyUser)
+      if (reply.code === 331) yield* say(conversation, "PASS", proxyPassword, proxyUser)
     }
     if (order === "user@host") return { user: `${user}@${at}`, password }
     yield* conversation.exec(Command.make(order, at), { intermediate: true })

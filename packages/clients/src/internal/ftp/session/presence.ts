@@ -29,7 +29,7 @@ export const isAnswer = (error: Failure): error is Answer =>
   Refusal.isAmbiguous(error.code)
 
 /** A refusal of a command about a path that is not there. */
-export const absent = (conversation: Conversation, error: Answer, path: Path): FtpError.NotFound => {
+const absent = (conversation: Conversation, error: Answer, path: Path): FtpError.NotFound => {
   const { code, command, lines } = error
   return new FtpError.NotFound({ server: conversation.server, command, code, lines, path: shown(conversation, path) })
 }
@@ -40,8 +40,7 @@ export const forbidden = (
   { code, command, lines }: Pick<Answer, "code" | "command" | "lines">
 ): FtpError.FtpReplyError => new FtpError.FtpReplyError({ server: conversation.server, command, code, lines })
 
-const shown = (conversation: Conversation, path: Path): string =>
-  Bytes.show(typeof path === "string" ? path : conversation.settings.codec.decode(path))
+const shown = (conversation: Conversation, path: Path): string => Bytes.show(conversation.text(path))
 
 export const raw = (conversation: Conversation, path: Path): Uint8Array =>
   typeof path === "string" ? Option.getOrElse(conversation.settings.codec.encode(path), () => Bytes.empty) : path

@@ -24,9 +24,6 @@ import * as Upload from "./upload.js"
 
 const publicReply = ({ code, lines }: Reply.Reply): PublicReply => ({ code, lines })
 
-const shown = (conversation: Conversation, path: Path): string =>
-  typeof path === "string" ? path : conversation.settings.codec.decode(path)
-
 const simple = (
   conversation: Conversation,
   verb: string,
@@ -36,7 +33,7 @@ const simple = (
 
 const madePath = (conversation: Conversation, path: Path, reply: Reply.Reply): string => {
   const pathname = Answers.parsePathname(reply, conversation.settings.codec)
-  return pathname._tag === "Right" ? pathname.right.path : shown(conversation, path)
+  return pathname._tag === "Right" ? pathname.right.path : conversation.text(path)
 }
 
 const makeDirectory = (conversation: Conversation, path: Path): Effect.Effect<string, Failure> =>
@@ -63,7 +60,7 @@ const makeDirectories = (conversation: Conversation, path: Path): Effect.Effect<
       (error) =>
         Effect.flatMap(
           Presence.isDirectory(conversation, path),
-          (isThere) => isThere ? Effect.succeed(shown(conversation, path)) : Effect.fail(error)
+          (isThere) => isThere ? Effect.succeed(conversation.text(path)) : Effect.fail(error)
         )
     )
   const parent = Paths.parentOf(typeof path === "string" ? path : Bytes.toBinary(path))

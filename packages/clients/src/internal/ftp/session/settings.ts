@@ -11,7 +11,7 @@ import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import { type Connector, direct } from "../../../Connector.js"
 import * as FtpError from "../../../FtpError.js"
-import type { Options } from "../../../FtpSession.js"
+import type { LoginProxy, Options } from "../../../FtpSession.js"
 import { count, millis, refuse, tlsClient } from "../../options.js"
 import * as Parser from "../../replies/parser.js"
 import * as Bytes from "../../text/bytes.js"
@@ -69,6 +69,8 @@ export interface Login {
 const passive: ReadonlyArray<FtpError.DataMode> = ["EPSV", "PASV"]
 const active: ReadonlyArray<FtpError.DataMode> = ["EPRT", "PORT"]
 
+const orders: ReadonlyArray<NonNullable<LoginProxy["order"]>> = ["user@host", "site", "open", "combined"]
+
 const modesOf = (data: Options["data"]): Effect.Effect<ReadonlyArray<FtpError.DataMode>, InvalidOption> => {
   if (data === undefined || data === "passive") return Effect.succeed(passive)
   if (data === "active") return Effect.succeed(active)
@@ -114,6 +116,9 @@ export const make = (
     const port = yield* count("port", options.port, tls === "implicit" ? 990 : 21, 1)
     const { activeAddress, loginProxy, timeouts = {} } = options
     if (loginProxy?.host === "") return yield* refuse("loginProxy.host", "empty", "a name or an address")
+    if (loginProxy?.order !== undefined && !orders.includes(loginProxy.order)) {
+      return yield* refuse("loginProxy.order", loginProxy.order, "user@host, site, open or combined")
+    }
     if (options.host === "") return yield* refuse("host", "empty", "a name or an address")
     if (activeAddress !== undefined && NetAddress.familyOf(activeAddress) === undefined) {
       return yield* refuse("activeAddress", activeAddress, "a numeric address")

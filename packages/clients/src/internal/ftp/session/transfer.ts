@@ -34,7 +34,6 @@ export class Transfer {
   isDone = false
   /** Bytes that moved now, as they went over the wire. */
   moved = 0
-  mode: FtpError.DataMode | undefined = undefined
   dataTls: "none" | "fresh" | "resumed" = "none"
   private socket: Socket | undefined = undefined
   private monitor: RunningFiber<Reply.Reply, ChannelError> | undefined = undefined
@@ -53,7 +52,6 @@ export class Transfer {
     this.request = request
     this.exchange = exchange
     this.arranged = arranged
-    this.mode = arranged.mode
   }
 
   get data(): Socket {
@@ -216,8 +214,7 @@ export class Transfer {
   // ---- the end
 
   isRefused(reply: Reply.Reply): boolean {
-    const kind = Reply.kind(reply)
-    return kind !== "completion"
+    return Reply.kind(reply) !== "completion"
   }
 
   refusal(reply: Reply.Reply, found?: Presence.Found): Failure {
@@ -226,7 +223,30 @@ export class Transfer {
       ...(found === undefined ? {} : { found }),
       dataTls: this.dataTls,
       ...(path === undefined ? {} : { path }),
-      ...(this.mode === undefined ? {} : { dataMode: this.mode })
+      dataMode: this.arranged.mode
+    })
+  }
+
+  /** `moved` counts what was in place before, too. */
+  incomplete(expected: number, moved: number, cause: unknown, path = this.pathShown): FtpError.TransferIncomplete {
+    return new FtpError.TransferIncomplete({
+      server: this.conversation.server,
+      direction: this.request.direction,
+      path,
+      expected,
+      moved,
+      ...(cause === undefined ? {} : { cause })
+    })
+  }
+
+  unknown(lastKnown: string, cause: unknown, path = this.pathShown): FtpError.OutcomeUnknown {
+    return new FtpError.OutcomeUnknown({
+      server: this.conversation.server,
+      command: Command.printable(this.request.command),
+      path,
+      lastKnown,
+      moved: this.moved,
+      ...(cause === undefined ? {} : { cause })
     })
   }
 
@@ -306,9 +326,20 @@ export class Transfer {
 
   get pathShown(): string {
     const { path } = this.request
-    return path === undefined ? "" : typeof path === "string" ? path : this.conversation.settings.codec.decode(path)
+    return path === undefined ? "" : this.conversation.text(path)
   }
 }
+
+const losses = new Set<Failure["_tag"]>([
+  "ServiceUnavailable",
+  "SessionClosed",
+  "SocketBroken",
+  "SocketClosed",
+  "SocketTimeout"
+])
+
+/** The session ended, so the server's word did not come. */
+export const isLoss = (error: Failure): boolean => losses.has(error._tag)
 
 const mostKeepAlives = 8
 

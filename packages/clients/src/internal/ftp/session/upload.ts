@@ -108,11 +108,11 @@ class Uploading implements Upload {
       if (canVerify && this.checksum !== undefined) {
         const compared = Checksum.difference(conversation, path, this.checksum)
         const difference = yield* Effect.mapError(compared, (error) => this.lost(error, undefined, shown))
-        if (Option.isSome(difference)) return yield* this.unknown(difference.value, undefined, shown)
+        if (Option.isSome(difference)) return yield* this.transfer.unknown(difference.value, undefined, shown)
       }
       return broken === undefined || verified
         ? { ...done, verified }
-        : yield* this.unknown(broken.message, broken, shown)
+        : yield* this.transfer.unknown(broken.message, broken, shown)
     })
   }
 
@@ -137,8 +137,8 @@ class Uploading implements Upload {
       if (size.value > total && Option.isNone(this.plan.base)) return Effect.succeed(false)
       return Effect.fail(
         size.value < total
-          ? this.incomplete(total, size.value, undefined, shown)
-          : this.unknown(
+          ? this.transfer.incomplete(total, size.value, undefined, shown)
+          : this.transfer.unknown(
             `the server said it is complete, but has ${size.value} bytes instead of ${total}`,
             undefined,
             shown
@@ -185,17 +185,17 @@ class Uploading implements Upload {
     if (
       conversation.control.lost !== undefined || this.plan.isText || request.path === undefined || Option.isNone(base)
     ) {
-      return Effect.fail(this.unknown(lastKnown, cause))
+      return Effect.fail(this.transfer.unknown(lastKnown, cause))
     }
     return conversation.trySize(request.path).pipe(
       Effect.orElseSucceed(() => Option.none<number>()),
       Effect.flatMap((has) => {
-        if (Option.isNone(has)) return Effect.fail(this.unknown(lastKnown, cause))
+        if (Option.isNone(has)) return Effect.fail(this.transfer.unknown(lastKnown, cause))
         const total = size === undefined ? undefined : base.value + size
         return Effect.fail(
           total !== undefined && has.value < total
-            ? this.incomplete(total, has.value, cause)
-            : this.unknown(`${lastKnown}; the server's file has ${has.value} bytes`, cause)
+            ? this.transfer.incomplete(total, has.value, cause)
+            : this.transfer.unknown(`${lastKnown}; the server's file has ${has.value} bytes`, cause)
         )
       })
     )
@@ -206,37 +206,9 @@ class Uploading implements Upload {
     lastKnown = "all was sent, and the server's word that it has it did not come",
     path = this.transfer.pathShown
   ): Failure {
-    return error._tag === "ServiceUnavailable" || error._tag === "SocketClosed" || error._tag === "SocketBroken" ||
-        error._tag === "SocketTimeout" || error._tag === "SessionClosed"
-      ? this.unknown(lastKnown, error, path)
+    return Transfer.isLoss(error)
+      ? this.transfer.unknown(lastKnown, error, path)
       : error
-  }
-
-  private incomplete(
-    expected: number,
-    moved: number,
-    cause: unknown,
-    path = this.transfer.pathShown
-  ): FtpError.TransferIncomplete {
-    return new FtpError.TransferIncomplete({
-      server: this.transfer.conversation.server,
-      direction: "upload",
-      path,
-      expected,
-      moved,
-      ...(cause === undefined ? {} : { cause })
-    })
-  }
-
-  private unknown(lastKnown: string, cause: unknown, path = this.transfer.pathShown): FtpError.OutcomeUnknown {
-    return new FtpError.OutcomeUnknown({
-      server: this.transfer.conversation.server,
-      command: Command.printable(this.transfer.request.command),
-      path,
-      lastKnown,
-      moved: this.transfer.moved,
-      ...(cause === undefined ? {} : { cause })
-    })
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Bytes from "../../text/bytes.js"
 import type { Mechanism, MechanismContext, MechanismFailure, MechanismState } from "./mechanism.js"
 import * as Text from "./text.js"
 
@@ -58,14 +59,12 @@ export const login = make("LOGIN", true, ({ password, user }) => ({
     })
 }))
 
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
-
 export const cramMd5Response = (
   crypto: Pick<MechanismContext["crypto"], "hmac">,
   user: string,
   password: string,
   challenge: Uint8Array
-): string => `${user} ${hex(crypto.hmac("md5", Text.utf8(password), challenge))}`
+): string => `${user} ${Bytes.hex(crypto.hmac("md5", Text.utf8(password), challenge))}`
 
 export const cramMd5 = make("CRAM-MD5", false, ({ password, user }, { crypto }) => ({
   response: undefined,
