@@ -23,4 +23,26 @@ describe.each(networks)("the FTP server for tests, %s", (_, net) => {
       })),
       net
     ))
+
+  it.effect("C34 OPTS HASH takes the algorithms that it has, and refuses others", () =>
+    Effect.provide(
+      Effect.scoped(Effect.gen(function*() {
+        const checksums = { by: "HASH", algorithms: ["SHA-256", "MD5"] } as const
+        const server = yield* FtpServer.make({ files: { "/a": "abc" }, quirks: { checksums } })
+        const socket = yield* Net.connect({ host: server.host, port: server.port, linger: 0 })
+        const lines = Effect.flatMap(
+          socket.send(
+            "USER anonymous\r\nPASS x\r\nOPTS HASH SHA-1\r\nOPTS HASH __proto__\r\nOPTS HASH md5\r\nHASH a\r\n"
+          ),
+          () => Effect.replicateEffect(socket.receiveLine(), 7)
+        )
+        expect((yield* lines).slice(3)).toEqual([
+          expect.stringMatching(/^501 /),
+          expect.stringMatching(/^501 /),
+          "200 MD5",
+          "213 MD5 0-3 900150983cd24fb0d6963f7d28e17f72 a"
+        ])
+      })),
+      net
+    ))
 })

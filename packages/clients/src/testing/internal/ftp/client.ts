@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import type { ChecksumAlgorithm } from "../../../FtpSession.js"
 import type { RunningFiber } from "../../../internal/effect/fibers.js"
 import * as Bytes from "../../../internal/text/bytes.js"
 import type { Quirks } from "../../FtpServer.js"
@@ -45,7 +46,7 @@ export class Client {
   /** Its answer to USER, since there are too many connections. */
   refusal: string | undefined = undefined
   /** The algorithm of HASH, once OPTS has set it. */
-  hash: string | undefined = undefined
+  hash: ChecksumAlgorithm | undefined = undefined
   /** PRET came, and no PASV or EPSV since. */
   isAnnounced = false
   /** How the next data connection comes about. */

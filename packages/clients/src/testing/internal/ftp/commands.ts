@@ -3,7 +3,6 @@
  */
 import * as Tls from "@copas/core/Tls"
 import * as Effect from "effect/Effect"
-import type { ChecksumAlgorithm } from "../../../FtpSession.js"
 import * as Checksum from "../../../internal/ftp/checksum.js"
 import * as Bytes from "../../../internal/text/bytes.js"
 import type { Client, Conversation } from "./client.js"
@@ -123,14 +122,18 @@ const handlers: { readonly [verb: string]: Handler } = {
   },
   FEAT: features,
   OPTS: (client, argument) => {
-    if (/^HASH /i.test(argument)) client.hash = argument.slice(5)
-    return client.reply("200 So be it")
+    const algorithm = /^HASH (.*)$/i.exec(argument)?.[1]
+    if (algorithm === undefined) return client.reply("200 So be it")
+    const known = client.quirks.checksums?.algorithms.find((each) => each === algorithm.toUpperCase())
+    if (known === undefined) return client.reply("501 Not that")
+    client.hash = known
+    return client.reply(`200 ${known}`)
   },
   HASH: onFile((client, node, _, argument) => {
     const { checksums } = client.quirks
     if (checksums?.by !== "HASH") return client.reply("500 Not that")
     const name = client.hash ?? checksums.algorithms[0]!
-    const value = Checksum.of(name as ChecksumAlgorithm, node.bytes)
+    const value = Checksum.of(name, node.bytes)
     return client.reply(`213 ${name} 0-${node.bytes.length} ${value} ${argument}`)
   }),
   ...Object.fromEntries(Checksum.algorithms.map(([algorithm, verb]) => [
