@@ -26,36 +26,50 @@ import { severity } from "./ReplyError.js"
 
 export {
   /**
+   * An argument cannot be sent, or is not what the call requires. Nothing was sent.
+   *
    * @since 0.1.0
    * @category errors
    */
   InvalidArgument,
   /**
+   * The server sent something that is not FTP, or not an answer to the command.
+   *
    * @since 0.1.0
    * @category errors
    */
   ProtocolViolation,
   /**
+   * A reply does not end within its bound. The session ends.
+   *
    * @since 0.1.0
    * @category errors
    */
   ReplyTooLong,
   /**
+   * The server closed the session (421). A new one may work later.
+   *
    * @since 0.1.0
    * @category errors
    */
   ServiceUnavailable,
   /**
+   * The session ended before this call, which sent nothing.
+   *
    * @since 0.1.0
    * @category errors
    */
   SessionClosed,
   /**
+   * Whether a refusal is transient (4yz) or permanent (5yz).
+   *
    * @since 0.1.0
    * @category models
    */
   type Severity,
   /**
+   * Whether a refusal's code is transient or permanent.
+   *
    * @since 0.1.0
    * @category models
    */
@@ -71,16 +85,22 @@ export {
    */
   ListingNotUnderstood,
   /**
+   * A listing, or one line of it, is longer than its bound, or its entries take more memory.
+   *
    * @since 0.1.0
    * @category errors
    */
   ListingTooLong,
   /**
+   * The server sent a file name that must not be joined to a local path. Nothing was written.
+   *
    * @since 0.1.0
    * @category errors
    */
   UnsafeFileName,
   /**
+   * Why a server's file name cannot be a local one.
+   *
    * @since 0.1.0
    * @category models
    */
@@ -216,6 +236,12 @@ export class StorageExceeded extends Errors.define<StorageExceeded>("FtpError")(
   }
 }
 
+/**
+ * The schema of `DataMode`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export const DataMode = Schema.Literal("EPSV", "PASV", "EPRT", "PORT")
 
 /**

@@ -22,6 +22,8 @@ import type { ConnectFailure, Entry, Options, Path, Session } from "./FtpSession
 import * as Pool_ from "./internal/ftp/pool/pool.js"
 
 /**
+ * Options of a pool, beside those of its sessions.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -115,6 +117,8 @@ export type TreeEvent =
 export type TreeFailure = ConnectFailure | PlatformError | MessageTooLong
 
 /**
+ * Options of copying a tree, in either direction.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -140,6 +144,8 @@ export interface TreeOptions {
 }
 
 /**
+ * Options of `downloadDirectory`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -149,6 +155,8 @@ export interface DownloadTreeOptions extends TreeOptions {
 }
 
 /**
+ * Options of `uploadDirectory`.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -129,11 +129,15 @@ export interface Reply {
 
 export type {
   /**
+   * How a session makes its connections.
+   *
    * @since 0.1.0
    * @category models
    */
   Connector,
   /**
+   * Which connection a session needs.
+   *
    * @since 0.1.0
    * @category models
    */
@@ -156,6 +160,8 @@ export type {
    */
   Options,
   /**
+   * How long a session waits.
+   *
    * @since 0.1.0
    * @category models
    */
@@ -175,12 +181,16 @@ export interface Checksum {
 }
 
 /**
+ * The algorithms of checksums, the strongest first.
+ *
  * @since 0.2.0
  * @category models
  */
 export type ChecksumAlgorithm = "SHA-512" | "SHA-256" | "SHA-1" | "MD5" | "CRC32"
 
 /**
+ * Options of a download.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -194,6 +204,8 @@ export interface DownloadOptions {
 }
 
 /**
+ * Options of an upload.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -46,6 +46,8 @@ export type Defaults = Partial<SmtpSession.Options>
 export type Failure = SmtpSession.ConnectFailure | SmtpSession.SendFailure
 
 /**
+ * What the tag `Smtp` holds; the functions of the same names document its calls.
+ *
  * @since 0.2.0
  * @category models
  */

@@ -71,6 +71,8 @@ export const Phase = Schema.Literal(
 )
 
 /**
+ * Where a conversation was when something failed.
+ *
  * @since 0.2.0
  * @category models
  */

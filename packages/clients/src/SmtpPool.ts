@@ -36,6 +36,8 @@ export interface Rate {
 }
 
 /**
+ * Options of a pool, beside those of its sessions.
+ *
  * @since 0.2.0
  * @category models
  */

@@ -201,6 +201,8 @@ export type Dsn = Envelopes.Dsn
 export type SendOptions = Envelopes.SendOptions
 
 /**
+ * How long a session waits, for each of its steps.
+ *
  * @since 0.2.0
  * @category models
  */

@@ -115,6 +115,8 @@ export interface Quirks {
 }
 
 /**
+ * Where the server listens, what it has, and how it differs from a good one.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -134,6 +136,8 @@ export interface Options {
 }
 
 /**
+ * A running server, and what a test can see and change of it.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -117,6 +117,8 @@ export interface Quirks {
 }
 
 /**
+ * Where the server listens, who may log in, what it offers, and how it differs from a good one.
+ *
  * @since 0.2.0
  * @category models
  */
@@ -168,6 +170,8 @@ export interface Options {
 }
 
 /**
+ * A recipient that the server accepted.
+ *
  * @since 0.2.0
  * @category models
  */
@@ -235,6 +239,8 @@ export interface Report {
 }
 
 /**
+ * A running server, and what a test can see and change of it.
+ *
  * @since 0.2.0
  * @category models
  */

@@ -10,6 +10,8 @@ import type { Codec } from "../text/codec.js"
 import type { CustomEntry } from "./listing/entry.js"
 
 /**
+ * How long a session waits, for each of its steps.
+ *
  * @since 0.1.0
  * @category models
  */
