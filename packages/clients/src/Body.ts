@@ -244,7 +244,7 @@ export type Multipart<P> = [Extract<Leaves<P>, OneShot<any, any>>] extends [neve
   ? Replayable<ErrorOf<Leaves<P>>, ServicesOf<Leaves<P>>>
   : OneShot<ErrorOf<Leaves<P>>, ServicesOf<Leaves<P>>>
 
-const isPart = (value: object): value is Part => "content" in value
+const isPart = (value: object | null): value is Part => value !== null && "content" in value
 
 /**
  * A form with files (`multipart/form-data`, RFC 7578). Its boundary has 128 random bits, names are escaped as browsers do,

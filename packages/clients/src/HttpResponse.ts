@@ -59,7 +59,8 @@ export interface Timings {
 export interface Head {
   readonly status: number
   readonly statusText: string
-  readonly version: "1.0" | "1.1" | "2"
+  /** `"1.1"` also of a server that says 1.0. */
+  readonly version: "1.1" | "2"
   /** The URL that was asked last, without user and password. */
   readonly url: string
   /** The redirects that led there, in order. */

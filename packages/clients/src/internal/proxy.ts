@@ -6,6 +6,7 @@ import * as NetAddress from "@copas/core/NetAddress"
 import type { Socket } from "@copas/core/Socket"
 import type { LineTooLong, ReceiveError, SendError } from "@copas/core/SocketError"
 import * as Effect from "effect/Effect"
+import type { ProxyError } from "../Connector.js"
 import * as Bytes from "./text/bytes.js"
 
 export interface Credentials {
@@ -19,7 +20,7 @@ export interface Target {
   readonly port: number
 }
 
-export type Reason = "AuthenticationRequired" | "Forbidden" | "TargetUnreachable" | "Refused" | "BadReply"
+type Reason = ProxyError["reason"]
 
 /** The proxy did not connect. */
 export class Failure {

@@ -5,9 +5,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
 import * as FC from "effect/FastCheck"
 import { Connector } from "../../src/index.js"
-import { type Addresses, isPublic, permitOf } from "../../src/internal/http/addresses.js"
+import { isPublic, permitOf } from "../../src/internal/http/addresses.js"
 
-const permit = (addresses: Addresses) => Either.getOrThrow(permitOf(addresses))!
+const permit = (addresses: Parameters<typeof permitOf>[0]) => Either.getOrThrow(permitOf(addresses))!
 const permits = permit("public")
 
 /** Each block of IANA's registries that is not reached: its first and its last address. */

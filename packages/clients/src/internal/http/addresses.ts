@@ -4,10 +4,8 @@ import { InvalidOption } from "@copas/core/SocketError"
 import type { ConnectOptions } from "@copas/core/SocketOptions"
 import * as Either from "effect/Either"
 import Ip from "ipaddr.js"
+import type { CommonOptions } from "../../HttpRequest.js"
 import { textOf } from "../options.js"
-
-/** Where a client may connect to: anywhere, to public addresses, or to those that a function permits. */
-export type Addresses = "any" | "public" | ((address: NetAddress) => boolean)
 
 type Permit = ConnectOptions["permit"]
 
@@ -125,7 +123,7 @@ export const isPublic = (host: string | NetAddress): boolean => {
  * The option `permit` of a connection that says the same as `addresses`; `undefined` permits all. A Unix-domain path is not
  * an address that a peer could choose, so it is permitted.
  */
-export const permitOf = (addresses: Addresses | undefined): Either.Either<Permit, InvalidOption> => {
+export const permitOf = (addresses: CommonOptions["addresses"]): Either.Either<Permit, InvalidOption> => {
   if (addresses === undefined || addresses === "any") return Either.right(undefined)
   const permit = addresses === "public" ? isPublic : addresses
   if (typeof permit !== "function") {

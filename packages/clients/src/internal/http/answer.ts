@@ -21,7 +21,7 @@ export interface Answer<E> {
   readonly exchange: Omit<Exchange<never>, "read">
   /** The method of the last hop: redirects may have changed it. */
   readonly method: string
-  /** The URL of the last hop; user and password stand in it. */
+  /** The URL of the last hop, without user and password. */
   readonly url: URL
   readonly history: ReadonlyArray<Redirect>
   readonly where: () => Where

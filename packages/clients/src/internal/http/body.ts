@@ -54,8 +54,6 @@ export interface Opened<E> {
   /** What `Content-Type` says. */
   readonly type: string | undefined
   readonly wire: WireBody<E>
-  /** Whether the body may be opened again, for another hop or another try. */
-  readonly isReplayable: boolean
 }
 
 const encoder = new TextEncoder()
@@ -66,7 +64,7 @@ export const isTagged = (body: unknown): body is Content<unknown, unknown> => bo
 
 export const filenameOf = (body: object): string | undefined => isTagged(body) ? body.filename : undefined
 
-/** The content of each kind of body. */
+/** The content of each kind of body; types are no check of a program without any. */
 export const measure = <E, R, F>(
   body: Body<E, R>,
   opening: Opening<F>
@@ -75,7 +73,9 @@ export const measure = <E, R, F>(
     ? Effect.succeed({ type: textType, data: encoder.encode(body) })
     : body instanceof Uint8Array
     ? Effect.succeed({ type: bytesType, data: body })
-    : (body as Content<E, R>).measure(opening)
+    : isTagged(body)
+    ? (body as Content<E, R>).measure(opening)
+    : Effect.fail(opening.invalid("it is neither text nor bytes nor a body of the module Body"))
 
 /**
  * Opens a body for one sending. What it opens lasts as long as the scope; nothing is read before the first pull, except
@@ -84,24 +84,14 @@ export const measure = <E, R, F>(
 export const open = <E, R, F>(
   body: Body<E, R>,
   opening: Opening<F>
-): Effect.Effect<Opened<E | F>, E | F, R | Scope.Scope> => {
-  if (typeof body === "string") {
-    return Effect.succeed({ type: textType, wire: encoder.encode(body), isReplayable: true })
-  }
-  if (body instanceof Uint8Array) return Effect.succeed({ type: bytesType, wire: body, isReplayable: true })
-  if (!isTagged(body)) {
-    return Effect.fail(opening.invalid("it is neither text nor bytes nor a body of the module Body"))
-  }
-  const isReplayable = body._tag === "Replayable"
-  const measured: Effect.Effect<Measured<E | F, R>, E | F, R | Scope.Scope> = measure(body as Body<E, R>, opening)
-  return Effect.flatMap(measured, ({ data, type }): Effect.Effect<Opened<E | F>, E | F, R | Scope.Scope> => {
-    if (data instanceof Uint8Array) return Effect.succeed({ type, wire: data, isReplayable })
+): Effect.Effect<Opened<E | F>, E | F, R | Scope.Scope> =>
+  Effect.flatMap(measure(body, opening), ({ data, type }): Effect.Effect<Opened<E | F>, E | F, R | Scope.Scope> => {
+    if (data instanceof Uint8Array) return Effect.succeed({ type, wire: data })
     const { length, start } = data
     const wrong = lengthFault(length)
     if (wrong !== undefined) return Effect.fail(opening.invalid(wrong))
-    return Effect.map(start, (pull) => ({ type, wire: { length, pull }, isReplayable }))
+    return Effect.map(start, (pull) => ({ type, wire: { length, pull } }))
   })
-}
 
 const lengthFault = (length: number | undefined): string | undefined =>
   length === undefined || Number.isSafeInteger(length) && length >= 0

@@ -7,23 +7,14 @@
  */
 import { familyOf } from "@copas/core/NetAddress"
 import type * as Tough from "tough-cookie"
+import type * as Public from "../../Cookies.js"
 import * as Bytes from "../text/bytes.js"
 
 export type Library = typeof Tough
 
-export interface Cookie {
-  readonly name: string
-  /** One character a byte, as it came. */
+/** A cookie with its value in clear. */
+export interface Cookie extends Omit<Public.Cookie, "value"> {
   readonly value: string
-  readonly domain: string
-  readonly isHostOnly: boolean
-  readonly path: string
-  readonly isSecure: boolean
-  readonly isHttpOnly: boolean
-  readonly sameSite?: "strict" | "lax" | "none"
-  /** In milliseconds since 1970; absent for a session cookie. */
-  readonly expires?: number
-  readonly created: number
 }
 
 interface Stored extends Cookie {
@@ -33,14 +24,11 @@ interface Stored extends Cookie {
   used: number
 }
 
-export interface Limits {
-  readonly maxPerDomain: number
-  readonly maxCookies: number
-  readonly maxCookieBytes: number
-  readonly maxBytes: number
+export type Limits = {
+  readonly [K in Exclude<keyof Public.Options, "secureOnLocalhost">]-?: NonNullable<Public.Options[K]>
 }
 
-export type Reason = "Syntax" | "TooLarge" | "Domain" | "PublicSuffix" | "Insecure" | "Prefix"
+export type Reason = Public.CookieRefused["reason"]
 
 // eslint-disable-next-line no-control-regex -- RFC 6265bis, section 5.6, step 1; and what is no byte
 const unfit = /[\u0000-\u0008\u000a-\u001f\u007f]|[^\u0000-\u00ff]/

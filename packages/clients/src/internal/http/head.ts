@@ -16,15 +16,6 @@ export const lengthOf = (answer: Answer<unknown>): number | undefined => {
   return Number.isSafeInteger(length) ? length : undefined
 }
 
-/** The URL that was asked last. */
-const urlOf = ({ url }: Answer<unknown>): string => {
-  if (url.username === "" && url.password === "") return url.href
-  const shown = new URL(url)
-  shown.username = ""
-  shown.password = ""
-  return shown.href
-}
-
 export abstract class AnswerHead extends Inspectable.Class implements HttpResponse.Head {
   protected readonly answer: Answer<unknown>
   /** When the body had come whole, in milliseconds of the fiber's clock. */
@@ -48,7 +39,7 @@ export abstract class AnswerHead extends Inspectable.Class implements HttpRespon
   }
 
   get url(): string {
-    return urlOf(this.answer)
+    return this.answer.url.href
   }
 
   get history(): ReadonlyArray<HttpResponse.Redirect> {

@@ -13,6 +13,7 @@ import { within } from "../within.js"
 import type { Answer, Pipeline, Where } from "./answer.js"
 import { isTagged } from "./body.js"
 import { decoded, type Decoders, meter } from "./decoding.js"
+import { valuesOf } from "./fields.js"
 import * as Plans from "./plan.js"
 import * as Redirects from "./redirects.js"
 import * as Retrying from "./retrying.js"
@@ -80,7 +81,7 @@ const retryAfterOf = (answer: Answer<unknown>): Effect.Effect<number | undefined
 
 const unexpected = (answer: Answer<unknown>, body: Uint8Array, retryAfter: number | undefined) => {
   const { fields, status, statusText } = answer.exchange
-  const contentType = fields.find(([name]) => name.toLowerCase() === "content-type")?.[1]
+  const [contentType] = valuesOf(fields, "content-type")
   return new HttpError.UnexpectedStatus({
     ...answer.where(),
     status,

@@ -1,4 +1,5 @@
 /** The URLs of requests: read once, without the secrets that stand in them. */
+import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import * as Authority from "../authority.js"
 
@@ -93,16 +94,11 @@ export const read = (given: string | URL): Read | string => {
   return { url, login }
 }
 
-const loginOf = (url: URL): Read["login"] | string => {
-  try {
-    return {
-      user: decodeURIComponent(url.username),
-      password: Redacted.make(decodeURIComponent(url.password))
-    }
-  } catch {
-    return "its user or password is not in UTF-8, or has a bare %"
-  }
-}
+const loginOf = ({ password, username }: URL): Read["login"] | string =>
+  Either.merge(Either.map(
+    Either.all({ user: Authority.decodeLogin(username), password: Authority.decodeLogin(password) }),
+    ({ password, user }) => ({ user, password: Redacted.make(password) })
+  ))
 
 /** The text of a query with more parameters. */
 export const addQuery = (url: URL, parameters: string): void => {

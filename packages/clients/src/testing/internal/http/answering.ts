@@ -1,6 +1,9 @@
 /**
  * The bytes of an answer, and what becomes of its connection.
  */
+import type { Field } from "@copas/core/HttpTransport"
+import { has, valuesOf } from "../../../internal/http/fields.js"
+import { pairsOf } from "../../../internal/http/parameters.js"
 import * as Bytes from "../../../internal/text/bytes.js"
 import type { Answer, Ending, Fields, Reply, Request } from "../../HttpPeer.js"
 
@@ -46,20 +49,10 @@ const texts: Readonly<Record<number, string>> = {
   504: "Gateway Timeout"
 }
 
-type Pairs = ReadonlyArray<readonly [name: string, value: string]>
+const pairs = (fields: Fields = []): ReadonlyArray<Field> =>
+  pairsOf<string | number>(fields).map(([name, value]) => [name, String(value)])
 
-const isPairs = (fields: Fields): fields is Pairs => Array.isArray(fields)
-
-const pairs = (fields: Fields | undefined): Pairs =>
-  fields === undefined
-    ? []
-    : isPairs(fields)
-    ? fields
-    : Object.entries(fields).flatMap(([name, value]) =>
-      (typeof value === "object" ? value : [String(value)]).map((each) => [name, each] as const)
-    )
-
-const lines = (fields: Pairs): string => fields.map(([name, value]) => `${name}: ${value}\r\n`).join("")
+const lines = (fields: ReadonlyArray<Field>): string => fields.map(([name, value]) => `${name}: ${value}\r\n`).join("")
 
 const bytesOf = (data: string | Uint8Array): Uint8Array => typeof data === "string" ? encoder.encode(data) : data
 
@@ -72,10 +65,8 @@ const headBytes = (head: string): Uint8Array => {
   return Bytes.fromBinary(head)
 }
 
-const isNamed = (name: string) => ([other]: readonly [string, string]): boolean => other.toLowerCase() === name
-
-const says = (fields: Pairs, value: string): boolean =>
-  fields.some(([name, text]) => name.toLowerCase() === "connection" && text.toLowerCase().includes(value))
+const closes = (fields: ReadonlyArray<Field>): boolean =>
+  valuesOf(fields, "connection").some((value) => value.toLowerCase().includes("close"))
 
 const chunked = (chunks: ReadonlyArray<string | Uint8Array>, trailers: Fields | undefined): Uint8Array => {
   const parts = chunks.map(bytesOf).filter((chunk) => chunk.length > 0).flatMap((chunk) => [
@@ -99,14 +90,14 @@ export const encode = (
   const given = pairs(reply.fields)
   const hasBody = status >= 200 && status !== 204 && status !== 304 &&
     !(request?.method === "CONNECT" && status < 300)
-  const isGiven = ["content-length", "transfer-encoding"].some((name) => given.some(isNamed(name)))
-  const framing: Pairs = !isFramed || !hasBody || isGiven
+  const isGiven = ["content-length", "transfer-encoding"].some((name) => has(given, name))
+  const framing: ReadonlyArray<Field> = !isFramed || !hasBody || isGiven
     ? []
     : isChunks(body)
     ? [["Transfer-Encoding", "chunked"]]
     : [["Content-Length", String(content.length)]]
   const head = `${version} ${status} ${reply.statusText ?? texts[status] ?? ""}\r\n${lines([...given, ...framing])}\r\n`
   const bytes = Bytes.concat([headBytes(head), hasBody && request?.method !== "HEAD" ? content : Bytes.empty])
-  const isLast = cut !== undefined || !isFramed || says(given, "close") || says(request?.fields ?? [], "close")
+  const isLast = cut !== undefined || !isFramed || closes(given) || closes(request?.fields ?? [])
   return { bytes: cut === undefined ? bytes : bytes.slice(0, cut), ending: reply.ending ?? (isLast ? "close" : "keep") }
 }

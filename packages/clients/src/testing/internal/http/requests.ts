@@ -6,6 +6,7 @@ import type { InetSocket } from "@copas/core/Socket"
 import type { LineTooLong, ReceiveError } from "@copas/core/SocketError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { valuesOf } from "../../../internal/http/fields.js"
 import * as Bytes from "../../../internal/text/bytes.js"
 import type { Request } from "../../HttpPeer.js"
 import { RequestFault } from "./requestFault.js"
@@ -74,8 +75,8 @@ export class Incoming implements Request {
   }
 
   readonly header = (name: string): string | undefined => {
-    const values = this.fields.filter(([other]) => other.toLowerCase() === name.toLowerCase())
-    return values.length === 0 ? undefined : values.map(([, value]) => value).join(", ")
+    const values = valuesOf(this.fields, name.toLowerCase())
+    return values.length === 0 ? undefined : values.join(", ")
   }
 
   get body(): Uint8Array {
@@ -157,9 +158,7 @@ export class Incoming implements Request {
 
 /** RFC 9112, section 6.3. Undefined where both framings are there, lengths that differ, or another coding. */
 const lengthOf = (method: string, fields: ReadonlyArray<Field>): number | "chunked" | undefined => {
-  const valuesOf = (wanted: string) =>
-    fields.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value)
-  const [lengths, codings] = [valuesOf("content-length"), valuesOf("transfer-encoding")]
+  const [lengths, codings] = [valuesOf(fields, "content-length"), valuesOf(fields, "transfer-encoding")]
   if (method === "CONNECT" || lengths.length + codings.length === 0) return 0
   if (lengths.length + codings.length > 1) return undefined
   if (codings[0] !== undefined) return codings[0].toLowerCase() === "chunked" ? "chunked" : undefined
