@@ -48,6 +48,8 @@ export const make = (
     cause: rest.cause
   })
 
+const endedEarly = "the connection ended before the body did"
+
 /** undici's own codes. */
 const byCode: Readonly<Record<string, readonly [kind: FailureKind, detail: string]>> = {
   UND_ERR_HEADERS_OVERFLOW: ["HeadTooLarge", "the fields are longer than the limit"],
@@ -66,11 +68,14 @@ export const lost = (where: Where, detail: string, cause: unknown): HttpTranspor
     : make(where, "Lost", detail, { cause })
 
 /**
- * The beginning of what came in place of an answer, made printable. What stands further behind is not shown: there may be
- * secrets in fields.
+ * The beginning of what came in place of an answer, made printable. What stands further behind is not shown, and is taken
+ * out of the error: there may be secrets in fields.
  */
 const shown = (where: Where, error: unknown): string => {
-  const data = Predicate.hasProperty(error, "data") && typeof error.data === "string" ? error.data : ""
+  if (!Predicate.hasProperty(error, "data") || typeof error.data !== "string") return ""
+  const { data } = error
+  // The error becomes a `cause`, and programs print those whole.
+  error.data = undefined
   const line = data.length >= where.received ? data.slice(0, 24).split(/[\r\n]/)[0]! : ""
   return line === "" ? "" : `: ${JSON.stringify(line)}`
 }
@@ -84,17 +89,15 @@ export const of = (where: Where, error: unknown): HttpTransportFailure => {
   }
   // undici means to give these the codes of its parser, HPE_…, and gives them none (7.30).
   if (error instanceof Error && (error.name === "HTTPParserError" || code.startsWith("HPE_"))) {
-    if (where.stream?.readableEnded === true) return lost(where, "the connection ended before the body did", error)
-    return make(where, "Violation", `${error.message}${shown(where, error)}`, { cause: error })
+    const beginning = shown(where, error)
+    if (where.stream?.readableEnded === true) return lost(where, endedEarly, error)
+    return make(where, "Violation", `${error.message}${beginning}`, { cause: error })
   }
   switch (code) {
     case "UND_ERR_RES_CONTENT_LENGTH_MISMATCH":
       // undici says it of every wrong byte after a length: in the head that is no length of a body.
       return where.phase === "receive"
-        ? make(where, "Truncated", "the connection ended before the body did", {
-          expected: where.announced,
-          cause: error
-        })
+        ? lost(where, endedEarly, error)
         : make(where, "Violation", "the fields of the head do not agree on the body's length", { cause: error })
     case "UND_ERR_SOCKET": {
       const { isMultiplexed, stream } = where
