@@ -6,7 +6,6 @@
 import * as HttpTransport from "@copas/core/HttpTransport"
 import { Net } from "@copas/core/Net"
 import { timekeeper } from "@copas/core/Transport"
-import type * as UndiciModule from "@effect/platform-node/Undici"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -14,6 +13,7 @@ import { clockOf, env, withFiber } from "./internal/effect/fibers.js"
 import { parallelChild } from "./internal/effect/scopes.js"
 import { decoders } from "./internal/http/decoders.js"
 import { Exchange } from "./internal/http/exchange.js"
+import type { House } from "./internal/http/pool.js"
 import { Pools } from "./internal/http/pools.js"
 
 /** undici is loaded by the first exchange: most programs of `NodeCopas` speak no HTTP. */
@@ -29,30 +29,18 @@ export const make: Effect.Effect<HttpTransport.Service, never, Net | Scope.Scope
   const net = yield* Net
   const runtime = yield* env
   const connections = yield* parallelChild(yield* Effect.scope)
-  let pools: Pools | undefined
-  let isEnded = false
-  const poolsWith = (undici: typeof UndiciModule.default): Pools => {
-    if (pools === undefined) {
-      pools = new Pools({ undici, net, env: runtime, connections })
-      if (isEnded) void pools.end()
-    }
-    return pools
-  }
-  yield* Effect.addFinalizer(() =>
-    Effect.promise(async () => {
-      isEnded = true
-      await pools?.end()
-    })
-  )
+  const house: House = { undici: undefined, net, env: runtime, connections }
+  const pools = new Pools(house)
+  yield* Effect.addFinalizer(() => Effect.promise(() => pools.end()))
   const prepare = (
     request: HttpTransport.WireRequest<any>,
     route: HttpTransport.Route<any>
   ): HttpTransport.Prepared<any, any> => {
     let one: Exchange | undefined
     const head: Effect.Effect<HttpTransport.Exchange<any>, any> = withFiber((fiber) => {
-      if (pools === undefined) {
+      if (house.undici === undefined) {
         return Effect.flatMap(load, (undici) => {
-          poolsWith(undici)
+          house.undici = undici
           return head
         })
       }

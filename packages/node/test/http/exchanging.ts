@@ -4,6 +4,7 @@ import { HttpTransport } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { NodeHttpTransport, NodeNet } from "@copas/node"
 import { Deferred, Effect, Layer, type Scope } from "effect"
+import { turn, until } from "../lending/streams.js"
 import * as Fixture from "../tls/fixture.js"
 
 /** Both networks; a connection is Node's own socket on the first, and a stream over the transport on the second. */
@@ -26,7 +27,7 @@ const connectDirectly = (
     ...(target.permit === undefined ? {} : { permit: target.permit })
   })
 
-export interface RouteOptions {
+interface RouteOptions {
   readonly isSecure?: boolean
   readonly tls?: Tls.ClientContext
   readonly serverName?: string
@@ -56,6 +57,7 @@ export interface RequestOptions<E> {
   readonly fields?: ReadonlyArray<HttpTransport.Field>
   readonly body?: HttpTransport.WireBody<E>
   readonly timeouts?: Partial<HttpTransport.WireTimeouts>
+  readonly isRepeated?: boolean
 }
 
 export const request = <E = never>(
@@ -66,7 +68,8 @@ export const request = <E = never>(
   url: new URL(options.path ?? "/", to.origin),
   fields: options.fields ?? [],
   body: options.body,
-  timeouts: { ...never, ...options.timeouts }
+  timeouts: { ...never, ...options.timeouts },
+  isRepeated: options.isRepeated
 })
 
 export const exchange = <E = never>(to: HttpTransport.Route<unknown>, options?: RequestOptions<E>) =>
@@ -104,6 +107,21 @@ export const pulled = (...chunks: ReadonlyArray<string | Uint8Array>): HttpTrans
     return typeof chunk === "string" ? Buffer.from(chunk, "latin1") : chunk
   })
 }
+
+/** Lets both networks do what they have to do. */
+export const turns = Effect.repeatN(turn, 20)
+
+/** Waits until a count that grows grows no more. */
+export const standing = <R>(count: Effect.Effect<number, never, R>): Effect.Effect<number, never, R> =>
+  Effect.suspend(() => {
+    let before = 0
+    const stands = Effect.map(Effect.zipRight(turns, count), (now) => {
+      const isSame = now > 0 && now === before
+      before = now
+      return isSame
+    })
+    return Effect.map(until(stands), () => before)
+  })
 
 /** One connection of a scripted server. */
 export interface Peer {
@@ -181,6 +199,21 @@ export const serve = (
         })
       })
     }
+  })
+
+/** Reads the head of a request, says `text` and then nothing; `asked` completes when it has said it. */
+export const stalling = (text = "") =>
+  Effect.gen(function*() {
+    const asked = yield* Deferred.make<void>()
+    const server = yield* serve((peer) =>
+      Effect.gen(function*() {
+        yield* peer.head
+        yield* peer.send(text)
+        yield* Deferred.succeed(asked, undefined)
+        yield* peer.head
+      })
+    )
+    return { ...server, asked: Deferred.await(asked) }
   })
 
 /** Answers every request of every connection in the same way. */

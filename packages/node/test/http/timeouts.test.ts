@@ -2,11 +2,22 @@
 import { Net } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, TestClock } from "effect"
-import { turn, until } from "../lending/streams.js"
-import { exchange, failureOf, fetched, networks, ok, pulled, route, serve, whole } from "./exchanging.js"
-
-/** Lets both networks do what they have to do. */
-const turns = Effect.repeatN(turn, 20)
+import { until } from "../lending/streams.js"
+import {
+  exchange,
+  failureOf,
+  fetched,
+  networks,
+  ok,
+  pulled,
+  route,
+  serve,
+  serving,
+  stalling,
+  standing,
+  turns,
+  whole
+} from "./exchanging.js"
 
 for (const [name, network] of networks) {
   describe(`NodeHttpTransport on ${name}`, () => {
@@ -38,17 +49,10 @@ for (const [name, network] of networks) {
 
     it.scoped("C33 connect: waiting for a free connection counts", () =>
       Effect.gen(function*() {
-        const asked = yield* Deferred.make<void>()
-        const server = yield* serve((peer) =>
-          Effect.gen(function*() {
-            yield* peer.head
-            yield* Deferred.succeed(asked, undefined)
-            yield* peer.head
-          })
-        )
+        const server = yield* stalling()
         const to = yield* route(server.port, { limits: { connections: 1 } })
         yield* Effect.forkScoped(fetched(to))
-        yield* Deferred.await(asked)
+        yield* server.asked
         const fiber = yield* Effect.fork(failureOf(fetched(to, { timeouts: { connect: 500 } })))
         yield* turns
         yield* TestClock.adjust(500)
@@ -58,18 +62,10 @@ for (const [name, network] of networks) {
 
     it.scoped("C33 response: from the end of the request to the head of the answer", () =>
       Effect.gen(function*() {
-        const asked = yield* Deferred.make<void>()
-        const server = yield* serve((peer) =>
-          Effect.gen(function*() {
-            yield* peer.head
-            yield* peer.send("HTTP/1.1 200 OK\r\nX: y")
-            yield* Deferred.succeed(asked, undefined)
-            yield* peer.head
-          })
-        )
+        const server = yield* stalling("HTTP/1.1 200 OK\r\nX: y")
         const to = yield* route(server.port)
         const fiber = yield* Effect.fork(failureOf(fetched(to, { timeouts: { connect: 1, response: 60_000 } })))
-        yield* Deferred.await(asked)
+        yield* server.asked
         yield* turns
         yield* TestClock.adjust(59_999)
         yield* turns
@@ -133,15 +129,8 @@ for (const [name, network] of networks) {
           )
           yield* Deferred.await(connected)
           // Until the system takes no more.
-          let taken = -1
           const { bytes } = yield* Net.Net
-          yield* until(Effect.gen(function*() {
-            yield* turns
-            const { bytesReceived } = yield* bytes
-            const stands = bytesReceived === taken && bytesReceived > 0
-            taken = bytesReceived
-            return stands
-          }))
+          yield* standing(Effect.map(bytes, ({ bytesReceived }) => bytesReceived))
           yield* TestClock.adjust(999)
           yield* turns
           expect(fiber.unsafePoll()).toBeNull()
@@ -183,7 +172,7 @@ for (const [name, network] of networks) {
 
     it.scoped("C33 a connection that is idle for the time of its route is closed, and not before", () =>
       Effect.gen(function*() {
-        const server = yield* serve((peer) => Effect.forever(Effect.zipRight(peer.head, peer.send(ok("x")))))
+        const server = yield* serving(() => ok("x"))
         const to = yield* route(server.port, { limits: { idle: 4000 } })
         yield* fetched(to)
         yield* TestClock.adjust(3999)
@@ -198,13 +187,7 @@ for (const [name, network] of networks) {
 
     it.scoped("C33 the rest of an answer that nobody reads is awaited for 100 ms, and its reader for none", () =>
       Effect.gen(function*() {
-        const server = yield* serve((peer) =>
-          Effect.gen(function*() {
-            yield* peer.head
-            yield* peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
-            yield* peer.head
-          })
-        )
+        const server = yield* stalling("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
         const to = yield* route(server.port)
         yield* Effect.scoped(exchange(to))
         yield* turns
@@ -216,12 +199,7 @@ for (const [name, network] of networks) {
 
     it.scoped("C33 an answer whose rest is little and comes soon keeps its connection; a long one loses it at once", () =>
       Effect.gen(function*() {
-        const server = yield* serve((peer) =>
-          Effect.forever(Effect.gen(function*() {
-            const head = yield* peer.head
-            yield* peer.send(ok("y".repeat(head.includes("/long") ? 300_000 : 60_000)))
-          }))
-        )
+        const server = yield* serving((head) => ok("y".repeat(head.includes("/long") ? 300_000 : 60_000)))
         const to = yield* route(server.port, { limits: { connections: 1 } })
         const left = yield* Effect.scoped(exchange(to))
         expect((yield* failureOf(left.read)).kind).toBe("Lost")

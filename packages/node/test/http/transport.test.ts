@@ -1,8 +1,20 @@
 /** The HTTP transport: exchanges over connections of both networks. */
 import { type HttpTransport, Net } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Scope } from "effect"
-import { exchange, failureOf, fetched, networks, ok, pulled, route, serve, serving, whole } from "./exchanging.js"
+import { Effect, Fiber, Scope } from "effect"
+import {
+  exchange,
+  failureOf,
+  fetched,
+  networks,
+  ok,
+  pulled,
+  route,
+  serve,
+  serving,
+  stalling,
+  whole
+} from "./exchanging.js"
 
 for (const [name, network] of networks) {
   describe(`NodeHttpTransport on ${name}`, () => {
@@ -92,18 +104,11 @@ for (const [name, network] of networks) {
 
     it.scoped("C33 interruption closes the connection of an exchange, at every step of it", () =>
       Effect.gen(function*() {
-        const asked = yield* Deferred.make<void>()
-        const server = yield* serve((peer) =>
-          Effect.gen(function*() {
-            yield* peer.head
-            yield* Deferred.succeed(asked, undefined)
-            yield* peer.socket.receive()
-          })
-        )
+        const server = yield* stalling()
         const to = yield* route(server.port)
         const scope = yield* Scope.make()
         const fiber = yield* Effect.fork(Scope.extend(exchange(to), scope))
-        yield* Deferred.await(asked)
+        yield* server.asked
         yield* Fiber.interrupt(fiber)
         yield* server.awaitNone
         expect(yield* Effect.flatMap(Net.Net, (net) => net.sockets)).toEqual([])

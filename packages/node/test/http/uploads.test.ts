@@ -3,11 +3,21 @@ import { type HttpTransport, Net } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber } from "effect"
 import * as Crypto from "node:crypto"
-import { turn, until } from "../lending/streams.js"
+import { turn } from "../lending/streams.js"
 import { pattern } from "../pattern.js"
-import { exchange, failureOf, fetched, networks, ok, pulled, route, serve, whole } from "./exchanging.js"
-
-const turns = Effect.repeatN(turn, 20)
+import {
+  exchange,
+  failureOf,
+  fetched,
+  networks,
+  ok,
+  pulled,
+  route,
+  serve,
+  standing,
+  turns,
+  whole
+} from "./exchanging.js"
 
 const digest = (bytes: Uint8Array): string => Crypto.createHash("sha256").update(bytes).digest("hex")
 
@@ -63,14 +73,7 @@ for (const [name, network] of networks) {
         const to = yield* route(server.port)
         const body = { length: 1000 * block.length, pull }
         const fiber = yield* Effect.fork(fetched(to, { method: "POST", body }))
-        let before = -1
-        yield* until(Effect.gen(function*() {
-          yield* turns
-          const stands = given > 0 && given === before
-          before = given
-          return stands
-        }))
-        expect(given).toBeLessThan(500)
+        expect(yield* standing(Effect.sync(() => given))).toBeLessThan(500)
         yield* Deferred.succeed(go, undefined)
         expect((yield* Fiber.join(fiber)).body).toBe("all")
       }).pipe(Effect.provide(network)))

@@ -17,7 +17,8 @@ import { open } from "./opening.js"
 
 /** What pools share. */
 export interface House {
-  readonly undici: typeof UndiciModule.default
+  /** Loaded before the first exchange. */
+  undici: typeof UndiciModule.default | undefined
   readonly net: NetService
   /** Connections are closed in it. */
   readonly env: Env
@@ -89,7 +90,8 @@ export class Pool {
 
   /** Closes the connections that are kept for a next request. */
   private retire(): void {
-    for (const connection of this.idle.splice(0)) void connection.destroy()
+    this.idle.length = 0
+    for (const connection of this.connections) if (connection.running === 0) void connection.destroy()
   }
 
   private give(connection: Connection, exchange: Exchange): void {
@@ -207,16 +209,16 @@ export class Pool {
       }
     )
     return Effect.flatten(open(house.connections, house.env, socket, (opened) => {
-      const connection = new Connection(house.undici, this, opened, {
+      if (opened.stream.destroyed) {
+        return Effect.fail(Failures.lost(owner.where, "the server closed the connection", undefined))
+      }
+      const connection = new Connection(house.undici!, this, opened, {
         lookup: lookedUp - began,
         connect: connected - began,
         tls: time.now() - began
       })
       this.speaks = connection.isMultiplexed ? "2" : "1.1"
       this.connections.add(connection)
-      if (opened.stream.destroyed) {
-        return Effect.fail(Failures.lost(owner.where, "the server closed the connection", undefined))
-      }
       if (this.isEnded) void connection.destroy()
       else {
         this.freed(connection, time)
@@ -243,7 +245,8 @@ export class Pool {
   // ---- ends
 
   get isIdle(): boolean {
-    return this.waiting.size === 0 && this.attempts.size === 0 && this.idle.length === this.connections.size
+    return this.waiting.size === 0 && this.attempts.size === 0 &&
+      Array.from(this.connections).every(({ running }) => running === 0)
   }
 
   /** Fails what waits, and cuts what is open. */

@@ -40,7 +40,7 @@ export class Pools {
     const known = this.byOrigin.get(origin)
     const equal = known?.find((pool) => isEqual(pool.route, route))
     if (equal !== undefined) return equal
-    if (this.size >= most) this.makeRoom()
+    this.makeRoom()
     const pool = new Pool(this.house, route)
     if (this.isEnded) void pool.end()
     else if (known === undefined) this.byOrigin.set(origin, [pool])
@@ -49,18 +49,19 @@ export class Pools {
     return pool
   }
 
+  /** While many pools are busy there may be more than are kept, so that several have to end later. */
   private makeRoom(): void {
-    let oldest: Pool | undefined
-    for (const pools of this.byOrigin.values()) {
-      for (const pool of pools) if (pool.isIdle && (oldest === undefined || pool.usedAt < oldest.usedAt)) oldest = pool
+    if (this.size < most) return
+    const idle = Array.from(this.byOrigin.values()).flat().filter((pool) => pool.isIdle)
+    idle.sort((one, other) => one.usedAt - other.usedAt)
+    for (const pool of idle.slice(0, this.size - most + 1)) {
+      const { origin } = pool.route
+      const left = this.byOrigin.get(origin)!.filter((other) => other !== pool)
+      if (left.length === 0) this.byOrigin.delete(origin)
+      else this.byOrigin.set(origin, left)
+      this.size -= 1
+      void pool.end()
     }
-    if (oldest === undefined) return
-    const { origin } = oldest.route
-    const left = this.byOrigin.get(origin)!.filter((pool) => pool !== oldest)
-    if (left.length === 0) this.byOrigin.delete(origin)
-    else this.byOrigin.set(origin, left)
-    this.size -= 1
-    void oldest.end()
   }
 
   end(): Promise<unknown> {
