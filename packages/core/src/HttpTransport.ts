@@ -7,6 +7,7 @@
  * @since 0.2.0
  */
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { NetAddress } from "./NetAddress.js"
@@ -90,7 +91,7 @@ export interface WireRequest<E> {
 export interface RouteTarget {
   readonly host: string
   readonly port: number
-  /** Milliseconds. */
+  /** Milliseconds, or Infinity: the request's whole time for a connection. The transport itself interrupts what takes longer. */
   readonly connectTimeout: number
   readonly permit: ((address: NetAddress) => boolean) | undefined
 }
@@ -215,8 +216,7 @@ export type FailureKind =
  * @since 0.2.0
  * @category errors
  */
-export class HttpTransportFailure {
-  readonly _tag = "HttpTransportFailure"
+export class HttpTransportFailure extends Data.TaggedClass("HttpTransportFailure")<{
   readonly kind: FailureKind
   readonly phase: Phase
   /** In a few words: what came, what was expected. */
@@ -231,18 +231,7 @@ export class HttpTransportFailure {
   /** Of `TimedOut`: milliseconds; of `Truncated` and `BodyLength`: the bytes that were announced, if that is known. */
   readonly expected: number | undefined
   readonly cause: unknown
-
-  constructor(fields: Omit<HttpTransportFailure, "_tag">) {
-    this.kind = fields.kind
-    this.phase = fields.phase
-    this.detail = fields.detail
-    this.sent = fields.sent
-    this.received = fields.received
-    this.isReused = fields.isReused
-    this.expected = fields.expected
-    this.cause = fields.cause
-  }
-}
+}> {}
 
 /**
  * Makes a pull of decoded bytes of a pull of coded ones. It never gives more than 64 KiB at a time, and reads no further
@@ -267,6 +256,8 @@ export interface Prepared<E, F> {
 }
 
 /**
+ * What a platform implements: exchanges, and the content codings that it can undo.
+ *
  * @since 0.2.0
  * @category models
  */

@@ -28,6 +28,8 @@ import { ThreadCalls, threadsForLookups } from "./internal/dns/threadCalls.js"
 import { platformName } from "./internal/net/platformName.js"
 
 /**
+ * Which name servers are asked, and how.
+ *
  * @since 0.1.0
  * @category models
  */

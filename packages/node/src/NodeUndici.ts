@@ -30,6 +30,8 @@ import { open } from "./internal/http/opening.js"
 import * as Requests from "./internal/http/requests.js"
 
 /**
+ * How connections are opened, how long they may stand still, and what undici does with them.
+ *
  * @since 0.1.0
  * @category models
  */
