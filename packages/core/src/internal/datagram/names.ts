@@ -22,7 +22,7 @@ export const isReady = (socket: DatagramConnection, to: Destination): to is Inet
   socket.permit === undefined && isAddress(socket, to)
 
 /** The platform's failure, or the addresses that `permit` refused, where it refused all of them. */
-export type PeerFailure = Failure | {
+type PeerFailure = Failure | {
   readonly reason: "NotPermitted"
   readonly refused: ReadonlyArray<InetAddress>
   readonly cause?: undefined

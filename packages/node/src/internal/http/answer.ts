@@ -98,7 +98,7 @@ export class Answer implements HttpTransport.Exchange<any> {
   /** What has come, or the end, or the failure; `undefined` if nothing of it has. */
   private take(): Read | undefined {
     const { chunks } = this
-    if (this.isReleased) return this.released
+    if (this.isReleased) return Effect.fail(Failures.make(this.#exchange.where, "Lost", scopeEnded))
     if (this.first < chunks.length) {
       const chunk = this.shift()
       if (this.controller.paused && this.held < most && !this.#exchange.isWhole) this.controller.resume()
@@ -106,10 +106,6 @@ export class Answer implements HttpTransport.Exchange<any> {
     }
     return this.#exchange.failed ?? (this.#exchange.isWhole ? end : undefined)
   }
-
-  private readonly released: Read = Effect.suspend(() =>
-    Effect.fail(Failures.make(this.#exchange.where, "Lost", scopeEnded))
-  )
 
   private shift(): Uint8Array {
     const { chunks } = this
@@ -169,11 +165,7 @@ export class Answer implements HttpTransport.Exchange<any> {
     this.wake()
   }
 
-  fail(): void {
-    this.wake()
-  }
-
-  private wake(): void {
+  wake(): void {
     const { waiter } = this
     if (waiter === undefined) return
     this.waiter = undefined

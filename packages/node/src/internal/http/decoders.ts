@@ -248,7 +248,7 @@ const { createZstdDecompress, zstdDecompressSync } = Zlib as typeof Zlib & {
   readonly zstdDecompressSync?: (bytes: Uint8Array) => unknown
 }
 
-/** Node 22 takes the beginning of a frame for a whole one: there a body that is cut would be no error. */
+/** Node without zstd tells nothing, and Node 22 takes the beginning of a frame for a whole one: there a body that is cut would be no error. */
 const tellsCutZstd = (): boolean => {
   try {
     zstdDecompressSync?.(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd))
@@ -262,7 +262,7 @@ export const decoders: Readonly<Record<string, Decoder>> = {
   gzip: decoderOf(member),
   deflate: decoderOf(deflate),
   br: decoderOf(() => brotli),
-  ...(createZstdDecompress === undefined || !tellsCutZstd()
+  ...(!tellsCutZstd()
     ? {}
     : { zstd: decoderOf(() => codingOf("zstd", createZstdDecompress, zstdDecompressSync)) })
 }

@@ -68,7 +68,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
       : new Upload(body.pull, body.length, envOf(fiber), {
         wrongLength: (given) =>
           this.fail(Failures.make(this.where, "BodyLength", `the body gave ${given} bytes`, { expected: body.length })),
-        failed: (cause) => this.stopBy(Effect.failCause(cause)),
+        failed: (cause) => this.failCause(cause),
         ended: () => this.uploaded()
       })
   }
@@ -127,7 +127,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     const options: Undici.Dispatcher.DispatchOptions & { readonly servername: string | undefined } = {
       method: request.method as Undici.Dispatcher.HttpMethod,
       path: request.url.pathname + request.url.search,
-      headers: Fields.toUndici(request.fields, this.upload === undefined ? undefined : request.body),
+      headers: Fields.toUndici(request.fields, request.body),
       body: body as Uint8Array,
       // undici sends nothing twice here: a connection that has gone fails it. So HTTP/2 need not hold these back.
       idempotent: true,
@@ -136,7 +136,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     connection.client.dispatch(options, this)
   }
 
-  /** A cause that came from elsewhere, as from connecting. */
+  /** A cause that came from elsewhere: from connecting, or from the pull of the body. */
   failCause(cause: Cause.Cause<unknown>): void {
     this.stopBy(Effect.failCause(cause))
   }
@@ -298,7 +298,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     if (this.isHeld) this.controller?.abort(givenUp)
     else this.pool.forget(this)
     this.wake(failed)
-    answer?.fail()
+    answer?.wake()
   }
 
   /** undici has done with the request. */

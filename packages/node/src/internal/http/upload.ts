@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import { type AnyFiber, type Env, interruptSoon, onExit, start, suspend } from "../effect/fibers.js"
 
 /** What an upload reports. */
-export interface UploadEvents {
+interface UploadEvents {
   /** The pull gave less or more than the length. */
   readonly wrongLength: (given: number) => void
   readonly failed: (cause: Cause.Cause<unknown>) => void
