@@ -9,9 +9,5 @@ export type Services = Copas.Copas | Net.Net | HttpTransport.HttpTransport | Sco
 export interface Station<R = never> {
   readonly title: string
   /** The lines of the report. It fails when what was promised did not happen. */
-  readonly visit: Effect.Effect<
-    ReadonlyArray<string>,
-    unknown,
-    Copas.Copas | Net.Net | HttpTransport.HttpTransport | Scope.Scope | R
-  >
+  readonly visit: Effect.Effect<ReadonlyArray<string>, unknown, Services | R>
 }

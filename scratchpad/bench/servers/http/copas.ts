@@ -3,25 +3,15 @@ import { Http } from "@copas/clients"
 import { Copas, Tls } from "@copas/core"
 import { NodeCopas } from "@copas/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
-import { type Client, run } from "./effects.js"
+import { type Client, run, stalled } from "./effects.js"
 import { authority, connections, isHttp2 } from "./told.js"
 
 const clientOf = (http: Http.Service): Client<unknown, never> => ({
   get: (url) => http.bytes(url),
   download: (url, take) => http.download(url, Sink.forEach((chunk: Uint8Array) => Effect.sync(() => take(chunk)))),
-  stall: (url) =>
-    Effect.flatMap(
-      Deferred.make<void, unknown>(),
-      (first) =>
-        http.download(url, Sink.forEach(() => Effect.zipRight(Deferred.succeed(first, undefined), Effect.never))).pipe(
-          Effect.onError((cause) => Deferred.failCause(first, cause)),
-          Effect.forkScoped,
-          Effect.zipRight(Deferred.await(first))
-        )
-    )
+  stall: (url) => stalled((take) => http.download(url, Sink.forEach(take)))
 })
 
 const program = Effect.gen(function*() {

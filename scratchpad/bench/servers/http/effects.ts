@@ -1,4 +1,5 @@
 /** The rounds of an HTTP client that has effects. */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { rounds } from "../rounds.js"
@@ -10,6 +11,20 @@ export interface Client<E, R> {
   /** Begins a download and takes nothing but its first chunk. The scope ends it. */
   readonly stall: (url: string) => Effect.Effect<void, E, R | Scope.Scope>
 }
+
+/** A download that goes on in the scope, and never past its first chunk; completes when that has come. */
+export const stalled = <E, R>(
+  download: (take: () => Effect.Effect<never>) => Effect.Effect<unknown, E, R>
+): Effect.Effect<void, E, R | Scope.Scope> =>
+  Effect.flatMap(
+    Deferred.make<void, E>(),
+    (first) =>
+      download(() => Effect.zipRight(Deferred.succeed(first, undefined), Effect.never)).pipe(
+        Effect.onError((cause) => Deferred.failCause(first, cause)),
+        Effect.forkScoped,
+        Effect.zipRight(Deferred.await(first))
+      )
+  )
 
 const workers = Array.from({ length: atOnce })
 

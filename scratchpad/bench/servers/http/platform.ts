@@ -1,9 +1,8 @@
 /** The rounds of a client of `@effect/platform`. */
 import * as HttpClient from "@effect/platform/HttpClient"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { Client } from "./effects.js"
+import { type Client, stalled } from "./effects.js"
 
 export const viaPlatform = (client: HttpClient.HttpClient): Client<unknown, never> => {
   const ok = HttpClient.filterStatusOk(client)
@@ -12,13 +11,6 @@ export const viaPlatform = (client: HttpClient.HttpClient): Client<unknown, neve
     get: (url) =>
       Effect.flatMap(ok.get(url), (response) => Effect.map(response.arrayBuffer, (body) => new Uint8Array(body))),
     download: (url, take) => Stream.runForEach(streamOf(url), (chunk) => Effect.sync(() => take(chunk))),
-    stall: (url) =>
-      Effect.flatMap(Deferred.make<void, unknown>(), (first) =>
-        streamOf(url).pipe(
-          Stream.runForEach(() => Effect.zipRight(Deferred.succeed(first, undefined), Effect.never)),
-          Effect.onError((cause) => Deferred.failCause(first, cause)),
-          Effect.forkScoped,
-          Effect.zipRight(Deferred.await(first))
-        ))
+    stall: (url) => stalled((take) => Stream.runForEach(streamOf(url), take))
   }
 }
