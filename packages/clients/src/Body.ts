@@ -24,12 +24,16 @@ import { encode, pairsOf } from "./internal/http/parameters.js"
 import * as MediaType from "./internal/mime/mediaType.js"
 
 /**
+ * What the bodies that this module makes are known by.
+ *
  * @since 0.2.0
  * @category symbols
  */
 export const TypeId: typeof internal.TypeId = internal.TypeId
 
 /**
+ * The type of `TypeId`.
+ *
  * @since 0.2.0
  * @category symbols
  */
@@ -75,6 +79,8 @@ export type Body<E = never, R = never> = string | Uint8Array | Replayable<E, R> 
 export type ReplayableBody<E = never, R = never> = string | Uint8Array | Replayable<E, R>
 
 /**
+ * The options of bodies that have a type.
+ *
  * @since 0.2.0
  * @category options
  */
@@ -84,6 +90,8 @@ export interface TypeOptions {
 }
 
 /**
+ * The options of bodies that are streams.
+ *
  * @since 0.2.0
  * @category options
  */
@@ -96,6 +104,8 @@ export interface StreamOptions extends TypeOptions {
 }
 
 /**
+ * Whether a body can be sent again: it is text, bytes, or a `Replayable`.
+ *
  * @since 0.2.0
  * @category guards
  */

@@ -72,6 +72,8 @@ export type Call = <E = never, R = never>(
 ) => Effect.Effect<Response<E>, Failure | E, R | Scope.Scope>
 
 /**
+ * The calls of a client. Each is described at the accessor of its name in this module.
+ *
  * @since 0.2.0
  * @category models
  */

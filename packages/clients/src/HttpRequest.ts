@@ -298,6 +298,8 @@ export type Target<E = never, R = never> =
   | (RequestOptions<E, R> & { readonly url: string | URL })
 
 /**
+ * The options of `Http.download`.
+ *
  * @since 0.2.0
  * @category models
  */
@@ -307,6 +309,8 @@ export interface DownloadOptions {
 }
 
 /**
+ * The options of `Http.upload`. `length` is for streams: a file has its own.
+ *
  * @since 0.2.0
  * @category models
  */

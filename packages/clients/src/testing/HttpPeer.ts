@@ -176,6 +176,8 @@ export interface Connection {
 export type Script<R = never> = (connection: Connection) => Effect.Effect<unknown, unknown, R>
 
 /**
+ * The options of a peer: what it says, and what it keeps.
+ *
  * @since 0.2.0
  * @category models
  */
@@ -203,6 +205,8 @@ export interface Options<R = never> {
 }
 
 /**
+ * A peer that listens: where it is, and what it was asked.
+ *
  * @since 0.2.0
  * @category models
  */
@@ -227,6 +231,8 @@ export interface HttpPeer {
 }
 
 /**
+ * The client sent what is not a request, or too much.
+ *
  * @since 0.2.0
  * @category errors
  */
