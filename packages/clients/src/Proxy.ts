@@ -3,28 +3,20 @@
  *
  * @since 0.1.0
  */
-import * as Net from "@copas/core/Net"
-import { type Family, familyOf, formatHostPort } from "@copas/core/NetAddress"
-import { ConnectError, InvalidOption, type ReceiveError, type SendError } from "@copas/core/SocketError"
-import * as Tls from "@copas/core/Tls"
 import type { ClientContext, ClientOptions } from "@copas/core/TlsContext"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Encoding from "effect/Encoding"
-import * as Redacted from "effect/Redacted"
-import { type Connector, type ConnectRequest, direct, ProxyError } from "./Connector.js"
+import type * as Redacted from "effect/Redacted"
+import { type Connector, direct } from "./Connector.js"
 import * as NoProxy from "./internal/noProxy.js"
-import { orFail } from "./internal/options.js"
-import { inOwnScope } from "./internal/ownScope.js"
-import * as Wire from "./internal/proxy.js"
-import { hide } from "./internal/replies/command.js"
-import { within } from "./internal/within.js"
+import * as Connectors from "./internal/proxyConnector.js"
 
 export {
   /**
+   * A proxy did not connect to the target: see `Connector.ProxyError`.
+   *
    * @since 0.1.0
    * @category errors
    */
@@ -61,141 +53,6 @@ export interface SocksOptions extends Options {
   readonly lookup?: "here" | "proxy" | undefined
 }
 
-const encoder = new TextEncoder()
-
-const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && port < 65_536
-
-type Settings = SocksOptions & { readonly port: number }
-
-const parse = (
-  proxy: string | URL | SocksOptions,
-  schemes: Readonly<Record<string, number>>,
-  otherwise: (options: Options) => number
-): Either.Either<Settings, InvalidOption> => {
-  const refuse = (value: string, expected: string) =>
-    Either.left(new InvalidOption({ option: "proxy", value, expected }))
-  const check = (options: SocksOptions): Either.Either<Settings, InvalidOption> => {
-    const port = options.port ?? otherwise(options)
-    // RFC 7617 has no way to write a colon in the user, and RFC 1929 none to write more than 255 bytes.
-    const password = options.password === undefined ? "" : Redacted.value(options.password)
-    const isUser = (options.user === undefined || /^[^:\p{Cc}]+$/u.test(options.user)) && !/\p{Cc}/u.test(password) &&
-      [options.user ?? "", password].every((text) => encoder.encode(text).length <= 255)
-    return options.host === "" || !isPort(port)
-      ? refuse(`${options.host}:${port}`, "the host and the port of a proxy")
-      : isUser
-      ? Either.right({ ...options, port })
-      : refuse("a login", "user and password of at most 255 bytes without control characters, the user without a colon")
-  }
-  if (typeof proxy === "object" && !(proxy instanceof URL)) return check(proxy)
-  const expected = `a URL of ${Object.keys(schemes).join(", ")}, such as http://user:password@proxy.example:3128`
-  return Either.flatMap(
-    Either.try(() => {
-      const url = new URL(String(proxy))
-      const [user, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)]
-      return { url, user, password }
-    }).pipe(Either.mapLeft(() => new InvalidOption({ option: "proxy", value: "no URL", expected }))),
-    ({ password, url, user }) => {
-      const scheme = url.protocol.slice(0, -1)
-      const port = Object.hasOwn(schemes, scheme) ? schemes[scheme] : undefined
-      if (port === undefined) return refuse(`${scheme}:`, expected)
-      return check({
-        host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-        port: url.port === "" ? port : Number(url.port),
-        tls: scheme === "https",
-        ...(scheme === "socks5" || scheme === "socks4" ? { lookup: "here" } : {}),
-        ...(user === "" ? {} : { user, password: Redacted.make(password) })
-      })
-    }
-  )
-}
-
-/** How one speaks with a kind of proxy. */
-interface Kind {
-  readonly talk: Wire.Talk
-  /** It takes addresses of this family only. */
-  readonly family?: Family
-}
-
-const kinds = {
-  http: { talk: Wire.connect },
-  socks5: { talk: Wire.socks5 },
-  socks4: { talk: Wire.socks4, family: "IPv4" }
-} satisfies Record<string, Kind>
-
-const timedOut = ({ host, port }: ConnectRequest): ConnectError =>
-  new ConnectError({ reason: "TimedOut", target: formatHostPort(host, port), attempts: [] })
-
-/** Connects to the proxy, and has it connect to `host`. */
-const ask = (
-  { host: proxyHost, password, port: proxyPort, tls = false, user }: Settings,
-  { talk }: Kind,
-  request: ConnectRequest,
-  host: string
-) =>
-  Effect.gen(function*() {
-    const socket = yield* direct({ ...request, host: proxyHost, port: proxyPort })
-    const proxy = formatHostPort(proxyHost, proxyPort)
-    const lost = (error: SendError | ReceiveError) =>
-      error._tag === "SocketTimeout"
-        ? timedOut(request)
-        : new ProxyError({ reason: "BadReply", proxy, detail: `no answer came: ${error.message}`, cause: error })
-    if (tls !== false) {
-      const context = tls === true ? yield* Tls.client() : Tls.isContext(tls) ? tls : yield* Tls.client(tls)
-      yield* Effect.mapError(
-        Tls.upgrade(socket, context, { serverName: proxyHost, handshakeTimeout: request.connectTimeout }),
-        (error) =>
-          error._tag === "TlsError" || error._tag === "InvalidOption" || error._tag === "UnsupportedOption"
-            ? error
-            : lost(error)
-      )
-    }
-    const credentials = user === undefined
-      ? undefined
-      : { user, password: password === undefined ? "" : Redacted.value(password) }
-    // Some proxies repeat what they were sent.
-    const login = credentials === undefined ? "" : `${credentials.user}:${credentials.password}`
-    const secrets = [Encoding.encodeBase64(login), credentials?.password ?? ""]
-    yield* Effect.mapError(talk(socket, { host, port: request.port }, credentials), (error) => {
-      if (error._tag !== "ProxyFailure") return lost(error)
-      const { code, detail, reason } = error
-      const shown = hide(secrets, detail)
-      return new ProxyError({ reason, proxy, detail: shown, ...(code === undefined ? {} : { code }) })
-    })
-    return socket
-  })
-
-const through = (settings: Either.Either<Settings, InvalidOption>, kind: Kind): Connector => (request) => {
-  const refuse = (option: string, value: string, expected: string) =>
-    Effect.fail(new InvalidOption({ option, value: JSON.stringify(value), expected }))
-  const connected = Effect.gen(function*() {
-    const proxy = yield* orFail(settings)
-    const { permit, port } = request
-    const host = Wire.wireHost(request.host)
-    if (host === undefined) {
-      return yield* refuse("host", request.host, "a name in ASCII or an address: a proxy looks it up")
-    }
-    if (!isPort(port)) return yield* refuse("port", String(port), "1 to 65535")
-    const numeric = familyOf(host)
-    if (numeric !== undefined && numeric !== (kind.family ?? numeric)) {
-      return yield* refuse("host", host, "a name or an IPv4 address: SOCKS4 knows no IPv6")
-    }
-    if (numeric === undefined && proxy.lookup !== "here") return yield* ask(proxy, kind, request, host)
-    // `permit` is asked about the target where its address is known here.
-    const addresses = yield* (yield* Net.Net).lookup({ host: request.host, port, family: kind.family, permit })
-    const tryFrom = (at: number): ReturnType<typeof ask> =>
-      Effect.catchTag(
-        inOwnScope(ask(proxy, kind, request, Wire.wireHost(addresses[at]!.host)!)),
-        "ProxyError",
-        (error) => at + 1 < addresses.length && mayReachAnother(error) ? tryFrom(at + 1) : Effect.fail(error)
-      )
-    return yield* tryFrom(0)
-  })
-  return inOwnScope(within(connected, Duration.toMillis(request.connectTimeout), () => timedOut(request)))
-}
-
-/** SOCKS4 has one code for a target that is not reached and everything else. */
-const mayReachAnother = ({ code, reason }: ProxyError): boolean => reason === "TargetUnreachable" || code === 91
-
 /**
  * Connects through an HTTP proxy, by CONNECT. `http://` speaks with the proxy in clear, `https://` under TLS; only the
  * proxy receives the user and password (Basic). The proxy looks names up. The connection's own bytes, TLS for example,
@@ -215,10 +72,7 @@ const mayReachAnother = ({ code, reason }: ProxyError): boolean => reason === "T
  * const layer = Ftp.layer({ host: "ftp.example", connector: Proxy.http("http://proxy.example:3128") })
  * ```
  */
-export const http = (proxy: string | URL | Options): Connector => through(httpSettings(proxy), kinds.http)
-
-const httpSettings = (proxy: string | URL | Options): Either.Either<Settings, InvalidOption> =>
-  parse(proxy, { http: 80, https: 443 }, ({ tls = false }) => tls === false ? 80 : 443)
+export const http = (proxy: string | URL | Options): Connector => Connectors.make("http", proxy)
 
 /**
  * Connects through a SOCKS5 proxy (RFC 1928), with a user and a password if the proxy requires them (RFC 1929). With
@@ -239,10 +93,7 @@ const httpSettings = (proxy: string | URL | Options): Either.Either<Settings, In
  * const layer = Ftp.layer({ host: "ftp.example", connector })
  * ```
  */
-export const socks5 = (proxy: string | URL | SocksOptions): Connector => through(socks5Settings(proxy), kinds.socks5)
-
-const socks5Settings = (proxy: string | URL | SocksOptions): Either.Either<Settings, InvalidOption> =>
-  parse(proxy, { socks5: 1080, socks5h: 1080 }, () => 1080)
+export const socks5 = (proxy: string | URL | SocksOptions): Connector => Connectors.make("socks5", proxy)
 
 /**
  * Connects through a SOCKS4 proxy, which takes a user without a password. With `socks4a://` the proxy looks names up, with
@@ -257,14 +108,7 @@ const socks5Settings = (proxy: string | URL | SocksOptions): Either.Either<Setti
  * const layer = Ftp.layer({ host: "ftp.example", connector: Proxy.socks4("socks4a://proxy.example") })
  * ```
  */
-export const socks4 = (proxy: string | URL | SocksOptions): Connector => through(socks4Settings(proxy), kinds.socks4)
-
-const socks4Settings = (proxy: string | URL | SocksOptions): Either.Either<Settings, InvalidOption> =>
-  Either.filterOrLeft(
-    parse(proxy, { socks4: 1080, socks4a: 1080 }, () => 1080),
-    ({ password }) => password === undefined || Redacted.value(password) === "",
-    () => new InvalidOption({ option: "proxy", value: "a login", expected: "a user alone: SOCKS4 knows no password" })
-  )
+export const socks4 = (proxy: string | URL | SocksOptions): Connector => Connectors.make("socks4", proxy)
 
 /** The first of these variables that is set and not empty, with its name. */
 const variable = (
@@ -285,9 +129,8 @@ const variable = (
  * gives a client's header `Proxy` to its program as `HTTP_PROXY` (CVE-2016-5385).
  *
  * A proxy is a URL of `http:`, `https:`, `socks5:`, `socks5h:`, `socks4:` or `socks4a:`, or a host and port, which mean
- * `http:`. The parts of
- * `no_proxy` are names (with those below them), addresses and blocks of them, each with a port if that alone is meant, or
- * `*` for all. Addresses are compared by value, and names are not looked up for it.
+ * `http:`. The parts of `no_proxy` are names (with those below them), addresses and blocks of them, each with a port if that
+ * alone is meant, or `*` for all. Addresses are compared by value, and names are not looked up for it.
  *
  * Fails with `ConfigError` if a variable has no proxy; the error does not show its value, which may have a password.
  * *Interruption* leaves nothing open.
@@ -316,11 +159,9 @@ export const environment = (scheme: string): Effect.Effect<Connector, ConfigErro
     if (proxy === undefined) return direct
     const isDirect = NoProxy.parse((yield* variable(["no_proxy", "NO_PROXY"]))?.value ?? "")
     const url = /^[a-z][\w+.-]*:\/\//i.test(proxy.value) ? proxy.value : `http://${proxy.value}`
-    const kind = /^socks4/i.test(url) ? "socks4" : /^socks/i.test(url) ? "socks5" : "http"
-    const settings = { http: httpSettings, socks5: socks5Settings, socks4: socks4Settings }[kind](url)
-    if (Either.isLeft(settings)) {
-      return yield* Effect.fail(ConfigError.InvalidData([proxy.name], `must be ${settings.left.expected}`))
+    const proxied = Connectors.ofUrl(url)
+    if (Either.isLeft(proxied)) {
+      return yield* Effect.fail(ConfigError.InvalidData([proxy.name], `must be ${proxied.left.expected}`))
     }
-    const proxied = through(settings, kinds[kind])
-    return (request) => (isDirect(request.host, request.port) ? direct : proxied)(request)
+    return (request) => (isDirect(request.host, request.port) ? direct : proxied.right)(request)
   })

@@ -217,6 +217,10 @@ describe("wrong options", () => {
     ["connector", { connector: "http://proxy.test" }],
     ["proxy", { proxy: "proxy.test:8080" }],
     ["proxy", { proxy: "ftp://proxy.test" }],
+    ["proxy", { proxy: "http://proxy.test:0" }],
+    ["proxy", { proxy: "socks5://a b" }],
+    ["proxy", { proxy: "http://me:%zz@proxy.test" }],
+    ["proxy", { proxy: "socks4://me:pw@proxy.test" }],
     ["addresses", { addresses: "private" }],
     ["retry.schedule", { retry: { schedule: 3 } }],
     ["retry.maxRetryAfter", { retry: { maxRetryAfter: -1 } }]

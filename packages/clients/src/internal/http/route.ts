@@ -11,6 +11,7 @@ import * as Connector from "../../Connector.js"
 import type { CommonOptions } from "../../HttpRequest.js"
 import * as Proxy from "../../Proxy.js"
 import { orFail, refuse, textOf } from "../options.js"
+import * as Connectors from "../proxyConnector.js"
 import * as Addresses from "./addresses.js"
 
 export type ConnectFailure = Effect.Effect.Error<ReturnType<Connector.Connector>>
@@ -67,14 +68,11 @@ export interface Routes {
   readonly route: (profile: Profile, origin: string) => AnyRoute
 }
 
-const proxyOf = (url: string): Either.Either<Connector.Connector, InvalidOption> => {
-  const scheme = /^([a-z][a-z\d+.-]*):/i.exec(url)?.[1]!.toLowerCase()
-  if (scheme === "http" || scheme === "https") return Either.right(Proxy.http(url))
-  if (scheme === "socks5" || scheme === "socks5h") return Either.right(Proxy.socks5(url))
-  if (scheme === "socks4" || scheme === "socks4a") return Either.right(Proxy.socks4(url))
-  const expected = `"environment", or the URL of a proxy, such as http://user:password@proxy.example:3128`
-  return Either.left(new InvalidOption({ option: "proxy", value: "no URL of one", expected }))
-}
+const proxyOf = (url: string): Either.Either<Connector.Connector, InvalidOption> =>
+  Either.mapLeft(
+    Connectors.ofUrl(url),
+    ({ expected, option, value }) => new InvalidOption({ option, value, expected: `"environment", or ${expected}` })
+  )
 
 /**
  * Makes what keeps routes. Functions and contexts are made once for what they are made of, because connections are shared
