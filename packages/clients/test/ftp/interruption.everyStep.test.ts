@@ -2,7 +2,7 @@
 import type { Net } from "@copas/core"
 import { NetMemory, Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Option, Stream } from "effect"
+import { Deferred, Effect, Fiber, Option, Stream } from "effect"
 import { Ftp, type FtpSession } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
 import { inMemory, inTime } from "./hostileServer.js"
@@ -83,6 +83,37 @@ describe("interruption", () => {
         }),
         NetMemory.layer
       )
+  )
+
+  it.effect.each([[true], [false]])(
+    "C34 interrupted at any step of replace, a whole file is there, and no part beside it; the server renames onto a file: %s",
+    ([renamesOnto]) => {
+      const test = (steps: number) =>
+        leavesNothing(Effect.gen(function*() {
+          const { server, session } = yield* connected({ files: { "/d/x": "old" }, quirks: { renamesOnto } })
+          const sent = yield* Deferred.make<void>()
+          const content = Stream.concat(
+            Stream.make(pattern(9)),
+            Stream.fromEffect(Effect.as(Deferred.await(sent), pattern(9)))
+          )
+          const fiber = yield* Effect.fork(session.replace("/d/x", content))
+          yield* until(Effect.map(server.connections, ({ data }) => data === 1))
+          // What comes up to here is that of a put.
+          yield* Deferred.succeed(sent, undefined)
+          yield* yields(steps)
+          const isThrough = (yield* fiber.status)._tag === "Done"
+          yield* Fiber.interrupt(fiber)
+          // The session has settled what was under way when it answers.
+          yield* session.noop
+          const paths = yield* server.paths
+          expect(paths).toHaveLength(1)
+          expect(paths[0]).toMatch(/^\/d\/x(?:\..*\.part)?$/)
+          const bytes = text(Option.getOrThrow(yield* server.read(paths[0]!)))
+          expect(bytes === text(pattern(9)).repeat(2) || (paths[0] === "/d/x" && bytes === "old")).toBe(true)
+          return isThrough
+        }))
+      return Effect.provide(Sampling.everyStep("replace", test, { stride: 1 }), NetMemory.layer)
+    }
   )
 
   it.effect.each(
