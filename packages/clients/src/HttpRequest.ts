@@ -190,7 +190,10 @@ export interface CommonOptions {
    * no part of them. Default none; `connector` wins.
    */
   readonly proxy?: string | URL | "environment" | undefined
-  /** For `https:`: a context of `Tls.client`, or the options for one. Default the platform's authorities. */
+  /**
+   * For `https:`: a context of `Tls.client`, or the options for one. Default the platform's authorities. Redirects to other
+   * origins use it, too: a client certificate in it is shown to servers there that ask for one.
+   */
   readonly tls?: ClientContext | ClientOptions | undefined
   /**
    * The name that the server's certificate must have, and that is asked for (SNI), at the origin of the URL. Default its

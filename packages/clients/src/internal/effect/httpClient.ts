@@ -20,7 +20,7 @@ const scopedRequests = globalValue(
 export const aborting = (request: HttpClientRequest): AbortController | undefined => scopedRequests.get(request)
 
 /** How the span of a request is called, if the program says so. */
-export const spanName = References.reference<string | undefined>("@copas/clients/Http/spanName", () => undefined)
+const spanName = References.reference<string | undefined>("@copas/clients/Http/spanName", () => undefined)
 
 export const spanNameOf = (fiber: AnyFiber): string | undefined => Context.get(fiber.currentContext, spanName)
 

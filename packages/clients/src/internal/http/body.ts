@@ -119,7 +119,7 @@ export const ofJson = <E, R>(
   )
 
 /** The bytes of a stream, one chunk at a time and no empty one. */
-export const pullStream = <E, R, F>(
+const pullStream = <E, R, F>(
   stream: Stream.Stream<Uint8Array, E, R>,
   opening: Opening<F>
 ): Effect.Effect<Pull<E | F>, never, R | Scope.Scope> =>
