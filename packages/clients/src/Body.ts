@@ -22,6 +22,7 @@ import * as internal from "./internal/http/body.js"
 import * as forms from "./internal/http/multipart.js"
 import { encode, pairsOf } from "./internal/http/parameters.js"
 import * as MediaType from "./internal/mime/mediaType.js"
+import { textOf } from "./internal/options.js"
 
 /**
  * What the bodies that this module makes are known by.
@@ -165,7 +166,7 @@ export const jsonValue = (value: unknown): Replayable =>
   replayable(internal.ofJson((opening) =>
     Effect.try({
       try: () => JSON.stringify(value),
-      catch: (cause) => opening.invalid(`its value has no form in JSON: ${String(cause)}`)
+      catch: (cause) => opening.invalid(`its value has no form in JSON: ${textOf(cause)}`)
     })
   ))
 

@@ -62,7 +62,7 @@ export class InvalidRequest extends Errors.define<InvalidRequest>("HttpError")("
 }
 
 /**
- * The program's own effect for a token failed, or gave none. `cause` is what it failed with. Nothing was sent.
+ * The program's own effect for a token failed: `cause` is what with. Nothing was sent.
  *
  * @since 0.2.0
  * @category errors
@@ -253,9 +253,9 @@ export class DecodeFailed extends Errors.define<DecodeFailed>("HttpError")("Deco
   cause: Schema.optional(Schema.Defect)
 }) {
   override get message(): string {
-    return `${
-      at(this)
-    }: the body cannot be read as ${this.coding}: ${this.detail}; \`decode: false\` gives it as it came`
+    const isText = this.coding === "json" || this.coding === "text"
+    return `${at(this)}: the body cannot be read as ${this.coding}: ${this.detail}; ` +
+      (isText ? "read it as bytes" : "`decode: false` gives it as it came")
   }
 }
 

@@ -105,7 +105,7 @@ export interface Response<E = never> extends HttpClientResponse.HttpClientRespon
 export interface Whole extends Head {
   /** The body, decoded. */
   readonly bytes: Uint8Array
-  /** The body as text, by the charset of `Content-Type`; UTF-8 if there is none. */
+  /** The body as text, by the charset of `Content-Type`; UTF-8 if there is none, or none that the platform knows. */
   readonly text: string
   /** The value of a field by its name, in any case; several are joined by a comma. */
   readonly header: (name: string) => string | undefined

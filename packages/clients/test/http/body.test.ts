@@ -99,7 +99,12 @@ describe("bodies at hand", () => {
     Effect.gen(function*() {
       const circle: Record<string, unknown> = {}
       circle.self = circle
-      for (const value of [undefined, () => 1, Symbol("a"), 1n, circle]) {
+      const throwing = {
+        toJSON: () => {
+          throw Object.create(null)
+        }
+      }
+      for (const value of [undefined, () => 1, Symbol("a"), 1n, circle, throwing]) {
         expect(yield* reasonOf(Body.jsonValue(value))).toMatch(/^its value has no form in JSON/)
       }
       expect(yield* reasonOf(Body.json(Schema.Undefined)(undefined))).toMatchObject({ _tag: "ParseError" })

@@ -12,6 +12,7 @@ import type * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import type { Body } from "../../Body.js"
 import { pullOf } from "../effect/streams.js"
+import { textOf } from "../options.js"
 import * as Showing from "../showing.js"
 
 /** What a body needs of the client that opens it. */
@@ -176,7 +177,7 @@ export const ofBlob = (blob: Blob, type: string | undefined): Content<never, nev
             return Effect.map(
               Effect.tryPromise({
                 try: () => blob.slice(offset, end).arrayBuffer(),
-                catch: (cause) => opening.invalid(`its blob could not be read: ${String(cause)}`)
+                catch: (cause) => opening.invalid(`its blob could not be read: ${textOf(cause)}`)
               }),
               (buffer) => {
                 offset = end

@@ -70,7 +70,7 @@ export const textOf = (
   return decoder !== undefined ? Effect.sync(() => decode(decoder, bytes)) : new HttpError.DecodeFailed({
     ...answer.where(),
     coding: "text",
-    detail: "this platform does not know the charset of its `Content-Type`; read it as bytes"
+    detail: "this platform does not know the charset of its `Content-Type`"
   })
 }
 
