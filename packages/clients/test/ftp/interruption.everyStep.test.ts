@@ -6,12 +6,10 @@ import { Deferred, Effect, Fiber, Option, Stream } from "effect"
 import { Ftp, type FtpSession } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
 import { inMemory, inTime } from "./hostileServer.js"
-import { connected, leavesNothing, pattern, same, text, until } from "./networks.js"
+import { connected, leavesNothing, passing, pattern, same, text, until } from "./networks.js"
 import { against } from "./scripted.js"
 
 type Call = (session: FtpSession.Session) => Effect.Effect<unknown, unknown>
-
-const yields = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yieldNow(), count)
 
 const big = pattern(50_000)
 
@@ -33,14 +31,14 @@ const everywhere = (
         options
       )
       const fiber = yield* Effect.fork(call(session))
-      yield* yields(steps)
+      yield* passing(steps)
       const isThrough = (yield* fiber.status)._tag === "Done"
       yield* Fiber.interrupt(fiber)
       yield* until(Effect.map(server.connections, ({ data }) => data === 0))
       yield* then(session, server)
       expect(yield* session.isUsable).toBe(true)
       return isThrough
-    })), { stride: 17 })
+    })))
 
 /** The next transfers are whole: nothing of the interrupted one (TYPE, REST, a reply) is left in them. */
 const isClean = (session: FtpSession.Session, server: FtpServer.FtpServer): Effect.Effect<void, unknown> =>
@@ -100,7 +98,7 @@ describe("interruption", () => {
           yield* until(Effect.map(server.connections, ({ data }) => data === 1))
           // What comes up to here is that of a put.
           yield* Deferred.succeed(sent, undefined)
-          yield* yields(steps)
+          yield* passing(steps)
           const isThrough = (yield* fiber.status)._tag === "Done"
           yield* Fiber.interrupt(fiber)
           // The session has settled what was under way when it answers.
@@ -178,7 +176,7 @@ describe("interruption", () => {
             const second = yield* Effect.fork(session.get("/t"))
             const third = yield* Effect.fork(session.size("/t"))
             const fourth = yield* Effect.fork(session.size("/a"))
-            yield* yields(steps)
+            yield* passing(steps)
             yield* Fiber.interrupt(second)
             yield* Fiber.interrupt(third)
             expect(yield* Fiber.join(fourth)).toBe(50_000)
@@ -205,7 +203,7 @@ describe("interruption", () => {
             const server = yield* FtpServer.make({ files: { "/a": big } })
             const ftp = yield* Ftp.make()
             const fiber = yield* Effect.fork(call(ftp, server.url))
-            yield* yields(steps)
+            yield* passing(steps)
             const isThrough = (yield* fiber.status)._tag === "Done"
             yield* Fiber.interrupt(fiber)
             yield* until(Effect.map(server.connections, ({ control, data }) => control + data === 0))

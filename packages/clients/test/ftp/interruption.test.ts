@@ -5,7 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Stream, TestClock } from "effect"
 import { Ftp, type FtpSession } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
-import { connected, leavesNothing, pattern, turn, until } from "./networks.js"
+import { connected, leavesNothing, passing, pattern, turn, until } from "./networks.js"
 
 type Call = (session: FtpSession.Session) => Effect.Effect<unknown, unknown>
 
@@ -28,8 +28,6 @@ const calls: ReadonlyArray<readonly [string, Call]> = [
   ["upload", (session) => Stream.run(Stream.make(pattern(20_000), pattern(20_000)), session.upload("b"))]
 ]
 
-const yields = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yieldNow(), count)
-
 /** Interrupts `call` after more and more steps, until it is through before the interruption comes. */
 const everywhere = (
   name: string,
@@ -41,7 +39,7 @@ const everywhere = (
     leavesNothing(Effect.gen(function*() {
       const { server, session } = yield* connected({ files: { "/a": pattern(50_000), "/d/": "" }, quirks }, options)
       const fiber = yield* Effect.fork(call(session))
-      yield* yields(steps)
+      yield* passing(steps)
       const isThrough = (yield* fiber.status)._tag === "Done"
       yield* Fiber.interrupt(fiber)
       // Nothing of a transfer outlives it.
@@ -125,7 +123,7 @@ describe("interruption", () => {
           const server = yield* FtpServer.make()
           const ftp = yield* Ftp.make({ host: server.host, port: server.port })
           const fiber = yield* Effect.fork(Effect.scoped(Effect.flatMap(ftp.connect(), (session) => session.noop)))
-          yield* yields(steps)
+          yield* passing(steps)
           const isThrough = (yield* fiber.status)._tag === "Done"
           yield* Fiber.interrupt(fiber)
           yield* until(Effect.map(server.connections, ({ control }) => control === 0))

@@ -39,6 +39,19 @@ const quickTurn: Effect.Effect<void> = Effect.async<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 
+/** How many steps there are in a turn of the event loop: more than fibers take until they wait for the next turn. */
+const stepsInTurn = 48
+
+/**
+ * Lets this many steps go by: whole turns of the event loop, and in the last one as often the other fibers' next step. A
+ * connection comes with a turn, so by the fibers' steps alone nothing behind it is ever met.
+ */
+export const passing = (steps: number): Effect.Effect<void> =>
+  Effect.zipRight(
+    Effect.replicateEffect(quickTurn, Math.floor(steps / stepsInTurn), { discard: true }),
+    Effect.repeatN(Effect.yieldNow(), steps % stepsInTurn)
+  )
+
 /** Waits until `condition` holds. It costs no time of the clock. */
 export const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> => {
   const from = (turns: number): Effect.Effect<void, E, R> =>

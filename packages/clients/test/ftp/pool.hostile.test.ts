@@ -8,7 +8,7 @@ import { Chunk, Deferred, Duration, Effect, Exit, Fiber, Layer, Option, type Sco
 import { Ftp, type FtpSession } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
 import { inTime } from "./hostileServer.js"
-import { leavesNothing, pattern, same, text, until } from "./networks.js"
+import { leavesNothing, passing, pattern, same, text, until } from "./networks.js"
 import { local, pooled, told } from "./pools.js"
 
 const layer = Layer.merge(NetMemory.layer, NodeContext.layer)
@@ -16,8 +16,6 @@ const layer = Layer.merge(NetMemory.layer, NodeContext.layer)
 const running = <A, E>(
   use: Effect.Effect<A, E, Net.Net | Scope.Scope | FileSystem.FileSystem | Path.Path>
 ): Effect.Effect<A, E> => Effect.provide(leavesNothing(use), layer) as Effect.Effect<A, E>
-
-const yields = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yieldNow(), count)
 
 describe("a pool", () => {
   it.effect("C34 who is interrupted at any step takes no place: afterwards all of them are there", () =>
@@ -27,7 +25,7 @@ describe("a pool", () => {
           const { pool, server } = yield* pooled({ files: { "/a": pattern(20_000), "/d/": "" } }, { size: 2 })
           const use = pool.use((session) => Effect.zipRight(session.cd("d"), session.get("/a")))
           const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.fork(use))
-          yield* yields(steps)
+          yield* passing(steps)
           const done = yield* Effect.forEach(
             fibers,
             (fiber) => Effect.map(fiber.status, ({ _tag }) => _tag === "Done")
