@@ -37,6 +37,7 @@ export const make: Effect.Effect<HttpTransport.Service, never, Net | Scope.Scope
     route: HttpTransport.Route<any>
   ): HttpTransport.Prepared<any, any> => {
     let one: Exchange | undefined
+    let isLeft = false
     const head: Effect.Effect<HttpTransport.Exchange<any>, any> = withFiber((fiber) => {
       if (house.undici === undefined) {
         return Effect.flatMap(load, (undici) => {
@@ -45,9 +46,15 @@ export const make: Effect.Effect<HttpTransport.Service, never, Net | Scope.Scope
         })
       }
       one = new Exchange(request, pools.of(route), timekeeper(clockOf(fiber)), fiber)
+      // A scope that had ended before, or while undici was loaded, does not end it again.
+      if (isLeft) one.leave()
       return one.head
     })
-    return { head, leave: () => one?.leave() }
+    const leave = () => {
+      isLeft = true
+      one?.leave()
+    }
+    return { head, leave }
   }
   return HttpTransport.make({ prepare, decoders })
 })

@@ -92,6 +92,22 @@ for (const [name, network] of networks) {
         )
       }).pipe(Effect.provide(network)))
 
+    it.scoped("C33 in a scope that has ended no exchange begins, also if it ended while undici was loaded", () =>
+      Effect.gen(function*() {
+        const server = yield* serving(() => ok("x"))
+        const to = yield* route(server.port)
+        const { prepare } = yield* NodeHttpTransport.make
+        const { head, leave } = prepare(request(to), to)
+        const loading = yield* Effect.fork(failureOf(head))
+        yield* Effect.yieldNow()
+        leave()
+        expect(yield* Fiber.join(loading)).toMatchObject({ kind: "Lost", phase: "connect", sent: 0 })
+        const ended = yield* Scope.make()
+        yield* Scope.close(ended, Exit.void)
+        expect((yield* failureOf(Scope.extend(exchange(to), ended))).kind).toBe("Lost")
+        expect(server.connections()).toBe(0)
+      }).pipe(Effect.provide(network)))
+
     it.scoped("C33 an attempt to connect is interrupted with the last request that waits for it", () =>
       Effect.gen(function*() {
         const interrupted = yield* Deferred.make<void>()

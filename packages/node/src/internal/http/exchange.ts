@@ -78,7 +78,8 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   /** Waits for the head of the answer. An interruption ends nothing: `leave` does. */
   readonly head: Effect.Effect<Answer, unknown> = suspend((resume) => {
     this.resume = resume
-    this.pool.take(this)
+    if (this.failed === undefined) this.pool.take(this)
+    else this.wake(this.failed)
   })
 
   get cancel(): Effect.Effect<void> {
