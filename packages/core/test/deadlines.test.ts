@@ -1,4 +1,5 @@
 /** The heap of deadlines against a simple model. */
+import { Transport } from "@copas/core"
 import { Sampling } from "@copas/core/testing"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -79,4 +80,25 @@ it.effect("C17 one that schedules itself again when it expires comes again, and 
     yield* TestClock.adjust(100)
     yield* Effect.yieldNow()
     expect([times, deadlines.size]).toEqual([3, 0])
+  }))
+
+it.effect("C17 a timekeeper calls back once, with the time, and not what was taken back; its functions need no object", () =>
+  Effect.gen(function*() {
+    const { after, now } = Transport.timekeeper(yield* Effect.clock)
+    const calls: Array<readonly [name: string, at: number]> = []
+    const begin = now()
+    after(10, (at) => calls.push(["first", at - begin]))
+    const takeBack = after(10, (at) => calls.push(["taken back", at - begin]))
+    after(20, (at) => calls.push(["second", at - begin]))
+    takeBack()
+    yield* TestClock.adjust(9)
+    yield* Effect.yieldNow()
+    expect(calls).toEqual([])
+    for (let times = 0; times < 3; times += 1) {
+      yield* TestClock.adjust(11)
+      yield* Effect.yieldNow()
+    }
+    expect(calls.map(([name]) => name)).toEqual(["first", "second"])
+    expect(calls.every(([, at]) => at >= 10)).toBe(true)
+    expect(now() - begin).toBe(42)
   }))

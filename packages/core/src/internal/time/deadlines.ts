@@ -113,8 +113,14 @@ export class Deadlines {
     this.timing = timing
   }
 
-  now(): number {
-    return this.timing.now()
+  // `Transport.timekeeper` gives out these two, and a function may be called without its object.
+  readonly now = (): number => this.timing.now()
+
+  /** Calls back once; the result takes that back. */
+  readonly after = (millis: number, task: (now: number) => void): () => void => {
+    const due = new Due(task)
+    this.schedule(due, this.now() + millis)
+    return () => this.cancel(due)
   }
 
   /**
@@ -135,13 +141,6 @@ export class Deadlines {
   /** How many are scheduled. */
   get size(): number {
     return this.heap.length
-  }
-
-  /** Calls back once; the result takes that back. */
-  after(millis: number, task: (now: number) => void): () => void {
-    const due = new Due(task)
-    this.schedule(due, this.now() + millis)
-    return () => this.cancel(due)
   }
 
   schedule(deadline: Deadline, at: number): void {
