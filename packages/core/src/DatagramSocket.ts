@@ -125,6 +125,8 @@ export interface CommonOptions extends DatagramOptions {
 }
 
 /**
+ * Where `Udp.bind` binds a socket, and who may share its address.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -157,6 +159,8 @@ export type BindOptions =
   )
 
 /**
+ * The peer of `Udp.connect`, and where its socket sends from.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -182,6 +186,8 @@ export interface MembershipOptions {
 }
 
 /**
+ * What a datagram socket has received, sent and lost since it was made.
+ *
  * @since 0.1.0
  * @category models
  */

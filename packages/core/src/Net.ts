@@ -72,6 +72,8 @@ export interface Listen<out R> {
 }
 
 /**
+ * The network of a program: it opens connections, listeners and datagram sockets, and knows those that are open.
+ *
  * @since 0.1.0
  * @category models
  */
