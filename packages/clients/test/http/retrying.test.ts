@@ -99,7 +99,7 @@ describe("which requests are sent again", () => {
       const fiber = yield* Effect.fork(Effect.exit(http.text(url)))
       // Each is spread by a fifth either way.
       for (
-        const [millis, count] of [[399, 1], [201, 2], [600, 2], [600, 3], [1200, 3], [1200, 4], [9000, 4]] as const
+        const [millis, count] of [[399, 1], [201, 2], [599, 2], [601, 3], [999, 3], [1401, 4], [9000, 4]] as const
       ) {
         yield* TestClock.adjust(millis)
         expect([millis, peer.sent.length]).toEqual([millis, count])
