@@ -1,11 +1,12 @@
 /** Files that are replaced as a whole, checksums, names with a byte of 255, and a log-in at an FTP proxy. */
+import { NetMemory, Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Redacted, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { Ftp, type FtpSession } from "../../src/index.js"
 import type { FtpServer } from "../../src/testing/index.js"
 import { inMemory } from "./hostileServer.js"
-import { connected, pattern, text, until } from "./networks.js"
+import { connected, passing, pattern, text, until } from "./networks.js"
 import { scripted } from "./scripted.js"
 
 const files = { "/d/a": "old" }
@@ -168,6 +169,22 @@ describe("a byte of 255", () => {
         expect(yield* session.list()).toEqual([])
       }))
   )
+
+  it.effect("C34 interrupted at any step of a look for what is not there, the next name is found by the right spelling", () =>
+    Effect.provide(
+      Sampling.everyStep("a name with a byte of 255", (steps) =>
+        Effect.scoped(Effect.gen(function*() {
+          const { server, session } = yield* connected({}, { encoding: "windows-1251" })
+          yield* server.writeRaw(Uint8Array.from([47, 0xff]), "listed")
+          const fiber = yield* Effect.fork(session.exists("яя"))
+          yield* passing(steps)
+          const isThrough = (yield* fiber.status)._tag === "Done"
+          yield* Fiber.interrupt(fiber)
+          expect(yield* session.size("я")).toBe(6)
+          return isThrough
+        })), { stride: 1 }),
+      NetMemory.layer
+    ))
 
   it.effect("C34 doubleIac: false sends it once from the beginning", () =>
     inMemory(Effect.gen(function*() {

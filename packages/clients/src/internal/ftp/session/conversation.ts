@@ -148,11 +148,15 @@ export class Conversation {
         return Effect.succeed(first)
       }
       control.doublesIac = false
-      return Effect.map(this.sendOnce(command, onFinal), (second) => {
-        control.knowsIac = !Refusal.isAmbiguous(second.code)
-        control.doublesIac = !control.knowsIac
-        return second
-      })
+      return Effect.ensuring(
+        Effect.map(this.sendOnce(command, onFinal), (second) => {
+          control.knowsIac = !Refusal.isAmbiguous(second.code)
+          return second
+        }),
+        Effect.sync(() => {
+          control.doublesIac = !control.knowsIac
+        })
+      )
     })
   }
 
