@@ -112,6 +112,25 @@ describe("checksums", () => {
       }))
   )
 
+  it.effect("C34 interrupted at any step of a checksum by another algorithm, the next one is by its own", () =>
+    Effect.provide(
+      Sampling.everyStep("a checksum", (steps) =>
+        Effect.scoped(Effect.gen(function*() {
+          const { session } = yield* connected({
+            files: { "/a": "abc" },
+            quirks: { checksums: { by: "HASH", algorithms: ["SHA-256", "MD5"] } }
+          })
+          const sum = yield* session.checksum("a")
+          const fiber = yield* Effect.fork(session.checksum("a", "MD5"))
+          yield* passing(steps)
+          const isThrough = (yield* fiber.status)._tag === "Done"
+          yield* Fiber.interrupt(fiber)
+          expect(yield* session.checksum("a")).toEqual(sum)
+          return isThrough
+        })), { stride: 1 }),
+      NetMemory.layer
+    ))
+
   it.effect("C34 the CRC32 of the digits from 1 to 9 is the catalogue's check value", () =>
     inMemory(Effect.gen(function*() {
       const { session } = yield* connected({

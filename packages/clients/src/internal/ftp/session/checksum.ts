@@ -57,8 +57,12 @@ export const ask = (
     const { algorithm, digits, verb } = means.value
     if (verb === "HASH" && conversation.hash !== algorithm) {
       const name = conversation.features.hash.find((each) => each === algorithm || each === algorithm.replace("-", ""))!
-      yield* conversation.exec(Command.make("OPTS", "HASH", name))
-      conversation.hash = algorithm
+      conversation.hash = undefined
+      yield* conversation.exec(Command.make("OPTS", "HASH", name), {
+        onFinal: (reply) => {
+          if (Reply.kind(reply) === "completion") conversation.hash = algorithm
+        }
+      })
     }
     yield* conversation.setType("I")
     const reply = yield* conversation.exec(Command.withPath(verb, path), {

@@ -42,7 +42,7 @@ export class Conversation {
   type: "A" | "I" | undefined = undefined
   /** A REST went out, and no transfer behind it. */
   restPending = false
-  /** The algorithm that HASH uses, once it was set. */
+  /** The algorithm that HASH uses, once it was set; unknown while an OPTS is under way. */
   hash: string | undefined = undefined
   /** The way of data connections that worked. */
   mode: FtpError.DataMode | undefined = undefined
