@@ -1,6 +1,5 @@
 /** What the tests of the HTTP transport share: scripted raw servers on both networks, routes and requests. */
-import { Net, type Socket, type SocketError, type Tls } from "@copas/core"
-import { HttpTransport } from "@copas/core"
+import { HttpTransport, Net, type Socket, type SocketError, type Tls } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { NodeHttpTransport, NodeNet } from "@copas/node"
 import { Deferred, Effect, Layer, type Scope } from "effect"
@@ -19,7 +18,7 @@ const never = { connect: Infinity, send: Infinity, response: Infinity, receive: 
 
 const connectDirectly = (
   target: HttpTransport.RouteTarget
-): Effect.Effect<Socket.Socket, SocketError.ConnectError | unknown, Net.Net | Scope.Scope> =>
+): Effect.Effect<Socket.Socket, unknown, Net.Net | Scope.Scope> =>
   Net.connect({
     host: target.host,
     port: target.port,
@@ -157,7 +156,6 @@ export const serve = (
     })
     let connections = 0
     let open = 0
-    let waiting: Array<Deferred.Deferred<void>> = []
     const converse = (socket: Socket.Socket) => {
       connections += 1
       open += 1
@@ -175,29 +173,17 @@ export const serve = (
         send: (text) => socket.send(Buffer.from(text, "latin1"))
       })
     }
-    const closed = Effect.suspend(() => {
-      open -= 1
-      if (open > 0) return Effect.void
-      const done = waiting
-      waiting = []
-      return Effect.forEach(done, (one) => Deferred.succeed(one, undefined), { discard: true })
-    })
     const handle = Effect.zipRight(
       Effect.exit(Effect.scoped(Effect.flatMap(listener.accept, converse))),
-      closed
+      Effect.sync(() => {
+        open -= 1
+      })
     )
-    yield* Effect.forkScoped(Effect.forever(handle))
-    for (let at = 0; at < 19; at++) yield* Effect.forkScoped(Effect.forever(handle))
+    yield* Effect.replicateEffect(Effect.forkScoped(Effect.forever(handle)), 20)
     return {
       port: listener.port,
       connections: () => connections,
-      awaitNone: Effect.suspend(() => {
-        if (open === 0) return Effect.void
-        return Effect.flatMap(Deferred.make<void>(), (one) => {
-          waiting.push(one)
-          return Deferred.await(one)
-        })
-      })
+      awaitNone: until(Effect.sync(() => open === 0))
     }
   })
 
