@@ -170,7 +170,10 @@ export interface ExchangeConnection {
   readonly tls: TlsConnection | undefined
   /** It has had a request before. */
   readonly isReused: boolean
-  /** Milliseconds: until the addresses were known, until the connection was there, until TLS was. 0 if `isReused`. */
+  /**
+   * Milliseconds: until the addresses were known, until the connection was there, until TLS was. 0 if `isReused`. The first
+   * call of `permit` tells that the addresses are known: `lookup` is 0 for a connector that does not pass it on.
+   */
   readonly opening: { readonly lookup: number; readonly connect: number; readonly tls: number }
 }
 
