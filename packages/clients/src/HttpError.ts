@@ -10,8 +10,8 @@
  */
 import * as Schema from "effect/Schema"
 import * as Errors from "./internal/errors.js"
-import { adviceFor, again, at, isIdempotent, late, passing, refused, released } from "./internal/http/errorText.js"
-import { isPassing } from "./internal/retry.js"
+import { adviceFor, again, at, isPassing, isRepeatable, late, refused, released } from "./internal/http/errorText.js"
+import * as Retry from "./internal/retry.js"
 
 const Phase = Schema.Literal("connect", "send", "response", "receive", "total")
 
@@ -29,7 +29,12 @@ const where = {
   /** The URL of this hop, without its secrets. */
   url: Schema.String,
   /** How many redirects led here; 0 for the URL of the caller. */
-  hop: Schema.Number
+  hop: Schema.Number,
+  /**
+   * True where a request that may be carried out once only, such as a POST, was, and a redirect then led to a GET. The
+   * caller's request would carry it out again.
+   */
+  wasCarriedOut: Schema.optional(Schema.Boolean)
 }
 
 const moved = {
@@ -118,7 +123,7 @@ export class HttpTimeout extends Errors.define<HttpTimeout>("HttpError")("HttpTi
 }) {
   /** Whether the same request may be sent again without being carried out twice. */
   get canRetry(): boolean {
-    return this.phase === "connect" || isIdempotent(this.method)
+    return isRepeatable(this) || this.phase === "connect" && this.wasCarriedOut !== true
   }
   override get message(): string {
     const bytes = this.phase === "total" ? "" : ` (${this.sent} bytes sent, ${this.received} received)`
@@ -229,7 +234,7 @@ export class BodyTruncated extends Errors.define<BodyTruncated>("HttpError")("Bo
 }) {
   /** Whether the same request may be sent again without being carried out twice. */
   get canRetry(): boolean {
-    return isIdempotent(this.method)
+    return isRepeatable(this)
   }
   override get message(): string {
     const of = this.expected === undefined ? "" : ` of ${this.expected}`
@@ -344,7 +349,7 @@ export class UnexpectedStatus extends Errors.define<UnexpectedStatus>("HttpError
   }
   /** Whether the status says that it may pass (408, 425, 429, 500, 502, 503, 504), and the method may be repeated. */
   get canRetry(): boolean {
-    return passing.has(this.status) && isIdempotent(this.method)
+    return isPassing(this, this.status)
   }
   override get message(): string {
     return `${at(this)}: the server answered ${this.status} ${this.statusText}`.trimEnd() +
@@ -390,6 +395,6 @@ export const canRetry = (error: unknown): boolean => {
     case "UnexpectedStatus":
       return canRetry === true
     default:
-      return isPassing(error)
+      return Retry.isPassing(error)
   }
 }

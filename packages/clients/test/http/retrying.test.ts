@@ -3,7 +3,7 @@ import { ConnectError } from "@copas/core/SocketError"
 import { NetMemory } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Redacted, Schedule, Stream, TestClock } from "effect"
-import { Body, Http } from "../../src/index.js"
+import { Body, Http, HttpError } from "../../src/index.js"
 import { failure, type Reply, type Scripted, scripted, type Sent } from "./scriptedTransport.js"
 
 const url = "http://a.test/"
@@ -21,6 +21,29 @@ const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 const connectError = new ConnectError({ reason: "Refused", target: "a.test:80", attempts: [] })
+
+describe("requests that a redirect changed", () => {
+  const afterwards: ReadonlyArray<readonly [string, () => ReturnType<Parameters<typeof scripted>[0]>]> = [
+    ["a 503", () => ({ status: 503 })],
+    ["a lost connection", () => failure("Lost")],
+    ["a refused connection", () => Effect.fail(connectError)],
+    ["a body that is cut", () => ({ body: "ab", failure: failure("Truncated", { expected: 4 }) })]
+  ]
+  it.effect.each(afterwards)(
+    "C33 a POST that led to a GET is not carried out twice because of %s",
+    ([, answer]) =>
+      Effect.gen(function*() {
+        const peer = scripted(({ method }) =>
+          method === "POST" ? { status: 303, fields: [["Location", "/b"]] } : answer()
+        )
+        const http = yield* httpOn(peer, { retry: always, redirect: "all" })
+        const error = yield* Effect.flip(inTime(http.text({ url, body: "a" })))
+        expect(peer.sent.map(({ method }) => method)).toEqual(["POST", "GET"])
+        expect(error).toMatchObject({ method: "GET", hop: 1, wasCarriedOut: true })
+        expect(HttpError.canRetry(error)).toBe(false)
+      })
+  )
+})
 
 describe("which requests are sent again", () => {
   const failures: ReadonlyArray<

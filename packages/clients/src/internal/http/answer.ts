@@ -14,6 +14,7 @@ export interface Where {
   /** Without secrets. */
   readonly url: string
   readonly hop: number
+  readonly wasCarriedOut?: boolean
 }
 
 /** The last answer, whose body has not been read. The scope of its exchange holds it. */

@@ -22,8 +22,17 @@ const idempotent = new Set([
 
 export const isIdempotent = (method: string): boolean => idempotent.has(method)
 
+/** Whether the caller's request may be sent again although it may have been carried out. */
+export const isRepeatable = (
+  where: { readonly method: string; readonly wasCarriedOut?: boolean | undefined }
+): boolean => isIdempotent(where.method) && where.wasCarriedOut !== true
+
 /** The statuses that say that the same request may succeed later. */
-export const passing: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+const passing: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+
+/** Whether the answer to the same request may be another one later. */
+export const isPassing = (where: Parameters<typeof isRepeatable>[0], status: number): boolean =>
+  passing.has(status) && isRepeatable(where)
 
 export const late = {
   connect: "there was no connection",

@@ -3,7 +3,7 @@ import type { HttpTransportFailure } from "@copas/core/HttpTransport"
 import type { ConnectError } from "@copas/core/SocketError"
 import * as HttpError from "../../HttpError.js"
 import type { Where } from "./answer.js"
-import { isIdempotent } from "./errorText.js"
+import { isRepeatable } from "./errorText.js"
 
 /** The error for a failure of the transport. */
 export const ofTransport = (failure: HttpTransportFailure, where: Where, timeout: number): HttpError.HttpError => {
@@ -20,7 +20,7 @@ export const ofTransport = (failure: HttpTransportFailure, where: Where, timeout
         sent,
         received,
         isReused,
-        canRetry: sent === 0 || isIdempotent(where.method)
+        canRetry: isRepeatable(where) || sent === 0 && where.wasCarriedOut !== true
       })
     case "Closed":
       return new HttpError.ConnectionLost({ ...at, phase, detail, sent, received, isReused, canRetry: false })
@@ -38,6 +38,19 @@ export const ofTransport = (failure: HttpTransportFailure, where: Where, timeout
       return new HttpError.DecodeFailed({ ...at, coding: "its content coding", detail })
   }
 }
+
+/** The error for a connection that could not be made where a redirect led, after the caller's request was carried out. */
+export const ofUnreached = (cause: Error, where: Where): HttpError.ConnectionLost =>
+  new HttpError.ConnectionLost({
+    ...where,
+    phase: "connect",
+    detail: `there was none to where the redirect leads: ${cause.message}`,
+    sent: 0,
+    received: 0,
+    isReused: false,
+    canRetry: false,
+    cause
+  })
 
 /** The error for one of connecting: a time-out is the request's, and so is an address that is not permitted. */
 export const ofConnect = (

@@ -13,6 +13,7 @@ import { within } from "../within.js"
 import type { Answer, Pipeline, Where } from "./answer.js"
 import { isTagged } from "./body.js"
 import { decoded, type Decoders, meter } from "./decoding.js"
+import { isPassing } from "./errorText.js"
 import { valuesOf } from "./fields.js"
 import * as Plans from "./plan.js"
 import * as Redirects from "./redirects.js"
@@ -101,7 +102,7 @@ const judge = <E>(
   tries: Tries | undefined
 ): Effect.Effect<Answer<E>, HttpError.HttpError | Later> => {
   const { fields, status } = answer.exchange
-  if (tries !== undefined && Retrying.isPassing(answer.method, status)) {
+  if (tries !== undefined && isPassing(answer.where(), status)) {
     const asked = Effect.flatMap(
       retryAfterOf(answer),
       (after) => tries.next(unexpected(answer, new Uint8Array(0), after), after)

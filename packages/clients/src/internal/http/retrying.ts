@@ -1,6 +1,5 @@
 /** Sending again: what may be, and when. */
 import type { Field } from "@copas/core/HttpTransport"
-import { isIdempotent, passing } from "./errorText.js"
 import { valuesOf } from "./fields.js"
 
 /**
@@ -16,6 +15,3 @@ export const retryAfter = (fields: ReadonlyArray<Field>, now: number): number | 
   const date = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
-
-/** Whether an answer may be another one later. */
-export const isPassing = (method: string, status: number): boolean => passing.has(status) && isIdempotent(method)

@@ -8,6 +8,7 @@ import { isReplayable } from "../../Body.js"
 import * as HttpError from "../../HttpError.js"
 import type { Failure, Redirect } from "../../HttpResponse.js"
 import { clockOf, millisOf, withFiber } from "../effect/fibers.js"
+import { isPassing } from "../retry.js"
 import * as Addresses from "./addresses.js"
 import type { Answer, Where } from "./answer.js"
 import * as Bodies from "./body.js"
@@ -86,8 +87,12 @@ export class Run<E, R> {
   readonly where = (): Where => ({
     method: this.method,
     url: show(this.url, this.plan.settings.hidden),
-    hop: this.hop
+    hop: this.hop,
+    ...(this.wasCarriedOut ? { wasCarriedOut: true } : {})
   })
+
+  /** A POST was answered by a redirect to a GET. 307 and 308 ask for the same request elsewhere: there it was not. */
+  private wasCarriedOut = false
 
   /** Sends the request of this hop. Fails with `Onward` if the answer leads on: then the next step is of the next hop. */
   step(): Effect.Effect<Answer<E>, StepFailure<E>, R | Scope.Scope> {
@@ -265,9 +270,11 @@ export class Run<E, R> {
     }
     if (failure instanceof ConnectError) {
       const isGuard = this.isGuarded && this.profile.isDirect
-      return Failures.ofConnect(failure, this.where(), this.url.hostname, { timeout: timeouts.connect, isGuard })
+      const options = { timeout: timeouts.connect, isGuard }
+      const error = Failures.ofConnect(failure, this.where(), this.url.hostname, options)
+      if (error !== failure) return error
     }
-    return failure
+    return this.wasCarriedOut && isPassing(failure) ? Failures.ofUnreached(failure, this.where()) : failure
   }
 
   private after(exchange: AnyExchange, headAt: number): Effect.Effect<Answer<E>, StepFailure<E>> {
@@ -341,6 +348,7 @@ export class Run<E, R> {
     this.fields = Fields.forNextHop(this.fields, { keepsBody, isSameOrigin, keep: this.plan.settings.keep })
     if (!isSameOrigin) this.auth = undefined
     this.hasBody = keepsBody
+    if (method !== this.method && !isIdempotent(this.method)) this.wasCarriedOut = true
     this.method = method
     this.url = url
     this.hop += 1

@@ -264,7 +264,7 @@ const propagateTo = (checks: Checks, given: Defaults["propagateTo"]): Settings["
   if (given === "none") return new Set()
   const urls = Array.isArray(given) ? given.map(readUrl) : ["none"]
   if (urls.some((read) => typeof read === "string")) {
-    checks.refuse("propagateTo", given, `"same", "all", "none", or origins`)
+    checks.refuse("propagateTo", "given", `"same", "all", "none", or origins`)
   }
   return new Set(urls.flatMap((read) => typeof read === "string" ? [] : [read.url.origin]))
 }
