@@ -207,8 +207,9 @@ describe("forms with files", () => {
 
   it.effect("C33 the platform's parser reads every form as it was given", () =>
     Effect.promise(() => {
+      // The parser takes a mark of the byte order off the beginning of a name.
       const name = FC.string({ unit: "binary", maxLength: 12 }).map((text) =>
-        text.replace(/%0[dD]|%0[aA]|%22|[\ud800-\udfff\r\n]/g, "_")
+        text.replace(/%0[dD]|%0[aA]|%22|[\ud800-\udfff\r\n]|^\ufeff+/g, "_")
       )
       const content = FC.oneof(
         FC.string({ unit: "binary" }).map((text) => text.replace(/[\ud800-\udfff]/g, "")),
