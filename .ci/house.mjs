@@ -111,6 +111,9 @@ for (const file of ["packages", "scratchpad", "docs", ".ci"].flatMap((folder) =>
   const text = readFileSync(file, "utf8")
   const most = /\/(test|dtslint)\//.test(show(file)) ? 600 : 400
   if (text.split("\n").length - 1 > most) problems.push(`${show(file)}: more than ${most} lines; cut it by subject`)
+  for (const [comment, name] of text.matchAll(/\/\*\*\s+(?:\* @(?!example)\w+.*\s+)*\*\/\s*(.*)/g)) {
+    problems.push(`${show(file)}: the doc comment before ${name || comment} has no words`)
+  }
   if (!/^(#!.*\n)?\/(\/|\*\*)\s/.test(text)) problems.push(`${show(file)}: no sentence at its top says what it holds`)
   if (/"InetAddress"\s+\? [\w.]+\.port\s+: 0/.test(text)) {
     problems.push(`${show(file)}: a port of 0 where there is none; write listener.port, socket.localPort or remotePort`)

@@ -30,12 +30,16 @@ import * as Text from "./internal/text/bytes.js"
 import { InvalidAddress } from "./MessageError.js"
 
 /**
+ * Marks an `Address`: `isAddress` looks for it.
+ *
  * @since 0.2.0
  * @category symbols
  */
 export const TypeId: unique symbol = Symbol.for("@copas/clients/Address")
 
 /**
+ * The type of `TypeId`.
+ *
  * @since 0.2.0
  * @category symbols
  */
@@ -76,6 +80,8 @@ export interface Group {
 }
 
 /**
+ * One entry of a list of addresses: a mailbox, or a named group of them (RFC 5322, section 3.4).
+ *
  * @since 0.2.0
  * @category models
  */
@@ -90,6 +96,8 @@ export type Address = Mailbox | Group
 export type Input = string | Mailbox | MailboxOptions
 
 /**
+ * The options of `mailbox`.
+ *
  * @since 0.2.0
  * @category models
  */
@@ -100,6 +108,8 @@ export interface MailboxOptions {
 }
 
 /**
+ * True if `value` is an `Address`.
+ *
  * @since 0.2.0
  * @category guards
  */

@@ -49,12 +49,16 @@ export class DkimError extends Errors.define<DkimError>("Dkim")("DkimError", {
 }
 
 /**
+ * Marks a `Signer`.
+ *
  * @since 0.2.0
  * @category symbols
  */
 export const TypeId: unique symbol = Symbol.for("@copas/clients/Dkim")
 
 /**
+ * The type of `TypeId`.
+ *
  * @since 0.2.0
  * @category symbols
  */
@@ -90,6 +94,8 @@ export interface RemoteKey {
 }
 
 /**
+ * The options of `signer`.
+ *
  * @since 0.2.0
  * @category models
  */

@@ -40,24 +40,32 @@ import * as outgoing from "./internal/mime/outgoing.js"
 import type { InvalidAddress, InvalidMessage, MessageChanged } from "./MessageError.js"
 
 /**
+ * Marks a `Message`: `isMessage` looks for it.
+ *
  * @since 0.2.0
  * @category symbols
  */
 export const TypeId: unique symbol = Symbol.for("@copas/clients/Message")
 
 /**
+ * The type of `TypeId`.
+ *
  * @since 0.2.0
  * @category symbols
  */
 export type TypeId = typeof TypeId
 
 /**
+ * Marks a `Part`: `isPart` looks for it.
+ *
  * @since 0.2.0
  * @category symbols
  */
 export const PartTypeId: unique symbol = Symbol.for("@copas/clients/Message/Part")
 
 /**
+ * The type of `PartTypeId`.
+ *
  * @since 0.2.0
  * @category symbols
  */
@@ -116,6 +124,8 @@ export interface Part<out E = never, out R = never> {
 export type Recipients = Address.Input | Address.Group | ReadonlyArray<Address.Input | Address.Group>
 
 /**
+ * A file in a message: its bytes, its name and its media type. `E` and `R` are the errors and services of a stream.
+ *
  * @since 0.2.0
  * @category models
  */
@@ -133,6 +143,8 @@ export interface AttachmentOptions<E = never, R = never> {
 }
 
 /**
+ * Another form of the text, by its media type.
+ *
  * @since 0.2.0
  * @category models
  */
@@ -174,6 +186,8 @@ export interface ListOptions {
 }
 
 /**
+ * The options of `make`: the fields of a message, and its texts and files.
+ *
  * @since 0.2.0
  * @category models
  */
@@ -214,6 +228,8 @@ export interface MessageOptions<E = never, R = never> {
 }
 
 /**
+ * The options of `part`.
+ *
  * @since 0.2.0
  * @category models
  */
@@ -229,6 +245,8 @@ export interface PartOptions<E = never, R = never> {
 }
 
 /**
+ * The options of `raw`.
+ *
  * @since 0.2.0
  * @category models
  */
@@ -244,12 +262,16 @@ export interface RawOptions {
 }
 
 /**
+ * True if `value` is a `Message`.
+ *
  * @since 0.2.0
  * @category guards
  */
 export const isMessage = (value: unknown): value is Message<unknown, unknown> => Predicate.hasProperty(value, TypeId)
 
 /**
+ * True if `value` is a `Part`.
+ *
  * @since 0.2.0
  * @category guards
  */
@@ -335,6 +357,8 @@ export const encode: <E, R>(message: Message<E, R>) => Stream.Stream<Uint8Array,
 export const size: (message: Message<unknown, unknown>) => Option.Option<number> = outgoing.size
 
 /**
+ * The sender and the recipients of a message, as they go to the server. They include those of `bcc`.
+ *
  * @since 0.2.0
  * @category getters
  */

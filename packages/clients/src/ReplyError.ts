@@ -18,6 +18,8 @@ import * as Errors from "./internal/errors.js"
 export const Protocol = Schema.Literal("ftp", "smtp", "lmtp")
 
 /**
+ * The type of `Protocol`.
+ *
  * @since 0.1.0
  * @category models
  */

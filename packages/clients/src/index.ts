@@ -1,4 +1,6 @@
 /**
+ * The modules of `@copas/clients`: FTP, SMTP and HTTP, and what they share.
+ *
  * @since 0.1.0
  */
 export * as Address from "./Address.js"

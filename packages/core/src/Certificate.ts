@@ -8,6 +8,8 @@ import * as Predicate from "effect/Predicate"
 import { CertificateTypeId } from "./internal/typeIds.js"
 
 /**
+ * Marks a `Certificate`: `isCertificate` looks for it.
+ *
  * @since 0.1.0
  * @category type ids
  */
@@ -81,6 +83,8 @@ export interface PublicKey {
 }
 
 /**
+ * The hashes that `digest` knows.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -122,6 +126,8 @@ export interface Certificate {
 }
 
 /**
+ * True if `u` is a `Certificate`.
+ *
  * @since 0.1.0
  * @category guards
  */

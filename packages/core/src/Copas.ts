@@ -267,6 +267,8 @@ export const addThread = <A, E, R, RE = never>(
 export const exit: Effect.Effect<void, never, Copas> = Effect.flatMap(Copas, (copas) => copas.exit)
 
 /**
+ * True once the shutdown has begun, by `exit` or `drain`.
+ *
  * @since 0.1.0
  * @category ending
  */

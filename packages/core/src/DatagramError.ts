@@ -46,6 +46,8 @@ export const DatagramReason = Schema.Literal(
 )
 
 /**
+ * The type of `DatagramReason`.
+ *
  * @since 0.1.0
  * @category models
  */

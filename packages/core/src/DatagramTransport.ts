@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import type { DatagramOptions, MembershipOptions } from "./DatagramSocket.js"
+import type { DatagramOptions, MembershipOptions } from "./DatagramOptions.js"
 import type { InetAddress } from "./NetAddress.js"
 import type { InvalidOption, UnsupportedOption } from "./SocketError.js"
 import type { Failure } from "./Transport.js"
@@ -66,6 +66,8 @@ export interface DatagramTransport {
 }
 
 /**
+ * Where to bind: one numeric address. Every default has been filled in.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -17,6 +17,8 @@ import { DnsError, type UnsupportedOption } from "./SocketError.js"
 import type { Failure } from "./Transport.js"
 
 /**
+ * The options of `lookup`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -143,6 +145,8 @@ export interface Records {
 }
 
 /**
+ * The types of records that `resolve` asks for.
+ *
  * @since 0.1.0
  * @category records
  */
@@ -161,6 +165,8 @@ export interface NameInfo {
 }
 
 /**
+ * The operations of a resolver. Each is described at the function of its name below.
+ *
  * @since 0.1.0
  * @category models
  */

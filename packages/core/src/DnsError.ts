@@ -34,6 +34,8 @@ export const DnsReason = Schema.Literal(
 )
 
 /**
+ * The type of `DnsReason`.
+ *
  * @since 0.1.0
  * @category models
  */

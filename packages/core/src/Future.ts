@@ -18,18 +18,22 @@ import * as ErrorSummary from "./ErrorSummary.js"
 import * as Causes from "./internal/effect/causes.js"
 import { isInterruptible } from "./internal/effect/fibers.js"
 import { withFiber } from "./internal/effect/suspend.js"
-import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
+import { untraced } from "./internal/errors.js"
 import { type DispatcherThread, threadOf } from "./internal/thread/thread.js"
 import { type Request, WaitQueue } from "./internal/thread/waitQueue.js"
 import type { Thread } from "./Thread.js"
 
 /**
+ * Marks a `Future`: `isFuture` looks for it.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export const TypeId: unique symbol = Symbol.for("@copas/core/Future")
 
 /**
+ * The type of `TypeId`.
+ *
  * @since 0.1.0
  * @category type ids
  */
@@ -68,6 +72,8 @@ export type Status<A, E> =
   | { readonly _tag: "Error"; readonly cause: Cause.Cause<E | FutureCancelled> }
 
 /**
+ * The options of `add`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -77,6 +83,8 @@ export interface Options {
 }
 
 /**
+ * The result of a thread, now or later.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -128,7 +136,7 @@ class FutureImpl<A, E> implements Future<A, E> {
   }
 
   private cancelled(): FutureCancelled {
-    return withoutTrace(() => new FutureCancelled({ future: this.thread.name }, unchecked))
+    return untraced(FutureCancelled, { future: this.thread.name })
   }
 
   get get(): Effect.Effect<A, E | FutureCancelled> {
@@ -171,6 +179,8 @@ class FutureImpl<A, E> implements Future<A, E> {
 }
 
 /**
+ * True if `u` is a `Future`.
+ *
  * @since 0.1.0
  * @category guards
  */

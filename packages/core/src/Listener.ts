@@ -11,6 +11,8 @@ import type { InetSocket, Socket, UnixSocket } from "./Socket.js"
 import type { AcceptError, ListenerClosed } from "./SocketError.js"
 
 /**
+ * What a listener has accepted, refused and lost since it was made, and what waits in it now.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -25,7 +25,7 @@ import type * as Scope from "effect/Scope"
 import * as ErrorSummary from "./ErrorSummary.js"
 import { isInterruptible } from "./internal/effect/fibers.js"
 import { withFiber } from "./internal/effect/suspend.js"
-import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
+import { failing } from "./internal/errors.js"
 import { within } from "./internal/text.js"
 import { forgetEnded, type Hold, LockHolds, remember } from "./internal/thread/lockHolds.js"
 import type { Request } from "./internal/thread/waitQueue.js"
@@ -35,12 +35,16 @@ import { yieldsSoon } from "./internal/yielding.js"
 import type { InvalidOption } from "./SocketError.js"
 
 /**
+ * Marks a `Lock`: `isLock` looks for it.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export const TypeId: unique symbol = Symbol.for("@copas/core/Lock")
 
 /**
+ * The type of `TypeId`.
+ *
  * @since 0.1.0
  * @category type ids
  */
@@ -110,6 +114,8 @@ export class LockNotOwned extends Schema.TaggedError<LockNotOwned>("@copas/core/
 }
 
 /**
+ * The options of `make`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -123,6 +129,8 @@ export interface Options {
 }
 
 /**
+ * The options of `get`, `acquire` and `withLock`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -132,6 +140,8 @@ export interface AcquireOptions {
 }
 
 /**
+ * A lock: `withLock` and `get` release it by themselves, `acquire` leaves that to `release`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -182,6 +192,9 @@ export interface Lock {
   readonly destroy: Effect.Effect<boolean>
 }
 
+/** Why a call with options of its own did not get the lock. */
+type Refused = LockTimeout | LockDestroyed | InvalidOption
+
 /** What taking the lock gives: a new hold, or the holder's own once more. */
 interface Taken {
   readonly hold: Hold
@@ -220,12 +233,11 @@ class LockImpl implements Lock {
       const request: Request<Taken, LockTimeout | LockDestroyed> = {
         taken: ({ waited }) => ({ hold: this.holds.begin(fiber, place), isNew: true, waited: before + waited }),
         timedOut: ({ waited }) =>
-          Effect.fail(withoutTrace(() =>
-            new LockTimeout(
-              { lock: this.name, afterMillis: before + millis, waitedMillis: Math.round(before + waited) },
-              unchecked
-            )
-          )),
+          failing(LockTimeout, {
+            lock: this.name,
+            afterMillis: before + millis,
+            waitedMillis: Math.round(before + waited)
+          }),
         destroyed: ({ waited }) =>
           this.holds.isDestroyed
             ? this.destroyed(before + waited)
@@ -237,9 +249,7 @@ class LockImpl implements Lock {
   }
 
   private destroyed(waitedMillis: number): Effect.Effect<never, LockDestroyed> {
-    return Effect.fail(
-      withoutTrace(() => new LockDestroyed({ lock: this.name, waitedMillis: Math.round(waitedMillis) }, unchecked))
-    )
+    return failing(LockDestroyed, { lock: this.name, waitedMillis: Math.round(waitedMillis) })
   }
 
   /** Takes the lock, then runs `then`. In an uninterruptible region `restore` makes the wait interruptible. */
@@ -247,7 +257,7 @@ class LockImpl implements Lock {
     restore: <B, E2, R2>(effect: Effect.Effect<B, E2, R2>) => Effect.Effect<B, E2, R2>,
     options: AcquireOptions | undefined,
     then: (hold: Hold, waitedMillis: number) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | LockTimeout | LockDestroyed | InvalidOption, R> {
+  ): Effect.Effect<A, E | Refused, R> {
     return this.within(options, (millis) =>
       withFiber((fiber) => {
         const own = this.holds.again(fiber)
@@ -260,12 +270,8 @@ class LockImpl implements Lock {
   }
 
   get(): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed, Scope.Scope>
-  get(
-    options: AcquireOptions | undefined
-  ): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption, Scope.Scope>
-  get(
-    options?: AcquireOptions
-  ): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption, Scope.Scope> {
+  get(options: AcquireOptions | undefined): Effect.Effect<Duration.Duration, Refused, Scope.Scope>
+  get(options?: AcquireOptions): Effect.Effect<Duration.Duration, Refused, Scope.Scope> {
     return Effect.uninterruptibleMask((restore) =>
       this.take(
         restore,
@@ -277,14 +283,9 @@ class LockImpl implements Lock {
   }
 
   acquire(): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed>
-  acquire(
-    options: AcquireOptions | undefined
-  ): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption>
-  acquire(
-    options?: AcquireOptions
-  ): Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption> {
-    type Acquired = Effect.Effect<Duration.Duration, LockTimeout | LockDestroyed | InvalidOption>
-    const acquire: Acquired = withFiber((fiber) =>
+  acquire(options: AcquireOptions | undefined): Effect.Effect<Duration.Duration, Refused>
+  acquire(options?: AcquireOptions): Effect.Effect<Duration.Duration, Refused> {
+    const acquire: Effect.Effect<Duration.Duration, Refused> = withFiber((fiber) =>
       yieldsSoon(fiber)
         ? Effect.flatMap(Effect.yieldNow(), () => acquire)
         : this.take(identity, options, (_, waited) => Exit.succeed(Duration.millis(waited)))
@@ -306,11 +307,11 @@ class LockImpl implements Lock {
   withLock<A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options: AcquireOptions | undefined
-  ): Effect.Effect<A, E | LockTimeout | LockDestroyed | InvalidOption, R>
+  ): Effect.Effect<A, E | Refused, R>
   withLock<A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: AcquireOptions
-  ): Effect.Effect<A, E | LockTimeout | LockDestroyed | InvalidOption, R> {
+  ): Effect.Effect<A, E | Refused, R> {
     return Effect.uninterruptibleMask((restore) =>
       this.take(restore, options, (hold) =>
         Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
@@ -326,6 +327,8 @@ class LockImpl implements Lock {
 }
 
 /**
+ * True if `u` is a `Lock`.
+ *
  * @since 0.1.0
  * @category guards
  */

@@ -25,6 +25,8 @@ const counter = (name: string, description: string): Metric.Metric.Counter<numbe
   Metric.counter(name, { description, incremental: true })
 
 /**
+ * Connections handed to a server's handler, over all dispatchers of the process.
+ *
  * @since 0.1.0
  * @category metrics
  */
@@ -56,6 +58,9 @@ export const connectionDuration: Metric.Metric.Histogram<number> = Metric.histog
 )
 
 /**
+ * Handlers of connections that failed or died. One that was interrupted, or whose conversation ended between two
+ * messages, is none.
+ *
  * @since 0.1.0
  * @category metrics
  */
@@ -65,6 +70,8 @@ export const handlerFailures: Metric.Metric.Counter<number> = counter(
 )
 
 /**
+ * Connections that the system could not hand over, for want of descriptors for example.
+ *
  * @since 0.1.0
  * @category metrics
  */
@@ -74,6 +81,8 @@ export const acceptFailures: Metric.Metric.Counter<number> = counter(
 )
 
 /**
+ * Bytes that stream sockets received. Datagrams do not count.
+ *
  * @since 0.1.0
  * @category metrics
  */
@@ -83,6 +92,8 @@ export const bytesReceived: Metric.Metric.Counter<number> = counter(
 )
 
 /**
+ * Bytes of stream sockets that the system took. Datagrams do not count.
+ *
  * @since 0.1.0
  * @category metrics
  */
@@ -92,6 +103,8 @@ export const bytesSent: Metric.Metric.Counter<number> = counter(
 )
 
 /**
+ * Threads ever added, the handlers of connections included.
+ *
  * @since 0.1.0
  * @category metrics
  */

@@ -37,6 +37,8 @@ import type { Borrower, Loan, Transport } from "./Transport.js"
 export type { ConnectOptions, ListenOptions } from "./SocketOptions.js"
 
 /**
+ * Marks a `Listener`.
+ *
  * @since 0.1.0
  * @category type ids
  */

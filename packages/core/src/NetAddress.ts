@@ -5,6 +5,8 @@
  */
 
 /**
+ * The version of the Internet Protocol that an address belongs to.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -35,6 +37,8 @@ export interface UnixAddress {
 }
 
 /**
+ * The address of a socket: a host and port, or a path.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -27,6 +27,8 @@ export interface ConnectTarget {
 }
 
 /**
+ * Where and how to listen: one numeric address, or a path. Every default has been filled in.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -17,6 +17,8 @@ import { counted } from "./internal/text.js"
 export const TransportKind = Schema.Literal("tcp", "udp", "unix")
 
 /**
+ * The type of `TransportKind`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -70,6 +72,8 @@ export const ConnectReason = Schema.Literal(
 )
 
 /**
+ * The type of `ConnectReason`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -142,6 +146,8 @@ export const BindReason = Schema.Literal(
 )
 
 /**
+ * The type of `BindReason`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -188,6 +194,8 @@ export const AcceptReason = Schema.Literal(
 )
 
 /**
+ * The type of `AcceptReason`.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -20,7 +20,7 @@ import type * as Scope from "effect/Scope"
 import * as ErrorSummary from "./ErrorSummary.js"
 import { type AnyFiber, isInterruptible } from "./internal/effect/fibers.js"
 import { withFiber } from "./internal/effect/suspend.js"
-import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
+import { failing } from "./internal/errors.js"
 import { counted, within } from "./internal/text.js"
 import { type Request, WaitQueue } from "./internal/thread/waitQueue.js"
 import { nextNumber } from "./internal/time/deadlines.js"
@@ -29,12 +29,16 @@ import { yieldsSoon } from "./internal/yielding.js"
 import type { InvalidOption } from "./SocketError.js"
 
 /**
+ * Marks a `Semaphore`: `isSemaphore` looks for it.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export const TypeId: unique symbol = Symbol.for("@copas/core/Semaphore")
 
 /**
+ * The type of `TypeId`.
+ *
  * @since 0.1.0
  * @category type ids
  */
@@ -118,6 +122,8 @@ export class TooManyPermits
 export type TakeError = SemaphoreTimeout | SemaphoreDestroyed | TooManyPermits | InvalidOption
 
 /**
+ * The options of `make`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -133,6 +139,8 @@ export interface Options {
 }
 
 /**
+ * The options of `take`, `permits` and `withPermits`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -142,6 +150,8 @@ export interface TakeOptions {
 }
 
 /**
+ * A semaphore: `permits` and `withPermits` give back what they took, `take` takes for good.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -203,29 +213,20 @@ class SemaphoreImpl implements Semaphore {
   private wait(fiber: AnyFiber, isInterruptible: boolean, permits: number, options: TakeOptions | undefined) {
     if (!isCount(permits, 0)) return invalidPermits(permits)
     if (permits > this.max && !this.queue.isDestroyed) {
-      return Effect.fail(
-        withoutTrace(() =>
-          new TooManyPermits({ semaphore: this.name, operation: "take", permits, max: this.max }, unchecked)
-        )
-      )
+      return failing(TooManyPermits, { semaphore: this.name, operation: "take", permits, max: this.max })
     }
     const millis = options?.timeout === undefined ? this.timeoutMillis : millisOf(options.timeout)
     if (millis === undefined) return Effect.fail(wrongTimeout(options)!)
     const request: Request<void, SemaphoreTimeout | SemaphoreDestroyed> = {
       taken: () => undefined,
-      timedOut: () =>
-        Effect.fail(
-          withoutTrace(() =>
-            new SemaphoreTimeout({ semaphore: this.name, requested: permits, afterMillis: millis }, unchecked)
-          )
-        ),
+      timedOut: () => failing(SemaphoreTimeout, { semaphore: this.name, requested: permits, afterMillis: millis }),
       destroyed: () => this.destroyed()
     }
     return this.queue.take(fiber, isInterruptible, permits, millis, request)
   }
 
   private destroyed(): Effect.Effect<never, SemaphoreDestroyed> {
-    return Effect.fail(withoutTrace(() => new SemaphoreDestroyed({ semaphore: this.name }, unchecked)))
+    return failing(SemaphoreDestroyed, { semaphore: this.name })
   }
 
   private ifAlive<A, E>(effect: () => Effect.Effect<A, E>): Effect.Effect<A, E | SemaphoreDestroyed> {
@@ -252,9 +253,9 @@ class SemaphoreImpl implements Semaphore {
   give(permits = 1): Effect.Effect<void, SemaphoreDestroyed | TooManyPermits | InvalidOption> {
     return this.ifAlive<void, TooManyPermits | InvalidOption>(() => {
       if (!(permits === Infinity || isCount(permits, 0))) return invalidPermits(permits)
-      return this.put(permits) ? Exit.void : Effect.fail(
-        new TooManyPermits({ semaphore: this.name, operation: "give", permits, max: this.max }, unchecked)
-      )
+      return this.put(permits)
+        ? Exit.void
+        : Effect.fail(new TooManyPermits({ semaphore: this.name, operation: "give", permits, max: this.max }))
     })
   }
 
@@ -316,6 +317,8 @@ const invalidPermits = (permits: number): Effect.Effect<never, InvalidOption> =>
   Effect.fail(invalid("permits", permits, aCount(0)))
 
 /**
+ * True if `u` is a `Semaphore`.
+ *
  * @since 0.1.0
  * @category guards
  */
@@ -326,16 +329,12 @@ const countOption = (
   value: number,
   least: number,
   most: number
-): Effect.Effect<number, InvalidOption> =>
-  value === Infinity && most === Infinity || isCount(value, least) && value <= most
+): Effect.Effect<number, InvalidOption> => {
+  const expected = most === Infinity ? `${aCount(least)}, or Infinity` : `a whole number from ${least} to ${most}`
+  return value === Infinity && most === Infinity || isCount(value, least) && value <= most
     ? Effect.succeed(value)
-    : Effect.fail(
-      invalid(
-        option,
-        value,
-        most === Infinity ? `${aCount(least)}, or Infinity` : `a whole number from ${least} to ${most}`
-      )
-    )
+    : Effect.fail(invalid(option, value, expected))
+}
 
 /**
  * Makes a semaphore that holds at most `max` permits, and `start` (default none) at the beginning.

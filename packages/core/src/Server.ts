@@ -5,13 +5,16 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { DatagramSocket, DatagramTimeouts, Stats as DatagramStats } from "./DatagramSocket.js"
+import type { DatagramTimeouts } from "./DatagramOptions.js"
+import type { DatagramSocket, Stats as DatagramStats } from "./DatagramSocket.js"
 import type * as Listener from "./Listener.js"
 import type { InvalidOption, ListenerClosed, SocketClosed } from "./SocketError.js"
 import type { Timeouts } from "./SocketOptions.js"
 import type { ErrorHandler } from "./Thread.js"
 
 /**
+ * The options of `Copas.addServer` for a listener.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -43,6 +46,8 @@ export interface ServerOptions<out RE = never> {
 }
 
 /**
+ * What a server has served since `addServer`, beside what its listener counts.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -67,6 +72,8 @@ export interface Server<out L extends Listener.Listener = Listener.Listener> {
 }
 
 /**
+ * The options of `Copas.addServer` for a datagram socket.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -94,6 +101,8 @@ export interface DatagramServer {
 }
 
 /**
+ * The options of `Copas.removeServer`.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -31,33 +31,30 @@ import {
   type SocketClosed,
   type UnsupportedOption
 } from "./SocketError.js"
-import type { SocketOptions, Timeouts } from "./SocketOptions.js"
+import type { LineOptions, SocketOptions, Timeouts } from "./SocketOptions.js"
 import type { TlsConnection } from "./TlsConnection.js"
 
+export type { LineOptions } from "./SocketOptions.js"
+
 /**
+ * Marks a `Socket`: `isSocket` looks for it.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export { SocketTypeId as TypeId }
 
 /**
+ * The type of `TypeId`.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export type TypeId = typeof SocketTypeId
 
 /**
- * @since 0.1.0
- * @category models
- */
-export interface LineOptions {
-  /** The most bytes before the line feed; `LineTooLong` past it. Default 65536. */
-  readonly maxLength?: number | undefined
-  /** Default `"utf-8"`, with U+FFFD for invalid bytes. `"latin1"` keeps each byte as one character. */
-  readonly encoding?: "utf-8" | "latin1" | undefined
-}
-
-/**
+ * What a socket has received and sent since it was made, and what waits in its buffers.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -298,12 +295,16 @@ export interface UnixSocket extends Socket {
 }
 
 /**
+ * True if `u` is a stream `Socket`.
+ *
  * @since 0.1.0
  * @category guards
  */
 export const isSocket = (u: unknown): u is Socket => Predicate.hasProperty(u, SocketTypeId)
 
 /**
+ * The options of `stream`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -347,6 +348,8 @@ export const lines = (self: Socket, options?: LineOptions): Stream.Stream<string
   pulled(untilEnd(self.receiveLine(options)))
 
 /**
+ * The options of `sink`.
+ *
  * @since 0.1.0
  * @category models
  */

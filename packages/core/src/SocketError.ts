@@ -20,6 +20,8 @@ import type { TlsError } from "./TlsError.js"
 
 export {
   /**
+   * A handshake failed, or TLS could not be set up.
+   *
    * @since 0.1.0
    * @category errors
    */
@@ -149,6 +151,8 @@ export const BrokenReason = Schema.Literal(
 )
 
 /**
+ * The type of `BrokenReason`.
+ *
  * @since 0.1.0
  * @category models
  */

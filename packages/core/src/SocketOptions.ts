@@ -116,6 +116,8 @@ export interface UnixConnectOptions extends ConnectCommonOptions {
 }
 
 /**
+ * Where to connect to, and how: by host and port, or by path.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -176,6 +178,8 @@ export interface UnixListenOptions extends ListenCommonOptions {
 }
 
 /**
+ * Where to listen, and how: on a host and port, or on a path.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -202,4 +206,17 @@ export interface Timeouts {
    * message.
    */
   readonly message?: Duration.DurationInput | undefined
+}
+
+/**
+ * The options of `receiveLine`, `forEachLine` and `lines`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LineOptions {
+  /** The most bytes before the line feed; `LineTooLong` past it. Default 65536. */
+  readonly maxLength?: number | undefined
+  /** Default `"utf-8"`, with U+FFFD for invalid bytes. `"latin1"` keeps each byte as one character. */
+  readonly encoding?: "utf-8" | "latin1" | undefined
 }

@@ -23,6 +23,8 @@ import * as Option from "effect/Option"
 export type State = "ready" | "reading" | "writing" | "sleeping" | "inactive" | "waiting"
 
 /**
+ * What one thread is doing.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -43,6 +45,8 @@ export interface ThreadStatus {
 }
 
 /**
+ * One server, and what it has served. Its figures count from `addServer` on.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -62,6 +66,9 @@ export interface ServerStatus {
 }
 
 /**
+ * One open socket. Bytes count since it was made; `receiveBuffered` and `sendBuffered` are those that wait in its buffers
+ * now.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -163,6 +170,8 @@ export interface Counters extends Totals {
 }
 
 /**
+ * What `Copas.status` returns: a reading of the moment, which no later event changes.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -37,6 +37,10 @@ export type ErrorHandler<out R = never> = (
 ) => Effect.Effect<void, never, R>
 
 /**
+ * A thread: what `Copas.addThread` returns.
+ *
+ * It lasts until its effect and its finalizers have ended, whether or not the program keeps a reference to it.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -122,6 +126,8 @@ export const wakeup = (thread: Thread): Effect.Effect<boolean> => thread.wakeup
 export const interrupt = (thread: Thread): Effect.Effect<void> => thread.interrupt
 
 /**
+ * The options of `Copas.addThread`.
+ *
  * @since 0.1.0
  * @category models
  */

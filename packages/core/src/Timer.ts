@@ -26,18 +26,24 @@ import type { InvalidOption } from "./SocketError.js"
 import * as Thread from "./Thread.js"
 
 /**
+ * Marks a `Timer`: `isTimer` looks for it.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export const TypeId: unique symbol = Symbol.for("@copas/core/Timer")
 
 /**
+ * The type of `TypeId`.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export type TypeId = typeof TypeId
 
 /**
+ * The options of `arm`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -47,6 +53,8 @@ export interface ArmOptions {
 }
 
 /**
+ * The options of `make`. `P` is the type of `params`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -66,6 +74,8 @@ export interface Options<P, E, R, RE = never> extends ArmOptions {
 }
 
 /**
+ * A timer. It lasts as long as the program refers to it; while it is armed it keeps the dispatcher running.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -177,6 +187,8 @@ const initialDelayOf = (options: ArmOptions | undefined, delay: number): Effect.
     : millis("initialDelay", options.initialDelay)
 
 /**
+ * True if `u` is a `Timer`.
+ *
  * @since 0.1.0
  * @category guards
  */

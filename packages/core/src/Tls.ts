@@ -22,12 +22,16 @@ import type { TlsError } from "./TlsError.js"
 export type { ClientContext, ServerContext } from "./TlsContext.js"
 
 /**
+ * Marks a TLS context: `isContext` looks for it.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export { TlsContextTypeId as ContextTypeId }
 
 /**
+ * True if `u` is a TLS context, of a client or of a server.
+ *
  * @since 0.1.0
  * @category guards
  */

@@ -56,6 +56,8 @@ export const TlsReason = Schema.Literal(
 )
 
 /**
+ * The type of `TlsReason`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -87,6 +89,8 @@ export const TlsPart = Schema.Literal(
 )
 
 /**
+ * The type of `TlsPart`.
+ *
  * @since 0.1.0
  * @category models
  */

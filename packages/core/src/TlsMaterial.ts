@@ -42,6 +42,8 @@ export const bad = (part: TlsPart, detail: string, cause?: unknown): TlsError =>
 }
 
 /**
+ * A judgement against `part`: a `TlsError`, reason `BadMaterial`, that shows `detail`.
+ *
  * @since 0.1.0
  * @category constructors
  */

@@ -43,6 +43,9 @@ export const unknown = (
 const versions: ReadonlyArray<string> = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 
 /**
+ * Fails with `BadMaterial` unless the versions are an interval: no version is known that is at least `minVersion` and at
+ * most `maxVersion`.
+ *
  * @since 0.1.0
  * @category judging
  */

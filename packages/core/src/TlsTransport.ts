@@ -39,6 +39,8 @@ export interface HandshakeEvents {
 }
 
 /**
+ * What a handshake is to do, for `TlsPlatform.upgrade`. Every option has been checked.
+ *
  * @since 0.1.0
  * @category models
  */

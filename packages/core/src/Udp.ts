@@ -5,7 +5,8 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { BindOptions, ConnectOptions, DatagramSocket } from "./DatagramSocket.js"
+import type { BindOptions, ConnectOptions } from "./DatagramOptions.js"
+import type { DatagramSocket } from "./DatagramSocket.js"
 import { maxIpv4 } from "./internal/datagram/outbound.js"
 import { Net } from "./Net.js"
 import type { BindError, ConnectError, InvalidOption, SocketClosed, UnsupportedOption } from "./SocketError.js"

@@ -20,7 +20,7 @@ import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import * as ErrorSummary from "./ErrorSummary.js"
 import { withFiber } from "./internal/effect/suspend.js"
-import { unchecked, withoutTrace } from "./internal/socket/socketFailure.js"
+import { failing } from "./internal/errors.js"
 import { counted, within } from "./internal/text.js"
 import { Backlog } from "./internal/thread/backlog.js"
 import { reported } from "./internal/thread/reporting.js"
@@ -33,12 +33,16 @@ import type { InvalidOption } from "./SocketError.js"
 import type { ErrorHandler, Thread } from "./Thread.js"
 
 /**
+ * Marks a `WorkQueue`: `isWorkQueue` looks for it.
+ *
  * @since 0.1.0
  * @category type ids
  */
 export const TypeId: unique symbol = Symbol.for("@copas/core/WorkQueue")
 
 /**
+ * The type of `TypeId`.
+ *
  * @since 0.1.0
  * @category type ids
  */
@@ -122,6 +126,8 @@ export class QueueDestroyed
 }
 
 /**
+ * The options of `make`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -133,6 +139,8 @@ export interface Options {
 }
 
 /**
+ * The options of `pop`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -142,6 +150,8 @@ export interface PopOptions {
 }
 
 /**
+ * The options of `finish`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -153,6 +163,8 @@ export interface FinishOptions {
 }
 
 /**
+ * A queue of items of type `A`. Each operation is safe to call from any fiber.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -233,9 +245,7 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   push(item: A): Effect.Effect<void, QueueStopped | QueueDestroyed> {
     return Effect.suspend((): Effect.Effect<void, QueueStopped | QueueDestroyed> => {
       if (this.backlog.isAtEnd) return this.atEnd()
-      if (this.backlog.isStopping) {
-        return Effect.fail(withoutTrace(() => new QueueStopped({ queue: this.name }, unchecked)))
-      }
+      if (this.backlog.isStopping) return failing(QueueStopped, { queue: this.name })
       this.backlog.push(item)
       return Exit.void
     })
@@ -247,10 +257,7 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
   pop(options: PopOptions | undefined): Effect.Effect<A, QueueTimeout | QueueDestroyed | InvalidOption>
   pop(options?: PopOptions): Effect.Effect<A, QueueTimeout | QueueDestroyed | InvalidOption> {
     if (options?.timeout === undefined) return this.popDefault
-    const timeout = millisOf(options.timeout)
-    return timeout === undefined
-      ? Effect.fail(wrongDuration("timeout", options.timeout)!)
-      : this.popWithin(timeout)
+    return Effect.flatMap(millis("timeout", options.timeout), (timeout) => this.popWithin(timeout))
   }
 
   private popWithin(millis: number): Effect.Effect<A, QueueTimeout | QueueDestroyed> {
@@ -260,9 +267,7 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
       destroyed: () => this.atEnd()
     }
     const pop: Effect.Effect<A, QueueTimeout | QueueDestroyed> = withFiber((fiber) =>
-      yieldsSoon(fiber)
-        ? Effect.flatMap(Effect.yieldNow(), () => pop)
-        : this.backlog.wait(fiber, millis, request)
+      yieldsSoon(fiber) ? Effect.flatMap(Effect.yieldNow(), () => pop) : this.backlog.wait(fiber, millis, request)
     )
     return pop
   }
@@ -343,17 +348,18 @@ class WorkQueueImpl<A> implements WorkQueue<A> {
 
   private atEnd(): Effect.Effect<never, QueueDestroyed> {
     const { abandoned } = this.backlog
-    return Effect.fail(withoutTrace(() => new QueueDestroyed({ queue: this.name, abandoned }, unchecked)))
+    return failing(QueueDestroyed, { queue: this.name, abandoned })
   }
 
   private timedOut(operation: "pop" | "finish", afterMillis: number): Effect.Effect<never, QueueTimeout> {
     const { size, workers } = this.backlog
-    const fields = { queue: this.name, operation, afterMillis, size, workers: workers.size }
-    return Effect.fail(withoutTrace(() => new QueueTimeout(fields, unchecked)))
+    return failing(QueueTimeout, { queue: this.name, operation, afterMillis, size, workers: workers.size })
   }
 }
 
 /**
+ * True if `u` is a `WorkQueue`. What its items are cannot be seen.
+ *
  * @since 0.1.0
  * @category guards
  */

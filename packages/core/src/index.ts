@@ -1,10 +1,13 @@
 /**
+ * The modules of `@copas/core`: threads, sockets, datagrams, TLS, names, and what platforms implement.
+ *
  * @since 0.1.0
  */
 export * as Certificate from "./Certificate.js"
 export * as ChunkedCoding from "./ChunkedCoding.js"
 export * as Copas from "./Copas.js"
 export * as DatagramError from "./DatagramError.js"
+export * as DatagramOptions from "./DatagramOptions.js"
 export * as DatagramSocket from "./DatagramSocket.js"
 export * as DatagramTransport from "./DatagramTransport.js"
 export * as Dns from "./Dns.js"

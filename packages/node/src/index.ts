@@ -1,4 +1,6 @@
 /**
+ * The modules of `@copas/node`: the platform, its layers, and what Node's own libraries need.
+ *
  * @since 0.1.0
  */
 export * as NodeCopas from "./NodeCopas.js"

@@ -11,6 +11,8 @@ import type { HostAddress } from "../NetPlatform.js"
 import { DnsError, type DnsReason } from "../SocketError.js"
 
 /**
+ * What the resolver answers. A name that is not here is `NotFound`, except `localhost`, which is the loopback.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -34,6 +36,8 @@ const tableOf = <A>(record: Readonly<Record<string, A>> | undefined): ReadonlyMa
   new Map(Object.entries(record ?? {}).map(([name, value]) => [canonical(name), value]))
 
 /**
+ * A resolver that answers from the table, at once and without a network.
+ *
  * @since 0.1.0
  * @category constructors
  */

@@ -58,6 +58,8 @@ export interface LinkOptions {
 export type Chunks = "joined" | "asSent" | "random" | number
 
 /**
+ * The conditions of an in-memory network, and the source of its chance.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -97,6 +99,8 @@ export interface Connection {
 }
 
 /**
+ * The options of a host of the network.
+ *
  * @since 0.1.0
  * @category models
  */

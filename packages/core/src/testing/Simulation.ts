@@ -45,6 +45,8 @@ export const Waiter = Schema.Struct({
 })
 
 /**
+ * The type of `Waiter`.
+ *
  * @since 0.1.0
  * @category errors
  */
@@ -94,6 +96,8 @@ export class SimulationError
 }
 
 /**
+ * The options of `run`.
+ *
  * @since 0.1.0
  * @category models
  */

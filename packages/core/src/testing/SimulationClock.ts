@@ -15,6 +15,8 @@ import { suspend } from "../internal/effect/suspend.js"
 import { type Deadlines, Due, forClock, type TimedClock, timingKey } from "../internal/time/deadlines.js"
 
 /**
+ * A clock that moves when it is told to, and only to times at which something is due.
+ *
  * @since 0.1.0
  * @category models
  */

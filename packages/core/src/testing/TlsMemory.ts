@@ -17,6 +17,8 @@ import type { Identity } from "../TlsContext.js"
 import * as Writer from "./internal/tls/certificateWriter.js"
 
 /**
+ * What authorities and identities have in common: the validity, and what tells certificates apart.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -30,6 +32,8 @@ export interface CommonOptions {
 }
 
 /**
+ * The options of `authority`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -58,6 +62,8 @@ export interface Authority {
 }
 
 /**
+ * The options of `identity`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -73,6 +79,8 @@ export interface IdentityOptions extends CommonOptions {
 }
 
 /**
+ * What `identity` gives: a certificate with its key, and the root to trust.
+ *
  * @since 0.1.0
  * @category models
  */

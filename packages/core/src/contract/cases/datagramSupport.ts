@@ -1,7 +1,8 @@
 /** Datagram sockets for the cases of the contract. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { BindOptions, DatagramSocket } from "../../DatagramSocket.js"
+import type { BindOptions } from "../../DatagramOptions.js"
+import type { DatagramSocket } from "../../DatagramSocket.js"
 import type { Net } from "../../Net.js"
 import type { BindError, ConnectError, InvalidOption, SocketClosed, UnsupportedOption } from "../../SocketError.js"
 import * as Udp from "../../Udp.js"

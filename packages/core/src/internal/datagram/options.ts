@@ -1,6 +1,6 @@
 /** The options of datagram sockets, their checks, and multicast groups. */
 import * as Effect from "effect/Effect"
-import type { CommonOptions, DatagramOptions, MembershipOptions } from "../../DatagramSocket.js"
+import type { CommonOptions, DatagramOptions, MembershipOptions } from "../../DatagramOptions.js"
 import { type Family, familyOf } from "../../NetAddress.js"
 import type { InvalidOption } from "../../SocketError.js"
 import { invalid } from "../time/optionValues.js"

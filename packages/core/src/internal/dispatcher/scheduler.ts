@@ -19,9 +19,7 @@ const nothing: Array<never> = []
 
 const settled = Promise.resolve()
 
-/**
- * @internal
- */
+/** The steps that were measured, and how long they took. */
 export interface StepStatistics {
   readonly steps: number
   readonly totalMillis: number

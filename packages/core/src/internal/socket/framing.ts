@@ -1,7 +1,7 @@
 /** What a read takes from the buffer: chunks, lines, lengths, delimiters, everything. */
 import * as Effect from "effect/Effect"
-import type { LineOptions } from "../../Socket.js"
 import { isEndOfConversation, LineTooLong, MessageTooLong, type ReceiveError } from "../../SocketError.js"
+import type { LineOptions } from "../../SocketOptions.js"
 import { withFiber } from "../effect/suspend.js"
 import { aCount, invalid, isCount } from "../time/optionValues.js"
 import type { Inbound } from "./inbound.js"

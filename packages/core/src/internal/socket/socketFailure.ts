@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { DatagramReason, Operation } from "../../SocketError.js"
 import { DatagramError, MessageTooLong, SocketBroken, SocketClosed, SocketTimeout } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
+import { failing, untraced, withoutTrace } from "../errors.js"
 import { type Marked, markEnd } from "./conversationEnd.js"
 import { brokenReason, datagramReason } from "./reasons.js"
 
@@ -17,20 +18,6 @@ interface Closable extends Named {
   /** Another library reads and writes it. Datagram sockets are never lent. */
   readonly isLent?: boolean
 }
-
-/**
- * The end of a stream happens once a connection, so its error is made without a schema validation (its fields are ours)
- * and without a stack trace (it would show the event loop).
- */
-export const withoutTrace = <A>(make: () => A): A => {
-  const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 0
-  const error = make()
-  Error.stackTraceLimit = limit
-  return error
-}
-
-export const unchecked = { disableValidation: true }
 
 type ClosedFields = ConstructorParameters<typeof SocketClosed>[0]
 
@@ -68,9 +55,7 @@ export const timeout = (
   partial: Uint8Array,
   bytesSent: number
 ): SocketTimeout =>
-  withoutTrace(() =>
-    new SocketTimeout({ operation, socket: socket.name, timeout, afterMillis, partial, bytesSent }, unchecked)
-  )
+  untraced(SocketTimeout, { operation, socket: socket.name, timeout, afterMillis, partial, bytesSent })
 
 export const timedOut = (...args: Parameters<typeof timeout>): Effect.Effect<never, SocketTimeout> =>
   Effect.fail(timeout(...args))
@@ -82,16 +67,14 @@ export const brokenError = (
   partial: Uint8Array,
   bytesSent = 0
 ): SocketBroken => {
-  const error = withoutTrace(() =>
-    new SocketBroken({
-      operation,
-      socket: socket.name,
-      reason: brokenReason(failure.reason),
-      partial,
-      bytesSent,
-      cause: failure.cause
-    }, unchecked)
-  )
+  const error = untraced(SocketBroken, {
+    operation,
+    socket: socket.name,
+    reason: brokenReason(failure.reason),
+    partial,
+    bytesSent,
+    cause: failure.cause
+  })
   markEnd(error, socket)
   return error
 }
@@ -106,21 +89,16 @@ export const datagram = (
   failure: { readonly reason: Failure["reason"] | DatagramReason; readonly cause?: unknown },
   target: string
 ): Effect.Effect<never, DatagramError> =>
-  Effect.fail(
-    withoutTrace(() =>
-      new DatagramError({
-        operation,
-        socket: socket.name,
-        target,
-        reason: datagramReason(failure.reason),
-        ...(failure.cause === undefined ? {} : { cause: failure.cause })
-      }, unchecked)
-    )
-  )
+  failing(DatagramError, {
+    operation,
+    socket: socket.name,
+    target,
+    reason: datagramReason(failure.reason),
+    ...(failure.cause === undefined ? {} : { cause: failure.cause })
+  })
 
 export const messageTooLong = (
   socket: Named,
   operation: Operation,
   limit: number
-): Effect.Effect<never, MessageTooLong> =>
-  Effect.fail(withoutTrace(() => new MessageTooLong({ operation, socket: socket.name, limit }, unchecked)))
+): Effect.Effect<never, MessageTooLong> => failing(MessageTooLong, { operation, socket: socket.name, limit })

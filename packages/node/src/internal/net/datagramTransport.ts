@@ -343,9 +343,7 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
 const hasReusePort = process.platform !== "win32" && (major > 23 || major === 23 && minor >= 1 ||
   major === 22 && minor >= 12)
 
-/**
- * @internal
- */
+/** Datagram sockets on Node. */
 export const datagrams: DatagramPlatform = {
   bind: (target) => new NodeDatagramTransport(target),
   unsupported: (options, target) => {

@@ -1,5 +1,5 @@
 /** Datagram sockets of the network: delivery, groups, broadcast, lost and late datagrams. */
-import type { DatagramOptions, MembershipOptions } from "../../../DatagramSocket.js"
+import type { DatagramOptions, MembershipOptions } from "../../../DatagramOptions.js"
 import type { DatagramEvents, DatagramPlatform, DatagramTarget, DatagramTransport } from "../../../DatagramTransport.js"
 import type { InetAddress } from "../../../NetAddress.js"
 import { inet } from "../../../NetAddress.js"
