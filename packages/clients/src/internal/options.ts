@@ -19,21 +19,29 @@ export const textOf = (value: unknown): string => {
   }
 }
 
+const wrong = (option: string, value: unknown, expected: string): InvalidOption =>
+  new InvalidOption({ option, value: textOf(value), expected })
+
+const millisOf = (option: string, input: Duration.DurationInput): number | InvalidOption => {
+  const value = Either.getOrElse(Either.try(() => Duration.toMillis(Duration.decode(input))), () => Number.NaN)
+  return value > 0 ? value : wrong(option, input, "a duration above zero, or infinity")
+}
+
+const countOf = (option: string, value: number, least: number): number | InvalidOption =>
+  Number.isSafeInteger(value) && value >= least ? value : wrong(option, value, `a whole number, at least ${least}`)
+
+const found = (value: number | InvalidOption): Effect.Effect<number, InvalidOption> =>
+  typeof value === "number" ? Effect.succeed(value) : Effect.fail(value)
+
 export const refuse = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
-  Effect.fail(new InvalidOption({ option, value: textOf(value), expected }))
+  Effect.fail(wrong(option, value, expected))
 
 /** A duration above zero, in milliseconds. */
 export const millis = (
   option: string,
   input: Duration.DurationInput | undefined,
   otherwise: Duration.DurationInput
-): Effect.Effect<number, InvalidOption> =>
-  Effect.try({
-    try: () => Duration.toMillis(Duration.decode(input ?? otherwise)),
-    catch: () => new InvalidOption({ option, value: textOf(input), expected: "a duration" })
-  }).pipe(
-    Effect.filterOrElse((value) => value > 0, (value) => refuse(option, value, "a duration above zero, or infinity"))
-  )
+): Effect.Effect<number, InvalidOption> => found(millisOf(option, input ?? otherwise))
 
 /** A whole number that is at least `least`. */
 export const count = (
@@ -41,11 +49,58 @@ export const count = (
   value: number | undefined,
   otherwise: number,
   least: number
-): Effect.Effect<number, InvalidOption> => {
-  const given = value ?? otherwise
-  return Number.isSafeInteger(given) && given >= least
-    ? Effect.succeed(given)
-    : refuse(option, given, `a whole number, at least ${least}`)
+): Effect.Effect<number, InvalidOption> => found(countOf(option, value ?? otherwise, least))
+
+/** The same checks without an effect for each: it keeps what is wrong with the first option that is. */
+export class Checks {
+  fault: InvalidOption | undefined
+
+  refuse(option: string, value: unknown, expected: string): void {
+    this.fault ??= wrong(option, value, expected)
+  }
+
+  private found(value: number | InvalidOption, otherwise: number): number {
+    if (typeof value === "number") return value
+    this.fault ??= value
+    return otherwise
+  }
+
+  /** Milliseconds: `otherwise`, or a duration above zero. */
+  millis(option: string, input: Duration.DurationInput | undefined, otherwise: number): number {
+    return input === undefined ? otherwise : this.found(millisOf(option, input), otherwise)
+  }
+
+  count(option: string, value: number | undefined, otherwise: number, least: number): number {
+    return value === undefined ? otherwise : this.found(countOf(option, value, least), otherwise)
+  }
+
+  /** A count that may be infinity. */
+  limit(option: string, value: number | undefined, otherwise: number, least: number): number {
+    return value === Infinity ? value : this.count(option, value, otherwise, least)
+  }
+
+  /** Options that have parts: what is none has no parts. */
+  parts<A extends object>(option: string, value: A | undefined): Partial<A> {
+    if (value === undefined) return {}
+    if (typeof value === "object" && value !== null) return value
+    this.refuse(option, value, "an object")
+    return {}
+  }
+
+  /** Names, in lower case. */
+  names(option: string, value: ReadonlyArray<string>): ReadonlyArray<string> {
+    if (Array.isArray(value) && value.every((name) => typeof name === "string")) {
+      return value.map((name: string) => name.toLowerCase())
+    }
+    this.refuse(option, value, "an array of texts")
+    return []
+  }
+
+  oneOf<A>(option: string, value: A | undefined, otherwise: A, all: ReadonlyArray<unknown>): A {
+    if (value === undefined) return otherwise
+    if (!all.includes(value)) this.refuse(option, value, `one of ${all.map((one) => JSON.stringify(one)).join(", ")}`)
+    return value
+  }
 }
 
 /** Fails with the problem that a pure parser reports as a value. */

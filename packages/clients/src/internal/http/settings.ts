@@ -1,13 +1,11 @@
 /** The options of a client and of a request, checked, with what is the same for many requests made once. */
 import type { Field, RouteLimits, WireTimeouts } from "@copas/core/HttpTransport"
-import { InvalidOption, type UnsupportedOption } from "@copas/core/SocketError"
+import type { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import type { TlsError } from "@copas/core/TlsError"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
 import type { CommonOptions, CookieJar, Defaults, Expect, Retry, RetryOptions } from "../../HttpRequest.js"
-import { textOf } from "../options.js"
+import { Checks } from "../options.js"
 import type { Credentials } from "./credentials.js"
 import * as Auth from "./credentials.js"
 import * as Fields from "./fields.js"
@@ -41,61 +39,6 @@ export interface Settings {
   readonly decode: boolean
   readonly hidden: Hidden
   readonly propagateTo: "same" | "all" | ReadonlySet<string>
-}
-
-/** Checks options one after the other, and keeps what is wrong with the first that is. */
-class Checks {
-  fault: InvalidOption | undefined
-
-  refuse(option: string, value: unknown, expected: string): void {
-    this.fault ??= new InvalidOption({ option, value: textOf(value), expected })
-  }
-
-  millis(option: string, input: Duration.DurationInput | undefined, otherwise: number): number {
-    if (input === undefined) return otherwise
-    const millis = Either.getOrElse(
-      Either.try(() => Duration.toMillis(Duration.decode(input))),
-      () => Number.NaN
-    )
-    if (millis > 0) return millis
-    this.refuse(option, input, "a duration above zero, or infinity")
-    return otherwise
-  }
-
-  count(option: string, value: number | undefined, otherwise: number, least: number): number {
-    if (value === undefined) return otherwise
-    if (Number.isSafeInteger(value) && value >= least) return value
-    this.refuse(option, value, `a whole number, at least ${least}`)
-    return otherwise
-  }
-
-  /** A count that may be infinity. */
-  limit(option: string, value: number | undefined, otherwise: number, least: number): number {
-    return value === Infinity ? value : this.count(option, value, otherwise, least)
-  }
-
-  /** Options that have parts: what is none has no parts. */
-  parts<A extends object>(option: string, value: A | undefined): Partial<A> {
-    if (value === undefined) return {}
-    if (typeof value === "object" && value !== null) return value
-    this.refuse(option, value, "an object")
-    return {}
-  }
-
-  /** Names, in lower case. */
-  names(option: string, value: ReadonlyArray<string>): ReadonlyArray<string> {
-    if (Array.isArray(value) && value.every((name) => typeof name === "string")) {
-      return value.map((name: string) => name.toLowerCase())
-    }
-    this.refuse(option, value, "an array of texts")
-    return []
-  }
-
-  oneOf<A>(option: string, value: A | undefined, otherwise: A, all: ReadonlyArray<unknown>): A {
-    if (value === undefined) return otherwise
-    if (!all.includes(value)) this.refuse(option, value, `one of ${all.map((one) => JSON.stringify(one)).join(", ")}`)
-    return value
-  }
 }
 
 const classes: Readonly<Record<string, number>> = { "1xx": 1, "2xx": 2, "3xx": 3, "4xx": 4, "5xx": 5 }
