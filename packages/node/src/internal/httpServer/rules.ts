@@ -6,7 +6,10 @@
  * a blank, an empty Transfer-Encoding beside a length, bytes outside of ASCII in a target).
  */
 
-/** Why a request is answered with `status`, and the connection (the stream, in HTTP/2) then ends. `reason` is ours: no byte of the peer. */
+/**
+ * Why a request is answered with `status`, and the connection (the stream, in HTTP/2) then ends: node's parser goes on and
+ * hands out what it finds after it, which must not run. `reason` is ours, without a byte of the peer.
+ */
 export interface Refusal {
   readonly status: 400 | 414 | 417 | 421 | 431 | 501 | 505
   readonly reason: string
@@ -66,7 +69,7 @@ const readHost = (authority: string): boolean => {
 }
 
 /** The last one that was good: clients say the same one each time. */
-let knownHost = ""
+let knownHost = "localhost"
 
 const isHost = (authority: string): boolean => {
   if (authority === knownHost) return true
