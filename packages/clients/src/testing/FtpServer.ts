@@ -104,6 +104,10 @@ export interface Quirks {
     | undefined
   /** A byte of 255 that comes twice in a command is one (TELNET). Default true; false as in vsftpd, Pure-FTPd and pyftpdlib. */
   readonly undoublesIac?: boolean | undefined
+  /** Its refusals repeat the name that is missing. Default true; false as in vsftpd. */
+  readonly repeatsNames?: boolean | undefined
+  /** What STAT says of the server. */
+  readonly status?: string | undefined
   /** It answers 522 if a data connection does not resume the control connection's TLS session (`require_ssl_reuse`). */
   readonly requireResumption?: boolean | undefined
   /** How many control connections it serves; further ones get 421, or the answer of `tooMany`. */

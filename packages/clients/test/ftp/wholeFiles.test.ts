@@ -1,4 +1,4 @@
-/** Files that are replaced as a whole, checksums, names with a byte of 255, and a log-in at an FTP proxy. */
+/** Files that are replaced as a whole, checksums, and a log-in at an FTP proxy. */
 import { NetMemory, Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Redacted, Stream } from "effect"
@@ -162,57 +162,6 @@ describe("checksums", () => {
       expect(text(yield* plain.get("a"))).toBe("aaa")
       expect(yield* Effect.flip(plain.checksum("a"))).toMatchObject({ _tag: "NotSupported" })
       expect(yield* Effect.flip(session.checksum("a", "MD5"))).toMatchObject({ _tag: "NotSupported" })
-    })))
-})
-
-describe("a byte of 255", () => {
-  it.effect.each([[true], [false]])(
-    "C34 what was listed can be fetched, whether the server undoubles it: %s",
-    ([undoubles]) =>
-      inMemory(Effect.gen(function*() {
-        const { server, session } = yield* connected({ quirks: { undoublesIac: undoubles } }, {
-          encoding: "windows-1251"
-        })
-        // The disk has bytes; я is 255.
-        yield* server.writeRaw(Uint8Array.from([47, 0xff]), "listed")
-        const [entry] = yield* session.list()
-        expect(entry!.name).toBe("я")
-        for (const _ of [1, 2]) {
-          expect(text(yield* session.get(entry!.rawName))).toBe("listed")
-          expect(text(yield* session.get("я"))).toBe("listed")
-          expect(yield* session.size("я")).toBe(6)
-          expect(yield* session.exists("яя")).toBe(false)
-        }
-        yield* session.rename("я", "я2")
-        yield* session.remove("я2")
-        expect(yield* session.list()).toEqual([])
-      }))
-  )
-
-  it.effect("C34 interrupted at any step of a look for what is not there, the next name is found by the right spelling", () =>
-    Effect.provide(
-      Sampling.everyStep("a name with a byte of 255", (steps) =>
-        Effect.scoped(Effect.gen(function*() {
-          const { server, session } = yield* connected({}, { encoding: "windows-1251" })
-          yield* server.writeRaw(Uint8Array.from([47, 0xff]), "listed")
-          const fiber = yield* Effect.fork(session.exists("zяb"))
-          yield* passing(steps)
-          const isThrough = (yield* fiber.status)._tag === "Done"
-          yield* Fiber.interrupt(fiber)
-          expect(yield* session.size("я")).toBe(6)
-          return isThrough
-        })), { stride: 1 }),
-      NetMemory.layer
-    ))
-
-  it.effect("C34 doubleIac: false sends it once from the beginning", () =>
-    inMemory(Effect.gen(function*() {
-      const { session } = yield* connected({ quirks: { undoublesIac: false } }, {
-        encoding: "latin1",
-        doubleIac: false
-      })
-      yield* session.put("ÿ", "x")
-      expect((yield* session.list()).map(({ name }) => name)).toEqual(["ÿ"])
     })))
 })
 

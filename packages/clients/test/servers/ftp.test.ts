@@ -296,6 +296,51 @@ describe.each(servers.map((server) => [server.name, server] as const))("%s", (_,
       layer
     ))
 
+  it.scopedLive.skipIf(server.name.startsWith("pyftpdlib") && server.name !== "pyftpdlib, latin1")(
+    "C34 names with a byte of 255 are the files that they name, also where others lie beside them",
+    () =>
+      Effect.provide(
+        Effect.gen(function*() {
+          const { daemon, session: it } = yield* session({ encoding: "latin1" })
+          const names = [
+            "x",
+            "xb",
+            "x\xff",
+            "x\xff\xff",
+            "x\xffb",
+            "x\xff\xffb",
+            "x\xff\xff\xff\xff",
+            "x\xff\xfb",
+            "x\xff\xfba"
+          ]
+          // pyftpdlib decodes what it receives.
+          const onDisk = server.name.startsWith("pyftpdlib") ? "utf8" : "latin1"
+          const at = (name: string): Buffer =>
+            Buffer.concat([Buffer.from(`${daemon.files}/`), Buffer.from(name, onDisk)])
+          fs.chmodSync(daemon.files, 0o777)
+          for (const name of names) {
+            fs.writeFileSync(at(name), name)
+            fs.chmodSync(at(name), 0o666)
+          }
+          // The first command with the byte changes something.
+          yield* it.remove("x\xffb")
+          yield* it.put("x\xffnew", "new")
+          yield* it.rename("x\xff\xfb", "x\xffmoved")
+          expect(fs.readFileSync(at("x\xffnew"), "utf8")).toBe("new")
+          const left = names.filter((name) => name !== "x\xffb" && name !== "x\xff\xfb")
+          const there = fs.readdirSync(daemon.files, { encoding: "buffer" }).map((name) => name.toString(onDisk))
+          expect(new Set(there.filter((name) => name.startsWith("x")))).toEqual(
+            new Set([...left, "x\xffnew", "x\xffmoved"])
+          )
+          for (const name of left) {
+            expect(fs.readFileSync(at(name), "utf8")).toBe(name)
+            expect(new TextDecoder().decode(yield* it.get(name))).toBe(name)
+          }
+        }),
+        layer
+      )
+  )
+
   it.scopedLive("C34 8 transfers run over one pool", () =>
     Effect.provide(
       Effect.gen(function*() {

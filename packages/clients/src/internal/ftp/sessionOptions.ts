@@ -106,8 +106,9 @@ export interface Options {
   /** An FTP proxy: the session connects to it, logs in there first if it has a user, and goes on to `host` from there. */
   readonly loginProxy?: LoginProxy | undefined
   /**
-   * Whether a byte of 255 in a command is sent twice, as TELNET has it (RFC 959, section 5.3). By default it is, and a path
-   * that is not found so is tried with one; the session remembers which was found. UTF-8 has no such byte.
+   * Whether a byte of 255 in a command is sent twice, as TELNET has it (RFC 959, section 2.3). By default the session finds
+   * out how the server reads one before it sends the first. If the server does not show it, a command that would change
+   * something fails with `InvalidArgument`: it could reach another file. UTF-8 has no such byte.
    */
   readonly doubleIac?: boolean | undefined
 }

@@ -1,7 +1,7 @@
 /**
  * TELNET (RFC 854) on the control connection: RFC 959, section 2.3, runs FTP over it.
  */
-import * as Parser from "../replies/parser.js"
+import * as Replies from "../replies/parser.js"
 import type { Reply } from "../replies/reply.js"
 
 const IAC = 255
@@ -23,11 +23,17 @@ export const escape = (bytes: Uint8Array): Uint8Array => {
 
 const nothing: ReadonlyArray<number> = []
 
+export interface Parser extends Replies.Parser {
+  /** How many bytes of 255 have come, those of TELNET's commands included. */
+  readonly bytes255: () => number
+}
+
 /** The parser of FTP's replies, with TELNET's commands taken out before it. */
-export const parser = (options: Omit<Parser.Options, "protocol" | "inner"> = {}): Parser.Parser => {
-  const replies = Parser.make({ ...options, protocol: "ftp", inner: "any" })
+export const parser = (options: Omit<Replies.Options, "protocol" | "inner"> = {}): Parser => {
+  const replies = Replies.make({ ...options, protocol: "ftp", inner: "any" })
   let state: "data" | "command" | "option" | "subnegotiation" | "subnegotiation-command" = "data"
   let last = 0
+  let count = 0
 
   /** The bytes that the parser receives for a byte that arrived. */
   const pass = (byte: number): ReadonlyArray<number> => {
@@ -59,6 +65,7 @@ export const parser = (options: Omit<Parser.Options, "protocol" | "inner"> = {})
 
   return {
     ...replies,
+    bytes255: () => count,
     push: (chunk) => {
       if (state === "data" && !chunk.includes(IAC) && !chunk.includes(0)) {
         last = chunk[chunk.length - 1] ?? last
@@ -67,6 +74,7 @@ export const parser = (options: Omit<Parser.Options, "protocol" | "inner"> = {})
       const all: Array<Reply> = []
       let passed: Array<number> = []
       for (const byte of chunk) {
+        if (byte === IAC) count += 1
         const bytes = pass(byte)
         passed.push(...bytes)
         last = bytes[bytes.length - 1] ?? last

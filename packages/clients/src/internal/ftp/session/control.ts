@@ -31,25 +31,35 @@ const transfer: Expectation = {
 export class Control extends Channel {
   readonly settings: Settings
   private transfers = 0
-  /** A byte of 255 goes out twice; and whether that is known to be right. */
-  doublesIac: boolean
-  knowsIac: boolean
+  /** Whether a byte of 255 goes out twice, and whether that is known to be right. */
+  doubling: { readonly doubles: boolean; readonly isKnown: boolean }
+  /** The server was asked for it, and did not tell. */
+  wasAsked255 = false
+  /** What a command without a transfer is answered with. */
+  readonly plain = plain
+  private readonly parser: Telnet.Parser
   /** How many times 226 came that no transfer was owed. */
   private dropped = 0
 
   constructor(socket: Socket, settings: Settings) {
     const { codec, controlMillis, replyLimit, server } = settings
+    const parser = Telnet.parser({ codec, limit: replyLimit, server })
     super(socket, {
       server,
-      wire: Command.wire(codec, () => this.doublesIac),
-      parser: Telnet.parser({ codec, limit: replyLimit, server }),
+      wire: Command.wire(codec, () => this.doubling.doubles),
+      parser,
       replyMillis: controlMillis,
       // A second 226 (ProFTPD) is no other command's. A late 426 says that something else went wrong.
       isStray: ({ code }) => code === 226 && this.transfers > 0 && ++this.dropped <= this.transfers + mostStragglers
     })
     this.settings = settings
-    this.doublesIac = settings.doubleIac ?? true
-    this.knowsIac = settings.doubleIac !== undefined
+    this.parser = parser
+    this.doubling = { doubles: settings.doubleIac ?? true, isKnown: settings.doubleIac !== undefined }
+  }
+
+  /** How many bytes of 255 have come, as they came. */
+  get bytes255(): number {
+    return this.parser.bytes255()
   }
 
   get welcome(): Effect.Effect<Reply.Reply, ChannelError> {

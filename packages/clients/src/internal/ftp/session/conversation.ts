@@ -9,6 +9,7 @@ import type { Failure } from "../../../FtpSession.js"
 import * as Reply from "../../replies/reply.js"
 import * as Spans from "../../replies/spans.js"
 import { Turns } from "../../replies/turns.js"
+import * as Bytes from "../../text/bytes.js"
 import * as Answers from "../answers.js"
 import * as Command from "../command.js"
 import * as Features from "../features.js"
@@ -16,6 +17,7 @@ import * as Refusal from "../refusal.js"
 import * as Verbs from "../verbs.js"
 import type { Control } from "./control.js"
 import type { Settings } from "./settings.js"
+import * as Spelling from "./spelling.js"
 
 export interface ExecOptions {
   readonly path?: Command.Path | undefined
@@ -75,6 +77,11 @@ export class Conversation {
     return this.settings.server
   }
 
+  /** A path as the bytes that name it. */
+  raw(path: Command.Path): Uint8Array {
+    return typeof path === "string" ? Option.getOrElse(this.settings.codec.encode(path), () => Bytes.empty) : path
+  }
+
   /** A path as text, as results have it. */
   text(path: Command.Path): string {
     return typeof path === "string" ? path : this.settings.codec.decode(path)
@@ -121,12 +128,11 @@ export class Conversation {
         const found = ambiguous
           ? Effect.orElseSucceed(options.look!, () => undefined)
           : Effect.succeed(undefined)
-        const { doublesIac } = this.control
-        return Effect.flatMap(found, (found): Effect.Effect<Reply.Reply, Failure> =>
-          // The look has found it by another spelling, which is the right one for this command, too.
-          this.control.doublesIac !== doublesIac
-            ? this.exec(command, options)
-            : Effect.fail(this.refusal(reply, command, found === undefined ? more : { ...more, found })))
+        return Effect.flatMap(
+          found,
+          (found): Effect.Effect<Reply.Reply, Failure> =>
+            Effect.fail(this.refusal(reply, command, found === undefined ? more : { ...more, found }))
+        )
       })
     )
   }
@@ -136,28 +142,7 @@ export class Conversation {
     command: Command.Command,
     onFinal?: (reply: Reply.Reply) => void
   ): Effect.Effect<Reply.Reply, Failure> {
-    const { control } = this
-    const once = this.sendOnce(command, onFinal)
-    if (control.knowsIac || !Verbs.is(command.verb, "finds") || !Command.hasIac(command, this.settings.codec)) {
-      return once
-    }
-    // Many servers do not know of TELNET, and look for a name with the byte twice.
-    return Effect.flatMap(once, (first) => {
-      if (!Refusal.isAmbiguous(first.code)) {
-        control.knowsIac = true
-        return Effect.succeed(first)
-      }
-      control.doublesIac = false
-      return Effect.ensuring(
-        Effect.map(this.sendOnce(command, onFinal), (second) => {
-          control.knowsIac = !Refusal.isAmbiguous(second.code)
-          return second
-        }),
-        Effect.sync(() => {
-          control.doublesIac = !control.knowsIac
-        })
-      )
-    })
+    return Effect.zipRight(Spelling.settle(this, command), this.sendOnce(command, onFinal))
   }
 
   private sendOnce(

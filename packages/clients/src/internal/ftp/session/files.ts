@@ -145,7 +145,7 @@ export const publish = (
 /** What is put behind a name while its file is not whole. */
 const temporary = (conversation: Conversation, path: Path, millis: number): Uint8Array => {
   const suffix = `.${millis.toString(36)}-${Math.floor(Math.random() * 1e9).toString(36)}.part`
-  return Bytes.concat([Presence.raw(conversation, path), Bytes.fromBinary(suffix)])
+  return Bytes.concat([conversation.raw(path), Bytes.fromBinary(suffix)])
 }
 
 export const replace = <E, R>(

@@ -71,7 +71,7 @@ const read = (
         utcOffsetMinutes: conversation.settings.utcOffsetMinutes,
         parseLine: conversation.settings.parseListing,
         server: conversation.server,
-        ...(path === undefined ? {} : { directory: Presence.raw(conversation, path) }),
+        ...(path === undefined ? {} : { directory: conversation.raw(path) }),
         ...limits
       })
     const parser = make({
@@ -176,7 +176,7 @@ const isPathless = (conversation: Conversation, verb: Verb, path: Path): boolean
 
 /** Some servers answer about a directory that may not be read, and about a file, as `ls -d` would. */
 const isNamed = (conversation: Conversation, path: Path, name: Uint8Array): boolean => {
-  const asked = Paths.trimmed(Bytes.toBinary(Presence.raw(conversation, path)))
+  const asked = Paths.trimmed(Bytes.toBinary(conversation.raw(path)))
   const given = Paths.trimmed(Bytes.toBinary(name))
   return given === asked || given === Paths.lastOf(asked)
 }

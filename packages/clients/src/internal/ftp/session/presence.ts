@@ -42,9 +42,6 @@ export const forbidden = (
 
 const shown = (conversation: Conversation, path: Path): string => Bytes.show(conversation.text(path))
 
-export const raw = (conversation: Conversation, path: Path): Uint8Array =>
-  typeof path === "string" ? Option.getOrElse(conversation.settings.codec.encode(path), () => Bytes.empty) : path
-
 const contextOf = (conversation: Conversation, now: number): Entry.Context => ({
   codec: conversation.settings.codec,
   now,
@@ -54,7 +51,7 @@ const contextOf = (conversation: Conversation, now: number): Entry.Context => ({
 const byHand = (conversation: Conversation, path: Path): Effect.Effect<Entry.Entry, Failure> =>
   Effect.gen(function*() {
     const context = contextOf(conversation, yield* Clock.currentTimeMillis)
-    const binary = Bytes.toBinary(raw(conversation, path))
+    const binary = Bytes.toBinary(conversation.raw(path))
     const name = Paths.lastOf(binary)
     const make = (type: Entry.EntryType, known: Entry.Known): Effect.Effect<Entry.Entry, Failure> => {
       const line = Entry.make({ raw: Bytes.fromBinary(binary), binary }, context, "names", name, type, known)

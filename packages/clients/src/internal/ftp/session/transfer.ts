@@ -24,6 +24,7 @@ import * as Beforehand from "./beforehand.js"
 import type { Conversation } from "./conversation.js"
 import * as DataConnection from "./dataConnection.js"
 import type * as Presence from "./presence.js"
+import * as Spelling from "./spelling.js"
 
 export class Transfer {
   readonly conversation: Conversation
@@ -351,12 +352,7 @@ export const open = (
   request: Beforehand.Request
 ): Effect.Effect<Transfer, Failure, Scope.Scope> =>
   Effect.gen(function*() {
-    const { command, path } = request
-    const { control, settings } = conversation
-    if (path !== undefined && !control.knowsIac && Command.hasIac(command, settings.codec)) {
-      // Which spelling of the path is right SIZE tells, before the command itself goes out.
-      yield* conversation.trySize(path)
-    }
+    yield* Spelling.settle(conversation, request.command)
     yield* conversation.setType(request.type)
     yield* Beforehand.announce(conversation, request)
     const arranged = yield* DataConnection.arrange(

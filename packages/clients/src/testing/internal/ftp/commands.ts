@@ -11,7 +11,8 @@ import { at, type Handler, listUnix, mlsd, nlst, receiveFile, sendFile, store } 
 
 const quote = (path: string): string => `"${path.replaceAll("\"", "\"\"")}"`
 
-const missing = (client: Client, argument: string): Conversation => client.reply(`550 ${argument}: no such file`)
+const missing = (client: Client, argument: string): Conversation =>
+  client.reply(client.quirks.repeatsNames === false ? "550 No such file" : `550 ${argument}: no such file`)
 
 // ---- data connections
 
@@ -260,7 +261,7 @@ const handlers: { readonly [verb: string]: Handler } = {
     node.mode = Number.parseInt(mode, 8)
     return client.reply("200 So be it")
   },
-  STAT: (client) => client.reply("211-A server for tests\n all is well\n211 End"),
+  STAT: (client) => client.reply(`211-A server for tests\n ${client.quirks.status ?? "all is well"}\n211 End`),
   HOST: (client) => client.reply("220 So be it"),
   QUIT: (client) => {
     client.isOver = true

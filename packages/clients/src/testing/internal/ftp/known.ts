@@ -10,6 +10,8 @@ export const vsftpd: Quirks = {
   listForbidden: "itself",
   nlstWithDirectory: true,
   undoublesIac: false,
+  repeatsNames: false,
+  status: "vsFTPd 3.0.3 - secure, fast, stable",
   endsAtBrokenHandshake: true
 }
 
@@ -23,6 +25,8 @@ export const pureftpd: Quirks = {
   listMissing: { LIST: "empty", MLSD: 550, NLST: 550 },
   listForbidden: { LIST: "empty", MLSD: 550, NLST: 550 },
   undoublesIac: false,
+  repeatsNames: false,
+  status: "https://www.pureftpd.org/",
   endsAtBrokenHandshake: true
 }
 
