@@ -71,7 +71,8 @@ const readHost = (authority: string): boolean => {
 /** The last one that was good: clients say the same one each time. */
 let knownHost = "localhost"
 
-const isHost = (authority: string): boolean => {
+/** Whether this is a host, with a port or without, as a `Host` field names it. */
+export const isHost = (authority: string): boolean => {
   if (authority === knownHost) return true
   if (!readHost(authority)) return false
   knownHost = authority
