@@ -25,6 +25,7 @@ import type * as Scope from "effect/Scope"
 import { now } from "./internal/effect/fibers.js"
 import * as Errors from "./internal/errors.js"
 import * as Store from "./internal/http/cookies.js"
+import { orFail } from "./internal/options.js"
 import { count } from "./internal/options.js"
 import * as Showing from "./internal/showing.js"
 import * as Bytes from "./internal/text/bytes.js"
@@ -268,9 +269,7 @@ const make = (cookies: Store.Cookies): Jar => {
   let library: Store.Library | undefined
   const loaded: Effect.Effect<Store.Library> = Effect.suspend(() =>
     library === undefined
-      ? Effect.tap(load, (module) => {
-        library = module
-      })
+      ? Effect.map(load, (module) => library = module)
       : Effect.succeed(library)
   )
   const set = (url: URL, text: string) =>
@@ -297,7 +296,7 @@ const make = (cookies: Store.Cookies): Jar => {
       ),
     set: (url, cookie) =>
       Effect.gen(function*() {
-        const at = new URL(yield* Url.absolute(url, ""))
+        const at = new URL(yield* orFail(Url.absolute(url, "")))
         const text = typeof cookie === "string" ? cookie : write(cookie)
         const reason = text === undefined ? "Syntax" : yield* set(at, text)
         if (reason !== undefined) {

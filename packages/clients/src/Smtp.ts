@@ -19,6 +19,7 @@ import * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Reference } from "./internal/effect/references.js"
+import { orFail } from "./internal/options.js"
 import type * as Retrying from "./internal/retry.js"
 import * as Keeping from "./internal/smtp/keeping.js"
 import * as Observing from "./internal/smtp/observing.js"
@@ -322,7 +323,7 @@ export const sendWithRetry = <E = never, R = never>(
       ? Either.right(message as Message.Message<E, R>)
       : Message.make(message as Message.MessageOptions<E, R>)
     return Effect.flatMap(
-      made,
+      orFail(made),
       (message) => Retry.send<E, R, Failure>(message, rest, schedule, (message, options) => smtp.send(message, options))
     )
   })

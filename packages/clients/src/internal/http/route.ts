@@ -137,9 +137,7 @@ export const make = (net: Net.Service): Routes => {
       "http:": Proxy.environment("http"),
       "https:": Proxy.environment("https")
     }).pipe(
-      Effect.tap((found) => {
-        environment = found
-      }),
+      Effect.map((found) => environment = found),
       Effect.mapError((error) =>
         new InvalidOption({ option: "proxy", value: "environment", expected: `variables of proxies: ${String(error)}` })
       )

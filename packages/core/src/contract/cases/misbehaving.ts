@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Copas from "../../Copas.js"
 import * as Causes from "../../internal/effect/causes.js"
@@ -69,10 +70,8 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     Effect.gen(function*() {
       const events: Array<string> = []
       yield* Copas.run(Copas.addThread(Effect.gen(function*() {
-        const self = yield* Thread.current
-        yield* Effect.fork(
-          Effect.zipRight(Copas.waitForExit, Effect.flatMap(self, Thread.wakeup))
-        )
+        const self = Option.getOrThrow(yield* Thread.current)
+        yield* Effect.fork(Effect.zipRight(Copas.waitForExit, Thread.wakeup(self)))
         yield* Thread.pauseForever
         events.push("woken")
         yield* turn

@@ -85,8 +85,9 @@ const trickle = (
 
 /** Fails unless `reading` failed because its message took too long. */
 const tooSlow = (reading: Reading): Effect.Effect<SocketTimeout> =>
-  Effect.tap(Effect.flatMap(outcome(reading), (exit) => failureOf(exit, "SocketTimeout")), (error) => {
+  Effect.map(Effect.flatMap(outcome(reading), (exit) => failureOf(exit, "SocketTimeout")), (error) => {
     same([error.timeout, error.operation, error.afterMillis], ["message", "receive", 5000], "the time-out")
+    return error
   })
 
 /** The cases of stream sockets. */

@@ -9,6 +9,7 @@ import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Crypto from "node:crypto"
 import type * as Tls from "node:tls"
+import { orFail } from "../effect/eithers.js"
 import { readCertificate } from "./material.js"
 
 const x509 = (der: Uint8Array): Crypto.X509Certificate => new Crypto.X509Certificate(der)
@@ -89,4 +90,6 @@ export const read = (
   source: string | Uint8Array,
   most: number
 ): Effect.Effect<ReadonlyArray<Certificate.Certificate>, TlsError> =>
-  TlsMaterial.parse(source, most, (der, label) => Option.getOrThrow(fromRaw(readCertificate(der, label).x509.raw)))
+  orFail(
+    TlsMaterial.parse(source, most, (der, label) => Option.getOrThrow(fromRaw(readCertificate(der, label).x509.raw)))
+  )

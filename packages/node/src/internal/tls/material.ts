@@ -8,6 +8,7 @@ import * as Crypto from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import * as Tls from "node:tls"
+import { orFail } from "../effect/eithers.js"
 import { codeOf } from "./errors.js"
 
 /** More than any certificate or list of them has; a file that is larger is something else. */
@@ -58,7 +59,7 @@ const load = (
   material: Material
 ): Effect.Effect<ReadonlyArray<TlsMaterial.Source>, TlsError> =>
   Effect.gen(function*() {
-    const given = yield* TlsMaterial.given(part, option, material)
+    const given = yield* orFail(TlsMaterial.given(part, option, material))
     if (given instanceof Uint8Array) return [{ name: option, bytes: given }]
     if ("path" in given) return [yield* readFile(part, option, given.path)]
     const { directory } = given
@@ -73,11 +74,11 @@ const load = (
     const files = all.filter((file) => isHashed.test(file)).sort()
     return files.length > 0
       ? yield* Effect.forEach(files, (file) => readFile(part, option, Path.join(directory, file)))
-      : yield* TlsMaterial.fail(
+      : yield* orFail(TlsMaterial.fail(
         part,
         `\`${name}\` has none of ${all.length} files whose name ends in .pem, .crt, .cer, or in a hash with a number `
           + "(`openssl rehash`)"
-      )
+      ))
   })
 
 const toPem = (label: string, der: Uint8Array): string => {
@@ -103,7 +104,7 @@ const certificates = (
 ): Effect.Effect<ReadonlyArray<ReadCertificate>, TlsError> =>
   Effect.flatMap(load(part, option, material), (sources) =>
     Effect.map(
-      Effect.forEach(sources, (source) => TlsMaterial.certificates(part, source, readCertificate)),
+      Effect.forEach(sources, (source) => orFail(TlsMaterial.certificates(part, source, readCertificate))),
       (all) => all.flat()
     ))
 
@@ -134,7 +135,7 @@ const identity = (
   Effect.gen(function*() {
     const chain = yield* certificates("certificate", `${option}.certificate`, certificate)
     const [source] = yield* load("key", `${option}.key`, key)
-    const own = yield* TlsMaterial.privateKey(source!, { name: `${option}.passphrase`, passphrase }, readKey)
+    const own = yield* orFail(TlsMaterial.privateKey(source!, { name: `${option}.passphrase`, passphrase }, readKey))
     if (!fits(chain[0]!, own)) {
       return yield* TlsMaterial.misfit(
         option,
@@ -178,21 +179,21 @@ const definedOptions = <A extends object>(options: A): A => {
 /** Loads and checks everything that clients and servers have in common, part by part. */
 export const common = (options: CommonContextOptions): Effect.Effect<Tls.SecureContextOptions, TlsError> =>
   Effect.gen(function*() {
-    const versions = yield* TlsSettings.checkVersions(options)
+    const versions = yield* orFail(TlsSettings.checkVersions(options))
     yield* probe("versions", "`minVersion` and `maxVersion` are not supported by this Node", versions)
     const { ciphers, curves, signatureAlgorithms } = options
     if (ciphers !== undefined && !takes({ ciphers })) {
       // A word of OpenSSL's language (`!PSK`, `@STRENGTH`) is no name.
       const isName = /^[A-Z0-9][A-Z0-9_-]+$/
       const knows = (word: string): boolean => !isName.test(word) || takes({ ciphers: word })
-      return yield* TlsSettings.unknown("ciphers", "ciphers", ciphers, knows)
+      return yield* orFail(TlsSettings.unknown("ciphers", "ciphers", ciphers, knows))
     }
     if (curves !== undefined && !takes({ ecdhCurve: curves })) {
-      return yield* TlsSettings.unknown("curves", "curves", curves, (word) => takes({ ecdhCurve: word }))
+      return yield* orFail(TlsSettings.unknown("curves", "curves", curves, (word) => takes({ ecdhCurve: word })))
     }
     if (signatureAlgorithms !== undefined && !takes({ sigalgs: signatureAlgorithms })) {
       const [part, list] = ["signatureAlgorithms", signatureAlgorithms] as const
-      return yield* TlsSettings.unknown(part, part, list, (word) => takes({ sigalgs: word }))
+      return yield* orFail(TlsSettings.unknown(part, part, list, (word) => takes({ sigalgs: word })))
     }
     const identities = yield* Effect.forEach(
       TlsMaterial.named("identity", options.identity),
@@ -214,7 +215,7 @@ export const common = (options: CommonContextOptions): Effect.Effect<Tls.SecureC
       ([name, material]) => certificates("ca", name, material)
     )
     // An empty list would mean the platform's own authorities.
-    if (options.ca !== undefined && authorities.length === 0) return yield* TlsSettings.noAuthority("ca")
+    if (options.ca !== undefined && authorities.length === 0) return yield* orFail(TlsSettings.noAuthority("ca"))
     const crl = yield* Effect.forEach(
       TlsMaterial.named("crl", options.crl),
       ([name, material]) =>
@@ -222,11 +223,11 @@ export const common = (options: CommonContextOptions): Effect.Effect<Tls.SecureC
           load("crl", name, material),
           (sources) =>
             Effect.forEach(sources, (source) =>
-              TlsMaterial.revocationLists(source, (der) => {
+              orFail(TlsMaterial.revocationLists(source, (der) => {
                 const pem = toPem("X509 CRL", der)
                 Tls.createSecureContext({ crl: pem })
                 return pem
-              }))
+              })))
         )
     )
     return definedOptions({
@@ -244,7 +245,7 @@ export const dhparam = (material: Material | "auto" | undefined): Effect.Effect<
   Effect.gen(function*() {
     if (material === undefined || material === "auto") return material
     const [source] = yield* load("dhparam", "dhparam", material)
-    const pem = toPem("DH PARAMETERS", yield* TlsMaterial.dhParameters(source!))
+    const pem = toPem("DH PARAMETERS", yield* orFail(TlsMaterial.dhParameters(source!)))
     yield* probe(
       "dhparam",
       "`dhparam` has parameters that OpenSSL refuses, or a prime of less than 1024 bits; make 2048 bits with "

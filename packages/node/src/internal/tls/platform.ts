@@ -18,6 +18,7 @@ import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
 import * as Tls from "node:tls"
 import { domainToASCII } from "node:url"
+import { orFail } from "../effect/eithers.js"
 import { NodeTransport } from "../net/transport.js"
 import * as Certificates from "./certificates.js"
 import { Refusal } from "./errors.js"
@@ -90,11 +91,11 @@ const clientPsk = (psk: ClientOptions["psk"]): ClientNative["psk"] =>
 const clientContext = (options: ClientOptions): Effect.Effect<ClientNative, TlsError> =>
   Effect.gen(function*() {
     const material = yield* common(pskCiphers(options, options.psk !== undefined))
-    const alpn = yield* TlsSettings.checkAlpn(options.alpn)
+    const alpn = yield* orFail(TlsSettings.checkAlpn(options.alpn))
     const { psk } = options
     if (psk !== undefined && typeof psk !== "function") {
-      yield* TlsSettings.checkPsk("psk.key", psk.key)
-      yield* TlsSettings.checkPsk("psk.identity", psk.identity)
+      yield* orFail(TlsSettings.checkPsk("psk.key", psk.key))
+      yield* orFail(TlsSettings.checkPsk("psk.identity", psk.identity))
     }
     const secure = yield* build({ ...material, secureOptions: noRenegotiation })
     return {
@@ -129,7 +130,7 @@ const findName = (table: ServerNames, name: string): ServerContext | undefined =
 const serverSettings = (options: ServerOptions): Effect.Effect<ServerSettings, TlsError> =>
   Effect.gen(function*() {
     const { alpn, pskHint, serverNames } = options
-    if (pskHint !== undefined) yield* TlsSettings.checkPsk("pskHint", pskHint)
+    if (pskHint !== undefined) yield* orFail(TlsSettings.checkPsk("pskHint", pskHint))
     const table = nameTable(serverNames)
     const refusing = options.unknownServerName === "refuse"
     return {
@@ -137,7 +138,7 @@ const serverSettings = (options: ServerOptions): Effect.Effect<ServerSettings, T
       requestCertificate: options.clientCertificates !== undefined && options.clientCertificates !== "none",
       requireCertificate: options.clientCertificates === "require",
       verify: options.verify ?? "chain",
-      alpn: typeof alpn === "function" ? undefined : yield* TlsSettings.checkAlpn(alpn),
+      alpn: typeof alpn === "function" ? undefined : yield* orFail(TlsSettings.checkAlpn(alpn)),
       chooseAlpn: typeof alpn === "function" ? alpn : undefined,
       nameRequired: refusing,
       names: table,
@@ -153,8 +154,8 @@ const serverSettings = (options: ServerOptions): Effect.Effect<ServerSettings, T
 const serverMaterial = (options: ServerOptions): Effect.Effect<Tls.SecureContextOptions, TlsError> =>
   Effect.gen(function*() {
     const { psk, tickets } = options
-    yield* TlsSettings.checkServer(options)
-    const { keys, lifetimeSeconds } = yield* TlsSettings.checkTickets(tickets)
+    yield* orFail(TlsSettings.checkServer(options))
+    const { keys, lifetimeSeconds } = yield* orFail(TlsSettings.checkTickets(tickets))
     const material: Tls.SecureContextOptions = {
       ...(yield* common(pskCiphers(options, psk !== undefined))),
       honorCipherOrder: true,

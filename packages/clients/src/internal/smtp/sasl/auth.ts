@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import { type Protocol, ProtocolViolation } from "../../../ReplyError.js"
+import { orFail } from "../../options.js"
 import * as Command from "../../replies/command.js"
 import * as Bytes from "../../text/bytes.js"
 import type { MechanismFailure, MechanismState } from "./mechanism.js"
@@ -78,7 +79,7 @@ export const answer = (
 ): Effect.Effect<Turn, MechanismFailure | ProtocolViolation> =>
   // RFC 4954, section 4: this challenge is empty. Some servers put a text for people there.
   isHeld ? Effect.succeed(responseOf(state)) : Effect.gen(function*() {
-    const challenge = state.ignoresChallenge === true ? Bytes.empty : yield* challengeOf(lines, origin)
+    const challenge = state.ignoresChallenge === true ? Bytes.empty : yield* orFail(challengeOf(lines, origin))
     return responseOf(yield* state.step(challenge))
   })
 

@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
+import { orFail } from "../../options.js"
 import * as Command from "../../replies/command.js"
 import * as Bytes from "../../text/bytes.js"
 import type { Mechanism, MechanismContext, MechanismFailure, MechanismState } from "./mechanism.js"
@@ -52,7 +53,7 @@ const make = (
   acknowledgement: string,
   first: (user: string, token: string, context: MechanismContext) => string
 ): Mechanism => {
-  const over = () => Text.failure("the server sent a challenge after its refusal")
+  const over = () => Text.failing("the server sent a challenge after its refusal")
   return {
     name,
     credential: "token",
@@ -60,8 +61,8 @@ const make = (
     needsChannelBinding: false,
     start: (context) =>
       Effect.gen(function*() {
-        const token = yield* tokenOf(context)
-        const response = first(yield* userOf(context), token, context)
+        const token = yield* orFail(tokenOf(context))
+        const response = first(yield* orFail(userOf(context)), token, context)
         const state: MechanismState = {
           response: Redacted.make(Text.utf8(response)),
           missing: undefined,

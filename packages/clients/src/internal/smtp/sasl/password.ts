@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { orFail } from "../../options.js"
 import * as Bytes from "../../text/bytes.js"
 import type { Mechanism, MechanismContext, MechanismFailure, MechanismState } from "./mechanism.js"
 import * as Text from "./text.js"
@@ -14,8 +15,8 @@ interface Account {
 
 const accountOf = (context: MechanismContext): Effect.Effect<Account, MechanismFailure> =>
   Effect.gen(function*() {
-    const user = yield* Text.plain("user", context.user)
-    const password = yield* Text.plain("password", yield* Text.secretOf("password", context.password))
+    const user = yield* orFail(Text.plain("user", context.user))
+    const password = yield* orFail(Text.plain("password", yield* orFail(Text.secretOf("password", context.password))))
     return { user, password }
   })
 
@@ -23,7 +24,7 @@ const accountOf = (context: MechanismContext): Effect.Effect<Account, MechanismF
 const last = (response: string): MechanismState => ({
   response: Redacted.make(Text.utf8(response)),
   missing: undefined,
-  step: () => Text.failure("the server sent a challenge after the exchange had ended")
+  step: () => Text.failing("the server sent a challenge after the exchange had ended")
 })
 
 const unfinished = "the server accepts a log-in whose exchange has not ended"
@@ -71,6 +72,6 @@ export const cramMd5 = make("CRAM-MD5", false, ({ password, user }, { crypto }) 
   missing: unfinished,
   step: (challenge) =>
     challenge.length === 0
-      ? Text.failure("the server's challenge is empty")
+      ? Text.failing("the server's challenge is empty")
       : Effect.succeed(last(cramMd5Response(crypto, user, password, challenge)))
 }))

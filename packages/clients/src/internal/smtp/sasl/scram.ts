@@ -3,8 +3,8 @@
  * it, too.
  */
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
+import { orFail } from "../../options.js"
 import * as Bytes from "../../text/bytes.js"
 import type * as Keys from "./keys.js"
 import type { Mechanism, MechanismContext, MechanismFailure, MechanismState } from "./mechanism.js"
@@ -38,7 +38,7 @@ interface Started {
 const done: MechanismState = {
   response: Redacted.make(Bytes.empty),
   missing: undefined,
-  step: () => Text.failure("the server sent a challenge after the exchange had ended")
+  step: () => Text.failing("the server sent a challenge after the exchange had ended")
 }
 
 /** The server says why it refuses, and it is its turn to refuse. */
@@ -48,31 +48,31 @@ const refused = (reason: string): MechanismState => {
 }
 
 const serverFinal =
-  (expected: Uint8Array) => (challenge: Uint8Array): Either.Either<MechanismState, MechanismFailure> => {
+  (expected: Uint8Array) => (challenge: Uint8Array): Effect.Effect<MechanismState, MechanismFailure> => {
     const error = Message.attributes(challenge, "e")
-    if (error._tag === "Attributes") return Either.right(refused(error.values[0]!))
+    if (error._tag === "Attributes") return Effect.succeed(refused(error.values[0]!))
     const message = Message.attributes(challenge, "v")
-    if (message._tag === "Malformed") return Text.failure(`the server's last message ${message.detail}`)
+    if (message._tag === "Malformed") return Text.failing(`the server's last message ${message.detail}`)
     const signature = Text.fromBase64(message.values[0]!)
     return signature !== undefined && Bytes.equals(signature, expected)
-      ? Either.right(done)
-      : Text.failure("the server's signature is wrong, so it does not know the password")
+      ? Effect.succeed(done)
+      : Text.failing("the server's signature is wrong, so it does not know the password")
   }
 
 const serverFirst = (started: Started) => (challenge: Uint8Array): Effect.Effect<MechanismState, MechanismFailure> => {
   const { clientFirstBare, context, derive, hash, header, isBound, nonce, password, rounds } = started
   const message = Message.attributes(challenge, "rsi")
-  if (message._tag === "Malformed") return Text.failure(`the server's first message ${message.detail}`)
+  if (message._tag === "Malformed") return Text.failing(`the server's first message ${message.detail}`)
   const [serverNonce, saltText, roundsText] = message.values as [string, string, string]
   if (!Message.nonces.test(serverNonce) || !serverNonce.startsWith(nonce) || serverNonce.length === nonce.length) {
-    return Text.failure("the server's nonce does not begin with ours, or adds nothing to it")
+    return Text.failing("the server's nonce does not begin with ours, or adds nothing to it")
   }
   const salt = Text.fromBase64(saltText)
-  if (salt === undefined || salt.length === 0) return Text.failure("the server's salt is no base64, or empty")
+  if (salt === undefined || salt.length === 0) return Text.failing("the server's salt is no base64, or empty")
   const count = Message.roundsOf(roundsText)
-  if (count === undefined) return Text.failure("the server's number of rounds is no number")
+  if (count === undefined) return Text.failing("the server's number of rounds is no number")
   if (count < rounds.least || count > rounds.most) {
-    return Text.failure(`the server asks for ${count} rounds; allowed are ${rounds.least} to ${rounds.most}`)
+    return Text.failing(`the server asks for ${count} rounds; allowed are ${rounds.least} to ${rounds.most}`)
   }
   const { crypto } = context
   const binding = Text.toBase64(Message.bound(header, isBound ? context.channelBinding : undefined))
@@ -107,10 +107,12 @@ export const make = (family: Message.Family, isBound: boolean, derive: Keys.Deri
   start: (context) =>
     Effect.gen(function*() {
       if (isBound && context.channelBinding === undefined) {
-        return yield* Text.failure("the connection has no channel binding")
+        return yield* Text.failing("the connection has no channel binding")
       }
-      const user = yield* Text.prepare("user", context.user)
-      const password = yield* Text.prepare("password", yield* Text.secretOf("password", context.password))
+      const user = yield* orFail(Text.prepare("user", context.user))
+      const password = yield* orFail(
+        Text.prepare("password", yield* orFail(Text.secretOf("password", context.password)))
+      )
       const nonce = Text.toBase64(context.crypto.randomBytes(24))
       const header = Message.gs2Header(flagOf(context, family, isBound))
       const clientFirstBare = `n=${Text.toSaslName(user)},r=${nonce}`

@@ -1,6 +1,7 @@
 /**
  * Users, passwords and challenges as SASL wants them: prepared text (SASLprep, RFC 4013), bytes of UTF-8, base64.
  */
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import * as base64 from "../../mime/base64.js"
@@ -36,6 +37,9 @@ export const fromBase64 = (text: string): Uint8Array | undefined => {
 
 export const failure = (detail: string): Either.Either<never, MechanismFailure> =>
   Either.left(new MechanismFailure({ detail }))
+
+export const failing = (detail: string): Effect.Effect<never, MechanismFailure> =>
+  Effect.fail(new MechanismFailure({ detail }))
 
 // RFC 3454: tables C.1.2 and B.1.
 const spaces = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/gu

@@ -54,7 +54,10 @@ export class Conversation implements Connection {
   readonly read: Effect.Effect<Uint8Array | undefined, unknown> = Effect.suspend(() =>
     this.last === undefined
       ? Effect.dieMessage("read comes after head")
-      : Effect.tap(this.last.next(this.socket, this.host.limits), (bytes) => bytes === undefined && this.leave())
+      : Effect.map(this.last.next(this.socket, this.host.limits), (bytes) => {
+        if (bytes === undefined) this.leave()
+        return bytes
+      })
   )
 
   readonly request: Effect.Effect<Request, unknown> = Effect.zipRight(

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Certificate } from "../../../Certificate.js"
 import * as Clocks from "../../../internal/effect/clocks.js"
+import { orFail } from "../../../internal/effect/eithers.js"
 import * as Options from "../../../internal/net/targets.js"
 import { forClock } from "../../../internal/time/deadlines.js"
 import { invalid } from "../../../internal/time/optionValues.js"
@@ -33,7 +34,7 @@ const authoritiesOf = (
   materials: NonNullable<NetMemory.Options["authorities"]>
 ): Effect.Effect<ReadonlyArray<Certificate>, InvalidOption> =>
   Effect.mapError(
-    loadAuthorities("authorities", materials),
+    orFail(loadAuthorities("authorities", materials)),
     (error) => new InvalidOption({ option: "authorities", value: error.detail ?? "", expected: "certificates" })
   )
 

@@ -2,6 +2,7 @@
 import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Certificate from "../../../Certificate.js"
+import { orFail } from "../../../internal/effect/eithers.js"
 import * as Der from "../../../internal/x509/der.js"
 import type { TlsError } from "../../../TlsError.js"
 import * as TlsMaterial from "../../../TlsMaterial.js"
@@ -68,4 +69,5 @@ export const readCertificate = (der: Uint8Array): Certificate.Certificate =>
 export const read = (
   source: string | Uint8Array,
   most: number
-): Effect.Effect<ReadonlyArray<Certificate.Certificate>, TlsError> => TlsMaterial.parse(source, most, readCertificate)
+): Effect.Effect<ReadonlyArray<Certificate.Certificate>, TlsError> =>
+  orFail(TlsMaterial.parse(source, most, readCertificate))

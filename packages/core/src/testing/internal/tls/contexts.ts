@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import { orFail } from "../../../internal/effect/eithers.js"
 import type { IdentityRule } from "../../../PeerIdentity.js"
 import type { AlpnOffer, ClientOptions, PresharedKey, ServerContext, ServerOptions } from "../../../TlsContext.js"
 import type { TlsError } from "../../../TlsError.js"
@@ -47,13 +48,13 @@ export const clientContext = (options: ClientOptions): Effect.Effect<ClientNativ
   Effect.gen(function*() {
     const { psk } = options
     if (psk !== undefined && typeof psk !== "function") {
-      yield* TlsSettings.checkPsk("psk.key", psk.key)
-      yield* TlsSettings.checkPsk("psk.identity", psk.identity)
+      yield* orFail(TlsSettings.checkPsk("psk.key", psk.key))
+      yield* orFail(TlsSettings.checkPsk("psk.identity", psk.identity))
     }
     return {
-      ...(yield* common(options, psk !== undefined)),
+      ...(yield* orFail(common(options, psk !== undefined))),
       verify: options.verify ?? "full",
-      alpn: (yield* TlsSettings.checkAlpn(options.alpn)) ?? [],
+      alpn: (yield* orFail(TlsSettings.checkAlpn(options.alpn))) ?? [],
       sessions: new Sessions(options.sessions ?? 256),
       identityRule: options.identityRule ?? "rfc9525",
       hasPsk: psk !== undefined,
@@ -80,11 +81,11 @@ const fromList = (list: ReadonlyArray<string>) => ({ protocols }: AlpnOffer): Op
 const settingsOf = (options: ServerOptions): Effect.Effect<ServerSettings, TlsError> =>
   Effect.gen(function*() {
     const { alpn, psk } = options
-    yield* TlsSettings.checkServer(options)
-    const { lifetimeSeconds } = yield* TlsSettings.checkTickets(options.tickets)
-    if (options.pskHint !== undefined) yield* TlsSettings.checkPsk("pskHint", options.pskHint)
-    const material = yield* common(options, psk !== undefined)
-    yield* checkDhparam(options.dhparam)
+    yield* orFail(TlsSettings.checkServer(options))
+    const { lifetimeSeconds } = yield* orFail(TlsSettings.checkTickets(options.tickets))
+    if (options.pskHint !== undefined) yield* orFail(TlsSettings.checkPsk("pskHint", options.pskHint))
+    const material = yield* orFail(common(options, psk !== undefined))
+    yield* orFail(checkDhparam(options.dhparam))
     return {
       ...material,
       clientCertificates: options.clientCertificates ?? "none",
@@ -93,7 +94,7 @@ const settingsOf = (options: ServerOptions): Effect.Effect<ServerSettings, TlsEr
         ? alpn
         : alpn === undefined
         ? undefined
-        : fromList((yield* TlsSettings.checkAlpn(alpn)) ?? []),
+        : fromList((yield* orFail(TlsSettings.checkAlpn(alpn))) ?? []),
       names: nameTable(options.serverNames),
       refusesUnknown: options.unknownServerName === "refuse",
       hasDhparam: options.dhparam !== undefined,
@@ -110,6 +111,6 @@ export const serverContext = (
 ): Effect.Effect<ServerNative, TlsError> =>
   Effect.gen(function*() {
     const settings = yield* settingsOf(options)
-    const { keys } = yield* TlsSettings.checkTickets(options.tickets)
+    const { keys } = yield* orFail(TlsSettings.checkTickets(options.tickets))
     return { settings, seal: keys === undefined ? random() : mix("ticket keys", keys) }
   })
