@@ -122,7 +122,7 @@ export const rootAt = (path: string): Effect.Effect<Root, Refusal> =>
     return { path: absolute, real }
   }, ignore)
 
-const isWithin = (directory: string, path: string): boolean =>
+export const isWithin = (directory: string, path: string): boolean =>
   path === directory || path.startsWith(directory.endsWith(Path.sep) ? directory : directory + Path.sep)
 
 /** Where an open file is: as the kernel says, or the path's own end if that is the very file that is open. */
