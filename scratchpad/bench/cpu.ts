@@ -70,11 +70,11 @@ export const residentMemory = (pid: number): number => {
   return Number(pattern.exec(fs.readFileSync(file, "utf8"))?.[1] ?? Number.NaN) * 1024
 }
 
-/** The most resident memory in bytes since it was last asked to begin anew; NaN where the system does not count it. */
+/** The most resident memory in bytes since it was last asked to begin again; NaN where the system does not count it. */
 export const peakMemory = (pid: number): number =>
   Number(/^VmHWM:\s+(\d+) kB/m.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? Number.NaN) * 1024
 
-/** Begins the count of the most resident memory anew. */
+/** Begins the count of the most resident memory again. */
 export const resetPeak = (pid: number): void => fs.writeFileSync(`/proc/${pid}/clear_refs`, "5")
 
 /** The soft limit of open descriptors of a process. */

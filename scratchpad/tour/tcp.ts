@@ -105,7 +105,7 @@ const throwing = (servers: Servers): Station => ({
     const counted = (yield* servers.line.stats).handlerFailures - failures
     yield* expectThat(answer === "STILL HERE", "the other client is served")
     yield* expectThat(counted === 1, "the failure is counted")
-    return [`its client was told ${end._tag}; another client went on and got "${answer}"`]
+    return [`its client was told ${end._tag}; another client continued and got "${answer}"`]
   })
 })
 

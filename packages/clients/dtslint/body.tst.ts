@@ -12,7 +12,7 @@ class Missing {
 declare const failing: Stream.Stream<Uint8Array, Missing, FileSystem.FileSystem>
 
 describe("bodies of requests", () => {
-  it("C33 a stream can be sent again where an effect makes it anew, and brings its error and services along", () => {
+  it("C33 a stream can be sent again where an effect makes it again, and brings its error and services along", () => {
     expect(Body.stream(failing)).type.toBe<Body.OneShot<Missing, FileSystem.FileSystem>>()
     expect(Body.from(Effect.succeed(failing))).type.toBe<Body.Replayable<Missing, FileSystem.FileSystem>>()
     expect(Body.from(Effect.as(Effect.addFinalizer(() => Effect.void), Stream.empty))).type.toBe<Body.Replayable>()

@@ -88,7 +88,7 @@ export interface Group {
 export type Address = Mailbox | Group
 
 /**
- * What every call accepts for an address: a text is parsed, as by `parse`.
+ * The forms of an address that every call accepts: a text is parsed, as by `parse`.
  *
  * @since 0.2.0
  * @category models

@@ -1,7 +1,7 @@
 /**
  * The bodies of HTTP requests: text, bytes, JSON, forms, files and streams.
  *
- * A body says in its type whether it can be sent again. Bytes, files, and streams that an effect makes anew are
+ * A body says in its type whether it can be sent again. Bytes, files, and streams that an effect makes again are
  * `Replayable`: a retry, a redirect that keeps the body (307, 308), and a request with a fresh token send them once more. A
  * stream that may be read only once is a `OneShot`, which these refuse.
  *
@@ -25,7 +25,7 @@ import * as MediaType from "./internal/mime/mediaType.js"
 import { textOf } from "./internal/options.js"
 
 /**
- * What the bodies that this module makes are known by.
+ * Marks the bodies that this module makes.
  *
  * @since 0.2.0
  * @category symbols
@@ -63,7 +63,8 @@ export interface OneShot<out E = never, out R = never> {
 }
 
 /**
- * What a request may send. Text goes out in UTF-8 as `text/plain;charset=UTF-8`, bytes as `application/octet-stream`; a
+ * The bodies that a request may send. Text goes out in UTF-8 as `text/plain;charset=UTF-8`, bytes as
+ * `application/octet-stream`; a
  * `Content-Type` among the headers of the request wins over the type of any body.
  *
  * @since 0.2.0
@@ -86,7 +87,7 @@ export type ReplayableBody<E = never, R = never> = string | Uint8Array | Replaya
  * @category options
  */
 export interface TypeOptions {
-  /** What `Content-Type` says. */
+  /** The value of `Content-Type`. */
   readonly type?: string | undefined
 }
 
@@ -171,7 +172,7 @@ export const jsonValue = (value: unknown): Replayable =>
   ))
 
 /**
- * What a field of a form may be: `undefined` leaves the field out, and an array repeats its name.
+ * The value of a form's field: `undefined` leaves the field out, and an array repeats its name.
  *
  * @since 0.2.0
  * @category models
@@ -217,7 +218,7 @@ export interface Part<out B extends Body<unknown, unknown> = Body<unknown, unkno
 }
 
 /**
- * What a part of a form may be. A file (`Body.file`) has its name, every other body only one that is given by `Part`.
+ * The value of a part of a form. A file (`Body.file`) has its name, every other body only one that is given by `Part`.
  *
  * @since 0.2.0
  * @category models
@@ -328,7 +329,7 @@ export const file = (
   }))
 
 /**
- * A stream that `make` makes anew for each sending. What `make` acquires is released when the request has ended.
+ * A stream that `make` makes again for each sending. What `make` acquires is released when the request has ended.
  *
  * @since 0.2.0
  * @category constructors

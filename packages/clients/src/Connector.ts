@@ -55,7 +55,7 @@ export class ProxyError extends Errors.define<ProxyError>("Connector")("ProxyErr
   proxy: Schema.String,
   /** The status of HTTP, or the code of SOCKS. */
   code: Schema.optional(Schema.Number),
-  /** What the proxy said, made printable. */
+  /** The proxy's answer, made printable. */
   detail: Schema.String,
   cause: Schema.optional(Schema.Defect)
 }) {
@@ -83,7 +83,7 @@ export type Connector = (
   Net.Net | Scope.Scope
 >
 
-/** What a read may bring, and what may wait unread, on a connection in clear on which much comes. */
+/** How many bytes a read may bring, and how many may wait unread, on a connection in clear on which much comes. */
 const bulk = { readSize: 256 * 1024, highWaterMark: 1024 * 1024 }
 
 /**

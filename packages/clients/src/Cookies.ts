@@ -140,7 +140,7 @@ const advice: Readonly<Record<Store.Reason, string>> = {
 }
 
 /**
- * What a key of the `KeyValueStore` holds is no jar that `save` wrote.
+ * The value of a key of the `KeyValueStore` is no jar that `save` wrote.
  *
  * @since 0.2.0
  * @category errors
@@ -151,7 +151,9 @@ export class CookiesUnreadable extends Errors.define<CookiesUnreadable>("Cookies
   problem: Schema.String
 }) {
   override get message(): string {
-    return `the cookies under ${JSON.stringify(this.key)} cannot be read: ${this.problem}; remove the key to begin anew`
+    return `the cookies under ${
+      JSON.stringify(this.key)
+    } cannot be read: ${this.problem}; remove the key to begin again`
   }
 }
 

@@ -59,7 +59,7 @@ export type Target = string | URL | Defaults & { readonly path: FtpSession.Path 
 export type Failure = FtpSession.ConnectFailure
 
 /**
- * What the tag `Ftp` holds; the functions of the same names document its calls.
+ * The service of the tag `Ftp`; the functions of the same names document its calls.
  *
  * @since 0.1.0
  * @category models

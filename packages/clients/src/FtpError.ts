@@ -287,7 +287,7 @@ export class TlsResumptionRequired
     return `${at(this.server)}: the data connection for \`${this.command}\` did not resume the control connection's ` +
       `TLS session, and the server insists on it: ${
         Errors.replyText(this)
-      }; connect anew, or have the server not require it`
+      }; connect again, or have the server not require it`
   }
 }
 

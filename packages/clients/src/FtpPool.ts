@@ -69,14 +69,14 @@ export interface Progress {
 }
 
 /**
- * What happens while a tree is copied.
+ * An event of a tree that is being copied.
  *
  * - `Transferred`: a file is in place and verified; `resumedFrom` says how much of it was there before
  * - `Skipped`: the file is in place already (`Unchanged`), is not a file (`SymbolicLink`, `Special`), or was left out by
  *   the filter (`Filtered`)
  * - `UnsafeName`: the server's name cannot be a local one; nothing was written for it
  * - `Unreadable`: a line of a listing that is not an entry
- * - `Limited`: the server takes fewer sessions than the pool would open; the copy goes on with those
+ * - `Limited`: the server takes fewer sessions than the pool would open; the copy continues with those
  * - `Failed`: one file or directory failed, and the copy continues (`onFailure: "continue"`)
  * - `Moving`: the progress, at regular times
  * - `Completed`: the last event: the whole tree is copied

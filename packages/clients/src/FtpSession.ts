@@ -67,8 +67,8 @@ export type Path = string | Uint8Array
 export type Codec = CodecModel
 
 /**
- * What the server says that it can do (RFC 2389). For a server without FEAT it is empty, though the server may know the
- * commands.
+ * The features that the server announces (RFC 2389). For a server without FEAT it is empty, though the server may know
+ * the commands.
  *
  * @since 0.1.0
  * @category models
@@ -93,7 +93,7 @@ export type Entry = Listing.Entry
 export type Entries = ReadonlyArray<Entry> & { readonly leftOut: number }
 
 /**
- * What `parseListing` makes of a line.
+ * The entry that `parseListing` makes of a line.
  *
  * @since 0.2.0
  * @category models

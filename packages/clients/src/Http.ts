@@ -4,7 +4,7 @@
  * `text`, `bytes` and `json` give whole bodies; `request` and the calls named after methods give answers that are read as
  * they come; `download` and `upload` move files and streams.
  *
- * What it promises: credentials go to the origin that the caller named and to no other; a body that is cut is an error;
+ * It promises this: credentials go to the origin that the caller named and to no other; a body that is cut is an error;
  * nothing that a server sends fills the memory; no text of a caller becomes a second request; each phase has one time-out.
  * Errors are in `HttpError`.
  *
@@ -37,7 +37,7 @@ import * as Routes from "./internal/http/route.js"
 import * as Service_ from "./internal/http/service.js"
 
 /**
- * What requests ask for.
+ * The options of requests.
  *
  * @since 0.2.0
  * @category models
@@ -45,7 +45,7 @@ import * as Service_ from "./internal/http/service.js"
 export type { Defaults, RequestOptions, Target } from "./HttpRequest.js"
 
 /**
- * What they give: answers that are read as they come, whole ones, downloads; and the errors of a request.
+ * The results of requests: answers that are read as they come, whole ones, downloads; and the errors of a request.
  *
  * @since 0.2.0
  * @category models

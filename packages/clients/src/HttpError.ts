@@ -57,7 +57,7 @@ export class InvalidRequest extends Errors.define<InvalidRequest>("HttpError")("
   ...where,
   /** The part that is wrong: `url`, `method`, `body`, the name of an option, or `headers.` with the name of a field. */
   field: Schema.String,
-  /** What is wrong with it, and what is right. */
+  /** The fault, and what is right. */
   reason: Schema.String,
   cause: Schema.optional(Schema.Defect)
 }) {
@@ -156,7 +156,7 @@ export class ConnectionLost extends Errors.define<ConnectionLost>("HttpError")("
 }
 
 /**
- * What the server sent is no answer of HTTP (RFC 9112, RFC 9113). The connection is closed.
+ * The server sent something that is no answer of HTTP (RFC 9112, RFC 9113). The connection is closed.
  *
  * @since 0.2.0
  * @category errors
@@ -164,7 +164,7 @@ export class ConnectionLost extends Errors.define<ConnectionLost>("HttpError")("
 export class HttpProtocolViolation extends Errors.define<HttpProtocolViolation>("HttpError")("HttpProtocolViolation", {
   ...where,
   ...moved,
-  /** What came. */
+  /** The text that came. */
   detail: Schema.String,
   cause: Schema.optional(Schema.Defect)
 }) {

@@ -1,5 +1,5 @@
 /**
- * What an HTTP request may ask for: the options of requests, and those that a client has for all of its requests.
+ * The options of HTTP: those of requests, and those that a client has for all of its requests.
  *
  * @since 0.2.0
  */
@@ -159,7 +159,7 @@ export interface CommonOptions {
    * wins over the client's, and the request's own over it. They are never sent to another origin.
    */
   readonly auth?: Auth | undefined
-  /** What the field `Accept` says. Default any type. */
+  /** The value of the field `Accept`. Default any type. */
   readonly accept?: string | undefined
   /**
    * Which redirects (301, 302, 303, 307, 308) are followed.
@@ -227,7 +227,7 @@ export interface CommonOptions {
  * @category models
  */
 export interface Defaults extends CommonOptions {
-  /** What the field `User-Agent` says; `false` sends none. Default `copas`. */
+  /** The value of the field `User-Agent`; `false` sends none. Default `copas`. */
   readonly userAgent?: string | false | undefined
   readonly pool?: {
     /** Connections to one origin at a time; further requests wait for one, within `timeouts.connect`. Default 64. */
@@ -290,7 +290,7 @@ export type RequestOptions<E = never, R = never> =
   | (OwnOptions & { readonly body?: Body.Body<E, R> | undefined; readonly retry?: false | undefined })
 
 /**
- * What a request asks for: a URL, or options with one.
+ * A request: a URL, or options with one.
  *
  * @since 0.2.0
  * @category models

@@ -1,5 +1,5 @@
 /**
- * What HTTP requests give: answers that are read as they come, whole ones, and downloads.
+ * The results of HTTP requests: answers that are read as they come, whole ones, and downloads.
  *
  * @since 0.2.0
  */
@@ -51,7 +51,7 @@ export interface Timings {
 }
 
 /**
- * What every answer has.
+ * The parts that every answer has.
  *
  * @since 0.2.0
  * @category models
@@ -129,7 +129,7 @@ export interface Progress {
  * @category models
  */
 export interface Downloaded<out A = void> extends Head {
-  /** What the sink gave. */
+  /** The sink's result. */
   readonly value: A
   /** Bytes that went into the sink or the file, without those that were there before. */
   readonly bytes: number

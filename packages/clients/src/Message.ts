@@ -193,7 +193,7 @@ export interface ListOptions {
  */
 export interface MessageOptions<E = never, R = never> {
   readonly from: Recipients
-  /** Who sends it on behalf of `from`: required where `from` has several (RFC 5322, section 3.6.2). */
+  /** The mailbox that sends it on behalf of `from`: required where `from` has several (RFC 5322, section 3.6.2). */
   readonly sender?: Address.Input | undefined
   readonly to?: Recipients | undefined
   readonly cc?: Recipients | undefined
@@ -206,7 +206,7 @@ export interface MessageOptions<E = never, R = never> {
   readonly calendar?: CalendarOptions | undefined
   /** Other forms of the text, between `text` and `html`: a reader shows the last that it knows. */
   readonly alternatives?: ReadonlyArray<AlternativeOptions<E, R>> | undefined
-  /** What `html` refers to by `cid:`. */
+  /** The files that `html` refers to by `cid:`. */
   readonly inline?: ReadonlyArray<AttachmentOptions<E, R>> | undefined
   readonly attachments?: ReadonlyArray<AttachmentOptions<E, R> | Part<E, R>> | undefined
   /** The whole tree, in place of the six before. */
@@ -223,7 +223,7 @@ export interface MessageOptions<E = never, R = never> {
   /** RFC 3834: no automaton answers it. */
   readonly autoSubmitted?: "auto-generated" | "auto-replied" | undefined
   readonly list?: ListOptions | undefined
-  /** Who signs it; several sign at once. */
+  /** The signers; several sign at once. */
   readonly dkim?: Signer | ReadonlyArray<Signer> | undefined
 }
 
@@ -257,7 +257,7 @@ export interface RawOptions {
   }
   /** A stream's size in bytes, where it is known. */
   readonly size?: number | undefined
-  /** What its bytes demand of the server. Default: by looking at bytes at hand, and `8bitmime` for a stream. */
+  /** The form of body that the server must support. Default: by looking at bytes at hand, and `8bitmime` for a stream. */
   readonly body?: "7bit" | "8bitmime" | "binarymime" | undefined
 }
 

@@ -16,7 +16,7 @@ import * as Errors from "./internal/errors.js"
 export class InvalidAddress extends Errors.define<InvalidAddress>("MessageError")("InvalidAddress", {
   /** Where it is: `from`, `to`, the address itself. */
   where: Schema.String,
-  /** What was given, made printable and cut to 80 characters. */
+  /** The value that was given, made printable and cut to 80 characters. */
   address: Schema.String,
   /** How many characters stand before the fault. */
   offset: Schema.Number,
@@ -37,9 +37,9 @@ export class InvalidAddress extends Errors.define<InvalidAddress>("MessageError"
 export class InvalidMessage extends Errors.define<InvalidMessage>("MessageError")("InvalidMessage", {
   /** The part at fault: `subject`, `headers: X-Id`, `attachments[2].filename`. */
   where: Schema.String,
-  /** What is wrong. */
+  /** The fault. */
   problem: Schema.String,
-  /** What to do about it. */
+  /** The remedy. */
   advice: Schema.String
 }) {
   override get message(): string {

@@ -42,11 +42,11 @@ import * as transducer from "./internal/mime/transducer.js"
  * @category errors
  */
 export class MimeError extends Schema.TaggedError<MimeError>("@copas/clients/Mime/MimeError")("MimeError", {
-  /** What was read: `base64`, `quoted-printable`, `dot-stuffing` or `parameters`. */
+  /** The form that was read: `base64`, `quoted-printable`, `dot-stuffing` or `parameters`. */
   coding: Schema.String,
   offset: Schema.Number,
   expected: Schema.String,
-  /** What the input has there, cut to a few characters. */
+  /** The input at that place, cut to a few characters. */
   got: Schema.String
 }) {
   static {

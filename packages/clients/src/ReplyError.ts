@@ -69,7 +69,7 @@ export class ServiceUnavailable extends Errors.define<ServiceUnavailable>("Reply
  */
 export class InvalidArgument extends Errors.define<InvalidArgument>("ReplyError")("InvalidArgument", {
   protocol: Protocol,
-  /** What it was for: a command's verb, `URL`, `encoding`. */
+  /** Its purpose: a command's verb, `URL`, `encoding`. */
   what: Schema.String,
   /** The argument, made printable, without secrets. */
   argument: Schema.String,
@@ -91,7 +91,7 @@ export class InvalidArgument extends Errors.define<InvalidArgument>("ReplyError"
 export class ProtocolViolation extends Errors.define<ProtocolViolation>("ReplyError")("ProtocolViolation", {
   protocol: Protocol,
   server: Errors.server,
-  /** What is wrong. */
+  /** The fault. */
   what: Schema.String,
   /** The beginning of what the server sent, made printable. */
   received: Schema.String
@@ -136,6 +136,6 @@ export class SessionClosed extends Errors.define<SessionClosed>("ReplyError")("S
   cause: Schema.optional(Schema.Defect)
 }) {
   override get message(): string {
-    return `${Errors.at(this.protocol, this.server)}: the session was given up: ${this.why}; connect anew`
+    return `${Errors.at(this.protocol, this.server)}: the session was given up: ${this.why}; connect again`
   }
 }

@@ -4,8 +4,9 @@
  * `send` sends one message, in a session of its own. `connect` gives a session for several messages, `pool` several
  * sessions at once; `layerPool` makes all sends go through one pool.
  *
- * What it promises: a message is never sent to somebody twice, or in part, without an error that says so; a password never
- * goes in clear unless that was asked for; and no text that a caller passes becomes a command. Errors are in `SmtpError`.
+ * It promises this: a message is never sent to somebody twice, or in part, without an error that says so; a password
+ * never goes in clear unless that was asked for; and no text that a caller passes becomes a command. Errors are in
+ * `SmtpError`.
  *
  * @since 0.2.0
  */
@@ -47,7 +48,7 @@ export type Defaults = Partial<SmtpSession.Options>
 export type Failure = SmtpSession.ConnectFailure | SmtpSession.SendFailure
 
 /**
- * What the tag `Smtp` holds; the functions of the same names document its calls.
+ * The service of the tag `Smtp`; the functions of the same names document its calls.
  *
  * @since 0.2.0
  * @category models
@@ -150,7 +151,7 @@ export const layerPoolConfig = (
 export type Kept = Keeping.Kept
 
 /**
- * What `layerTest` kept.
+ * A message that `layerTest` kept.
  *
  * @since 0.2.0
  * @category testing

@@ -210,7 +210,7 @@ export class MessageTooLarge extends Errors.define<MessageTooLarge>("SmtpError")
 export class AuthenticationFailed extends Errors.define<AuthenticationFailed>("SmtpError")("AuthenticationFailed", {
   ...replied,
   mechanism: Schema.String,
-  /** What the mechanism itself says: the server's signature is wrong, the status and scope of a token. */
+  /** The mechanism's own reason: the server's signature is wrong, the status and scope of a token. */
   detail: Schema.optional(Schema.String)
 }) {
   get severity(): Severity {
@@ -233,9 +233,9 @@ export class AuthenticationFailed extends Errors.define<AuthenticationFailed>("S
 export class NoMechanism extends Errors.define<NoMechanism>("SmtpError")("NoMechanism", {
   protocol: Protocol,
   server: Errors.server,
-  /** What the server offers. */
+  /** The mechanisms that the server offers. */
   offered: Schema.Array(Schema.String),
-  /** What was allowed to be used. */
+  /** The mechanisms that were allowed. */
   allowed: Schema.Array(Schema.String),
   isEncrypted: Schema.Boolean
 }) {
@@ -305,7 +305,7 @@ export class ExtensionMissing extends Errors.define<ExtensionMissing>("SmtpError
   server: Errors.server,
   /** Its keyword: `SMTPUTF8`, `BINARYMIME`, `REQUIRETLS`. */
   extension: Schema.String,
-  /** What asks for it. */
+  /** The option, or the content, that asks for it. */
   neededFor: Schema.String
 }) {
   override get message(): string {

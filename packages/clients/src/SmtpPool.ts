@@ -65,7 +65,7 @@ export interface PoolOptions extends Options {
 }
 
 /**
- * What a pool does at the moment.
+ * The state of a pool at the moment.
  *
  * @since 0.2.0
  * @category models
@@ -82,7 +82,7 @@ export interface Stats {
 }
 
 /**
- * What became of one message of `sendAll`.
+ * The outcome of one message of `sendAll`.
  *
  * @since 0.2.0
  * @category models

@@ -92,7 +92,7 @@ export type Mechanism = Mechanisms.Mechanism
 export type MechanismState = Mechanisms.MechanismState
 
 /**
- * What a mechanism knows about the log-in.
+ * The facts that a mechanism has about the log-in.
  *
  * @since 0.2.0
  * @category models
@@ -108,7 +108,7 @@ export type MechanismContext = Mechanisms.MechanismContext
 export type ChannelBinding = Mechanisms.ChannelBinding
 
 /**
- * What a mechanism computes with, so that it behaves the same each time in a simulation.
+ * The functions that a mechanism computes with, so that it behaves the same each time in a simulation.
  *
  * @since 0.2.0
  * @category models
@@ -152,7 +152,7 @@ export type SendFailure = Failure | DkimError
 export type ConnectFailure = Failure | ConnectError | ProxyError | InvalidOption | UnsupportedOption
 
 /**
- * What the server says that it can do, in its reply to EHLO on this connection, under TLS if it has TLS.
+ * The extensions that the server announces, in its reply to EHLO on this connection, under TLS if it has TLS.
  *
  * @since 0.2.0
  * @category models
@@ -176,7 +176,7 @@ export type Reply = Answer
 export type Accepted = Receipts.Accepted
 
 /**
- * What became of a message. `Partial` names the recipients that the server refused: a program that matches on `_tag`
+ * The outcome of a message. `Partial` names the recipients that the server refused: a program that matches on `_tag`
  * cannot overlook them.
  *
  * @since 0.2.0
@@ -222,7 +222,7 @@ export interface Timeouts {
 }
 
 /**
- * Who logs in: a user with a password, a user with a token, or mechanisms with credentials of their own.
+ * The credentials of a log-in: a user with a password, a user with a token, or mechanisms with credentials of their own.
  *
  * @since 0.2.0
  * @category models
@@ -262,7 +262,10 @@ export interface Options {
   readonly auth?: Auth | undefined
   /** Allow mechanisms that show the password on a connection in clear. Default false. */
   readonly allowInsecureAuth?: boolean | undefined
-  /** What the client calls itself in EHLO: a domain, or an address literal. Default the literal of the local address. */
+  /**
+   * The name that the client gives itself in EHLO: a domain, or an address literal. Default the literal of the local
+   * address.
+   */
   readonly name?: string | undefined
   readonly timeouts?: Timeouts | undefined
   /** The most bytes of one reply. Default 64 KiB. */
@@ -273,7 +276,7 @@ export interface Options {
 }
 
 /**
- * What VRFY says (RFC 5321, section 3.5). Not certain is 252: the server does not say whether the mailbox exists.
+ * The answer to VRFY (RFC 5321, section 3.5). Not certain is 252: the server does not say whether the mailbox exists.
  *
  * @since 0.2.0
  * @category models

@@ -159,8 +159,8 @@ const hexOf = (byte: number): string => byte.toString(16).toUpperCase().padStart
 const special = /^(?:https?|wss?|ftp|file)$/
 
 /**
- * The URL of these parts, as `URL` writes it. `build` and `parse` are inverse to each other, but for what `URL` brings into
- * its normal form: the host's spelling, the scheme's own port, `.` and `..` in the path.
+ * The URL of these parts, as `URL` writes it. `build` and `parse` are inverse to each other, except for what `URL` brings
+ * into its normal form: the host's spelling, the scheme's own port, `.` and `..` in the path.
  *
  * Fails with `InvalidUrl` if a part is not one, for example a host with `/`, `@` or a port in it.
  *
@@ -223,7 +223,7 @@ const inFragment = /[\u0000-\u0020\u007f]/g
 /* eslint-enable no-control-regex */
 
 /**
- * What a reference means in the page or file of `base` (RFC 3986, section 5): the absolute URL.
+ * The meaning of a reference in the page or file of `base` (RFC 3986, section 5): the absolute URL.
  *
  * Fails with `InvalidUrl` if `base` is relative itself, or both are no URL together.
  *

@@ -66,7 +66,7 @@ it.scopedLive("S21 echo sends back each line, also through the forwarder, and SI
     expect([yield* stop(forwarder), yield* stop(echo)]).toEqual([0, 0])
   }))
 
-it.scopedLive("S21 daytime gives the time, and the server goes on after it", () =>
+it.scopedLive("S21 daytime gives the time, and the server continues after it", () =>
   Effect.gen(function*() {
     const server = yield* startServer("daytime", "serve", "127.0.0.1", "0")
     for (let time = 0; time < 2; time += 1) {

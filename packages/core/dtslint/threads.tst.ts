@@ -82,7 +82,7 @@ describe("queues", () => {
     expect<WorkQueue.WorkQueue<number | string>>().type.not.toBeAssignableTo<WorkQueue.WorkQueue<number>>()
   })
 
-  it("C30 a worker's services are asked for, but for the scope that each item has; its failures are not the caller's", () => {
+  it("C30 a worker's services are asked for, except for the scope that each item has; its failures are not the caller's", () => {
     expect(queue.addWorker((n) => Effect.zipRight(scope, put(n)))).type.toBe<
       Effect.Effect<Thread.Thread<void>, WorkQueue.QueueDestroyed, Copas.Copas | Database>
     >()
@@ -113,7 +113,7 @@ describe("error handlers", () => {
   const handler: Thread.ErrorHandler<Database> = () => Effect.ignore(put(1))
   const scoped: Thread.ErrorHandler<Scope.Scope> = () => Effect.asVoid(scope)
 
-  it("C11 the services of an error handler are asked for where it is given, but for the scope of each call", () => {
+  it("C11 the services of an error handler are asked for where it is given, except for the scope of each call", () => {
     expect(Copas.setErrorHandler(handler)).type.toBe<Effect.Effect<void, never, Copas.Copas | Database>>()
     expect(Copas.setErrorHandler(scoped)).type.toBe<Effect.Effect<void, never, Copas.Copas>>()
     expect(Copas.addThread(Effect.void, { onError: handler })).type.toBe<

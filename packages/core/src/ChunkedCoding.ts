@@ -28,7 +28,7 @@ export class ChunkedCodingError
     /** The socket's name. */
     socket: Schema.String,
     expected: Schema.String,
-    /** What the peer sent instead, cut to 80 characters. */
+    /** The text that the peer sent instead, cut to 80 characters. */
     got: Schema.String
   })
 {

@@ -329,7 +329,7 @@ export const errorHandler: Effect.Effect<ErrorHandler, never, Copas> = Effect.fl
 )
 
 /**
- * What the dispatcher is doing.
+ * Gathers the status: what each thread, server and socket is doing at the moment.
  *
  * @since 0.1.0
  * @category observing

@@ -1,5 +1,5 @@
 /**
- * What sending and receiving datagrams can fail with. `SocketError` has it too, with all the others.
+ * The errors of sending and receiving datagrams. `SocketError` has them too, with all the others.
  *
  * @since 0.1.0
  */

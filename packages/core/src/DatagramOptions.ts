@@ -42,7 +42,7 @@ export interface DatagramOptions {
 }
 
 /**
- * What `bind` and `connect` have in common.
+ * The options that `bind` and `connect` have in common.
  *
  * @since 0.1.0
  * @category models

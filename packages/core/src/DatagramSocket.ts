@@ -75,7 +75,7 @@ export interface Destination {
 }
 
 /**
- * What a datagram socket has received, sent and lost since it was made.
+ * The counts of a datagram socket since it was made: received, sent and lost.
  *
  * @since 0.1.0
  * @category models

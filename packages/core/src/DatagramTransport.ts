@@ -12,7 +12,7 @@ import type { InvalidOption, UnsupportedOption } from "./SocketError.js"
 import type { Failure } from "./Transport.js"
 
 /**
- * What a datagram transport reports to the socket above it. Nothing comes after `closed`.
+ * The events that a datagram transport reports to the socket above it. Nothing comes after `closed`.
  *
  * @since 0.1.0
  * @category models
@@ -79,7 +79,7 @@ export interface DatagramTarget {
 }
 
 /**
- * What a platform that has datagrams implements.
+ * The functions that a platform with datagrams implements.
  *
  * @since 0.1.0
  * @category models

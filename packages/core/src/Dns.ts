@@ -123,7 +123,7 @@ export interface TlsaRecord {
 }
 
 /**
- * What `resolve` gives for each type of record. Records with a priority come in its order.
+ * The result of `resolve` for each type of record. Records with a priority come in its order.
  *
  * @since 0.1.0
  * @category records

@@ -63,9 +63,9 @@ const dnsAdvice: Record<Exclude<DnsReason, "Unknown">, string> = {
  */
 export class DnsError extends Schema.TaggedError<DnsError>("@copas/core/SocketError/DnsError")("DnsError", {
   reason: DnsReason,
-  /** What was asked about: a name, or an address. */
+  /** The subject of the question: a name, or an address. */
   name: Schema.String,
-  /** What was asked for: `"address"`, `"name"`, or a record type such as `"MX"`. */
+  /** The kind of the question: `"address"`, `"name"`, or a record type such as `"MX"`. */
   query: Schema.String,
   /** If several name servers were asked: why each of them did not answer the question. */
   attempts: Schema.optional(Schema.Array(Schema.Struct({ server: Schema.String, reason: DnsReason }))),

@@ -83,7 +83,7 @@ export interface WireRequest<E> {
 }
 
 /**
- * What a transport asks the client's connector for: a connection in clear, whose TLS the transport then begins.
+ * A transport's request to the client's connector: a connection in clear, whose TLS the transport then begins.
  *
  * @since 0.2.0
  * @category models
@@ -151,7 +151,7 @@ export interface Exchange<E> {
   readonly informational: ReadonlyArray<{ readonly status: number; readonly fields: ReadonlyArray<Field> }>
   /** The body as it stands on the wire, without its framing. Answers that have no body end at once. */
   readonly read: Pull<E>
-  /** The fields behind the body; none before its end. */
+  /** The fields after the body; none before its end. */
   readonly trailers: () => ReadonlyArray<Field>
   readonly connection: ExchangeConnection
   /** Stops the exchange at once, and closes its connection (HTTP/2: its stream), unless the answer has come whole. */
@@ -195,7 +195,7 @@ export type Phase = "connect" | "send" | "response" | "receive"
  * - `HeadTooLarge`: the head of the answer is over the route's limits
  * - `BodyLength`: the body of the request is not as long as it said
  * - `Refused`: the library of the platform cannot send such a request; nothing was sent
- * - `Decode`: the bytes are not of the coding, or more bytes stand behind its end
+ * - `Decode`: the bytes are not of the coding, or more bytes stand after its end
  * - `Closed`: the transport's scope has ended
  *
  * @since 0.2.0
@@ -213,7 +213,7 @@ export type FailureKind =
   | "Closed"
 
 /**
- * What a transport fails with. A client makes an error for its users of it: this has no message and no trace, and costs as
+ * The failure of a transport. A client makes an error for its users of it: this has no message and no trace, and costs as
  * little as an end of input does.
  *
  * @since 0.2.0
@@ -238,7 +238,7 @@ export class HttpTransportFailure extends Data.TaggedClass("HttpTransportFailure
 
 /**
  * Makes a pull of decoded bytes of a pull of coded ones. It never gives more than 64 KiB at a time, and reads no further
- * than it must for that. A coding that is cut fails with `Truncated`; other bytes, or bytes behind the coding's end, with
+ * than it must for that. A coding that is cut fails with `Truncated`; other bytes, or bytes after the coding's end, with
  * `Decode`. No bytes at all are an empty body. The scope releases the decoder.
  *
  * @since 0.2.0
@@ -259,7 +259,7 @@ export interface Prepared<E, F> {
 }
 
 /**
- * What a platform implements: exchanges, and the content codings that it can undo.
+ * The functions that a platform implements: exchanges, and the content codings that it can undo.
  *
  * @since 0.2.0
  * @category models
@@ -291,7 +291,7 @@ export interface Service {
 }
 
 /**
- * What speaks HTTP for a client.
+ * The service that speaks HTTP for a client.
  *
  * @since 0.2.0
  * @category tags

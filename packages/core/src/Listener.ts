@@ -11,7 +11,7 @@ import type { InetSocket, Socket, UnixSocket } from "./Socket.js"
 import type { AcceptError, ListenerClosed } from "./SocketError.js"
 
 /**
- * What a listener has accepted, refused and lost since it was made, and what waits in it now.
+ * The counts of a listener since it was made: accepted, refused and lost; and how many connections wait now.
  *
  * @since 0.1.0
  * @category models
@@ -76,7 +76,8 @@ export interface UnixListener extends Listener {
 }
 
 /**
- * What a listener accepts: an `InetSocket` from an `InetListener`, a `Socket` where the kind is not known.
+ * The type of socket that a listener accepts: an `InetSocket` from an `InetListener`, a `Socket` where the kind is not
+ * known.
  *
  * @since 0.1.0
  * @category models

@@ -70,14 +70,14 @@ export const handlerFailures: Metric.Metric.Counter<number> = counter(
 )
 
 /**
- * Connections that the system could not hand over, for want of descriptors for example.
+ * Connections that the system could not hand over, because descriptors ran out for example, and failed TLS handshakes.
  *
  * @since 0.1.0
  * @category metrics
  */
 export const acceptFailures: Metric.Metric.Counter<number> = counter(
   "copas_accept_failures_total",
-  "Connections that the system could not hand over, for want of descriptors for example."
+  "Connections that the system could not hand over, because descriptors ran out for example, and failed TLS handshakes."
 )
 
 /**

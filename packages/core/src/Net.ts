@@ -91,11 +91,11 @@ export interface Service {
   readonly lookup: (
     options: Pick<InetConnectOptions, "family" | "host" | "permit" | "port">
   ) => Effect.Effect<ReadonlyArray<InetAddress>, ConnectError | InvalidOption>
-  /** What `Udp.bind` does. */
+  /** See `Udp.bind`. */
   readonly bindUdp: (
     options: DatagramSocket.BindOptions
   ) => Effect.Effect<DatagramSocket.DatagramSocket, BindError | InvalidOption | UnsupportedOption, Scope.Scope>
-  /** What `Udp.connect` does. */
+  /** See `Udp.connect`. */
   readonly connectUdp: (
     options: DatagramSocket.ConnectOptions
   ) => Effect.Effect<
@@ -105,9 +105,9 @@ export interface Service {
   >
   /** All datagram sockets that are open now. */
   readonly datagramSockets: Effect.Effect<ReadonlyArray<DatagramSocket.DatagramSocket>>
-  /** What the platform does for TLS. Programs use the functions of `Tls`. */
+  /** The platform's TLS. Programs use the functions of `Tls`. */
   readonly tls: Effect.Effect<TlsPlatform, UnsupportedOption>
-  /** What the platform does for protocols that hash, prove and sign. */
+  /** The platform's functions for protocols that hash, prove and sign. */
   readonly crypto: CryptoPlatform
   /** All stream sockets that are open now. */
   readonly sockets: Effect.Effect<ReadonlyArray<Socket>>

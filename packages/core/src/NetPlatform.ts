@@ -70,7 +70,7 @@ export interface IncrementalHash {
 }
 
 /**
- * What a platform does for protocols that hash, prove and sign: each where it has something better than what every
+ * A platform's functions for protocols that hash, prove and sign: each where it has something better than every
  * runtime has.
  *
  * @since 0.2.0
@@ -89,7 +89,8 @@ export interface CryptoPlatform {
 }
 
 /**
- * What a platform implements: making transports, looking names up, and reporting when a turn of its event loop ends.
+ * The functions that a platform implements: making transports, looking names up, and reporting when a turn of its event
+ * loop ends.
  *
  * `connect` and `listen` start at once and return at once; an event reports how it went. So the caller always holds what
  * has to be released, and an interruption leaks nothing.

@@ -91,7 +91,7 @@ export class ConnectError extends Schema.TaggedError<ConnectError>("@copas/core/
     reason: ConnectReason,
     /** The host and port, or the path, as the caller gave it. */
     target: Schema.String,
-    /** What `target` is an address of. */
+    /** The kind of address that `target` is. */
     transport: Schema.optionalWith(TransportKind, { default: () => "tcp" }),
     /** Every address that was tried, or that `permit` refused, in order, with the reason of each. */
     attempts: Schema.Array(Schema.Struct({ address: Schema.String, reason: ConnectReason })),
@@ -163,7 +163,7 @@ export class BindError extends Schema.TaggedError<BindError>("@copas/core/Socket
   reason: BindReason,
   /** The host and port, or the path, as the caller gave it. */
   target: Schema.String,
-  /** What `target` is an address of. */
+  /** The kind of address that `target` is. */
   transport: Schema.optionalWith(TransportKind, { default: () => "tcp" }),
   cause: Schema.optional(Schema.Defect)
 }) {

@@ -47,7 +47,7 @@ const isReceiveError = (error: unknown): error is ReceiveError =>
 const noop: Effect.Effect<void> = Effect.void
 
 /**
- * `@effect/platform`'s socket, opened anew by each `run`. `open` is scoped: the end of `run` closes what it opened.
+ * `@effect/platform`'s socket, opened again by each `run`. `open` is scoped: the end of `run` closes what it opened.
  *
  * The handler's effects run one after the other in the reading fiber, so a slow handler slows the peer down; Effect's
  * own socket forks one for each chunk and reads on.

@@ -46,7 +46,7 @@ export interface ServerOptions<out RE = never> {
 }
 
 /**
- * What a server has served since `addServer`, beside what its listener counts.
+ * The counts of a server since `addServer`, in addition to those of its listener.
  *
  * @since 0.1.0
  * @category models

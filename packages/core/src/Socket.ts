@@ -53,7 +53,7 @@ export { SocketTypeId as TypeId }
 export type TypeId = typeof SocketTypeId
 
 /**
- * What a socket has received and sent since it was made, and what waits in its buffers.
+ * The counts of a socket since it was made: bytes received and sent; and how many wait in its buffers now.
  *
  * @since 0.1.0
  * @category models
@@ -70,7 +70,7 @@ export interface Stats {
 }
 
 /**
- * What happens on a socket, as `trace` shows it.
+ * An event of a socket, as `trace` shows it.
  *
  * @since 0.1.0
  * @category models
@@ -252,7 +252,7 @@ export interface Socket {
     name: K
   ) => Effect.Effect<SocketOptions[K], UnsupportedOption | SocketClosed>
 
-  /** What is known about the secure connection; `None` on a connection in clear. */
+  /** The facts about the secure connection; `None` on a connection in clear. */
   readonly tls: Option.Option<TlsConnection>
 
   readonly stats: Effect.Effect<Stats>
@@ -314,8 +314,8 @@ export interface StreamOptions {
 }
 
 /**
- * What arrives, as a stream of chunks, until the peer finishes or until `length` bytes have arrived. The stream is pulled:
- * the socket reads only as fast as the stream is run. LuaSocket's `socket.source`.
+ * The bytes that arrive, as a stream of chunks, until the peer finishes or until `length` bytes have arrived. The stream
+ * is pulled: the socket reads only as fast as the stream is run. LuaSocket's `socket.source`.
  *
  * @since 0.1.0
  * @category conversions

@@ -29,7 +29,7 @@ export {
 } from "./TlsError.js"
 
 /**
- * What a socket was doing when it failed.
+ * The operation of a socket that failed.
  *
  * @since 0.1.0
  * @category models
@@ -66,7 +66,7 @@ export class SocketTimeout
     timeout: Schema.Literal("connect", "send", "receive", "message"),
     /** How long it was, in milliseconds. */
     afterMillis: Schema.Number,
-    /** What had arrived of what was asked for. It is still there for the next read. */
+    /** The bytes that had arrived of those that were asked for. They are still there for the next read. */
     partial: Schema.Uint8ArrayFromBase64,
     /** How many bytes of this `send` the system had taken. */
     bytesSent: Schema.Number
@@ -105,7 +105,7 @@ export class SocketClosed
     /** The socket's name. */
     socket: Schema.String,
     by: Schema.Literal("peer", "here", "lent"),
-    /** What had arrived of what was asked for. */
+    /** The bytes that had arrived of those that were asked for. */
     partial: Schema.Uint8ArrayFromBase64,
     /** How many bytes of this `send` the system had taken. */
     bytesSent: Schema.Number
@@ -171,7 +171,7 @@ export class SocketBroken
     /** The socket's name. */
     socket: Schema.String,
     reason: BrokenReason,
-    /** What had arrived of what was asked for. */
+    /** The bytes that had arrived of those that were asked for. */
     partial: Schema.Uint8ArrayFromBase64,
     /** How many bytes of this `send` the system had taken. */
     bytesSent: Schema.Number,
@@ -283,7 +283,7 @@ export class InvalidOption
     option: Schema.String,
     /** The value that was given, as text. */
     value: Schema.String,
-    /** What would be right. */
+    /** The values that are right. */
     expected: Schema.String
   })
 {
@@ -297,7 +297,7 @@ export class InvalidOption
 }
 
 /**
- * What reading can fail with.
+ * The errors of reading.
  *
  * @since 0.1.0
  * @category errors
@@ -305,7 +305,7 @@ export class InvalidOption
 export type ReceiveError = SocketClosed | SocketTimeout | SocketBroken
 
 /**
- * What sending can fail with.
+ * The errors of sending.
  *
  * @since 0.1.0
  * @category errors
@@ -313,7 +313,7 @@ export type ReceiveError = SocketClosed | SocketTimeout | SocketBroken
 export type SendError = SocketClosed | SocketTimeout | SocketBroken
 
 /**
- * What offering data to a stream socket can fail with. It has no time-out: `offer` does not wait.
+ * The errors of offering data to a stream socket. There is no time-out: `offer` does not wait.
  *
  * @since 0.1.0
  * @category errors
@@ -321,7 +321,7 @@ export type SendError = SocketClosed | SocketTimeout | SocketBroken
 export type OfferError = SocketClosed | SocketBroken
 
 /**
- * What receiving a datagram can fail with.
+ * The errors of receiving a datagram.
  *
  * @since 0.1.0
  * @category errors
@@ -329,7 +329,7 @@ export type OfferError = SocketClosed | SocketBroken
 export type DatagramReceiveError = SocketClosed | SocketTimeout | DatagramError
 
 /**
- * What sending a datagram can fail with.
+ * The errors of sending a datagram.
  *
  * @since 0.1.0
  * @category errors
@@ -337,7 +337,7 @@ export type DatagramReceiveError = SocketClosed | SocketTimeout | DatagramError
 export type DatagramSendError = SocketClosed | SocketTimeout | DatagramError | MessageTooLong | InvalidOption
 
 /**
- * What offering a datagram can fail with.
+ * The errors of offering a datagram.
  *
  * @since 0.1.0
  * @category errors

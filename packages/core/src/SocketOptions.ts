@@ -37,7 +37,7 @@ export interface SocketOptions {
 }
 
 /**
- * What `connect` and `listen` have in common.
+ * The options that `connect` and `listen` have in common.
  *
  * @since 0.1.0
  * @category models
@@ -166,7 +166,7 @@ export interface UnixListenOptions extends ListenCommonOptions {
    * 107 bytes (`PathTooLong`).
    */
   readonly path: string
-  /** Who may connect: the permissions of the file, such as `0o600`. At no moment does it have more. */
+  /** The permissions of the file, which decide who may connect: `0o600` for example. At no moment does it have more. */
   readonly mode?: number | undefined
   /**
    * Replace a socket file that a process left behind and on which no process listens. Default true. A file that is not

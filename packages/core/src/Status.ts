@@ -1,5 +1,5 @@
 /**
- * What the dispatcher is doing, as `Copas.status` reports it: its threads, servers and sockets, its timers and steps.
+ * The state of the dispatcher, as `Copas.status` reports it: its threads, servers and sockets, its timers and steps.
  *
  * The dispatcher keeps none of this: `Copas.status` gathers it when it runs.
  *
@@ -8,7 +8,7 @@
 import * as Option from "effect/Option"
 
 /**
- * What a thread is doing.
+ * The state of a thread.
  *
  * - `ready`: it runs, or is about to run
  * - `reading`, `writing`: it waits for a socket
@@ -23,7 +23,7 @@ import * as Option from "effect/Option"
 export type State = "ready" | "reading" | "writing" | "sleeping" | "inactive" | "waiting"
 
 /**
- * What one thread is doing.
+ * One thread, and its state.
  *
  * @since 0.1.0
  * @category models
@@ -34,7 +34,7 @@ export interface ThreadStatus {
   readonly state: State
   /** Milliseconds since the wait began, if that is known: a read with a time-out counts from the last byte. */
   readonly waitingMillis: Option.Option<number>
-  /** What it waits for, in words: `receive on echo:client_7`. */
+  /** The object of the wait, in words: `receive on echo:client_7`. */
   readonly waitsFor: Option.Option<string>
   /** The connection that it serves. */
   readonly socket: Option.Option<string>
@@ -170,7 +170,7 @@ export interface Counters extends Totals {
 }
 
 /**
- * What `Copas.status` returns: a reading of the moment, which no later event changes.
+ * The result of `Copas.status`: a reading of the moment, which no later event changes.
  *
  * @since 0.1.0
  * @category models
@@ -194,8 +194,8 @@ export interface Status {
 }
 
 /**
- * What the dispatcher did. `name` is the name of the thread or the server; with `exiting`, and with `released`, which is
- * the last event, the dispatcher's; with `connectionEnded` that of the handler's thread.
+ * An event of the dispatcher. `name` is the name of the thread or the server; with `exiting`, and with `released`, which
+ * is the last event, the dispatcher's; with `connectionEnded` that of the handler's thread.
  *
  * @since 0.1.0
  * @category models

@@ -65,9 +65,9 @@ export interface Options<P, E, R, RE = never> extends ArmOptions {
   readonly delay: Duration.DurationInput
   /** Default false: one call for each arming. */
   readonly recurring?: boolean | undefined
-  /** What the callback gets as its second argument. */
+  /** The second argument of the callback. */
   readonly params?: P | undefined
-  /** What the timer calls. Each call has a scope of its own. */
+  /** The effect that the timer runs. Each call has a scope of its own. */
   readonly callback: (timer: Timer, params: P) => Effect.Effect<unknown, E, R>
   /** Gets the failures of the callback in place of the dispatcher's handler. */
   readonly onError?: Thread.ErrorHandler<RE> | undefined

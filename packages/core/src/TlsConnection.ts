@@ -1,5 +1,5 @@
 /**
- * What TLS agreed with the peer: the value of `socket.tls`.
+ * The parameters that TLS agreed on with the peer: the value of `socket.tls`.
  *
  * @since 0.1.0
  */

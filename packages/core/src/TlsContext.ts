@@ -99,7 +99,7 @@ export interface PresharedKey {
  */
 export interface ClientOptions extends CommonContextOptions {
   /**
-   * What the server's certificate must prove. `"full"`, the default, requires a chain to a trusted authority and the name
+   * How the server's certificate is checked. `"full"`, the default, requires a chain to a trusted authority and the name
    * that was connected to; `"chain"` requires the chain only; `"none"` requires nothing, so anybody on the path can read
    * and change everything.
    */
@@ -189,7 +189,8 @@ export interface ServerOptions extends CommonContextOptions {
 }
 
 /**
- * What the connections of a client share: authorities, identity, settings, and the sessions that can be resumed.
+ * The settings that the connections of a client share: authorities, identity, settings, and the sessions that can be
+ * resumed.
  * `Tls.client` builds it once for any number of connections.
  *
  * @since 0.1.0
@@ -204,7 +205,7 @@ export interface ClientContext {
 }
 
 /**
- * What the connections of a server share. `Tls.server` builds it once for any number of listeners.
+ * The settings that the connections of a server share. `Tls.server` builds it once for any number of listeners.
  *
  * @since 0.1.0
  * @category models

@@ -1,10 +1,10 @@
 /**
  * Judges the keys and certificates that TLS contexts are made of: for platforms that bring TLS.
  *
- * What a cryptographic library says of bad material differs from version to version, and seldom helps: `asn1 too long` for
- * a text that is not PEM. So the material is judged here, by its own form, before or after the platform tries it, and all
- * platforms say the same: which option, what was found there, and what to do. A message shows the form of what was found,
- * never its contents, because a password may stand where a key should.
+ * The words of a cryptographic library about bad material differ from version to version, and seldom help: `asn1 too
+ * long` for a text that is not PEM. So the material is judged here, by its own form, before or after the platform tries
+ * it, and all platforms say the same: which option, what was found there, and what to do. A message shows the form of
+ * what was found, never its contents, because a password may stand where a key should.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ import type { Material } from "./TlsContext.js"
 import { TlsError, type TlsPart } from "./TlsError.js"
 
 /**
- * What was judged: good, or the error.
+ * A judgement: the good value, or the error.
  *
  * @since 0.1.0
  * @category models
@@ -80,7 +80,7 @@ export interface Source {
 const encoder = new TextEncoder()
 
 /**
- * What a value of a wrong type is, for a message.
+ * The type of a wrong value, for a message.
  *
  * @since 0.1.0
  * @category judging
@@ -336,7 +336,7 @@ export const privateKey = <A>(
         : fail(
           "passphrase",
           `${place} does not decrypt \`${source.name}\`: it is wrong, or the platform does not know the encryption; `
-            + "encrypt the key anew with `openssl pkcs8 -topk8 -v2 aes-256-cbc`",
+            + "encrypt the key again with `openssl pkcs8 -topk8 -v2 aes-256-cbc`",
           cause
         ))
   })

@@ -98,7 +98,7 @@ export const checkAlpn = (
 }
 
 /**
- * What of pre-shared keys is known before a handshake: a key and its identity, or a hint.
+ * The part of pre-shared keys that is known before a handshake: a key and its identity, or a hint.
  *
  * @since 0.1.0
  * @category judging

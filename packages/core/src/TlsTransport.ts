@@ -39,7 +39,7 @@ export interface HandshakeEvents {
 }
 
 /**
- * What a handshake is to do, for `TlsPlatform.upgrade`. Every option has been checked.
+ * A handshake that `TlsPlatform.upgrade` is to begin. Every option has been checked.
  *
  * @since 0.1.0
  * @category models

@@ -59,7 +59,8 @@ export interface Failure {
 }
 
 /**
- * What a transport reports to the socket above it. `connected` comes first, and once (at once for an accepted connection).
+ * The events that a transport reports to the socket above it. `connected` comes first, and once (at once for an accepted
+ * connection).
  * `closed` comes last, and once; nothing comes after it.
  *
  * @since 0.1.0
@@ -118,7 +119,7 @@ export interface Transport {
 }
 
 /**
- * What a listening transport reports to the listener above it.
+ * The events that a listening transport reports to the listener above it.
  *
  * @since 0.1.0
  * @category models
@@ -163,7 +164,7 @@ export interface LentCounts {
 }
 
 /**
- * What a lent socket asks of its borrower, and reports to it.
+ * The functions of a borrower that a lent socket calls.
  *
  * A borrower with `counts` has taken the connection away from the transport: it reads and writes by itself, and the
  * transport reports only the end (`ended`, `failed`, `closed`). One without is a stream over the transport: the bytes pass
@@ -232,7 +233,7 @@ export interface Loan extends Timekeeper {
   readonly isInitiator: boolean
   /** Takes over what was sent and is in no write yet. A borrower with `counts` writes it first. */
   readonly takeUnsent: () => ReadonlyArray<Uint8Array | string>
-  /** Queues bytes, behind those that were sent before. */
+  /** Queues bytes, after those that were sent before. */
   readonly write: (chunk: Uint8Array) => void
   /** False while more waits to go out than the socket's `sendHighWaterMark`. */
   readonly hasRoom: boolean

@@ -118,7 +118,7 @@ describe("Future", () => {
       assert.strictEqual(yield* Clock.currentTimeMillis, 0)
     })))
 
-  it.effect("C32 a wait that is interrupted ends, and the future goes on", () =>
+  it.effect("C32 a wait that is interrupted ends, and the future continues", () =>
     inCopas(Effect.gen(function*() {
       const future = yield* Future.add(Effect.as(Thread.pause("10 seconds"), "value"))
       const waiter = yield* Effect.fork(future.get)

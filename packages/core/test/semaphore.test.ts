@@ -101,7 +101,7 @@ describe("Semaphore", () => {
       yield* semaphore.give(0)
     })))
 
-  it.effect("C29 when the first in the queue times out those behind it go on", () =>
+  it.effect("C29 when the first in the queue times out those after it continue", () =>
     inCopas(Effect.gen(function*() {
       const semaphore = yield* Semaphore.make({ max: 10, start: 2 })
       const much = yield* Copas.addThread(Effect.flip(semaphore.take(5, { timeout: "1 second" })))
@@ -111,7 +111,7 @@ describe("Semaphore", () => {
       assert.strictEqual(yield* Clock.currentTimeMillis, 1000)
     })))
 
-  it.effect("C29 when the first in the queue is interrupted those behind it go on, before its finalizers have run", () =>
+  it.effect("C29 when the first in the queue is interrupted those after it continue, before its finalizers have run", () =>
     inCopas(Effect.gen(function*() {
       const semaphore = yield* Semaphore.make({ max: 10, start: 2 })
       const much = yield* Copas.addThread(Effect.ensuring(semaphore.take(5), Thread.pause("1 minute")))

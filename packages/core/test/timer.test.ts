@@ -147,7 +147,7 @@ describe("Timer", () => {
       assert.deepStrictEqual(times, [1000, 11_000])
     }))
 
-  it.effect("C31 a callback that cancels and arms its recurring timer goes on with the new arming alone", () =>
+  it.effect("C31 a callback that cancels and arms its recurring timer continues with the new arming alone", () =>
     Effect.gen(function*() {
       const times: Array<number> = []
       yield* inCopas(Timer.make({
@@ -233,7 +233,7 @@ describe("Timer", () => {
       assert.deepStrictEqual(log, ["ended", "cancelled true"])
     })))
 
-  it.effect("C31 what the callback forks cancels as the callback does: the call goes on, and is the last", () =>
+  it.effect("C31 what the callback forks cancels as the callback does: the call continues, and is the last", () =>
     inCopas(Effect.gen(function*() {
       const cancelled: Array<boolean> = []
       const times: Array<number> = []
@@ -260,7 +260,7 @@ describe("Timer", () => {
       assert.deepStrictEqual(times, [6000, 6000, 6000, 6000])
     })))
 
-  it.effect("C31 the error handler of a call that failed cancels as the call does, and goes on", () =>
+  it.effect("C31 the error handler of a call that failed cancels as the call does, and continues", () =>
     inCopas(Effect.gen(function*() {
       const log: Array<string> = []
       const timer: Timer.Timer = yield* Timer.make({
@@ -386,7 +386,7 @@ describe("Timer", () => {
       assert.strictEqual(fast, "in time")
     })))
 
-  it.effect("C19 Copas's time-out, which goes on and calls back meanwhile, is a timer that is cancelled", () =>
+  it.effect("C19 Copas's time-out, which continues and calls back meanwhile, is a timer that is cancelled", () =>
     inCopas(Effect.gen(function*() {
       const late: Array<number> = []
       const watched = (work: Effect.Effect<unknown>) =>

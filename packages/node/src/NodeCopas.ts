@@ -1,5 +1,5 @@
 /**
- * What a program on Node provides: the dispatcher, the network, names, and what speaks HTTP.
+ * The layers that a program on Node provides: the dispatcher, the network, names, and what speaks HTTP.
  *
  * @since 0.1.0
  */

@@ -114,7 +114,7 @@ for (const [name, network, serialization] of networks) {
         expect(Chunk.toReadonlyArray(counted)).toEqual(Array.from({ length: 1000 }, (_, index) => index + 1))
       }).pipe(Effect.provide(layer)))
 
-    it.scopedLive("interrupting a call interrupts it on the server, and the connection goes on", () =>
+    it.scopedLive("interrupting a call interrupts it on the server, and the connection continues", () =>
       Effect.gen(function*() {
         const users = yield* client
         const { begun, ended } = yield* Waiting

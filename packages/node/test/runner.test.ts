@@ -378,7 +378,7 @@ it.scopedLive("C37 Copas.exit ends a layer, as a signal does", () =>
     expect(run.output()).toBe("down\n")
   }))
 
-it.scopedLive("C37 a program that waits for the exit goes on at a signal, and is waited for", () =>
+it.scopedLive("C37 a program that waits for the exit continues at a signal, and is waited for", () =>
   Effect.gen(function*() {
     const { script } = yield* withScript(
       "goodbye.mjs",

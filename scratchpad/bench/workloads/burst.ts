@@ -18,7 +18,7 @@ const load = async (context: LoadContext): Promise<Outcome> => {
       connections: newcomers,
       units: 1,
       request,
-      // They go on after it: whoever is served already competes with those who wait, as it is in a real burst.
+      // They continue after it: whoever is served already competes with those who wait, as it is in a real burst.
       onFirstReply: (milliseconds) => {
         waits.push(milliseconds)
         if (waits.length === newcomers) resolve()

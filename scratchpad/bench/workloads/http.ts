@@ -21,7 +21,7 @@ interface Site {
   readonly key: string
 }
 
-/** One for all the runs of a process, which removes it at its end: a gigabyte is not written anew for each. */
+/** One for all the runs of a process, which removes it at its end: a gigabyte is not written again for each. */
 const makeSite = async (size: number): Promise<Site> => {
   const where = fs.mkdtempSync(path.join(memory, "copas-bench-http-"))
   process.on("exit", () => fs.rmSync(where, { recursive: true, force: true }))

@@ -64,7 +64,7 @@ const decodeHost = (text: string): Either.Either<string, string> => {
 
 /**
  * A URL without what may be a password in it, however wrong it is: all between the colon of the user and the last `@` of all
- * (a bare / in a password is none to the grammar, but is one to its owner), and, where there is no `@`, all behind what
+ * (a bare / in a password is none to the grammar, but is one to its owner), and, where there is no `@`, all after what
  * would be a user.
  */
 export const hidden = (text: string): string => {

@@ -64,7 +64,7 @@ export interface Quirks {
   readonly endDownloadAfter?: number | undefined
   /** How many bytes it drops at the end of an upload, before it sends 226. */
   readonly loseOfUpload?: number | undefined
-  /** What it sends in clear directly after the reply to AUTH TLS. */
+  /** The bytes that it sends in clear directly after the reply to AUTH TLS. */
   readonly behindAuth?: string | undefined
   /** How LIST prints. Default `"unix"`. */
   readonly list?: "unix" | "dos" | undefined
@@ -106,7 +106,7 @@ export interface Quirks {
   readonly undoublesIac?: boolean | undefined
   /** Its refusals repeat the name that is missing. Default true; false as in vsftpd. */
   readonly repeatsNames?: boolean | undefined
-  /** What STAT says of the server. */
+  /** The answer to STAT. */
   readonly status?: string | undefined
   /** It answers 522 if a data connection does not resume the control connection's TLS session (`require_ssl_reuse`). */
   readonly requireResumption?: boolean | undefined

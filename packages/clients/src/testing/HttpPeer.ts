@@ -51,7 +51,7 @@ export interface Request {
   readonly trailers: ReadonlyArray<Field>
   /** False for one whose connection ended, or whose script stopped reading, before the end of its body. */
   readonly isWhole: boolean
-  /** What its TLS connection agreed on. */
+  /** The parameters of its TLS connection. */
   readonly tls: Option.Option<TlsInfo>
 }
 
@@ -69,7 +69,7 @@ export interface Sending {
 }
 
 /**
- * What becomes of the connection after an answer.
+ * How the connection continues after an answer.
  *
  * - `"keep"`: the next request is awaited
  * - `"close"`: it is closed in order
@@ -168,7 +168,7 @@ export interface Connection {
 }
 
 /**
- * What is said on a connection.
+ * The script of a connection.
  *
  * @since 0.2.0
  * @category models

@@ -66,7 +66,7 @@ export interface Quirks {
   readonly senders?: { readonly [address: string]: string } | undefined
   /** Its replies to RCPT, by recipient. */
   readonly recipients?: { readonly [address: string]: string } | undefined
-  /** What becomes of an accepted message, by recipient. LMTP tells it after the message; otherwise `reports` do. */
+  /** The fate of an accepted message, by recipient. LMTP tells it after the message; otherwise `reports` do. */
   readonly deliveries?: { readonly [address: string]: string } | undefined
   /** For this long it defers (451) a triplet of client, sender and recipient that it has not seen before. */
   readonly greylist?: Duration.DurationInput | undefined
@@ -95,8 +95,8 @@ export interface Quirks {
   /** False: a message whose reply is an ending is lost. Default true: it is kept, and its client cannot know. */
   readonly keepsUnanswered?: boolean | undefined
   /**
-   * What it sends directly after the reply at a phase, as it is; after the reply to STARTTLS it is in clear. A connection
-   * ends after a 421, also after one that stands here.
+   * The text that it sends directly after the reply at a phase, as it is; after the reply to STARTTLS it is in clear. A
+   * connection ends after a 421, also after one that stands here.
    */
   readonly after?: { readonly [phase: Phase]: string } | undefined
   /** Each reply has several lines; the inner ones look like other replies. */
@@ -148,11 +148,11 @@ export interface Options {
   /** The rounds of SCRAM. Default 4096. */
   readonly rounds?: number | undefined
   /**
-   * What EHLO lists, a line each, and so what it does: `["PIPELINING", "SIZE 1000", "AUTH PLAIN", "X-OTHER a=b"]`. Lines
-   * without what belongs to them are completed: SIZE by `maxSize`, LIMITS by `maxRecipients` and `maxMessages`, AUTH by
-   * what can be used. STARTTLS is left out under TLS, REQUIRETLS in clear; a function is taken at its word. Default: all of
-   * PIPELINING, SIZE, 8BITMIME, SMTPUTF8, DSN, CHUNKING, BINARYMIME, ENHANCEDSTATUSCODES, DELIVERBY, MT-PRIORITY, LIMITS,
-   * REQUIRETLS, STARTTLS (with `tls`), AUTH (with `users` or `tokens`).
+   * The extensions that EHLO lists, a line each, and that the server has: `["PIPELINING", "SIZE 1000", "AUTH PLAIN",
+   * "X-OTHER a=b"]`. Lines without what belongs to them are completed: SIZE by `maxSize`, LIMITS by `maxRecipients` and
+   * `maxMessages`, AUTH by what can be used. STARTTLS is left out under TLS, REQUIRETLS in clear; a function is taken at
+   * its word. Default: all of PIPELINING, SIZE, 8BITMIME, SMTPUTF8, DSN, CHUNKING, BINARYMIME, ENHANCEDSTATUSCODES,
+   * DELIVERBY, MT-PRIORITY, LIMITS, REQUIRETLS, STARTTLS (with `tls`), AUTH (with `users` or `tokens`).
    */
   readonly extensions?: ReadonlyArray<string> | ((isSecure: boolean) => ReadonlyArray<string>) | undefined
   /** The mailboxes there are, beside `postmaster`: other recipients are refused (550), and VRFY finds them. Default: every one. */
@@ -213,9 +213,9 @@ export interface Message {
   readonly via: "DATA" | "BDAT"
   /** The name in the client's EHLO or HELO. */
   readonly clientName: string
-  /** What its TLS connection agreed on. */
+  /** The parameters of its TLS connection. */
   readonly tls: Option.Option<TlsInfo>
-  /** Who was logged in. */
+  /** The user that was logged in. */
   readonly user: Option.Option<string>
   /** As told to the client: `250 2.0.0 Ok: queued as 1`. */
   readonly queueId: string

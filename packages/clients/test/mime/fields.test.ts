@@ -142,7 +142,7 @@ describe("parameters", () => {
   })
 
   it.each([["a; x", 3, `"x"`], ["a; x=", 5, "the end"], ["a; x=b c", 7, `"c"`], [`a; x="b`, 5, `"\\"b"`]])(
-    "S15 %s is refused at %i, and a lenient reader goes on",
+    "S15 %s is refused at %i, and a lenient reader continues",
     (field, offset, got) => {
       const error = Either.getOrThrow(Either.flip(Mime.decodeParameters(field)))
       expect([error.coding, error.offset, error.got]).toEqual(["parameters", offset, got])

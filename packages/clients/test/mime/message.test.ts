@@ -268,7 +268,7 @@ describe("bodies", () => {
     })
   })
 
-  it("S19 a ready-made message goes out as it is, but for line ends", () => {
+  it("S19 a ready-made message goes out as it is, except for line ends", () => {
     const message = Either.getOrThrow(
       Message.raw("Message-ID: <x@y>\nSubject: s\n\n.\n", { envelope: { from: "<>", to: "c@d.test" } })
     )

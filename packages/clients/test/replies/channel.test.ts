@@ -95,7 +95,7 @@ describe.each(networks)("a channel, %s", (_name, network) => {
   )
 
   scoped(
-    "C35 a surplus reply behind the last one is not the next command's, which is not sent",
+    "C35 a surplus reply after the last one is not the next command's, which is not sent",
     Effect.gen(function*() {
       const { channel, peer } = yield* connected
       const noop = yield* channel.submit(Command.make("NOOP"))
@@ -216,7 +216,7 @@ describe.each(networks)("a channel, %s", (_name, network) => {
     ["a reply", "250 PWNED\r\n", false],
     ["a part of one", "25", false],
     ["an empty line", "\r\n", false]
-  ])("C35 STARTTLS: %s came in clear behind the go-ahead", ([_what, behind, isRight]) =>
+  ])("C35 STARTTLS: %s came in clear after the go-ahead", ([_what, behind, isRight]) =>
     Effect.gen(function*() {
       const { channel, peer } = yield* connected
       let upgraded = false

@@ -32,7 +32,7 @@ describe("the ledger", () => {
     expect([codeOf(first), codeOf(second)]).toEqual([code, undefined])
   })
 
-  it("C34 a preliminary reply leaves its command open, and only so many of them come", () => {
+  it("C34 a preliminary reply leaves its command open, and only a number of them come", () => {
     const ledger = make()
     const retr = command("RETR")
     ledger.submit([retr])

@@ -30,7 +30,7 @@ const under = (...extensions: ReadonlyArray<string>): string => hello(...extensi
 
 describe("TLS", () => {
   it.effect.each([["235 ok"], ["250-mx.test\r\n250 AUTH PLAIN"], ["2"]])(
-    "C35 #24 what comes in clear behind the reply to STARTTLS (%s) ends it, and nothing more is sent",
+    "C35 #24 what comes in clear after the reply to STARTTLS (%s) ends it, and nothing more is sent",
     ([behind]) =>
       inMemory(Effect.gen(function*() {
         const error = yield* Effect.flip(secured((peer) =>
@@ -158,7 +158,7 @@ describe("log-in", () => {
     "base64"
   )
 
-  it.effect("C35 #28 XOAUTH2: a 334 gets an empty line, and the token is fetched anew, once", () =>
+  it.effect("C35 #28 XOAUTH2: a 334 gets an empty line, and the token is fetched again, once", () =>
     inMemory(Effect.gen(function*() {
       let fetched = 0
       const token = Effect.sync(() => Redacted.make(`token-${++fetched}`))

@@ -34,7 +34,7 @@ describe.each(networks)("a server that wants fewer connections, %s", (_, net) =>
   it.effect.each<readonly [string, SmtpServer.Quirks, SmtpServer.Quirks]>([
     ["421 4.7.0", { maxConnections: { most: 3, reply: "421 4.7.0 Too many" } }, { maxConnections: 4 }],
     ["432 4.3.2", { replies: { AUTH: "432 4.3.2 Too many" } }, { replies: {} }]
-  ])("C35 #30 the pool goes on with three where the fourth is refused: %s", ([, refuses, allows]) =>
+  ])("C35 #30 the pool continues with three where the fourth is refused: %s", ([, refuses, allows]) =>
     Effect.provide(
       leavesNothing(Effect.gen(function*() {
         const { pool, server } = yield* pooled({ users, allowInsecureAuth: true }, {
@@ -200,7 +200,7 @@ describe("a server that fails", () => {
         expect(errors.map(({ _tag }) => _tag).filter((tag) => !/^Socket(Closed|Broken)$/.test(tag))).toEqual([])
         expect(seen.total).toBe(3)
         expect(yield* Clock.currentTimeMillis).toBe(3 * 15 + 1000 + 2000)
-        // As long as it goes on, one try a pause.
+        // As long as it continues, one try a pause.
         const until = 600_000
         let calls = 0
         while ((yield* Clock.currentTimeMillis) < until) {

@@ -7,7 +7,7 @@ import { SmtpServer } from "../../src/testing/index.js"
 import { timed } from "../ftp/hostileServer.js"
 import { leavesNothing } from "./dialogue.js"
 
-/** Sends with retries while the clock goes on. */
+/** Sends with retries while the clock continues. */
 const sent = (
   options: SmtpServer.Options,
   to: ReadonlyArray<string>,

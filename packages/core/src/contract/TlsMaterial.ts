@@ -23,7 +23,7 @@ export interface Wanted {
   readonly pathLength?: number | undefined
   /** When it is valid. Default now. */
   readonly validity?: "now" | "over" | "future" | undefined
-  /** What it may be used for, if it is not an authority's. Default `"server"`. */
+  /** The use for which it is valid, if it is not an authority's. Default `"server"`. */
   readonly usage?: "server" | "client" | undefined
 }
 

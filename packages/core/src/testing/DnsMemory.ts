@@ -11,7 +11,7 @@ import type { HostAddress } from "../NetPlatform.js"
 import { DnsError, type DnsReason } from "../SocketError.js"
 
 /**
- * What the resolver answers. A name that is not here is `NotFound`, except `localhost`, which is the loopback.
+ * The answers of the resolver. A name that is not here is `NotFound`, except `localhost`, which is the loopback.
  *
  * @since 0.1.0
  * @category models

@@ -189,7 +189,7 @@ export interface OneWayPartition {
 }
 
 /**
- * What can be done to a network while programs run on it.
+ * The operations on a network while programs run on it.
  *
  * @since 0.1.0
  * @category models

@@ -88,7 +88,7 @@ export class SimulationError
   override get message(): string {
     const why = this.reason === "Stalled"
       ? "every fiber waits and nothing is due: a deadlock, or a wait for something outside of the simulation"
-      : "it would have gone on past `maxTime`; raise it, or find out what does not end"
+      : "it would have continued past `maxTime`; raise it, or find out what does not end"
     return `The simulated program was interrupted at ${Math.round(this.atMillis)} ms: ${why}${
       showWaiters(this.waiters)
     }`
@@ -106,11 +106,11 @@ export interface Options {
   readonly seed?: number | undefined
   /** The most simulated time that it may take. Default no limit. */
   readonly maxTime?: Duration.DurationInput | undefined
-  /** What the clock shows at the start, in milliseconds. Default 0. */
+  /** The time of the clock at the start, in milliseconds. Default 0. */
   readonly startMillis?: number | undefined
 }
 
-/** One run: lets time go on until the program has ended. */
+/** One run: lets time pass until the program has ended. */
 class Run {
   readonly clock: SimulationClock.SimulationClock
   readonly fiber: RunningFiber<unknown, unknown>

@@ -17,7 +17,7 @@ import type { Identity } from "../TlsContext.js"
 import * as Writer from "./internal/tls/certificateWriter.js"
 
 /**
- * What authorities and identities have in common: the validity, and what tells certificates apart.
+ * The options that authorities and identities have in common: the validity, and what tells certificates apart.
  *
  * @since 0.1.0
  * @category models
@@ -55,7 +55,7 @@ export interface AuthorityOptions extends CommonOptions {
 export interface Authority {
   /** Its own certificate. */
   readonly certificate: string
-  /** What follows a certificate that it issued: its own and those above it, without the root's. */
+  /** The certificates that follow one that it issued: its own and those above it, without the root's. */
   readonly chain: string
   /** The root's certificate, for the `ca` of contexts. */
   readonly ca: string
@@ -74,12 +74,12 @@ export interface IdentityOptions extends CommonOptions {
   readonly name?: string | undefined
   /** The authority that issues it. Default `authority()`; `"self"` is a self-signed certificate. */
   readonly issuer?: Authority | "self" | undefined
-  /** What it may be used for. Default `"both"`. */
+  /** The use for which it is valid. Default `"both"`. */
   readonly usage?: "server" | "client" | "both" | undefined
 }
 
 /**
- * What `identity` gives: a certificate with its key, and the root to trust.
+ * The result of `identity`: a certificate with its key, and the root to trust.
  *
  * @since 0.1.0
  * @category models

@@ -53,7 +53,7 @@ describe("NetMemory: conditions", () => {
       })
     ))
 
-  it.effect("a partition holds streams up, and when it heals they go on where they were", () =>
+  it.effect("a partition holds streams up, and when it heals they continue where they were", () =>
     simulated(
       { link: { latency: 10 } },
       Effect.gen(function*() {
@@ -218,7 +218,7 @@ describe("NetMemory: many hosts", () => {
       assert.strictEqual(yield* ask(b, "c"), "hello")
     }))))
 
-  it.effect("a host that crashes is silent; up again, its programs run anew and old connections are reset", () =>
+  it.effect("a host that crashes is silent; up again, its programs run again and old connections are reset", () =>
     Simulation.run(Effect.scoped(Effect.gen(function*() {
       const { a, b } = yield* hosts()
       let starts = 0

@@ -64,7 +64,7 @@ describe("NetMemory: one direction", () => {
       assert.strictEqual((yield* one.stats).datagramsReceived, 200)
     })))
 
-  it.effect("a partition of one direction holds that one up; the other's data arrives, and all goes on when it heals", () =>
+  it.effect("a partition of one direction holds that one up; the other's data arrives, and all continues when it heals", () =>
     run(Effect.gen(function*() {
       const { client, network, server } = yield* connected()
       yield* network.partition({ from: ["a"], to: ["b"] })
@@ -93,7 +93,7 @@ describe("NetMemory: one direction", () => {
       assert.deepInclude(broken, { _tag: "SocketBroken", reason: "TimedOut" })
     })))
 
-  it.effect("without acknowledgements a sender has no more room than the buffers, and goes on when it heals", () =>
+  it.effect("without acknowledgements a sender has no more room than the buffers, and continues when it heals", () =>
     run(Effect.gen(function*() {
       const { client, network, server } = yield* connected({ bufferSize: 10_000 })
       yield* network.partition({ from: ["b"], to: ["a"] })
@@ -107,7 +107,7 @@ describe("NetMemory: one direction", () => {
     })))
 
   for (const [title, cut] of [["question", ["a", "b"]], ["answer", ["b", "a"]]] as const) {
-    it.effect(`connecting gives up when its ${title} does not come through, and goes on when it does in time`, () =>
+    it.effect(`connecting gives up when its ${title} does not come through, and continues when it does in time`, () =>
       run(Effect.gen(function*() {
         const { connect, listener, network } = yield* twoHosts()
         yield* network.partition({ from: [cut[0]], to: [cut[1]] })

@@ -107,7 +107,7 @@ describe("Dns, hostile and slow servers", () => {
 
   it.live("S09 one family without an address does not hide the other, nor the other's failure", () =>
     Effect.gen(function*() {
-      // A server that knows addresses of one family; the kind of the question is behind the name.
+      // A server that knows addresses of one family; the kind of the question is after the name.
       const byType = (four: number | undefined, six: number | undefined) =>
         Effect.gen(function*() {
           const socket: DatagramSocket.DatagramSocket = yield* Udp.bind({ host: "127.0.0.1" })

@@ -159,7 +159,7 @@ describe("the stream over a socket", () => {
       yield* closed(stream)
     }).pipe(Effect.provide(NetMemory.layer)))
 
-  it.scoped("C33 a reader that stops stops the peer, and both go on when it reads again", () =>
+  it.scoped("C33 a reader that stops stops the peer, and both continue when it reads again", () =>
     Effect.gen(function*() {
       const { client, server } = yield* pair()
       const { stream } = yield* NodeSocket.lend(server)

@@ -121,7 +121,7 @@ for (const [name, network] of networks) {
     )
 
     test(
-      "C33 a connection that node:http upgrades belongs to the program, with the bytes behind the head",
+      "C33 a connection that node:http upgrades belongs to the program, with the bytes after the head",
       Effect.gen(function*() {
         const http = Http.createServer()
         http.on("upgrade", (_request, stream: Duplex, head: Buffer) => {

@@ -177,7 +177,7 @@ describe.skipIf(!hasPerl)("options, as getsockopt has them", () => {
       ).toEqual([1, 9, 7, 0])
     }).pipe(Effect.provide(NodeNet.layer)))
 
-  it.scopedLive("S07 a socket that was disconnected, and so made anew, has what was set on it", () =>
+  it.scopedLive("S07 a socket that was disconnected, and so made again, has what was set on it", () =>
     Effect.gen(function*() {
       const peer = yield* Udp.bind({ host: "127.0.0.1" })
       const socket = yield* Udp.bind({ host: "127.0.0.1", ttl: 5, broadcast: true, receiveBufferSize: 40_000 })

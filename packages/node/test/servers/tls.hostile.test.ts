@@ -112,7 +112,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       yield* other.prints(/echo after/)
     }))
 
-  it.scoped("T02 key updates of TLS 1.3 (k, K) go on in the middle of a conversation", () =>
+  it.scoped("T02 key updates of TLS 1.3 (k, K) continue in the middle of a conversation", () =>
     Effect.gen(function*() {
       const { port } = yield* echo({})
       const client = yield* sClient(port, "-tls1_3")

@@ -191,7 +191,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       }
     }))
 
-  it.scoped("T05 a client's certificate that was made to hurt fails the server's handshake typed, and the server goes on", () =>
+  it.scoped("T05 a client's certificate that was made to hurt fails the server's handshake typed, and the server continues", () =>
     Effect.gen(function*() {
       const { root } = yield* Fixture.TestPki
       const names = ["good.test\\00.evil.test", "x".repeat(60_000), "\\0d\\0aFrom: eve"]

@@ -91,7 +91,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       expect(Fixture.tlsOf(socket).authorization).toEqual({ _tag: "Verified", by: "authority" })
     }))
 
-  it.scoped("T02 bytes in clear behind the reply that starts TLS fail the client's upgrade and cut the socket", () =>
+  it.scoped("T02 bytes in clear after the reply that starts TLS fail the client's upgrade and cut the socket", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0 })
       const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port })
@@ -104,7 +104,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       expect(after).toMatchObject({ _tag: "SocketBroken", reason: "Tls" })
     }))
 
-  it.scoped("T02 commands in clear behind STARTTLS fail the server's upgrade", () =>
+  it.scoped("T02 commands in clear after STARTTLS fail the server's upgrade", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0 })
       const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port })

@@ -241,7 +241,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
       }))
   }
 
-  it.scoped("T02 with `requireCloseNotify` on both sides everything else goes on as before", () =>
+  it.scoped("T02 with `requireCloseNotify` on both sides everything else continues as before", () =>
     Effect.gen(function*() {
       const { client, server } = yield* Fixture.pair({
         server: { requireCloseNotify: true },
@@ -290,7 +290,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer))((it) => {
       yield* sending
     }))
 
-  it.scoped("T02 a handler's failure on a secure socket is its own, and the server goes on", () =>
+  it.scoped("T02 a handler's failure on a secure socket is its own, and the server continues", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, tls: yield* Fixture.serverContext() })
       yield* Copas.addServer(listener, (socket: Socket.Socket) =>

@@ -99,7 +99,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
       expect(resumed).toEqual([false, false])
     }))
 
-  it.scoped("T10 a replaced context shows the new certificate, and connections that stand go on", () =>
+  it.scoped("T10 a replaced context shows the new certificate, and connections that stand continue", () =>
     Effect.gen(function*() {
       const { root } = yield* Fixture.TestPki
       const context = yield* Fixture.serverContext()

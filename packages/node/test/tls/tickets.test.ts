@@ -90,7 +90,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
         expect(seen).toEqual([false, true, false, true, false, true, false, true, false, true])
       }))
 
-    it.scoped(`T10 a replaced context takes no ticket from before, but for keys that were given (${maxVersion})`, () =>
+    it.scoped(`T10 a replaced context takes no ticket from before, except for keys that were given (${maxVersion})`, () =>
       Effect.gen(function*() {
         const identity = Certificates.identity((yield* Fixture.TestPki).server)
         const keys = Redacted.make(new Uint8Array(Crypto.randomBytes(48)))

@@ -81,7 +81,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       }
     }))
 
-  it.scoped("T02 bytes in clear behind the reply never come out of the secure socket, wherever the reply is cut", () =>
+  it.scoped("T02 bytes in clear after the reply never come out of the secure socket, wherever the reply is cut", () =>
     Effect.gen(function*() {
       const reply = "220 go ahead\r\n250 injected\r\n"
       const context = yield* Fixture.clientContext()
@@ -228,7 +228,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
       expect((yield* (yield* Net.Net).sockets).filter((socket) => socket.name.includes("127.0.0.1"))).toEqual([])
     }))
 
-  it.scoped("T02 interrupting a connect with TLS anywhere leaves no descriptor on either side, and the listener goes on", () =>
+  it.scoped("T02 interrupting a connect with TLS anywhere leaves no descriptor on either side, and the listener continues", () =>
     Effect.gen(function*() {
       const listener = yield* Net.listen({ port: 0, linger: 0, tls: yield* Fixture.serverContext() })
       const tls = yield* Fixture.clientContext()

@@ -135,7 +135,7 @@ describe("Unix-domain sockets on Node", () => {
       expect(yield* ask(path, "mine")).toBe("mine")
     }).pipe(Effect.provide(NodeNet.layer)))
 
-  it.scoped("S10 a path on which somebody listens is in use, and its listener goes on", () =>
+  it.scoped("S10 a path on which somebody listens is in use, and its listener continues", () =>
     Effect.gen(function*() {
       const path = Path.join(yield* directory, "busy.sock")
       const first = yield* Net.listen({ path })

@@ -107,7 +107,7 @@ export const streamed = (
   needsStuffing: false
 })
 
-/** What goes out as it is, but for line ends; as binary, those too. */
+/** What goes out as it is, except for line ends; as binary, those too. */
 export const identity = (
   data: string | Uint8Array | Stream.Stream<Uint8Array, unknown, unknown>,
   transferEncoding: "7bit" | "8bit" | "binary",

@@ -1,5 +1,5 @@
 /**
- * What is wrong with a sender's options. Checking goes on after the first fault, with whatever stands in its place, and
+ * What is wrong with a sender's options. Checking continues after the first fault, with whatever stands in its place, and
  * the first is what counts.
  */
 import * as Either from "effect/Either"

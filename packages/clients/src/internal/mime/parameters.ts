@@ -120,7 +120,7 @@ const join = (pieces: ReadonlyMap<number, Piece>): string => {
 
 /**
  * The field's value and parameters. A parameter that stands twice counts the first time. Unless `isLenient`, what is no
- * parameter is a fault; a lenient reader goes on after the next semicolon, and takes a value without quotes to that.
+ * parameter is a fault; a lenient reader continues after the next semicolon, and takes a value without quotes to that.
  */
 export const decode = (field: string, isLenient: boolean): Parsed | Fault => {
   const pieces = new Map<string, Map<number, Piece>>()

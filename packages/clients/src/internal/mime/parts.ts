@@ -22,7 +22,7 @@ interface MediaType {
 
 const binary: MediaType = { type: "application/octet-stream", parameters: [] }
 
-/** A type such as `text/plain; format=flowed`, with its parameters written anew. */
+/** A type such as `text/plain; format=flowed`, with its parameters written again. */
 const mediaType = (given: string, where: string, faults: Faults): MediaType => {
   const parsed = parameters.decode(given, false)
   const [type = "", subtype = "", more] = "offset" in parsed ? [] : parsed.value.split("/")

@@ -40,7 +40,7 @@ export interface Options {
 export interface Reading {
   /** In place of `replyMillis`. */
   readonly within?: number | undefined
-  /** Until when, asked anew before each read. */
+  /** Until when, asked again before each read. */
   readonly due?: (() => number) | undefined
   /** What is done with each reply, in place of entering it in the ledger. What it gives ends the session. */
   readonly enter?: ((reply: Reply) => ChannelError | undefined) | undefined

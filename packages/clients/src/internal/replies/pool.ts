@@ -34,11 +34,11 @@ export interface Options<S, E> {
   /** Makes a session that comes back as good as a new one. One for which this fails is discarded. */
   readonly reset: (session: S) => Effect.Effect<unknown, unknown>
   /**
-   * Whether the server opens no more sessions than there are. Then the pool goes on with those, and takes no more from now
-   * on. By default it is an error of the caller that wanted one more.
+   * Whether the server opens no more sessions than there are. Then the pool continues with those, and takes no more from
+   * now on. By default it is an error of the caller that wanted one more.
    */
   readonly isLimit?: ((error: E) => boolean) | undefined
-  /** Run once, with the number of sessions that the pool goes on with. */
+  /** Run once, with the number of sessions that the pool continues with. */
   readonly onLimit?: ((sessions: number) => Effect.Effect<void>) | undefined
 }
 

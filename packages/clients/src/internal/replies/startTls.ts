@@ -23,7 +23,7 @@ export const startTls = <E, E2>(
         : channel.loseWith(
           new ProtocolViolation({
             ...channel.origin,
-            what: `something came in clear behind the reply to ${verb}, where nothing may`,
+            what: `something came in clear after the reply to ${verb}, where nothing may`,
             received: `${receiveBuffered} bytes or more`
           })
         )

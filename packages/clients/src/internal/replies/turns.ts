@@ -55,8 +55,8 @@ export class Turns {
   }
 
   /**
-   * Takes the turn, then goes on with `next`, which must release it. Only the wait is interruptible, and gives its place
-   * up, or the turn that it has got meanwhile.
+   * Takes the turn, then continues with `next`, which must release it. Only the wait is interruptible, and gives its
+   * place up, or the turn that it has got meanwhile.
    */
   private take<A, E, R>(next: (restore: Restore) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.uninterruptibleMask((restore) => {

@@ -107,7 +107,7 @@ describe("challenges", () => {
       }
     }))
 
-  it("C35 whatever the server sends, each mechanism goes on or fails, typed, and base64 is read as Node reads it", () =>
+  it("C35 whatever the server sends, each mechanism continues or fails, typed, and base64 is read as Node reads it", () =>
     FC.assert(
       FC.asyncProperty(
         FC.constantFrom(...Mechanisms.builtIn()),

@@ -133,7 +133,7 @@ describe("after a refusal", () => {
     for (const code of [504, 534]) expect(after(code)).toBe("next")
   })
 
-  it("C35 #28 a token is fetched anew once: after 535, and what Exchange says of one that expires soon", () => {
+  it("C35 #28 a token is fetched again once: after 535, and what Exchange says of one that expires soon", () => {
     expect(after(535, "5.7.8", true)).toBe("renew")
     expect(after(501, "5.5.126", true)).toBe("renew")
     expect(after(501, "5.5.4", true)).toBe("stop")

@@ -105,7 +105,7 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
-    "S07 a refusal fails the receive of a connected socket once, and the socket goes on",
+    "S07 a refusal fails the receive of a connected socket once, and the socket continues",
     Effect.gen(function*() {
       const port = yield* deadPort
       const client = yield* Udp.connect({ host: "127.0.0.1", port })

@@ -115,7 +115,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     })
   ),
   test(
-    "C10 a program that waits for the exit goes on when nothing else is left, and gives its value",
+    "C10 a program that waits for the exit continues when nothing else is left, and gives its value",
     Effect.gen(function*() {
       const value = yield* Copas.run(Effect.gen(function*() {
         const server = yield* Copas.addServer(yield* listening(), () => Effect.void)
@@ -201,9 +201,9 @@ export const cases: ReadonlyArray<DispatcherCase> = [
         yield* asleep(thread)
         same(yield* thread.wakeup, true, "it was asleep")
         yield* turn
-        same(exited, false, "it went on")
+        same(exited, false, "it continued")
       }))
-      same(exited, true, "it went on at the exit")
+      same(exited, true, "it continued at the exit")
     })
   ),
   test(

@@ -54,7 +54,7 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
-    "S02 after half-closing, sending fails, reading goes on, and a second half-close fails",
+    "S02 after half-closing, sending fails, reading continues, and a second half-close fails",
     Effect.gen(function*() {
       const { client, server } = yield* connected()
       yield* client.shutdown("send")
@@ -81,7 +81,7 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
-    "S02 shutting the receiving side down drops what comes, and fails the pending read; sending goes on",
+    "S02 shutting the receiving side down drops what comes, and fails the pending read; sending continues",
     Effect.gen(function*() {
       const { client, server } = yield* connected({ server: { highWaterMark: 1000 } })
       const reading = yield* begin(server.receiveLine())

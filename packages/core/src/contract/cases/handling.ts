@@ -334,7 +334,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     )
   ),
   test(
-    "C06 removing a server can interrupt its handlers, and one that removes its own server so goes on",
+    "C06 removing a server can interrupt its handlers, and one that removes its own server so continues",
     Effect.gen(function*() {
       const events: Array<string> = []
       yield* Copas.run(Effect.gen(function*() {

@@ -86,7 +86,7 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
-    "S13 forEachLine fails with LineTooLong behind the lines before it, and with SocketClosed for an unfinished one",
+    "S13 forEachLine fails with LineTooLong after the lines before it, and with SocketClosed for an unfinished one",
     Effect.gen(function*() {
       const { client, server } = yield* connected()
       yield* client.send(`short\n${"x".repeat(50)}\nnot reached\n`)

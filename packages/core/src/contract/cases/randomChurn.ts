@@ -47,7 +47,7 @@ class Churn {
     return this.oneOf([() => Effect.yieldNow(), () => turn, () => Thread.pause(1), () => Effect.void])
   }
 
-  /** Does something to the others. `depth` is how far what it begins may go on beginning things. */
+  /** Does something to the others. `depth` is how far what it begins may continue beginning things. */
   private meddle(depth: number): Act {
     return this.oneOf([
       () => Copas.exit,

@@ -142,7 +142,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     })
   ),
   test(
-    "C39 a listener that a server has cannot be added again: InvalidOption, and the server goes on",
+    "C39 a listener that a server has cannot be added again: InvalidOption, and the server continues",
     Copas.run(Effect.gen(function*() {
       const listener = yield* listening()
       const server = yield* Copas.addServer(listener, echo)
@@ -155,7 +155,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     }))
   ),
   test(
-    "C06 removing a server stops accepting, closes the listener, and lets handlers go on",
+    "C06 removing a server stops accepting, closes the listener, and lets handlers continue",
     Copas.run(Effect.gen(function*() {
       const listener = yield* listening()
       const server = yield* Copas.addServer(listener, echo)
@@ -254,7 +254,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     })
   ),
   test(
-    "C10 exit stops accepting, and handlers go on to their end",
+    "C10 exit stops accepting, and handlers continue to their end",
     Effect.gen(function*() {
       yield* Copas.run(Effect.gen(function*() {
         const listener = yield* listening()

@@ -212,7 +212,7 @@ export const cases: ReadonlyArray<Case> = [
           const { client, server } = yield* connected()
           yield* client.send(sent)
           const exit = yield* Effect.exit(Stream.runDrain(ChunkedCoding.stream(server)))
-          holds(Exit.isFailure(exit), "it fails while the peer goes on")
+          holds(Exit.isFailure(exit), "it fails while the peer continues")
         })),
       { discard: true }
     )

@@ -59,7 +59,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       })
     ),
     test(
-      "T02 bytes in clear behind the reply that starts TLS fail the client's upgrade and cut the socket",
+      "T02 bytes in clear after the reply that starts TLS fail the client's upgrade and cut the socket",
       Effect.gen(function*() {
         const { client, server } = yield* connected()
         yield* server.send("220 go ahead\r\n250 injected\r\n")
@@ -70,7 +70,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       })
     ),
     test(
-      "T02 commands in clear behind STARTTLS fail the server's upgrade",
+      "T02 commands in clear after STARTTLS fail the server's upgrade",
       Effect.gen(function*() {
         const { client, server } = yield* connected()
         yield* client.send("STARTTLS\r\nMAIL FROM:<eve@copas.test>\r\n")

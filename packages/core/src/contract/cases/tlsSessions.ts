@@ -174,7 +174,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       })
     ),
     test(
-      "T10 a replaced context shows the new certificate, and connections that stand go on",
+      "T10 a replaced context shows the new certificate, and connections that stand continue",
       Effect.gen(function*() {
         const { root } = yield* tls.pki
         const context = yield* tls.serverContext()

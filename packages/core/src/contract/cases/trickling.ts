@@ -245,7 +245,7 @@ export const cases: ReadonlyArray<Case> = [
       same(hasEnded(reading), false, "the read without a time-out")
       yield* server.setTimeouts({ message: "5 seconds" })
       yield* TestClock.adjust("4999 millis")
-      same(hasEnded(reading), false, "the read, counted anew")
+      same(hasEnded(reading), false, "the read, counted again")
       yield* TestClock.adjust("1 millis")
       yield* tooSlow(reading)
       same((yield* failure(server.setTimeouts({ message: -1 }), "InvalidOption")).option, "timeouts.message")

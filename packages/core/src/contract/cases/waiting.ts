@@ -200,7 +200,7 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
-    "C20 a reader that reads again goes behind those that wait",
+    "C20 a reader that reads again goes after those that wait",
     Effect.gen(function*() {
       const { client, server } = yield* connected()
       const order: Array<string> = []

@@ -122,7 +122,7 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
-    "C22 who sends again goes behind those that wait for room",
+    "C22 who sends again goes after those that wait for room",
     Effect.gen(function*() {
       const { client, server } = yield* connected({ client: { sendHighWaterMark: 0 } })
       const size = 6_000_000
@@ -165,7 +165,7 @@ export const cases: ReadonlyArray<Case> = [
     )
   ),
   test(
-    "C22 what came is not read on past the high-water mark, and everything comes when the reader goes on",
+    "C22 what came is not read on past the high-water mark, and everything comes when the reader continues",
     Effect.gen(function*() {
       const { client, server } = yield* connected({ server: { highWaterMark: 10_000 } })
       const all = pattern(5_000_000)

@@ -167,7 +167,7 @@ export class Inbound {
     })
   }
 
-  /** The rest of a read that was woken. One that was given up meanwhile (`settleFirst`) begins anew, in a turn. */
+  /** The rest of a read that was woken. One that was given up meanwhile (`settleFirst`) begins again, in a turn. */
   private woken<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
     return withFiber((fiber) => this.reader === fiber ? this.attempt(fiber, take, wanted) : this.read(take, wanted))
   }

@@ -170,7 +170,7 @@ export class ReceiveBuffer {
     this.skipChunks(length - inFirst)
   }
 
-  /** Drops the first chunk, and so many bytes after it. */
+  /** Drops the first chunk, and this many bytes after it. */
   private skipChunks(length: number): void {
     const { rest } = this
     let left = length
@@ -222,7 +222,7 @@ export class ReceiveBuffer {
     // The longest beginning of the delimiter that the bytes end with must lie within those that are left.
     while (this.matched > this.scanned && delimiter !== undefined) this.matched = delimiter.borderOf(this.matched)
     this.scanStart -= length
-    // The chunk that the search was in may be the first by then: it is looked for anew, from the front.
+    // The chunk that the search was in may be the first by then: it is looked for again, from the front.
     if (this.scanStart <= 0) {
       this.scanChunk = -1
       this.scanStart = 0
@@ -309,7 +309,7 @@ export class ReceiveBuffer {
     return -1
   }
 
-  /** Takes `length` bytes as text and drops `extra` bytes behind them. */
+  /** Takes `length` bytes as text and drops `extra` bytes after them. */
   takeText(
     length: number,
     extra: number,

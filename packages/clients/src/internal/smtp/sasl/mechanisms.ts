@@ -123,7 +123,7 @@ export const choose = (
 export const afterRefusal = (refusal: {
   readonly code: number
   readonly enhancedCode: string | undefined
-  /** The token can be fetched anew, and was not yet. */
+  /** The token can be fetched again, and was not yet. */
   readonly canRenew: boolean
 }): "renew" | "next" | "stop" => {
   const { canRenew, code, enhancedCode = "" } = refusal

@@ -72,7 +72,7 @@ export class Reader {
     return loop
   }
 
-  /** The next so many bytes. */
+  /** The next `length` bytes. */
   chunk(length: number, take: Take): Effect.Effect<void, unknown> {
     return length === 0
       ? Effect.void

@@ -72,7 +72,7 @@ export const make = (
   const outcomes = recipients.map((recipient, index) =>
     outcomeOf(recipient, replies[index] ?? "250 2.0.0 Delivered", by)
   ).filter(isWanted(by))
-  // A report on a report would go on for ever.
+  // A report on a report would continue for ever.
   if (sender === "" || outcomes.length === 0) return undefined
   const isUtf8 = parameters.SMTPUTF8 !== undefined
   const isFull = parameters.RET?.toUpperCase() === "FULL" && outcomes.some(({ action }) => action === "failed")

@@ -337,7 +337,7 @@ export class MemoryTransport implements Transport, Task {
       (!this.isConnected && this.incoming?.pipe.isStuck === true)
   }
 
-  /** What was sent does not come through, or an option changed: see to it that this does not go on for ever. */
+  /** What was sent does not come through, or an option changed: see to it that this does not continue for ever. */
   watch(): void {
     if (this.isGone || this.broken !== undefined) return
     const { network } = this

@@ -185,7 +185,7 @@ export const digest = (algorithm: DigestAlgorithm, bytes: Uint8Array): Uint8Arra
 
 const encoder = new TextEncoder()
 
-/** The bytes of all parts, each behind its length, so that no two lists of parts give the same. */
+/** The bytes of all parts, each after its length, so that no two lists of parts give the same. */
 const framed = (parts: ReadonlyArray<Uint8Array | string>): Uint8Array => {
   const encoded = parts.map((part) => typeof part === "string" ? encoder.encode(part) : part)
   const all = new Uint8Array(encoded.reduce((sum, part) => sum + part.length + 4, 0))

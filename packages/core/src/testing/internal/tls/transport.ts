@@ -152,7 +152,7 @@ export class MemoryTlsTransport implements TlsTransport, Events {
     if (this.isDestroyed) return
     this.isDestroyed = true
     this.#handshake.isOver = true
-    // What was said last goes first: an alert, or a close_notify behind a ticket that is still being written.
+    // What was said last goes first: an alert, or a close_notify after a ticket that is still being written.
     if (this.failure?.reason !== "Reset") this.outgoing.flush()
     this.below.destroy()
   }

@@ -114,7 +114,7 @@ const checkExtensions = (path: ReadonlyArray<Certificate>, role: "client" | "ser
 }
 
 /**
- * Checks a chain as OpenSSL does, but for the signatures: the way to an authority, what each certificate may be used
+ * Checks a chain as OpenSSL does, except for the signatures: the way to an authority, what each certificate may be used
  * for, revocation, and the dates. Of several faults it reports the last in this order, as Node does.
  *
  * @param role whose certificate it is
