@@ -10,6 +10,10 @@
  * @since 0.1.0
  */
 import type * as Clock from "effect/Clock"
+import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import { make as makeLazyScope } from "./internal/effect/lazyScope.js"
 import { forClock } from "./internal/time/deadlines.js"
 import type { NetAddress } from "./NetAddress.js"
 import type { InvalidOption, SocketBroken, SocketClosed, SocketTimeout, UnsupportedOption } from "./SocketError.js"
@@ -245,3 +249,22 @@ export interface Loan extends Timekeeper {
   readonly close: () => void
   readonly counts: LentCounts
 }
+
+/**
+ * A scope that costs next to nothing until it is used: for what runs often and seldom needs one, as a request.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface LazyScope extends Scope.CloseableScope {
+  /** What its owner runs at its end; `undefined` if the scope was never used. From then on it is closed. */
+  readonly closing: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void> | undefined
+}
+
+/**
+ * Makes a scope that becomes one when it is first looked at.
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const lazyScope: () => LazyScope = makeLazyScope

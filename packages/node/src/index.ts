@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
+export * as HttpConnection from "./HttpConnection.js"
 export * as NodeCopas from "./NodeCopas.js"
 export * as NodeDns from "./NodeDns.js"
+export * as NodeHttpServer from "./NodeHttpServer.js"
 export * as NodeHttpTransport from "./NodeHttpTransport.js"
 export * as NodeNet from "./NodeNet.js"
 export * as NodeSocket from "./NodeSocket.js"

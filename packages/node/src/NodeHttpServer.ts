@@ -1,0 +1,153 @@
+/**
+ * `@effect/platform`'s `HttpServer` on a Copas server: HTTP and HTTPS, on any network of `Net`.
+ *
+ * A program written for `@effect/platform-node`'s server changes one import, and the options. Its connections are threads of
+ * the dispatcher, with names, limits, time-outs and a place in `Copas.status`. Requests of one connection of HTTP/1.1 run in
+ * its thread, one after the other; streams of HTTP/2 run in fibers of it. Handlers of a router are
+ * interrupted when their client goes away; an app of another kind is, where it is within `Effect.interruptible`. A span is made for a request only where the program has a tracer.
+ *
+ * @since 0.2.0
+ */
+import { Copas, layer as CopasLayer } from "@copas/core/Copas"
+import type { Listener } from "@copas/core/Listener"
+import { Net } from "@copas/core/Net"
+import type { BindError, InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
+import type { InetListenOptions } from "@copas/core/SocketOptions"
+import * as Tls from "@copas/core/Tls"
+import type * as TlsContext from "@copas/core/TlsContext"
+import type { TlsError } from "@copas/core/TlsError"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeHttpPlatform from "@effect/platform-node/NodeHttpPlatform"
+import * as Etag from "@effect/platform/Etag"
+import type { HttpClient } from "@effect/platform/HttpClient"
+import type { HttpPlatform } from "@effect/platform/HttpPlatform"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { ListenOptions, Options } from "./HttpServerOptions.js"
+import { type Settings, settingsOf } from "./internal/httpServer/options.js"
+import * as Serving from "./internal/httpServer/serving.js"
+import * as NodeNet from "./NodeNet.js"
+
+export type { Limits, ListenOptions, Options, Timeouts } from "./HttpServerOptions.js"
+
+type Failed = BindError | TlsError | InvalidOption | UnsupportedOption
+
+/** A context, or options of `Net.listen` that have one. */
+const isReady = (tls: object): tls is TlsContext.ServerContext | TlsContext.ListenTlsOptions =>
+  Tls.isContext(tls) || "context" in tls
+
+const listen = (
+  options: ListenOptions,
+  { http2, timeouts }: Settings
+): Effect.Effect<Listener, Failed, Net | Scope.Scope> =>
+  Effect.gen(function*() {
+    const net = yield* Net
+    const { tls, ...others } = options
+    // Nobody waits for the end of a connection that has been answered: the server itself has, before.
+    const common = { linger: "2 seconds", ...others } as const
+    if (tls === undefined) return yield* net.listen(common as InetListenOptions)
+    const context = isReady(tls) ? tls : yield* Tls.server({
+      alpn: http2 === false ? ["http/1.1"] : ["h2", "http/1.1"],
+      handshakeTimeout: timeouts.handshake,
+      ...tls
+    })
+    return yield* net.listen({ ...common, tls: context } as InetListenOptions)
+  })
+
+const addressOf = ({ address }: Listener): HttpServer.Address =>
+  address._tag === "InetAddress"
+    ? { _tag: "TcpAddress", hostname: address.host === "::" ? "0.0.0.0" : address.host, port: address.port }
+    : { _tag: "UnixAddress", path: address.path }
+
+/**
+ * Listens, and makes the server. Connections are accepted from when an app is served (`HttpServer.serve`), and until the end
+ * of that scope, or the exit of the dispatcher: then the server drains. Idle connections end; answers say
+ * `Connection: close`; after `drain` what is left is interrupted.
+ *
+ * The scope of `make` closes the listeners. `address` is that of the first one. *Interruption* leaves no descriptor.
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const make = (options: Options): Effect.Effect<HttpServer.HttpServer, Failed, Copas | Net | Scope.Scope> =>
+  Effect.gen(function*() {
+    const copas = yield* Copas
+    const settings = yield* settingsOf(options)
+    const addresses = [options.listen].flat() as ReadonlyArray<ListenOptions>
+    const listeners = yield* Effect.forEach(addresses, (address) => listen(address, settings))
+    return HttpServer.make({
+      address: addressOf(listeners[0]!),
+      serve: (app, middleware) => Serving.serve(copas, listeners, settings, app, middleware)
+    })
+  })
+
+/**
+ * `make` as a layer, without the services that `layer` brings beside it.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerServer = (options: Options): Layer.Layer<HttpServer.HttpServer, Failed, Copas | Net> =>
+  Layer.scoped(HttpServer.HttpServer, make(options))
+
+/**
+ * What handlers use beside the server: files, paths, tags of files.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerContext: Layer.Layer<HttpPlatform | Etag.Generator | NodeContext.NodeContext> = Layer.mergeAll(
+  NodeHttpPlatform.layer,
+  Etag.layerWeak,
+  NodeContext.layer
+)
+
+/**
+ * The server, with what handlers use beside it.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<
+  HttpServer.HttpServer | HttpPlatform | Etag.Generator | NodeContext.NodeContext,
+  Failed,
+  Copas | Net
+> => Layer.merge(layerServer(options), layerContext)
+
+/**
+ * A server on a free port of this machine, and an `HttpClient` whose requests go to it: for tests of handlers. It brings its
+ * own dispatcher. To test without the system's network, provide `layer` with `NetMemory`.
+ *
+ * @since 0.2.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { NodeHttpServer } from "@copas/node"
+ * import { HttpClient, HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { Effect } from "effect"
+ *
+ * const app = HttpRouter.get(HttpRouter.empty, "/", HttpServerResponse.text("hello"))
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* HttpServer.serveEffect(app)
+ *   const response = yield* HttpClient.get("/")
+ *   return yield* response.text
+ * })
+ *
+ * Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(NodeHttpServer.layerTest))).then(console.log) // hello
+ * ```
+ */
+export const layerTest: Layer.Layer<
+  HttpClient | HttpServer.HttpServer | HttpPlatform | Etag.Generator | NodeContext.NodeContext,
+  Failed
+> = HttpServer.layerTestClient.pipe(
+  Layer.provide(NodeHttpClient.layerWithoutAgent),
+  Layer.provide(NodeHttpClient.makeAgentLayer({ keepAlive: false })),
+  Layer.provideMerge(layer({ listen: { port: 0 } })),
+  Layer.provide(Layer.provideMerge(CopasLayer, NodeNet.layer))
+)

@@ -1,0 +1,174 @@
+/** An app that is served: its connections, and how they end. */
+import type * as CopasServer from "@copas/core/Copas"
+import type { Listener } from "@copas/core/Listener"
+import type { Server as CopasServerHandle } from "@copas/core/Server"
+import type { Socket } from "@copas/core/Socket"
+import * as Thread from "@copas/core/Thread"
+import { type Timekeeper, timekeeper } from "@copas/core/Transport"
+import type { Size } from "@effect/platform/FileSystem"
+import type { HttpMiddleware } from "@effect/platform/HttpMiddleware"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Http from "node:http"
+import { clockOf, suspend, withFiber } from "../effect/fibers.js"
+import { lend } from "../net/lending.js"
+import { Connection, connectionOf } from "./connection.js"
+import * as Handled from "./handled.js"
+import type { Settings } from "./options.js"
+
+/** What drains: a connection of either version. */
+export interface Drainable {
+  readonly drain: () => void
+}
+
+export class Serving {
+  readonly settings: Settings
+  readonly time: Timekeeper
+  readonly handled: Effect.Effect<void, never, any>
+  readonly http1: Http.Server
+  readonly connections = new Set<Drainable>()
+  readonly bodyLimit: Option.Option<Size>
+  isDraining = false
+  private readonly perAddress = new Map<string, number>()
+  private waiting: Array<() => void> = []
+
+  constructor(settings: Settings, time: Timekeeper, handled: Effect.Effect<void, never, any>) {
+    this.settings = settings
+    this.time = time
+    this.handled = handled
+    const { body } = settings.limits
+    this.bodyLimit = body === Infinity ? Option.none() : Option.some(BigInt(body) as Size)
+    this.http1 = makeHttp1(settings)
+  }
+
+  /** What a thread of the dispatcher runs for a connection. */
+  readonly serve = (socket: Socket): Effect.Effect<void, never, any> =>
+    Effect.suspend(() => {
+      if (!this.admit(socket)) return socket.abort
+      let connection: Connection | undefined
+      const awaits = (): boolean => connection !== undefined && connection.isAwaiting
+      // A peer that has gone already leaves nothing to serve.
+      return Effect.matchEffect(Effect.zip(lend(socket, awaits), Thread.current), {
+        onFailure: () => Effect.sync(() => this.forget(socket)),
+        onSuccess: ([borrowed, thread]) =>
+          Effect.uninterruptible(withFiber((fiber) => {
+            connection = new Connection(this, socket, borrowed, fiber, thread)
+            return connection.run
+          }))
+      })
+    })
+
+  // ---- limits
+
+  private admit({ remoteAddress }: Socket): boolean {
+    const { maxConnectionsPerAddress } = this.settings.limits
+    if (maxConnectionsPerAddress === Infinity || remoteAddress._tag !== "InetAddress") return true
+    const count = this.perAddress.get(remoteAddress.host) ?? 0
+    if (count >= maxConnectionsPerAddress) return false
+    this.perAddress.set(remoteAddress.host, count + 1)
+    return true
+  }
+
+  /** A connection that was admitted has ended. */
+  forget({ remoteAddress }: Socket): void {
+    if (this.connections.size === 0) { for (const told of this.waiting.splice(0)) told() }
+    if (this.perAddress.size === 0 || remoteAddress._tag !== "InetAddress") return
+    const count = this.perAddress.get(remoteAddress.host) ?? 0
+    if (count <= 1) this.perAddress.delete(remoteAddress.host)
+    else this.perAddress.set(remoteAddress.host, count - 1)
+  }
+
+  // ---- the end
+
+  /** Begins to drain, and waits until no connection is open. */
+  get drained(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!this.isDraining) {
+        this.isDraining = true
+        for (const connection of this.connections) connection.drain()
+      }
+      return suspend<void>((resume) => {
+        const told = (): void => resume(Effect.void)
+        if (this.connections.size === 0) told()
+        else this.waiting.push(told)
+        return Effect.sync(() => {
+          this.waiting = this.waiting.filter((other) => other !== told)
+        })
+      })
+    })
+  }
+}
+
+/** The server of Node's that speaks HTTP/1.1. It never listens, so it has no time-outs and no timers of its own. */
+const makeHttp1 = ({ limits }: Settings): Http.Server => {
+  const http = Http.createServer({
+    maxHeaderSize: limits.headerSize,
+    // The rules count fields and look at Host: the parser would drop the fields past its limit without a word.
+    requireHostHeader: false,
+    insecureHTTPParser: false,
+    keepAliveTimeout: 0,
+    headersTimeout: 0,
+    requestTimeout: 0
+  })
+  http.maxHeadersCount = 0
+  const came: Http.RequestListener = (request, response) => connectionOf(request.socket)?.came(request, response)
+  for (const event of ["request", "checkContinue", "checkExpectation"]) http.on(event, came)
+  http.on("connect", (request, stream) => connectionOf(stream)?.detached(request))
+  http.on("clientError", (error, stream) => connectionOf(stream)?.failed(error))
+  return http
+}
+
+/** Serves `app` on these listeners for as long as the scope lasts, which drains at its end. */
+export const serve = (
+  copas: CopasServer.Service,
+  listeners: ReadonlyArray<Listener>,
+  settings: Settings,
+  app: Effect.Effect<any, any, any>,
+  middleware: HttpMiddleware | undefined
+): Effect.Effect<void, never, any> =>
+  Effect.gen(function*() {
+    const time = yield* withFiber((fiber) => Effect.succeed(timekeeper(clockOf(fiber))))
+    const handled = Handled.make(app, middleware, settings.timeouts.handler)
+    const serving = new Serving(settings, time, handled)
+    const servers = yield* Effect.acquireRelease(
+      Effect.forEach(listeners, (listener, index) => {
+        const name = index === 0 ? settings.name : `${settings.name}-${index + 1}`
+        const { maxConnections } = settings.limits
+        return Effect.orDie(copas.addServer(listener, serving.serve, {
+          name,
+          ...(maxConnections === Infinity ? {} : { maxConnections }),
+          ...(settings.timeouts.send === Infinity ? {} : { timeouts: { send: settings.timeouts.send } })
+        }))
+      }),
+      (servers) => ended(copas, serving, servers)
+    )
+    // The exit of the dispatcher drains as well, so that `Copas.run` ends.
+    const drainer = copas.addThread(
+      Effect.zipRight(copas.waitForExit, Effect.suspend(() => cut(copas, serving, servers))),
+      { name: `${settings.name}:drain` }
+    )
+    yield* Effect.acquireRelease(drainer, (thread) => thread.interrupt)
+  })
+
+/** Waits until all connections have ended, for as long as `drain` allows, and then interrupts them. */
+const cut = (
+  copas: CopasServer.Service,
+  serving: Serving,
+  servers: ReadonlyArray<CopasServerHandle>
+): Effect.Effect<void> =>
+  Effect.zipRight(
+    Effect.timeoutOption(Effect.interruptible(serving.drained), serving.settings.drain),
+    Effect.forEach(servers, (server) => copas.removeServer(server, { interrupt: true, keepOpen: true }), {
+      discard: true
+    })
+  )
+
+const ended = (
+  copas: CopasServer.Service,
+  serving: Serving,
+  servers: ReadonlyArray<CopasServerHandle>
+): Effect.Effect<void> =>
+  Effect.zipRight(
+    Effect.forEach(servers, (server) => copas.removeServer(server, { keepOpen: true }), { discard: true }),
+    cut(copas, serving, servers)
+  )
