@@ -116,6 +116,7 @@ describe("sending a static file", () => {
       expect(logged).toHaveLength(1)
       expect(yield* status("/small.txt", third)).toBe(200)
       expect(yield* status("/large.bin", third, { method: "HEAD" })).toBe(200)
+      yield* Tree.closed(root, 2)
       expect(Tree.openBelow(root)).toHaveLength(2)
       yield* Scope.close(one, Exit.void)
       expect(yield* status("/large.bin", third)).toBe(200)

@@ -39,10 +39,10 @@ export const openBelow = (root: string): ReadonlyArray<string> =>
     }
   })
 
-/** Waits until nothing below the directory is open: handles are closed by the system's own threads. */
-export const closed = (root: string): Effect.Effect<void> =>
+/** Waits until no more than `left` files below the directory are open: the system's own threads close them. */
+export const closed = (root: string, left = 0): Effect.Effect<void> =>
   Effect.suspend(() =>
-    openBelow(root).length === 0
+    openBelow(root).length <= left
       ? Effect.void
-      : Effect.zipRight(Effect.promise(() => new Promise((resolve) => setImmediate(resolve))), closed(root))
+      : Effect.zipRight(Effect.promise(() => new Promise((resolve) => setImmediate(resolve))), closed(root, left))
   )
