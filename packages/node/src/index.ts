@@ -6,6 +6,7 @@
 export * as HttpConnection from "./HttpConnection.js"
 export * as NodeCopas from "./NodeCopas.js"
 export * as NodeDns from "./NodeDns.js"
+export * as NodeHttpPlatform from "./NodeHttpPlatform.js"
 export * as NodeHttpServer from "./NodeHttpServer.js"
 export * as NodeHttpTransport from "./NodeHttpTransport.js"
 export * as NodeNet from "./NodeNet.js"

@@ -45,7 +45,11 @@ export const together = async (
 }
 
 /** The parts in order, a piece at a time, read when it is asked for. Fails if the file has become shorter. */
-export const streamOf = (handle: Handle, parts: ReadonlyArray<Slice | string>): Stream.Stream<Uint8Array, FileCut> => {
+export const streamOf = (
+  handle: Handle,
+  parts: ReadonlyArray<Slice | string>,
+  piece = pieceSize
+): Stream.Stream<Uint8Array, FileCut> => {
   const expected = parts.reduce((most, part) => typeof part === "string" ? most : Math.max(most, part.end), 0)
   const cutAt = (at: number, cause?: unknown) =>
     Option.some(new FileCut({ path: handle.realPath, at, expected, ...cause === undefined ? {} : { cause } }))
@@ -60,7 +64,7 @@ export const streamOf = (handle: Handle, parts: ReadonlyArray<Slice | string>): 
         return Effect.succeed(Chunk.of<Uint8Array>(Buffer.from(part)))
       }
       const at = part.start + done
-      const length = Math.min(pieceSize, part.end - at)
+      const length = Math.min(piece, part.end - at)
       return Effect.flatMap(
         Effect.tryPromise({ try: () => handle.read(at, length), catch: (cause) => cutAt(at, cause) }),
         (bytes) => {

@@ -66,7 +66,7 @@ const fstat = (fd: number): Promise<Fs.BigIntStats> =>
 /** A file or directory that is open for reading. */
 export class Handle {
   readonly fd: number
-  /** Where it was when it was opened, without links. */
+  /** Where it was when it was opened, without links if it was opened below a root. */
   readonly realPath: string
   readonly stats: Fs.BigIntStats
   private reads = 0
@@ -144,10 +144,12 @@ const realPathOf = async (fd: number, stats: Fs.BigIntStats, path: string): Prom
 // Opening a FIFO that nobody writes to would wait, and a terminal would become this process's own.
 const { O_NOCTTY = 0, O_NONBLOCK = 0, O_RDONLY } = Fs.constants
 
-const openBelow = async (root: Root, path: string): Promise<Handle> => {
+/** Without a root any place is right. */
+const openAt = async (path: string, root?: Root): Promise<Handle> => {
   const fd = await open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
   try {
     const stats = await fstat(fd)
+    if (root === undefined) return new Handle(fd, path, stats)
     const real = await realPathOf(fd, stats, path)
     if (!isWithin(root.real, real)) {
       root.real = await realpath(root.path)
@@ -166,4 +168,8 @@ const openBelow = async (root: Root, path: string): Promise<Handle> => {
  * come between, with only this effect interruptible.
  */
 export const openWithin = (root: Root, names: ReadonlyArray<string>): Effect.Effect<Handle, Refusal> =>
-  settle(() => openBelow(root, Path.join(root.path, ...names)), (handle) => handle.close())
+  settle(() => openAt(Path.join(root.path, ...names), root), (handle) => handle.close())
+
+/** The same at a path that the program chose. */
+export const openFile = (path: string): Effect.Effect<Handle, Refusal> =>
+  settle(() => openAt(path), (handle) => handle.close())

@@ -55,7 +55,15 @@ const positive = (option: string, value: number): Effect.Effect<number, InvalidO
     ? Effect.succeed(value)
     : Effect.fail(invalid(option, value, "a whole number from 1 on"))
 
-/** Media types by extension, with those of the program first. */
+const extensionOf = (name: string): string => /\.([^.]+)$/.exec(name)?.[1]?.toLowerCase() ?? ""
+
+/** The media type of a file by its name, with a charset where it has one; what is unknown browsers neither show nor run. */
+export const mediaTypeOf = (name: string): string => {
+  const extension = extensionOf(name)
+  return extension !== "" && Mime.contentType(`.${extension}`) || "application/octet-stream"
+}
+
+/** Media types with those of the program first. */
 const types = (own: Readonly<Record<string, string>>): Effect.Effect<(name: string) => string, InvalidOption> => {
   const byExtension = new Map<string, string>()
   for (const [extension, type] of Object.entries(own)) {
@@ -64,14 +72,8 @@ const types = (own: Readonly<Record<string, string>>): Effect.Effect<(name: stri
     }
     byExtension.set(extension.replace(/^\./, "").toLowerCase(), Mime.contentType(type) || type)
   }
-  return Effect.succeed((name) => {
-    const extension = /\.([^.]+)$/.exec(name)?.[1]?.toLowerCase() ?? ""
-    return byExtension.get(extension) ?? (extension !== "" && Mime.contentType(`.${extension}`) || unknownType)
-  })
+  return Effect.succeed((name) => byExtension.get(extensionOf(name)) ?? mediaTypeOf(name))
 }
-
-/** A browser neither shows nor runs it. */
-const unknownType = "application/octet-stream"
 
 export const check = (options: Options<any, any>): Effect.Effect<Settings, InvalidOption> =>
   Effect.gen(function*() {
