@@ -175,6 +175,7 @@ export interface Jar extends Pick<Inspectable, "toJSON"> {
   readonly size: Effect.Effect<number>
   /** Removes cookies, and says how many. */
   readonly remove: (which: Which) => Effect.Effect<number>
+  /** Removes all cookies. */
   readonly clear: Effect.Effect<void>
   /**
    * Writes the cookies as JSON under a key, values in clear. Session cookies only if `session` is true. *Interruption*

@@ -179,6 +179,7 @@ export interface Pool {
   readonly session: Effect.Effect<Session, ConnectFailure, Scope.Scope>
   /** Runs `f` with a session that no other caller has meanwhile. */
   readonly use: <A, E, R>(f: (session: Session) => Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectFailure, R>
+  /** How many sessions are open, and how many of them are idle. */
   readonly stats: Effect.Effect<{ readonly open: number; readonly idle: number }>
   /** How many sessions the server takes, once it has refused one more; none before. */
   readonly limit: Effect.Effect<Option.Option<number>>

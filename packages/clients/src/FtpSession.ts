@@ -259,7 +259,9 @@ export interface Session {
 
   /** Working directory (PWD, CWD, CDUP). RFC 959, section 4.1.1. */
   readonly pwd: Effect.Effect<string, Failure>
+  /** Makes `path` the working directory (CWD). */
   readonly cd: (path: Path) => Effect.Effect<void, Failure>
+  /** Makes the parent the working directory (CDUP). */
   readonly cdup: Effect.Effect<void, Failure>
 
   /**
@@ -273,19 +275,23 @@ export interface Session {
   readonly names: (path?: Path) => Effect.Effect<ReadonlyArray<string>, Failure>
   /** The entry of one path, by MLST, or else by SIZE, MDTM and CWD. */
   readonly stat: (path: Path) => Effect.Effect<Entry, Failure>
+  /** True if there is a file or a directory at `path`. */
   readonly exists: (path: Path) => Effect.Effect<boolean, Failure>
   /** The size in bytes (SIZE in TYPE I). */
   readonly size: (path: Path) => Effect.Effect<number, Failure>
+  /** When the file was last changed (MDTM). */
   readonly modified: (path: Path) => Effect.Effect<Timestamp, Failure>
   /** MFMT. */
   readonly setModified: (path: Path, date: Date) => Effect.Effect<void, Failure>
 
+  /** Removes a file (DELE). */
   readonly remove: (path: Path) => Effect.Effect<void, Failure>
   /** Returns the path that the server made. `recursive` makes missing parents, and accepts a directory that exists. */
   readonly makeDirectory: (
     path: Path,
     options?: { readonly recursive?: boolean | undefined }
   ) => Effect.Effect<string, Failure>
+  /** Removes an empty directory (RMD). */
   readonly removeDirectory: (path: Path) => Effect.Effect<void, Failure>
   /** RNFR and RNTO. */
   readonly rename: (from: Path, to: Path) => Effect.Effect<void, Failure>
@@ -339,6 +345,7 @@ export interface Session {
     options?: Pick<UploadOptions, "type"> & { readonly resume?: boolean | undefined }
   ) => Effect.Effect<Transferred, Failure | PlatformError, FileSystem>
 
+  /** Sends NOOP: the server answers, and does nothing. */
   readonly noop: Effect.Effect<void, Failure>
   /** The kind of system that the server says it is (SYST). */
   readonly system: Effect.Effect<string, Failure>

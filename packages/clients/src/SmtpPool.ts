@@ -161,6 +161,7 @@ export interface Pool {
   readonly session: Effect.Effect<Session, ConnectFailure, Scope.Scope>
   /** Runs `f` with a session that no other caller has meanwhile. */
   readonly use: <A, E, R>(f: (session: Session) => Effect.Effect<A, E, R>) => Effect.Effect<A, E | ConnectFailure, R>
+  /** The state of this moment. */
   readonly stats: Effect.Effect<Stats>
   /**
    * Takes no more calls (they fail with `SessionClosed`), waits until those under way have ended, messages that wait

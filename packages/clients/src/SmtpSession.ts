@@ -336,7 +336,9 @@ export interface Session {
   readonly verify: (name: string) => Effect.Effect<Verification, Failure>
   /** Asks for the members of a list (EXPN). */
   readonly expand: (list: string) => Effect.Effect<ReadonlyArray<string>, Failure>
+  /** Asks for help (HELP), on `topic` if there is one. */
   readonly help: (topic?: string) => Effect.Effect<Reply, Failure>
+  /** Sends NOOP: the server answers, and does nothing. */
   readonly noop: Effect.Effect<void, Failure>
   /** Ends whatever was begun (RSET). */
   readonly reset: Effect.Effect<void, Failure>

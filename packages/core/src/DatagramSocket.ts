@@ -114,6 +114,7 @@ export interface DatagramSocket {
 
   /** The name in logs, spans and `Copas.status`. The default is its local address. */
   readonly name: string
+  /** Changes the name; later events, errors and log lines have it. */
   readonly setName: (name: string) => Effect.Effect<void>
 
   /** With the port that the system chose. */
@@ -225,12 +226,17 @@ export interface DatagramSocket {
    */
   readonly close: Effect.Effect<void, SocketClosed>
 
+  /** The time-outs that are set now. */
   readonly timeouts: DatagramTimeouts
   /** Changes the time-outs that are named, each by itself; `null` removes one. It applies to calls under way, too. */
   readonly setTimeouts: (
     timeouts: { readonly [K in keyof DatagramTimeouts]?: Duration.DurationInput | null | undefined }
   ) => Effect.Effect<void, InvalidOption>
 
+  /**
+   * Sets one option of the socket. `UnsupportedOption` if the platform cannot, `InvalidOption` if the value makes no
+   * sense.
+   */
   readonly setOption: <K extends keyof DatagramOptions>(
     name: K,
     value: NonNullable<DatagramOptions[K]>
@@ -240,6 +246,7 @@ export interface DatagramSocket {
     name: K
   ) => Effect.Effect<DatagramOptions[K], UnsupportedOption | SocketClosed>
 
+  /** The counts of this moment. They can be read after the end, too. */
   readonly stats: Effect.Effect<Stats>
 
   /** Shows every event of this socket to `tracer` until `trace(undefined)` or the next `trace`: there is one tracer. */

@@ -18,6 +18,7 @@ import type { Failure } from "./Transport.js"
  * @category models
  */
 export interface DatagramEvents {
+  /** The socket has its address. Comes first, and once. */
   readonly bound: () => void
   /** A datagram has arrived. The bytes belong to the receiver from now on. */
   readonly deliver: (data: Uint8Array, host: string, port: number) => void
@@ -52,16 +53,20 @@ export interface DatagramTransport {
   ) => void
   /** Sets the peer of a socket that has none. `done` as with `send`. */
   readonly connect: (to: InetAddress, done: (failure: Failure | undefined) => void) => void
+  /** Removes the peer. Returns why the system refused, if it did. */
   readonly disconnect: () => Failure | undefined
+  /** Joins a group, at once. Returns why the system refused, if it did. */
   readonly join: (group: string, options: MembershipOptions) => Failure | UnsupportedOption | undefined
   /** Undoes `join`; harmless on a closed socket. */
   readonly leave: (group: string, options: MembershipOptions) => void
   /** Releases the descriptor; `closed` follows. Harmless when called again. */
   readonly close: () => void
+  /** Sets an option, at once. Returns why that is not possible, if it is not. */
   readonly setOption: <K extends keyof DatagramOptions>(
     name: K,
     value: NonNullable<DatagramOptions[K]>
   ) => UnsupportedOption | InvalidOption | undefined
+  /** The value as the platform knows it. */
   readonly getOption: <K extends keyof DatagramOptions>(name: K) => DatagramOptions[K] | UnsupportedOption
 }
 

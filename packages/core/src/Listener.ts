@@ -46,6 +46,7 @@ export interface Listener {
   readonly accept: Effect.Effect<Socket, AcceptError | ListenerClosed, Scope.Scope>
   /** Stops listening before the scope does; accepted connections continue. A second call fails with `ListenerClosed`. */
   readonly close: Effect.Effect<void, ListenerClosed>
+  /** The counts of this moment. */
   readonly stats: Effect.Effect<ListenerStats>
 }
 
@@ -59,6 +60,7 @@ export interface InetListener extends Listener {
   readonly address: InetAddress
   /** That of `address`: the port that the system chose, where it was asked for 0. */
   readonly port: number
+  /** See `Listener.accept`; the connection has ports. */
   readonly accept: Effect.Effect<InetSocket, AcceptError | ListenerClosed, Scope.Scope>
 }
 
@@ -72,6 +74,7 @@ export interface UnixListener extends Listener {
   readonly address: UnixAddress
   /** That of `address`. An abstract name of Linux begins with NUL. */
   readonly path: string
+  /** See `Listener.accept`; the connection has paths. */
   readonly accept: Effect.Effect<UnixSocket, AcceptError | ListenerClosed, Scope.Scope>
 }
 

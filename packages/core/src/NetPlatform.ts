@@ -64,6 +64,7 @@ export interface HostAddress {
  * @category models
  */
 export interface IncrementalHash {
+  /** Hashes the next bytes. */
   readonly update: (bytes: Uint8Array) => void
   /** The result. Nothing is called after it. */
   readonly digest: () => Uint8Array
@@ -103,7 +104,9 @@ export interface Platform {
   readonly name: string
   /** Runs `task` when everything that is ready in this turn of the event loop has run. It joins the sends of a turn. */
   readonly endOfTurn: (task: () => void) => void
+  /** Begins to connect; the events of the transport report how it went. */
   readonly connect: (target: ConnectTarget) => Transport
+  /** Begins to listen; `events` reports how it went, and each connection. */
   readonly listen: (target: ListenTarget, events: ListenEvents) => ListenTransport
   /** Where the platform has TLS. */
   readonly tls?: TlsPlatform | undefined

@@ -68,6 +68,7 @@ export interface ServerStats extends Listener.ListenerStats {
 export interface Server<out L extends Listener.Listener = Listener.Listener> {
   readonly name: string
   readonly listener: L
+  /** The counts of this moment. */
   readonly stats: Effect.Effect<ServerStats>
 }
 
@@ -97,6 +98,7 @@ export interface DatagramServerOptions<out RE = never> {
 export interface DatagramServer {
   readonly name: string
   readonly socket: DatagramSocket
+  /** The counts of its socket. */
   readonly stats: Effect.Effect<DatagramStats>
 }
 

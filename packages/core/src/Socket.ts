@@ -31,10 +31,10 @@ import {
   type SocketClosed,
   type UnsupportedOption
 } from "./SocketError.js"
-import type { LineOptions, SocketOptions, Timeouts } from "./SocketOptions.js"
+import type { LineOptions, SinkOptions, SocketOptions, StreamOptions, Timeouts } from "./SocketOptions.js"
 import type { TlsConnection } from "./TlsConnection.js"
 
-export type { LineOptions } from "./SocketOptions.js"
+export type { LineOptions, SinkOptions, StreamOptions } from "./SocketOptions.js"
 
 /**
  * Marks a `Socket`: `isSocket` looks for it.
@@ -99,9 +99,12 @@ export interface Socket {
 
   /** The name in logs, spans and `Copas.status`: `server:client_N` for accepted sockets, else the peer's address. */
   readonly name: string
+  /** Changes the name; later events, errors and log lines have it. */
   readonly setName: (name: string) => Effect.Effect<void>
 
+  /** The address on this side. */
   readonly localAddress: NetAddress
+  /** The address of the peer. It stays known after the end. */
   readonly remoteAddress: NetAddress
 
   /**
@@ -238,16 +241,22 @@ export interface Socket {
    */
   readonly abort: Effect.Effect<void>
 
+  /** The time-outs that are set now. */
   readonly timeouts: Timeouts
   /** Changes the time-outs that are named, each by itself; `null` removes one. It applies to calls under way, too. */
   readonly setTimeouts: (
     timeouts: { readonly [K in Exclude<keyof Timeouts, "connect">]?: Duration.DurationInput | null | undefined }
   ) => Effect.Effect<void, InvalidOption>
 
+  /**
+   * Sets one option of the connection. `UnsupportedOption` if the platform cannot, `InvalidOption` if the value makes no
+   * sense.
+   */
   readonly setOption: <K extends keyof SocketOptions>(
     name: K,
     value: NonNullable<SocketOptions[K]>
   ) => Effect.Effect<void, UnsupportedOption | InvalidOption | SocketClosed>
+  /** The value as the platform knows it; `undefined` if it was not set and the system cannot be asked. */
   readonly getOption: <K extends keyof SocketOptions>(
     name: K
   ) => Effect.Effect<SocketOptions[K], UnsupportedOption | SocketClosed>
@@ -255,6 +264,7 @@ export interface Socket {
   /** The facts about the secure connection; `None` on a connection in clear. */
   readonly tls: Option.Option<TlsConnection>
 
+  /** The counts of this moment. They can be read after the end, too. */
   readonly stats: Effect.Effect<Stats>
 
   /** Shows every event of this socket to `tracer` until `trace(undefined)` or the next `trace`: there is one tracer. */
@@ -303,17 +313,6 @@ export interface UnixSocket extends Socket {
 export const isSocket = (u: unknown): u is Socket => Predicate.hasProperty(u, SocketTypeId)
 
 /**
- * The options of `stream`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface StreamOptions {
-  /** Ends after this many bytes; what follows stays in the socket. An earlier end fails with `SocketClosed`. */
-  readonly length?: number | undefined
-}
-
-/**
  * The bytes that arrive, as a stream of chunks, until the peer finishes or until `length` bytes have arrived. The stream
  * is pulled: the socket reads only as fast as the stream is run. LuaSocket's `socket.source`.
  *
@@ -346,17 +345,6 @@ const streamLength = (self: Socket, length: number): Stream.Stream<Uint8Array, R
  */
 export const lines = (self: Socket, options?: LineOptions): Stream.Stream<string, ReceiveError | LineTooLong> =>
   pulled(untilEnd(self.receiveLine(options)))
-
-/**
- * The options of `sink`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface SinkOptions {
-  /** Half-close at the end of the stream. Default false: the socket stays open. */
-  readonly endOnDone?: boolean | undefined
-}
 
 /**
  * Sends what a stream gives; it completes when the system has taken all of it. LuaSocket's `socket.sink`.

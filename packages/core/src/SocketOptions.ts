@@ -220,3 +220,25 @@ export interface LineOptions {
   /** Default `"utf-8"`, with U+FFFD for invalid bytes. `"latin1"` keeps each byte as one character. */
   readonly encoding?: "utf-8" | "latin1" | undefined
 }
+
+/**
+ * The options of `stream`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StreamOptions {
+  /** Ends after this many bytes; what follows stays in the socket. An earlier end fails with `SocketClosed`. */
+  readonly length?: number | undefined
+}
+
+/**
+ * The options of `sink`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SinkOptions {
+  /** Half-close at the end of the stream. Default false: the socket stays open. */
+  readonly endOnDone?: boolean | undefined
+}

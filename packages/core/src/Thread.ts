@@ -45,8 +45,11 @@ export type ErrorHandler<out R = never> = (
  * @category models
  */
 export interface Thread<out A = unknown, out E = unknown> {
+  /** A number that no other thread of its dispatcher has; later threads have larger ones. */
   readonly id: number
+  /** The name in logs, spans, errors and `Copas.status`. */
   readonly name: string
+  /** Changes the name; later events, errors and log lines have it. */
   readonly setName: (name: string) => Effect.Effect<void>
   /** The thread's exit. Waits until it and its finalizers have ended; a fiber of the thread itself dies instead. */
   readonly await: Effect.Effect<Exit.Exit<A, E>>
@@ -132,6 +135,8 @@ export const interrupt = (thread: Thread): Effect.Effect<void> => thread.interru
  * @category models
  */
 export interface ThreadOptions<out RE = never> {
+  /** Default `thread_N`, with its id. */
   readonly name?: string | undefined
+  /** Gets the thread's failure in place of the dispatcher's handler. */
   readonly onError?: ErrorHandler<RE> | undefined
 }

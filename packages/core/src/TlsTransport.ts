@@ -34,7 +34,9 @@ export interface TlsFailure {
  * @category models
  */
 export interface HandshakeEvents {
+  /** The handshake is done, and the peer is as verified as the context requires. */
   readonly established: () => void
+  /** The handshake failed, or the peer is not the right one. */
   readonly failedHandshake: (failure: TlsFailure) => void
 }
 
@@ -82,6 +84,7 @@ export interface TlsTransport extends Transport {
 export interface TlsPlatform {
   /** Builds a context. It fails with `BadMaterial`. The context is opaque to everybody else. */
   readonly clientContext: (options: ClientOptions) => Effect.Effect<unknown, TlsError>
+  /** The same for a server. */
   readonly serverContext: (options: ServerOptions) => Effect.Effect<unknown, TlsError>
   /** Replaces the material and the ticket keys of a server's context; established connections continue. */
   readonly replaceServer: (context: unknown, options: ServerOptions) => Effect.Effect<void, TlsError>
@@ -108,6 +111,7 @@ export interface TlsPlatform {
  * @category models
  */
 export interface CertificateCrypto {
+  /** The digest of the bytes. */
   readonly digest: (algorithm: DigestAlgorithm, bytes: Uint8Array) => Uint8Array
   /** True when the certificate in `issuer` signed and issued the one in `der`. */
   readonly issued: (issuer: Uint8Array, der: Uint8Array) => boolean

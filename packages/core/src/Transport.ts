@@ -71,6 +71,7 @@ export interface Failure {
  * @category models
  */
 export interface Events {
+  /** The connection stands. */
   readonly connected: () => void
   /** Bytes have arrived. The chunk belongs to the receiver from now on. */
   readonly deliver: (chunk: Uint8Array) => void
@@ -99,6 +100,7 @@ export interface Transport {
   readonly open: (events: Events) => void
   /** Stops reading soon. It may deliver at most one more buffer of the system. */
   readonly pause: () => void
+  /** Reads again after `pause`. */
   readonly resume: () => void
   /** Takes back a delivered chunk, to read into it again. A platform that does not reuse buffers leaves it out. */
   readonly recycle?: ((chunk: Uint8Array) => void) | undefined
@@ -129,6 +131,7 @@ export interface Transport {
  * @category models
  */
 export interface ListenEvents {
+  /** The listener has its address. Comes first, and once. */
   readonly listening: () => void
   /** A connection came in and is established. */
   readonly accepted: (transport: Transport) => void

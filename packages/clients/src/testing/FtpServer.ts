@@ -150,7 +150,9 @@ export interface FtpServer {
   readonly port: number
   /** `ftp://host:port`, without a path. */
   readonly url: string
+  /** The bytes of a file that the server has; `None` if it has none there. */
   readonly read: (path: string) => Effect.Effect<Option.Option<Uint8Array>>
+  /** Makes a file, or replaces it. */
   readonly write: (path: string, content: string | Uint8Array, modified?: Date) => Effect.Effect<void>
   /** The same for a path in bytes, which need not be UTF-8. */
   readonly writeRaw: (path: Uint8Array, content: string | Uint8Array) => Effect.Effect<void>

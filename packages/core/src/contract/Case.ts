@@ -17,5 +17,6 @@ import type { Net } from "../Net.js"
 export interface Case<R = Net | Scope.Scope> {
   /** Begins with the id of the feature. */
   readonly title: string
+  /** Checks the sentence on the platform that is provided. */
   readonly effect: Effect.Effect<void, unknown, R>
 }

@@ -47,6 +47,7 @@ export interface Made {
  * @category models
  */
 export interface Certificates {
+  /** Makes a certificate that the platform under test accepts. */
   readonly make: (wanted: Wanted) => Effect.Effect<Made>
   /** A revocation list in PEM. */
   readonly revocationList: (issuer: Made, revoked: ReadonlyArray<Made>) => Effect.Effect<string>

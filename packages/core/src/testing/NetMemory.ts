@@ -139,6 +139,7 @@ export interface Host {
   /** The network as the programs of this host see it. */
   readonly net: Net.Service
   readonly layer: Layer.Layer<Net.Net>
+  /** False from a crash until the restart. */
   readonly isUp: Effect.Effect<boolean>
   /**
    * The time as this host sees it. Programs of `start` have this clock, and the host's TLS checks the validity of
@@ -197,6 +198,7 @@ export interface OneWayPartition {
 export interface Network {
   /** Adds a host. Its name resolves to its addresses on every host. */
   readonly addHost: (name: string, options?: HostOptions) => Effect.Effect<Host, InvalidOption>
+  /** All hosts that were added. */
   readonly hosts: Effect.Effect<ReadonlyArray<Host>>
   /** All connections that are open or being made. */
   readonly connections: Effect.Effect<ReadonlyArray<Connection>>
@@ -208,6 +210,7 @@ export interface Network {
     link: LinkOptions,
     between?: readonly [string, string] | OneWay
   ) => Effect.Effect<void, InvalidOption>
+  /** Changes how the bytes are cut that arrive from now on. */
   readonly setChunks: (chunks: Chunks) => Effect.Effect<void, InvalidOption>
   /**
    * Cuts the network into groups of hosts that do not reach each other; the hosts that are in no group form one more.
