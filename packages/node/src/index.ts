@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 export * as HttpConnection from "./HttpConnection.js"
+export * as HttpLimits from "./HttpLimits.js"
+export * as HttpLog from "./HttpLog.js"
 export * as NodeCopas from "./NodeCopas.js"
 export * as NodeDns from "./NodeDns.js"
 export * as NodeHttpPlatform from "./NodeHttpPlatform.js"
