@@ -29,8 +29,8 @@ import * as Pool_ from "./internal/ftp/pool/pool.js"
  */
 export interface PoolOptions extends Options {
   /**
-   * The most sessions at once. Default 4. Servers limit them too, and answer 421 or 530 past their limit: then the pool goes
-   * on with the sessions that it has, and says so once (a warning in the log, `limit`, and `Limited` in a tree).
+   * The most sessions at once. Default 4. Servers limit them too, and answer 421 or 530 past their limit: then the pool
+   * continues with the sessions that it has, and says so once (a warning in the log, `limit`, and `Limited` in a tree).
    */
   readonly size?: number | undefined
   /** The pool checks a session that was idle for longer, by NOOP, before it lends it. Default 10 seconds. */

@@ -174,7 +174,7 @@ export class HttpProtocolViolation extends Errors.define<HttpProtocolViolation>(
 }
 
 /**
- * The head of the answer is over `limits.head` or `limits.fields`. The connection is closed.
+ * The head of the answer exceeds `limits.head` or `limits.fields`. The connection is closed.
  *
  * @since 0.2.0
  * @category errors
@@ -191,7 +191,7 @@ export class HttpHeadTooLarge extends Errors.define<HttpHeadTooLarge>("HttpError
 }
 
 /**
- * The body of the answer is over a limit. The rest is not read, and the connection is closed.
+ * The body of the answer exceeds a limit. The rest is not read, and the connection is closed.
  *
  * - `bytes`: a body in memory has more bytes than `limits.body`
  * - `ratio`: decoding made more than `limits.ratio` bytes of one, once more than 1 MiB came out

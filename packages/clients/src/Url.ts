@@ -2,7 +2,7 @@
  * URLs and their parts: what LuaSocket's `url` module does, by the rules of WHATWG's `URL`, which this package, browsers and
  * the platform's `fetch` follow. Parts are never glued: what would end a part early is encoded or refused.
  *
- * All functions are pure and give an `Either`, which is an `Effect` too. FTP's calls parse their URLs by RFC 1738 instead.
+ * All functions are pure and give an `Either`. FTP's calls parse their URLs by RFC 1738 instead.
  *
  * @since 0.2.0
  */

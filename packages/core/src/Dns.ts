@@ -40,7 +40,7 @@ export interface AddressRecord {
 }
 
 /**
- * RFC 1035, section 3.3.9.
+ * An MX record: a host that takes mail for the name (RFC 1035, section 3.3.9).
  *
  * @since 0.1.0
  * @category records
@@ -52,7 +52,7 @@ export interface MxRecord {
 }
 
 /**
- * RFC 2782.
+ * An SRV record: where a service of the name is (RFC 2782).
  *
  * @since 0.1.0
  * @category records
@@ -65,7 +65,8 @@ export interface SrvRecord {
 }
 
 /**
- * RFC 1035, section 3.3.13. All times in seconds.
+ * An SOA record: who answers for a zone, and how long its records may be kept (RFC 1035, section 3.3.13). All times are
+ * in seconds.
  *
  * @since 0.1.0
  * @category records
@@ -82,7 +83,7 @@ export interface SoaRecord {
 }
 
 /**
- * RFC 8659.
+ * A CAA record: which authorities may issue certificates for the name (RFC 8659).
  *
  * @since 0.1.0
  * @category records
@@ -95,7 +96,7 @@ export interface CaaRecord {
 }
 
 /**
- * RFC 3403.
+ * A NAPTR record: a rule that rewrites a name into the next one (RFC 3403).
  *
  * @since 0.1.0
  * @category records
@@ -110,7 +111,7 @@ export interface NaptrRecord {
 }
 
 /**
- * RFC 6698.
+ * A TLSA record: the certificate, or the authority, that a server of the name shows (RFC 6698).
  *
  * @since 0.1.0
  * @category records

@@ -192,7 +192,7 @@ export type Phase = "connect" | "send" | "response" | "receive"
  * - `Lost`: the connection ended or broke, or was given up, before the answer's end, where no length tells that some lacks
  * - `Truncated`: it ended within a body whose framing tells that more was to come
  * - `Violation`: the server's bytes are no answer (RFC 9112)
- * - `HeadTooLarge`: the head of the answer is over the route's limits
+ * - `HeadTooLarge`: the head of the answer exceeds the route's limits
  * - `BodyLength`: the body of the request is not as long as it said
  * - `Refused`: the library of the platform cannot send such a request; nothing was sent
  * - `Decode`: the bytes are not of the coding, or more bytes stand after its end
@@ -299,7 +299,7 @@ export interface Service {
 export class HttpTransport extends Context.Tag("@copas/core/HttpTransport")<HttpTransport, Service>() {}
 
 /**
- * Makes a transport that has `exchange` besides, from one that has the rest.
+ * Adds `exchange` to a transport that has the rest.
  *
  * @since 0.2.0
  * @category constructors

@@ -270,8 +270,6 @@ export interface ConnectTlsOptions {
 /**
  * How a listener uses its context.
  *
- * How a listener uses its context.
- *
  * @since 0.1.0
  * @category models
  */
