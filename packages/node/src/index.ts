@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+export * as Cgi from "./Cgi.js"
+export * as CgiError from "./CgiError.js"
 export * as HttpConnection from "./HttpConnection.js"
 export * as HttpLimits from "./HttpLimits.js"
 export * as HttpLog from "./HttpLog.js"
