@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { type ChildProcess, spawn as spawnProcess } from "node:child_process"
 import type { Readable } from "node:stream"
-import { complete, type Env, env, start, suspend } from "../effect/fibers.js"
+import { complete, type Env, envOf, start, suspend, withFiber } from "../effect/fibers.js"
 
 /** What to run. `input`: a pipe, nothing, or the descriptor of a file that is the script's standard input. */
 export interface Command {
@@ -68,8 +68,14 @@ class Pull {
   })
 }
 
-/** There is no event for a process group that is empty. */
-const poll: Duration.DurationInput = "20 millis"
+/**
+ * There is no event for a process group that is empty, so it is looked at, again and again. By the machine's clock: what is
+ * waited for is the system, and a clock that stands still would keep this from seeing it.
+ */
+const poll: Effect.Effect<void> = suspend<void>((resume) => {
+  const timer = setTimeout(() => resume(Effect.void), 10)
+  return Effect.sync(() => clearTimeout(timer))
+})
 
 /** True if there are processes in the group, and the signal, if it is not 0, was sent to all of them. */
 const signalGroup = (pid: number, signal: NodeJS.Signals | 0): boolean => {
@@ -209,7 +215,7 @@ export class Child<E> {
   }
 
   private readonly emptied: Effect.Effect<void> = Effect.suspend(() =>
-    this.looksGone() ? Effect.void : Effect.zipRight(Effect.sleep(poll), this.emptied)
+    this.looksGone() ? Effect.void : Effect.zipRight(poll, this.emptied)
   )
 
   private readonly ending: Effect.Effect<void> = Effect.gen(this, function*() {
@@ -247,7 +253,8 @@ export const spawn = <E>(
   options: { readonly grace: Duration.Duration; readonly onGone: () => void }
 ): Effect.Effect<Child<E>, SpawnFault> =>
   Effect.gen(function*() {
-    const runtime = yield* env
+    // The process is started where nothing interrupts, and its end waits with a time-out.
+    const runtime = yield* withFiber((fiber) => Effect.succeed(envOf(fiber)))
     const exit = yield* Deferred.make<void>()
     const end = yield* Deferred.make<void>()
     return yield* suspend<Child<E>, SpawnFault>((resume) => {

@@ -5,11 +5,12 @@ import * as Effect from "effect/Effect"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import type { Interpreter, Options, Request } from "../../Cgi.js"
+import { type Root, rootAt } from "../static/opening.js"
 
 /** What a handler works by. */
 export interface Settings {
-  /** A folder of scripts, or one script; its real path. */
-  readonly place: { readonly root: string } | { readonly script: string }
+  /** A folder of scripts, or the real path of one script. */
+  readonly place: { readonly root: Root } | { readonly script: string }
   readonly documentRoot: string
   /** The interpreter with its arguments; empty where the script is run itself. */
   readonly interpreterOf: (script: string) => ReadonlyArray<string>
@@ -124,26 +125,29 @@ const interpreters = (
     return (script: string) => commands.get(path.extname(script).toLowerCase()) ?? []
   })
 
-const realPath = (option: "root" | "script" | "documentRoot", value: string): Effect.Effect<string, InvalidOption> =>
+const folder = (option: "root" | "documentRoot", value: string): Effect.Effect<Root, InvalidOption> =>
+  Effect.mapError(rootAt(value), () => invalid(option, value, "a folder that is there"))
+
+const file = (option: "script", value: string): Effect.Effect<string, InvalidOption> =>
   Effect.tryPromise({
     try: async () => {
       const real = await fs.realpath(value)
-      const stats = await fs.stat(real)
-      if (option === "script" ? !stats.isFile() : !stats.isDirectory()) throw new Error("of another kind")
+      if (!(await fs.stat(real)).isFile()) throw new Error("of another kind")
       return real
     },
-    catch: () => invalid(option, value, option === "script" ? "a file that is there" : "a folder that is there")
+    catch: () => invalid(option, value, "a file that is there")
   })
 
-const placeOf = (options: Options<any, any>): Effect.Effect<Settings["place"], InvalidOption> => {
-  const { root, script } = options
-  if (root !== undefined && script === undefined) return Effect.map(realPath("root", root), (root) => ({ root }))
-  if (script === undefined || root !== undefined) {
-    return Effect.fail(invalid("root", root, "given, or else `script`, and not both"))
-  }
-  if (/^nph-/i.test(path.basename(script))) return Effect.fail(invalid("script", script, "no `nph-` script"))
-  return Effect.map(realPath("script", script), (script) => ({ script }))
-}
+const placeOf = (options: Options<any, any>): Effect.Effect<Settings["place"], InvalidOption> =>
+  Effect.gen(function*() {
+    const { root, script } = options
+    if (root !== undefined && script === undefined) return { root: yield* folder("root", root) }
+    if (script === undefined || root !== undefined) {
+      return yield* invalid("root", root, "given, or else `script`, and not both")
+    }
+    if (/^nph-/i.test(path.basename(script))) return yield* invalid("script", script, "no `nph-` script")
+    return { script: yield* file("script", script) }
+  })
 
 /** Checks and completes the options. */
 export const settingsOf = (options: Options<any, any>): Effect.Effect<Settings, InvalidOption | UnsupportedOption> =>
@@ -163,8 +167,8 @@ export const settingsOf = (options: Options<any, any>): Effect.Effect<Settings, 
     return {
       place,
       documentRoot: options.documentRoot === undefined
-        ? "root" in place ? place.root : path.dirname(place.script)
-        : yield* realPath("documentRoot", options.documentRoot),
+        ? "root" in place ? place.root.path : path.dirname(place.script)
+        : (yield* folder("documentRoot", options.documentRoot)).path,
       interpreterOf: yield* interpreters(options.interpreter),
       environmentOf: typeof env === "function" ? env : () => env,
       hasCommandLine: options.commandLine ?? true,

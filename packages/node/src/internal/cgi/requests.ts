@@ -2,6 +2,7 @@
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Stream from "effect/Stream"
 import { CgiRefused } from "../../CgiError.js"
+import * as Path from "../static/path.js"
 
 /** What `source` is with Node's servers: a part of `http.IncomingMessage` and of its kin of HTTP/2. */
 interface Source {
@@ -11,13 +12,6 @@ interface Source {
 }
 
 const sourceOf = (request: HttpServerRequest.HttpServerRequest): Source => (request.source ?? {}) as Source
-
-/** The path and the query of a target, without what an absolute one has before; `query` is undefined where there is none. */
-const cut = (target: string): { readonly path: string; readonly query: string | undefined } => {
-  const own = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "")
-  const mark = own.indexOf("?")
-  return mark === -1 ? { path: own, query: undefined } : { path: own.slice(0, mark), query: own.slice(mark + 1) }
-}
 
 /** Where the handler is mounted, and what was asked of it. */
 export interface Target {
@@ -30,9 +24,9 @@ export interface Target {
 
 /** A router cuts the path that it mounts at from `url`, and leaves it in `originalUrl`. */
 export const targetOf = (request: HttpServerRequest.HttpServerRequest): Target => {
-  const own = cut(request.url)
-  const whole = cut(request.originalUrl).path
-  const query = own.query ?? ""
+  const own = Path.targetOf(request.url)
+  const whole = Path.targetOf(request.originalUrl).path
+  const query = own.query.slice(1)
   // For the mount itself routers give `/`, or nothing.
   if ((own.path === "/" || own.path === "") && !whole.endsWith("/")) return { mount: whole, path: "", query }
   return { mount: whole.endsWith(own.path) ? whole.slice(0, -own.path.length) : "", path: own.path, query }

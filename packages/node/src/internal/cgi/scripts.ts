@@ -1,7 +1,9 @@
 /** Which file a path means, and what of the path is left for the script (RFC 3875, 3.3). */
-import * as fs from "node:fs/promises"
+import * as Effect from "effect/Effect"
 import * as path from "node:path"
 import { CgiRefused } from "../../CgiError.js"
+import { openWithin, type Root } from "../static/opening.js"
+import { namesOf } from "../static/path.js"
 
 /** A script, and how it was asked for. */
 export interface Found {
@@ -14,61 +16,51 @@ export interface Found {
   readonly isExecutable: boolean
 }
 
-const refused = (status: 400 | 403 | 404 | 501, why: string): CgiRefused => new CgiRefused({ status, why })
+const rules = { dotFiles: true, windows: false }
 
 /**
- * The segments of a path that begins with `/`, each decoded once. A segment that could mean another folder, or that holds a
- * separator or a NUL, is refused: in what the script gets as well, because scripts make file names of that.
+ * The segments of a path that begins with `/`, each decoded once. What could mean another folder is refused: in what the
+ * script gets as well, because scripts make file names of that. There a segment may be empty.
  */
-export const segmentsOf = (url: string): ReadonlyArray<string> | CgiRefused => {
-  if (!url.startsWith("/") || url.includes("#")) return refused(400, "the target is no path")
-  const segments: Array<string> = []
-  for (const segment of url.slice(1).split("/")) {
-    let decoded: string
-    try {
-      decoded = decodeURIComponent(segment)
-    } catch {
-      return refused(400, "the path has a segment that is no UTF-8")
-    }
-    if (/[/\\\0]/.test(decoded) || decoded === "." || decoded === "..") {
-      return refused(400, "the path has a segment with a separator or a dot segment")
-    }
-    segments.push(decoded)
-  }
-  return segments
-}
+export const segmentsOf = (url: string): Effect.Effect<ReadonlyArray<string>, CgiRefused> =>
+  url.startsWith("/")
+    ? Effect.forEach(url.slice(1).split("/"), (segment) => {
+      const names = namesOf(`/${segment}`, rules)
+      return "why" in names
+        ? Effect.fail(new CgiRefused({ status: names.status, why: `the path has ${names.why}` }))
+        : Effect.succeed(names.names[0] ?? "")
+    })
+    : Effect.fail(new CgiRefused({ status: 400, why: "the target is no path" }))
 
-const notFound = refused(404, "there is no such script")
+const notFound = new CgiRefused({ status: 404, why: "there is no such script" })
 
-/** Anything that may be the name of a file of this site that a client sees: no hidden file. */
-const isName = (segment: string): boolean => segment !== "" && !segment.startsWith(".")
-
-/** The first file on the way from `root`, which is a real path. Links are followed within the root. */
-export const find = async (root: string, segments: ReadonlyArray<string>): Promise<Found | CgiRefused> => {
-  let at = root
-  for (const [index, segment] of segments.entries()) {
-    if (!isName(segment)) return notFound
-    at = path.join(at, segment)
-    try {
-      const stats = await fs.stat(at)
+/** The first file on the way from `root`, proved to be in it by an open handle. Links are followed within it. */
+export const find = (root: Root, segments: ReadonlyArray<string>): Effect.Effect<Found, CgiRefused> =>
+  Effect.gen(function*() {
+    for (const [index, segment] of segments.entries()) {
+      if (segment === "" || segment.startsWith(".")) return yield* notFound
+      const { file, stats } = yield* Effect.acquireUseRelease(
+        openWithin(root, segments.slice(0, index + 1)),
+        ({ realPath, stats }) => Effect.succeed({ file: realPath, stats }),
+        (handle) => Effect.sync(handle.close)
+      ).pipe(
+        Effect.mapError(({ status, why }) => {
+          const known = status === 400 || status === 403 ? status : 404
+          return new CgiRefused({ status: known, why: `there is no such script: ${why}` })
+        })
+      )
       if (stats.isDirectory()) continue
-      if (!stats.isFile()) return notFound
-      const file = await fs.realpath(at)
-      if (!file.startsWith(root.endsWith(path.sep) ? root : root + path.sep)) return notFound
+      if (!stats.isFile()) return yield* notFound
       // A name and what it is a link to: neither may let a script write the status line itself.
       if ([segment, path.basename(file)].some((name) => /^nph-/i.test(name))) {
-        return refused(501, "the script is a non-parsed-header one (`nph-`)")
+        return yield* new CgiRefused({ status: 501, why: "the script is a non-parsed-header one (`nph-`)" })
       }
       return {
         file,
         name: `/${segments.slice(0, index + 1).join("/")}`,
         rest: segments.slice(index + 1),
-        isExecutable: (stats.mode & 0o111) !== 0
+        isExecutable: (Number(stats.mode) & 0o111) !== 0
       }
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      return code === "EACCES" || code === "EPERM" ? refused(403, "the script cannot be read") : notFound
     }
-  }
-  return notFound
-}
+    return yield* notFound
+  })

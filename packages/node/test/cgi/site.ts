@@ -1,0 +1,175 @@
+/** A folder of scripts, servers that run them, and clients that read what the wire has. */
+import type { HttpApp, HttpServerRequest } from "@effect/platform"
+import { HttpServer } from "@effect/platform"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Effect, Fiber, Layer, type Scope, TestClock } from "effect"
+import * as Fs from "node:fs"
+import * as Http from "node:http"
+import * as Net from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+/** A script of sh: what its first line has before it. */
+export const sh = (...lines: ReadonlyArray<string>): string => ["#!/bin/sh", ...lines, ""].join("\n")
+
+/** The same in Node. */
+export const js = (...lines: ReadonlyArray<string>): string => [`#!${process.execPath}`, ...lines, ""].join("\n")
+
+/** A head that says text. */
+export const plain = "printf 'Content-Type: text/plain\\n\\n'"
+
+/** A folder with these scripts, which may all be run. It is removed with the scope. */
+export const scripts = (files: Readonly<Record<string, string>>): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const root = Fs.realpathSync(Fs.mkdtempSync(join(tmpdir(), "copas-cgi-test-")))
+      for (const [name, text] of Object.entries(files)) {
+        const path = join(root, name)
+        Fs.mkdirSync(join(path, ".."), { recursive: true })
+        Fs.writeFileSync(path, text, { mode: 0o755 })
+      }
+      return root
+    }),
+    (root) => Effect.sync(() => Fs.rmSync(root, { recursive: true, force: true }))
+  )
+
+/** Serves an app until the scope ends; its port. */
+export type Serve = <E>(
+  app: HttpApp.Default<E, HttpServerRequest.HttpServerRequest | Scope.Scope>
+) => Effect.Effect<number, never, Scope.Scope>
+
+/** The servers that scripts run on. */
+export const servers: ReadonlyArray<{ readonly name: string; readonly serve: Serve; readonly cuts: boolean }> = [
+  {
+    name: "@effect/platform-node's server",
+    // It ends a body that failed as if it were whole.
+    cuts: false,
+    serve: (app) =>
+      Effect.gen(function*() {
+        const context = yield* Layer.build(
+          NodeHttpServer.layer(() => Http.createServer(), { host: "127.0.0.1", port: 0 })
+        )
+        yield* HttpServer.serveEffect(app).pipe(Effect.provide(context))
+        const { address } = yield* HttpServer.HttpServer.pipe(Effect.provide(context))
+        return address._tag === "TcpAddress" ? address.port : 0
+      }).pipe(Effect.orDie)
+  }
+]
+
+/** One turn of the event loop. */
+export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
+  const timer = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(timer))
+})
+
+/** Waits until it is so. */
+export const until = (isSo: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => isSo() ? Effect.void : Effect.zipRight(turn, until(isSo)))
+
+/** Runs the effect while the clock goes on, a second each turn. */
+export const passing = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.fork(effect)
+    while ((yield* Fiber.poll(fiber))._tag === "None") {
+      yield* turn
+      yield* TestClock.adjust("1 second")
+    }
+    return yield* Fiber.join(fiber)
+  })
+
+/** A connection of the client's: bytes in Latin-1. */
+export interface Client {
+  readonly socket: Net.Socket
+  readonly send: (text: string) => void
+  /** What has come so far. */
+  readonly received: () => string
+  /** Waits for the end, and gives all. */
+  readonly whole: Effect.Effect<string>
+  readonly hasEnded: () => boolean
+}
+
+/** Connects to a server of this machine. */
+export const client = (port: number): Effect.Effect<Client, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.async<Client>((resume) => {
+      const socket = Net.connect(port, "127.0.0.1")
+      let all = ""
+      let ended = false
+      socket.setEncoding("latin1")
+      socket.on("data", (text: string) => {
+        all += text
+      })
+      socket.on("error", () => {})
+      socket.on("close", () => {
+        ended = true
+      })
+      const one: Client = {
+        socket,
+        send: (text) => void socket.write(text, "latin1"),
+        received: () => all,
+        hasEnded: () => ended,
+        whole: Effect.map(Effect.suspend(() => until(() => ended)), () => all)
+      }
+      socket.on("connect", () => resume(Effect.succeed(one)))
+    }),
+    ({ hasEnded, socket }) => Effect.zipRight(Effect.sync(() => socket.destroy()), until(hasEnded))
+  )
+
+/** Sends a request that asks for the end of the connection, and gives the whole answer. */
+export const ask = (
+  port: number,
+  target: string,
+  options: { readonly method?: string; readonly fields?: ReadonlyArray<string>; readonly body?: string } = {}
+): Effect.Effect<Answer> =>
+  Effect.scoped(Effect.gen(function*() {
+    const one = yield* client(port)
+    const { body = "", fields = [], method = "GET" } = options
+    const head = [`${method} ${target} HTTP/1.1`, "Host: cgi.test:8080", "Connection: close", ...fields]
+    one.send(`${head.join("\r\n")}\r\n\r\n${body}`)
+    return answerOf(yield* one.whole)
+  }))
+
+/** An answer, read. */
+export interface Answer {
+  readonly status: number
+  readonly head: string
+  readonly body: string
+  readonly field: (name: string) => string | undefined
+}
+
+const unchunked = (text: string): string => {
+  let body = ""
+  let rest = text
+  while (rest !== "") {
+    const end = rest.indexOf("\r\n")
+    const size = Number.parseInt(rest.slice(0, end), 16)
+    if (!(size > 0)) break
+    body += rest.slice(end + 2, end + 2 + size)
+    rest = rest.slice(end + 4 + size)
+  }
+  return body
+}
+
+export const answerOf = (text: string): Answer => {
+  const end = text.indexOf("\r\n\r\n")
+  const head = text.slice(0, end)
+  const field = (name: string) => new RegExp(`^${name}: (.*)$`, "im").exec(head)?.[1]
+  const body = text.slice(end + 4)
+  return {
+    status: Number(text.slice(9, 12)),
+    head,
+    field,
+    body: field("transfer-encoding") === "chunked" ? unchunked(body) : body
+  }
+}
+
+/** The processes whose working folder is this one: scripts, and what they have started. Zombies are nobody's any more. */
+export const processesIn = (root: string): ReadonlyArray<number> =>
+  Fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      return Fs.readlinkSync(`/proc/${pid}/cwd`).startsWith(root)
+        && !/^\d+ \(.*\) Z/.test(Fs.readFileSync(`/proc/${pid}/stat`, "utf8"))
+    } catch {
+      return false
+    }
+  })
