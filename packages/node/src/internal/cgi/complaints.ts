@@ -54,8 +54,7 @@ export class Lines {
 
   /** The last line, which no line feed ended. */
   end(now: number): ReadonlyArray<string> {
-    const lines = this.take(this.decoder.decode(), now)
-    return this.line === "" ? lines : [...lines, ...this.ended(now)]
+    return [...this.take(this.decoder.decode(), now), ...this.ended(now)]
   }
 
   private take(text: string, now: number): ReadonlyArray<string> {
@@ -64,7 +63,7 @@ export class Lines {
     for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", from)) {
       this.add(text.slice(from, at))
       from = at + 1
-      if (this.line !== "") lines.push(...this.ended(now))
+      lines.push(...this.ended(now))
     }
     this.add(text.slice(from))
     return lines
@@ -80,6 +79,7 @@ export class Lines {
     const line = `${escape(this.line.replace(/\r$/, ""))}${this.isCut ? "…" : ""}`
     this.line = ""
     this.isCut = false
+    if (line === "") return []
     const { dropped, isAllowed } = this.allowance.take(now)
     if (!isAllowed) return []
     return dropped === 0 ? [line] : [`(${dropped} lines more than ${mostLines} a second were dropped)`, line]

@@ -8,14 +8,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as path from "node:path"
 import { CgiBusy, CgiFailed, CgiRefused, CgiSystemFailed } from "../../CgiError.js"
 import { child as childScope } from "../effect/scopes.js"
 import { type Child, spawn } from "./child.js"
 import { Allowance, Lines } from "./complaints.js"
 import { environmentOf, wordsOf } from "./environment.js"
-import { type Failure, feed, type Progress, report } from "./input.js"
+import { type Failure, feed, once, type Parts, partsOf, type Progress, report } from "./input.js"
 import { type Settings, wrongVariable } from "./options.js"
 import { Output } from "./output.js"
 import { authorityOf, lengthOf, redirected, targetOf } from "./requests.js"
@@ -73,8 +72,9 @@ export class Handler<E, R> {
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, Failure | E, R | Scope.Scope> {
     return Effect.gen(this, function*() {
       const plan = yield* this.plan(request)
-      const scope = yield* childScope(yield* Effect.scope)
-      const { child, progress } = yield* Scope.extend(this.start(request, plan), scope)
+      const whole = yield* Effect.scope
+      const scope = yield* childScope(whole)
+      const { child, progress } = yield* Scope.extend(this.start(request, plan, whole), scope)
       const output = new Output(this.settings, plan.script, child, progress)
       const head = yield* output.head
       if (head.kind === "document") return yield* output.response(request.method, head)
@@ -115,10 +115,11 @@ export class Handler<E, R> {
     })
   }
 
-  /** Checks the rest, and starts the process in the scope of the context. */
+  /** Checks the rest, and starts the process in the scope of the context. `whole`: the request's scope. */
   private start(
     request: HttpServerRequest.HttpServerRequest,
-    plan: Plan
+    plan: Plan,
+    whole: Scope.Scope
   ): Effect.Effect<{ readonly child: Child<Failure>; readonly progress: Progress }, Failure, Scope.Scope> {
     return Effect.gen(this, function*() {
       const length = lengthOf(request)
@@ -131,8 +132,9 @@ export class Handler<E, R> {
         return yield* new CgiRefused({ status: 413, why: `the body has ${length} bytes` })
       }
       const slot = yield* this.slot
+      const parts: Parts = length === "none" ? Effect.succeed(undefined) : yield* Scope.extend(partsOf(request), whole)
       const spooled = length === "unknown"
-        ? yield* spool(request.stream, Option.getOrElse(limit, () => 10 * 1_048_576)).pipe(
+        ? yield* spool(parts, Option.getOrElse(limit, () => 10 * 1_048_576)).pipe(
           Effect.catchTag(
             "SpoolFault",
             ({ cause, code }) =>
@@ -172,13 +174,9 @@ export class Handler<E, R> {
         yield* Effect.forkScoped(Effect.delay(Effect.sync(() => child.fail(late)), total))
       }
       const progress: Progress = { at: 0, isClientsTurn: false }
-      if (hasBody) {
-        const body = spooled === undefined
-          ? request.stream
-          : spooled.kept instanceof Uint8Array
-          ? Stream.make(spooled.kept)
-          : undefined
-        if (body !== undefined) yield* Effect.forkScoped(feed(request, child, progress, body, contentLength))
+      const kept = spooled?.kept
+      if (hasBody && (kept === undefined || kept instanceof Uint8Array)) {
+        yield* Effect.forkScoped(feed(child, progress, kept === undefined ? parts : once(kept), contentLength))
       }
       return { child, progress }
     })

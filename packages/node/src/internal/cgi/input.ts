@@ -3,9 +3,10 @@ import { RequestError } from "@effect/platform/HttpServerError"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+import type * as Scope from "effect/Scope"
 import { type CgiError, CgiFailed, CgiRefused, CgiSystemFailed } from "../../CgiError.js"
 import * as Causes from "../effect/causes.js"
+import { pullOf } from "../effect/streams.js"
 import type { Child } from "./child.js"
 
 /** What a script's answer can fail with. */
@@ -18,43 +19,63 @@ export interface Progress {
   isClientsTurn: boolean
 }
 
+/** The parts of a body, and `undefined` after the last. */
+export type Parts = Effect.Effect<ReadonlyArray<Uint8Array> | undefined, Failure>
+
+/**
+ * The parts of a request's body. The stream is left only when the request's scope ends: a server may cut the connection of a
+ * client whose body is not read to its end, and the answer is to go out before.
+ */
+export const partsOf = (
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<Parts, never, Scope.Scope> =>
+  Effect.map(pullOf(request.stream), (pull) =>
+    Effect.catchAllCause(pull, (cause) => {
+      if (Causes.isInterruption(cause)) return Effect.failCause(cause)
+      return Effect.fail(
+        Causes.failureOf(cause)
+          ?? new RequestError({ request, reason: "Transport", cause, description: "the body cannot be read" })
+      )
+    }))
+
+/** These bytes are all. */
+export const once = (bytes: Uint8Array): Parts => {
+  const parts = [[bytes]]
+  return Effect.sync(() => parts.pop())
+}
+
 /** Gives the script its body as it takes it. What fails here fails its answer. */
 export const feed = (
-  request: HttpServerRequest.HttpServerRequest,
   child: Child<Failure>,
   progress: Progress,
-  body: Stream.Stream<Uint8Array, RequestError>,
+  parts: Parts,
   length: number
 ): Effect.Effect<void> =>
   Effect.gen(function*() {
     let left = length
-    let isRead = true
-    progress.isClientsTurn = true
-    yield* Stream.runForEachWhile(body, (bytes) =>
-      Effect.gen(function*() {
-        progress.isClientsTurn = false
-        progress.at = yield* Clock.currentTimeMillis
+    while (true) {
+      progress.isClientsTurn = left > 0
+      const come = yield* parts
+      progress.isClientsTurn = false
+      progress.at = yield* Clock.currentTimeMillis
+      if (come === undefined) break
+      for (const bytes of come) {
+        if (left === 0) break
         const part = bytes.length > left ? bytes.subarray(0, left) : bytes
-        isRead = yield* child.write(part)
-        if (isRead) left -= part.length
+        // It need not read all; what its client still sends is the server's.
+        if (!(yield* child.write(part))) return
+        left -= part.length
         progress.at = yield* Clock.currentTimeMillis
-        progress.isClientsTurn = left > 0
-        return isRead && left > 0
-      }))
-    progress.isClientsTurn = false
-    child.endInput()
-    if (isRead && left > 0) {
-      child.fail(new CgiRefused({ status: 400, why: `the body ended ${left} bytes before its Content-Length` }))
+      }
+      if (left === 0) child.endInput()
     }
+    if (left === 0) return
+    child.fail(new CgiRefused({ status: 400, why: `the body ended ${left} bytes before its Content-Length` }))
   }).pipe(
-    Effect.catchAllCause((cause) =>
+    Effect.catchAll((error) =>
       Effect.sync(() => {
         progress.isClientsTurn = false
-        if (Causes.isInterruption(cause)) return
-        child.fail(
-          Causes.failureOf(cause)
-            ?? new RequestError({ request, reason: "Transport", cause, description: "the body cannot be read" })
-        )
+        child.fail(error)
       })
     )
   )

@@ -1,7 +1,6 @@
 /** Keeps a request's body until its length is known: CGI tells a script the length before the first byte (RFC 3875, 4.1.2). */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as crypto from "node:crypto"
 import * as fs from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -46,32 +45,33 @@ const nameless = Effect.acquireRelease(
   (handle) => Effect.promise(() => handle.close())
 )
 
-/** Reads the whole stream. The file closes with the scope. */
+/** Takes all parts. The file closes with the scope. */
 export const spool = <E>(
-  body: Stream.Stream<Uint8Array, E>,
+  parts: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, E>,
   most: number
 ): Effect.Effect<Spooled, E | CgiRefused | SpoolFault, Scope.Scope> =>
   Effect.gen(function*() {
     const memory: Array<Uint8Array> = []
     let file: fs.FileHandle | undefined
     let length = 0
-    yield* Stream.runForEach(body, (bytes) =>
-      Effect.gen(function*() {
+    while (true) {
+      const come = yield* parts
+      if (come === undefined) return { length, kept: file ?? Buffer.concat(memory) }
+      for (const bytes of come) {
         const position = length
         length += bytes.length
         if (length > most) {
           return yield* new CgiRefused({ status: 413, why: `the body has more than ${most} bytes` })
         }
-        if (length <= mostInMemory) return void memory.push(bytes)
-        if (file === undefined) {
-          const opened = file = yield* nameless
-          const before = Buffer.concat(memory.splice(0))
-          yield* attempt(() => writeAll(opened, before, 0))
+        if (length <= mostInMemory) {
+          memory.push(bytes)
+          continue
         }
-        const opened = file
+        const opened: fs.FileHandle = file ??= yield* nameless
+        if (memory.length > 0) yield* attempt(() => writeAll(opened, Buffer.concat(memory.splice(0)), 0))
         yield* attempt(() => writeAll(opened, bytes, position))
-      }))
-    return { length, kept: file ?? Buffer.concat(memory) }
+      }
+    }
   })
 
 /** By position, so that the descriptor's own stays at the beginning: the script reads from there. */
