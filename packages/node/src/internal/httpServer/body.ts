@@ -1,6 +1,6 @@
 /** The body of a request: read once, counted as it comes, and bounded. */
 import * as Effect from "effect/Effect"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import type { Readable } from "node:stream"
 import { suspend } from "../effect/fibers.js"
 import { pulled } from "../effect/serving.js"
@@ -149,24 +149,23 @@ export class Body {
 
   // ---- as a stream
 
-  /** What arrives, read as fast as the stream is run. A stream that ends early leaves the rest unread. */
-  stream(limit: number): Stream.Stream<Uint8Array, BodyFault> {
-    return pulled(Effect.suspend(() => {
-      if (this.collected !== undefined) return this.rest(limit)
-      this.begin(limit)
-      return this.next
-    }))
+  /** What arrives, read as fast as it is asked for, then `undefined`. Who ceases to ask leaves the rest unread. */
+  reader(limit: number): Effect.Effect<Uint8Array | undefined, BodyFault> {
+    let isGiven = false
+    return Effect.suspend(() => {
+      if (this.collected === undefined) {
+        this.begin(limit)
+        return this.next
+      }
+      // A body that was collected before is one chunk.
+      if (isGiven) return Effect.succeed(undefined)
+      isGiven = true
+      return Effect.map(this.whole(limit), (bytes) => bytes.length === 0 ? undefined : bytes)
+    })
   }
 
-  private isGiven = false
-
-  /** A body that was collected before is a stream of one chunk. */
-  private rest(limit: number): Effect.Effect<Uint8Array | undefined, BodyFault> {
-    if (this.isGiven) return Effect.succeed(undefined)
-    return Effect.map(this.whole(limit), (bytes) => {
-      this.isGiven = true
-      return bytes.length === 0 ? undefined : bytes
-    })
+  stream(limit: number): Stream.Stream<Uint8Array, BodyFault> {
+    return Stream.suspend(() => pulled(this.reader(limit)))
   }
 
   private get next(): Effect.Effect<Uint8Array | undefined, BodyFault> {

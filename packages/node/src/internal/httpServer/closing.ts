@@ -54,7 +54,8 @@ export class Closing {
     stream.removeAllListeners("resume")
     stream.on("data", (chunk: Buffer) => {
       dropped += chunk.length
-      if (dropped > lingerBytes) stream.destroy()
+      // A client that sends on is kept waiting: it may read the answer meanwhile.
+      if (dropped > lingerBytes) stream.pause()
     })
     stream.resume()
   }

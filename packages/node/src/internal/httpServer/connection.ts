@@ -260,7 +260,8 @@ export class Connection implements Host, Watched {
   private release(): void {
     if (!this.isHeld || this.isBroken) return
     this.isHeld = false
-    this.stream.resume()
+    // Node has paused it itself, while answers wait to go out, and resumes it then. Before, nothing may flow.
+    if ((this.stream as Duplex & { readonly _paused?: boolean })._paused !== true) this.stream.resume()
   }
 
   private closed(): void {

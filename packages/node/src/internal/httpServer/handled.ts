@@ -31,23 +31,26 @@ const answer = (fiber: AnyFiber, response: Response): Answer => {
   return written === Effect.void ? Effect.succeed(response) : Effect.as(written, response)
 }
 
-/** The answer of a failure. Where the body could not be read, the status says why: the error of most readers does not. */
-const responseOf = (exchange: Exchange, cause: Cause.Cause<unknown>) =>
-  Effect.map(HttpServerError.causeResponse(cause), ([response, shown]) => {
-    const { fault } = exchange
-    const isOfBody = fault !== undefined && Serving.isExpected(cause)
-    return [isOfBody ? HttpServerResponse.empty({ status: fault.status }) : response, shown] as const
-  })
+/** The body could not be read: unless the handler answers otherwise, the status says why. It is no failure of the server. */
+const faultOf = (exchange: Exchange, cause: Cause.Cause<unknown>): Response | undefined => {
+  const { fault } = exchange
+  return fault !== undefined && Serving.isExpected(cause)
+    ? HttpServerResponse.empty({ status: fault.status })
+    : undefined
+}
 
 /** Gives an answer for a failure, and fails on, with the answer in the cause: middleware looks for it there. */
-const failed = (fiber: AnyFiber, cause: Cause.Cause<unknown>): Answer =>
-  Effect.flatMap(responseOf(exchangeOf(fiber), cause), ([response, shown]) => {
-    const exchange = exchangeOf(fiber)
-    // An answer that was begun cannot be replaced: it was cut.
-    if (exchange.response.headersSent) return Effect.failCause(cause)
+const failed = (fiber: AnyFiber, cause: Cause.Cause<unknown>): Answer => {
+  const exchange = exchangeOf(fiber)
+  // An answer that was begun cannot be replaced: it was cut.
+  if (exchange.response.headersSent) return Effect.failCause(cause)
+  const refusal = faultOf(exchange, cause)
+  if (refusal !== undefined) return answer(fiber, refusal)
+  return Effect.flatMap(HttpServerError.causeResponse(cause), ([response, shown]) => {
     const answered = answer(fiber, response)
     return Serving.isNothing(shown) ? answered : Effect.zipRight(answered, Effect.failCause(shown))
   })
+}
 
 const timed = (app: Answer, millis: number): Answer =>
   Effect.timeoutFailCause(app, {
@@ -93,10 +96,8 @@ const tracedOf = (
 ): Effect.Effect<void, never, any> => {
   const answered: Answer = Effect.catchAllCause(app, (cause) =>
     withFiber((fiber) => {
-      const { fault } = exchangeOf(fiber)
-      return fault !== undefined && Serving.isExpected(cause)
-        ? Effect.succeed(HttpServerResponse.empty({ status: fault.status }))
-        : Effect.failCause(cause)
+      const refusal = faultOf(exchangeOf(fiber), cause)
+      return refusal === undefined ? Effect.failCause(cause) : Effect.succeed(refusal)
     }))
   const handled = HttpApp.toHandled(
     answered as HttpApp.Default<unknown>,
@@ -118,7 +119,7 @@ const ended = (fiber: AnyFiber, cause: Cause.Cause<unknown>): Effect.Effect<void
   if (exchange.isGone || exchange.response.headersSent) return reported
   return Effect.zipRight(
     Effect.catchAllCause(
-      Effect.flatMap(responseOf(exchange, cause), ([response]) => Responding.write(exchange, response)),
+      Effect.flatMap(HttpServerError.causeResponse(cause), ([response]) => Responding.write(exchange, response)),
       () => Effect.ignore(Responding.write(exchange, HttpServerResponse.empty({ status: 500 })))
     ),
     reported

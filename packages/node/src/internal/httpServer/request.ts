@@ -17,8 +17,8 @@ import type { ReadonlyRecord } from "effect/Record"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type HttpConnection, TypeId as ConnectionId } from "../../HttpConnection.js"
-import type { BodyFault } from "./body.js"
 import type { Exchange, NodeRequest, NodeResponse } from "./exchange.js"
+import * as Parts from "./multipart.js"
 
 const limitOf = (size: Option.Option<FileSystem.Size>): number => Option.isNone(size) ? Infinity : Number(size.value)
 
@@ -126,24 +126,17 @@ export class Request extends Inspectable.Class implements ServerRequest.HttpServ
   }
 
   get stream(): Stream.Stream<Uint8Array, RequestError> {
-    return this.chunks((fault) => this.error(fault))
-  }
-
-  private chunks<E>(onFault: (fault: BodyFault) => E): Stream.Stream<Uint8Array, E> {
     return Stream.unwrap(
       Effect.map(
         IncomingMessage.MaxBodySize,
-        (size) => Stream.mapError(this.exchange.body.stream(limitOf(size)), onFault)
+        (size) => Stream.mapError(this.exchange.body.stream(limitOf(size)), (fault) => this.error(fault))
       )
     )
   }
 
   get multipartStream(): Stream.Stream<Multipart.Part, Multipart.MultipartError> {
-    return Stream.pipeThroughChannel(
-      this.chunks((cause) =>
-        new Multipart.MultipartError({ reason: cause.status === 413 ? "BodyTooLarge" : "InternalError", cause })
-      ),
-      Multipart.makeChannel(this.headers)
+    return Stream.unwrap(
+      Effect.map(IncomingMessage.MaxBodySize, (size) => Parts.stream(this.exchange.body, limitOf(size), this.headers))
     )
   }
 

@@ -37,6 +37,9 @@ const without = (fields: Fields, name: string): Fields => {
 /** An answer that cannot be given: a mistake of the handler's, which is a defect. */
 const mistake = (what: string): Effect.Effect<never> => Effect.die(new TypeError(`a handler's answer ${what}`))
 
+/** How long a stream may take for its first piece, before the head goes out alone. */
+const headMillis = 10
+
 type Written = Effect.Effect<void, ResponseError>
 
 /**
@@ -50,7 +53,8 @@ export const write = (exchange: Exchange, response: HttpServerResponse): Written
   if (status < 200) return mistake(`has the status ${status}: an informational answer is not the last one`)
   const head = new Head(exchange, status, fieldsOf(exchange, response))
   if (exchange.source.method === "HEAD" || status === 304) return head.end(undefined)
-  if (status === 204 || status === 205) return head.without("content-length").end(undefined)
+  if (status === 204) return head.without("content-length").end(undefined)
+  if (status === 205) return head.without("content-length").sized(0).end(undefined)
   switch (body._tag) {
     case "Empty": {
       const { length } = head
@@ -180,8 +184,8 @@ export const sent = (exchange: Exchange): Effect.Effect<void> =>
   Effect.suspend(() => exchange.response.writableFinished ? Effect.void : awaits(exchange, "finish"))
 
 /**
- * Writes a body piece by piece. The head goes out with the first piece, or when the event loop has gone round: a stream
- * that fails before leaves the answer to the error.
+ * Writes a body piece by piece. The head goes out with the first piece, or soon without one: a stream that fails before
+ * leaves the answer to the error.
  */
 const stream = (
   head: Head,
@@ -197,14 +201,14 @@ const stream = (
     const begin = (): void => {
       if (hasBegun) return
       hasBegun = true
-      clearImmediate(immediate)
+      clearTimeout(soon)
       headError = head.begin()
     }
-    const immediate = setImmediate(() => {
+    const soon = setTimeout(() => {
       if (exchange.isGone) return
       begin()
       if (headError === undefined && !exchange.isHttp2) out.flushHeaders()
-    })
+    }, headMillis)
     const put = (chunk: Uint8Array | string): boolean => {
       written += typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length
       return chunk.length === 0 || out.write(chunk)
@@ -233,13 +237,19 @@ const stream = (
     })
     const whole = Effect.zipRight(Effect.interruptible(Stream.runForEachChunk(body, piece)), end)
     return Effect.catchAllCause(whole, (cause) => {
-      clearImmediate(immediate)
+      clearTimeout(soon)
       const failed = Effect.mapError(
         Effect.failCause(cause),
         (error) =>
           error instanceof ResponseError
             ? error
-            : new ResponseError({ request: exchange.request, response, reason: "Decode", cause: error })
+            : new ResponseError({
+              request: exchange.request,
+              response,
+              reason: "Decode",
+              cause: error,
+              description: error instanceof Error ? error.message : String(error)
+            })
       )
       return hasBegun && headError === undefined ? Effect.zipRight(exchange.host.cut(exchange), failed) : failed
     })
