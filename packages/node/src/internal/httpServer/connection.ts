@@ -80,7 +80,10 @@ export class Connection implements Host, Watched {
     this.look = look
     this.fiber = fiber
     this.ground = new Serving.Ground(fiber)
-    this.rules = new RequestRules(server.settings.limits, socket.tls._tag === "None")
+    this.rules = new RequestRules(
+      server.settings.limits,
+      socket.tls._tag === "None" && server.settings.readClient === undefined
+    )
     this.closing = new Closing(stream, server.time)
     this.watch = new Watch(this, server.time, server.settings.timeouts)
     connections.set(stream, this)
@@ -287,11 +290,6 @@ export class Connection implements Host, Watched {
   get isLast(): boolean {
     return this.isBroken || this.server.isDraining ||
       this.requests >= this.settings.limits.maxRequestsPerConnection
-  }
-
-  get remoteAddress(): string | undefined {
-    const { remoteAddress } = this.socket
-    return remoteAddress._tag === "InetAddress" ? remoteAddress.host : undefined
   }
 
   shown(requestNumber: number): HttpConnection {

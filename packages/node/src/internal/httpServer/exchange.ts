@@ -1,4 +1,5 @@
 /** One request and its answer, over HTTP/1.1 or HTTP/2. */
+import type * as CopasSocket from "@copas/core/Socket"
 import type * as Headers from "@effect/platform/Headers"
 import type { RequestError } from "@effect/platform/HttpServerError"
 import type * as Socket from "@effect/platform/Socket"
@@ -9,6 +10,7 @@ import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type { HttpConnection } from "../../HttpConnection.js"
 import { Body, type BodyFault } from "./body.js"
+import type { Client } from "./forwarded.js"
 import type { Settings } from "./options.js"
 import { Request } from "./request.js"
 import type { RequestRules } from "./rules.js"
@@ -19,11 +21,11 @@ export type NodeResponse = Http.ServerResponse | Http2.Http2ServerResponse
 /** What an exchange asks of its connection. */
 export interface Host {
   readonly settings: Settings
+  readonly socket: CopasSocket.Socket
   /** No further request is answered on the connection. */
   readonly isLast: boolean
   /** What `HttpConnection.current` shows, for the request of this number. */
   readonly shown: (requestNumber: number) => HttpConnection
-  readonly remoteAddress: string | undefined
   /**
    * The answer was begun, and cannot be given whole: the client must not take it for whole. HTTP/1.1 has no other means
    * than to reset the connection; HTTP/2 resets the stream (RFC 9113, section 5.4.2).
@@ -31,6 +33,16 @@ export interface Host {
   readonly cut: (exchange: Exchange) => Effect.Effect<void>
   /** What went wrong in a handler goes where failures of threads go. */
   readonly report: (cause: Cause.Cause<unknown>) => Effect.Effect<void>
+}
+
+const clientOf = ({ settings, socket }: Host, { rawHeaders }: NodeRequest): Client => {
+  const { remoteAddress, tls } = socket
+  const protocol = tls._tag === "Some" ? "https" : undefined
+  if (settings.readClient === undefined) {
+    return { address: remoteAddress._tag === "InetAddress" ? remoteAddress.host : undefined, protocol, host: undefined }
+  }
+  const client = settings.readClient(remoteAddress, rawHeaders)
+  return client.protocol === undefined && protocol !== undefined ? { ...client, protocol } : client
 }
 
 /** What a peer may leave of a body that no handler read, so that the connection is kept: it comes, and is dropped. */
@@ -61,10 +73,11 @@ export class Exchange {
   /** For `request.upgrade`, where the request asks for an upgrade. */
   upgrade: ((request: Request) => Effect.Effect<Socket.Socket, RequestError>) | undefined = undefined
   private goneListener: (() => void) | undefined = undefined
-  /** The target and the fields as handlers see them, where they differ from what came. */
+  /** The target as handlers see it. */
   readonly url: string
+  private readonly authority: string | undefined
+  private clientMemo: Client | undefined = undefined
   private headersMemo: Headers.Headers | undefined = undefined
-  private addressMemo: string | undefined = undefined
 
   /** The rules have just judged the request: what they found is taken from them. */
   constructor(host: Host, source: NodeRequest, response: NodeResponse, number: number, rules: RequestRules) {
@@ -75,17 +88,7 @@ export class Exchange {
     this.url = rules.path
     this.length = rules.contentLength
     this.expectsContinue = rules.expectsContinue
-    const { authority } = rules
-    // A target in absolute form names the host, whatever the field says; HTTP/2 has no such field.
-    if (authority !== undefined && source.headers.host !== authority) {
-      this.headersMemo = { ...source.headers, host: authority } as unknown as Headers.Headers
-    }
-  }
-
-  /** What trusted proxies say, in place of what came. */
-  override(headers: Headers.Headers | undefined, remoteAddress: string | undefined): void {
-    this.headersMemo = headers
-    this.addressMemo = remoteAddress
+    this.authority = rules.authority
   }
 
   /** The client has gone, or the answer was cut. */
@@ -114,12 +117,31 @@ export class Exchange {
     return new Request(this, this.url)
   }
 
+  /** Who sent the request: the peer, or whom a trusted proxy names. */
+  private get client(): Client {
+    return this.clientMemo ??= clientOf(this.host, this.source)
+  }
+
+  /**
+   * The fields as handlers see them. A target in absolute form names the host, whatever `Host` says, and HTTP/2 has no such
+   * field. `x-forwarded-proto`, from which `HttpServerRequest.toURL` takes the scheme, is what is known to be true.
+   */
   get headers(): Headers.Headers {
-    return this.headersMemo ??= this.source.headers as unknown as Headers.Headers
+    if (this.headersMemo !== undefined) return this.headersMemo
+    const { client: { host = this.authority, protocol }, source } = this
+    const headers = source.headers as Record<string, string>
+    if (host === headers["host"] && protocol === headers["x-forwarded-proto"]) {
+      return this.headersMemo = headers as unknown as Headers.Headers
+    }
+    const own = { ...headers }
+    if (host !== undefined) own["host"] = host
+    if (protocol === undefined) delete own["x-forwarded-proto"]
+    else own["x-forwarded-proto"] = protocol
+    return this.headersMemo = own as unknown as Headers.Headers
   }
 
   get remoteAddress(): string | undefined {
-    return this.addressMemo ?? this.host.remoteAddress
+    return this.client.address
   }
 
   get connection(): HttpConnection {

@@ -1,9 +1,11 @@
 /** The options of an HTTP server, checked, with their defaults. */
-import { InvalidOption } from "@copas/core/SocketError"
-import * as Duration from "effect/Duration"
+import type { InvalidOption } from "@copas/core/SocketError"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type { Limits, Options, Timeouts } from "../../HttpServerOptions.js"
+import { orFail } from "../effect/eithers.js"
+import { clientReader, type ReadClient } from "./forwarded.js"
+import * as Values from "./values.js"
 
 type Numbers<A> = { readonly [K in keyof A]-?: number }
 
@@ -15,6 +17,8 @@ export interface Settings {
   readonly drain: number
   readonly http2: boolean | "clear"
   readonly serverHeader: string | undefined
+  /** Reads what trusted proxies say; `undefined` where nobody is trusted. */
+  readonly readClient: ReadClient | undefined
 }
 
 const timeouts: Numbers<Timeouts> = {
@@ -40,27 +44,13 @@ const limits: Numbers<Limits> = {
 }
 
 const invalid = (option: string, value: unknown, expected: string): Effect.Effect<never, InvalidOption> =>
-  Effect.fail(
-    new InvalidOption({ option, value: typeof value === "string" ? JSON.stringify(value) : String(value), expected })
-  )
+  Effect.fail(Values.invalid(option, value, expected))
 
 const millis = (option: string, input: Duration.DurationInput): Effect.Effect<number, InvalidOption> =>
-  Option.match(Option.filter(decoded(input), (value) => value > 0), {
-    onNone: () =>
-      invalid(option, input, `a duration above zero, such as "5 seconds", or Duration.infinity for no limit`),
-    onSome: Effect.succeed
-  })
-
-/** Effect takes a negative duration for zero; in an option it is a mistake. */
-const decoded = (input: Duration.DurationInput): Option.Option<number> =>
-  typeof input === "string" && input.trimStart().startsWith("-")
-    ? Option.none()
-    : Option.map(Duration.decodeUnknown(input), Duration.toMillis)
+  orFail(Values.millis(option, input, 1))
 
 const count = (option: string, value: number): Effect.Effect<number, InvalidOption> =>
-  value === Infinity || (Number.isSafeInteger(value) && value >= 1)
-    ? Effect.succeed(value)
-    : invalid(option, value, "a whole number, at least 1, or Infinity for no limit")
+  orFail(Values.count(option, value, 1))
 
 const all = <K extends string, A>(
   option: string,
@@ -100,6 +90,7 @@ export const settingsOf = (options: Options): Effect.Effect<Settings, InvalidOpt
       limits: { ...bounds, headerSize: Math.min(bounds.headerSize, largestHead) },
       drain: options.drain === undefined ? 30_000 : yield* millis("drain", options.drain),
       http2,
-      serverHeader: serverHeader === false ? undefined : serverHeader
+      serverHeader: serverHeader === false ? undefined : serverHeader,
+      readClient: yield* orFail(clientReader(options.trustProxy ?? false))
     }
   })
