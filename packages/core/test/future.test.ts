@@ -1,14 +1,8 @@
 /** Futures: results, waiting, cancelling. */
 import { Copas, Future, Thread } from "@copas/core"
-import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Effect, Exit, Fiber, Layer } from "effect"
-
-const copas = Layer.provide(Copas.layer, NetMemory.layer)
-
-/** In simulated time, as a thread of a dispatcher. */
-const inCopas = <A, E, R>(program: Effect.Effect<A, E, R>) =>
-  Simulation.run(Effect.provide(Copas.run(program), copas), { maxTime: "1 hour" })
+import { Cause, Clock, Effect, Exit, Fiber } from "effect"
+import { inCopas } from "./inCopas.js"
 
 describe("Future", () => {
   it.effect("C32 get waits for the value, and gives it again at once", () =>

@@ -1,14 +1,9 @@
 /** Which fibers a lock takes for its holder. */
 import { Copas, Lock, Thread } from "@copas/core"
-import { NetMemory, Simulation } from "@copas/core/testing"
+import { Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, type Duration, Effect, Fiber, Layer, Random, Runtime } from "effect"
-
-const copas = Layer.provide(Copas.layer, NetMemory.layer)
-
-/** In simulated time, in a thread of a dispatcher. */
-const inThread = <A, E, R>(program: Effect.Effect<A, E, R>) =>
-  Simulation.run(Effect.provide(Copas.run(program), copas), { maxTime: "1 hour" })
+import { Clock, Deferred, type Duration, Effect, Fiber, Random, Runtime } from "effect"
+import { inCopas } from "./inCopas.js"
 
 /** The same without a thread. */
 const outside = <A, E>(program: Effect.Effect<A, E>) => Simulation.run(program, { maxTime: "1 hour" })
@@ -32,7 +27,7 @@ const watching = () => {
 }
 
 const both: { readonly [where: string]: <A, E>(program: Effect.Effect<A, E>) => Effect.Effect<A, unknown> } = {
-  "in a thread": (program) => inThread(program),
+  "in a thread": (program) => inCopas(program),
   "outside of threads": (program) => outside(program)
 }
 
@@ -218,7 +213,7 @@ describe("whose a lock is", () => {
   }
 
   it.effect("C28 a thread that is added while the lock is held waits for it", () =>
-    inThread(Effect.gen(function*() {
+    inCopas(Effect.gen(function*() {
       const lock = yield* Lock.make()
       const { seen, work } = watching()
       const thread = yield* lock.withLock(Effect.zipLeft(Copas.addThread(lock.withLock(work("thread"))), work("adder")))
@@ -227,7 +222,7 @@ describe("whose a lock is", () => {
     })))
 
   it.effect("C28 a lock that is not re-entrant keeps its holder's children out", () =>
-    inThread(Effect.gen(function*() {
+    inCopas(Effect.gen(function*() {
       const lock = yield* Lock.make({ reentrant: false, timeout: "1 second" })
       const child = yield* lock.withLock(Effect.flatMap(Effect.fork(Effect.flip(lock.acquire())), Fiber.join))
       assert.strictEqual(child._tag, "LockTimeout")

@@ -1,14 +1,8 @@
 /** Semaphores: permits, order, time-outs, destruction. */
 import { Copas, Semaphore, Thread } from "@copas/core"
-import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Duration, Effect, Exit, Fiber, FiberId, Layer, Option, TestClock } from "effect"
-
-const copas = Layer.provide(Copas.layer, NetMemory.layer)
-
-/** In simulated time, as a thread of a dispatcher. */
-const inCopas = <A, E, R>(program: Effect.Effect<A, E, R>) =>
-  Simulation.run(Effect.provide(Copas.run(program), copas), { maxTime: "1 hour" })
+import { Cause, Clock, Duration, Effect, Exit, Fiber, FiberId, Option, TestClock } from "effect"
+import { inCopas } from "./inCopas.js"
 
 const settled = Effect.repeatN(Effect.yieldNow(), 20)
 

@@ -1,27 +1,8 @@
 /** Timers: arming, recurring, cancelling, failing callbacks. */
 import { Copas, Thread, Timer } from "@copas/core"
-import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Cause,
-  Clock,
-  Context,
-  Deferred,
-  Duration,
-  Effect,
-  Exit,
-  Fiber,
-  Layer,
-  Option,
-  Runtime,
-  TestClock
-} from "effect"
-
-const copas = Layer.provide(Copas.layer, NetMemory.layer)
-
-/** In simulated time, as a thread of a dispatcher. */
-const inCopas = <A, E, R>(program: Effect.Effect<A, E, R>) =>
-  Simulation.run(Effect.provide(Copas.run(program), copas), { maxTime: "1 hour" })
+import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Option, Runtime, TestClock } from "effect"
+import { copas, inCopas } from "./inCopas.js"
 
 /** Notes the times at which it is run. */
 const clocked = (times: Array<number>): Effect.Effect<number> =>

@@ -61,3 +61,11 @@ export const fakeConnection: Effect.Effect<FakeConnection> = Effect.clockWith((c
     }
   })
 )
+
+/** A fiber that has run as far as it can. */
+export const begin = <A, E>(effect: Effect.Effect<A, E>) =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.fork(effect)
+    yield* Effect.yieldNow()
+    return fiber
+  })

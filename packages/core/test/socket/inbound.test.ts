@@ -3,7 +3,7 @@ import { expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, type Scheduler, TestClock } from "effect"
 import * as Framing from "../../src/internal/socket/framing.js"
 import { Inbound } from "../../src/internal/socket/inbound.js"
-import { bytes, fakeConnection, text } from "./fakeConnection.js"
+import { begin, bytes, fakeConnection, text } from "./fakeConnection.js"
 
 const opened = Effect.map(fakeConnection, (connection) => {
   const inbound = new Inbound(connection)
@@ -16,14 +16,6 @@ const opened = Effect.map(fakeConnection, (connection) => {
     chunk: Effect.map(Framing.receive(inbound, undefined), text)
   }
 })
-
-/** A fiber that has run as far as it can. */
-const begin = <A, E>(effect: Effect.Effect<A, E>) =>
-  Effect.gen(function*() {
-    const fiber = yield* Effect.fork(effect)
-    yield* Effect.yieldNow()
-    return fiber
-  })
 
 it.effect("C20 a read waits until what it asks for has arrived", () =>
   Effect.gen(function*() {

@@ -2,7 +2,7 @@
 import { expect, it } from "@effect/vitest"
 import { Effect, Fiber, TestClock } from "effect"
 import { Outbound } from "../../src/internal/socket/outbound.js"
-import { bytes, fakeConnection } from "./fakeConnection.js"
+import { begin, bytes, fakeConnection } from "./fakeConnection.js"
 
 const opened = Effect.map(fakeConnection, (connection) => {
   const outbound = new Outbound(connection)
@@ -14,13 +14,6 @@ const opened = Effect.map(fakeConnection, (connection) => {
     written: Effect.sync(() => outbound.written())
   }
 })
-
-const begin = <A, E>(effect: Effect.Effect<A, E>) =>
-  Effect.gen(function*() {
-    const fiber = yield* Effect.fork(effect)
-    yield* Effect.yieldNow()
-    return fiber
-  })
 
 it.effect("C22 sends of a turn are one write, and what comes meanwhile is the next one", () =>
   Effect.gen(function*() {

@@ -2,9 +2,8 @@
 import { Copas, Net, Thread, Tls } from "@copas/core"
 import { NetMemory, Simulation, TlsMemory } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, type Scope, TestClock } from "effect"
-
-const run = <A, E>(program: Effect.Effect<A, E, Scope.Scope>) => Simulation.run(Effect.scoped(program), { seed: 1 })
+import { Clock, Duration, Effect, TestClock } from "effect"
+import { seeded } from "./support.js"
 
 /** A host with this clock, and the time as the network and as the host have it. */
 const hostWith = (clock: NetMemory.ClockOptions) =>
@@ -19,7 +18,7 @@ const within = (actual: number, wanted: number): void => assert.closeTo(actual, 
 
 describe("NetMemory: a host whose clock is wrong", () => {
   it.effect("a clock with an offset is ahead or behind by it, and keeps the pace", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       for (const offsetMillis of [3_600_000, -5000]) {
         const { times } = yield* hostWith({ offsetMillis })
         yield* Effect.sleep("1 hour")
@@ -29,7 +28,7 @@ describe("NetMemory: a host whose clock is wrong", () => {
     })))
 
   it.effect("a clock that drifts gains or loses with the time that passes, and its sleeps end so much sooner or later", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       for (const drift of [0.25, -0.2, 0.000_1, 3]) {
         const { host, times } = yield* hostWith({ drift })
         const [begin] = yield* times
@@ -41,7 +40,7 @@ describe("NetMemory: a host whose clock is wrong", () => {
     })))
 
   it.effect("C19 sleeps, pauses, time-outs of sockets and of Effect all follow the host's pace", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       const network = yield* NetMemory.make()
       const host = yield* network.addHost("slow", { clock: { drift: -0.5 } })
       const ended: Array<readonly [string, number]> = []
@@ -72,7 +71,7 @@ describe("NetMemory: a host whose clock is wrong", () => {
     })))
 
   it.effect("setting a clock moves the time of day at once, and no sleep", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       const { host, times } = yield* hostWith({ drift: 1 })
       yield* Effect.sleep("10 seconds")
       const sleeping = yield* Effect.fork(
@@ -89,7 +88,7 @@ describe("NetMemory: a host whose clock is wrong", () => {
     })))
 
   it.effect("T05 a host judges certificates by its own clock", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       const day = Duration.toMillis("1 day")
       const { ca, identity } = TlsMemory.identity({ names: ["server"], notBefore: 0, notAfter: 10 * day })
       const network = yield* NetMemory.make()
@@ -157,7 +156,7 @@ describe("NetMemory: a host whose clock is wrong", () => {
     }))
 
   it.effect("a clock that cannot be is InvalidOption", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       const network = yield* NetMemory.make()
       const host = yield* network.addHost("host")
       const wrong: ReadonlyArray<NetMemory.ClockOptions> = [

@@ -1,8 +1,8 @@
 /** Conditions of one direction of a link. */
 import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, type Scope } from "effect"
-import { bytes, elapsed } from "./support.js"
+import { Clock, Effect, Fiber } from "effect"
+import { bytes, elapsed, seeded } from "./support.js"
 
 /** Two hosts and a connection between them: `a` is the client, `b` the server. */
 const twoHosts = (options: NetMemory.Options = {}) =>
@@ -23,11 +23,9 @@ const connected = (options: NetMemory.Options = {}) =>
     return { ...hosts, client, server }
   })
 
-const run = <A, E>(program: Effect.Effect<A, E, Scope.Scope>) => Simulation.run(Effect.scoped(program), { seed: 1 })
-
 describe("NetMemory: one direction", () => {
   it.effect("loss and latency of one direction leave the other as it is", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       const { client, network, server } = yield* connected({ link: {} })
       yield* network.setLink({ latency: 300 }, { from: "a", to: "b" })
       const exchange = Effect.gen(function*() {
@@ -44,7 +42,7 @@ describe("NetMemory: one direction", () => {
     })))
 
   it.effect("datagrams are lost in one direction alone", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       const { a, b, network } = yield* twoHosts({ link: {} })
       const one = yield* a.net.bindUdp({ host: "0.0.0.0", port: 5 })
       const other = yield* b.net.bindUdp({ host: "0.0.0.0", port: 5 })
@@ -65,7 +63,7 @@ describe("NetMemory: one direction", () => {
     })))
 
   it.effect("a partition of one direction holds that one up; the other's data arrives, and all continues when it heals", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       const { client, network, server } = yield* connected()
       yield* network.partition({ from: ["a"], to: ["b"] })
       yield* client.send("held up\n")
@@ -79,7 +77,7 @@ describe("NetMemory: one direction", () => {
     })))
 
   it.effect("the sender that is never acknowledged is told so, though its data arrived; the other one, too", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       const { client, network, server } = yield* connected({ giveUpAfter: "1 minute" })
       yield* network.partition({ from: ["a"], to: ["b"] })
       yield* server.send("arrives\n")
@@ -94,7 +92,7 @@ describe("NetMemory: one direction", () => {
     })))
 
   it.effect("without acknowledgements a sender has no more room than the buffers, and continues when it heals", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       const { client, network, server } = yield* connected({ bufferSize: 10_000 })
       yield* network.partition({ from: ["b"], to: ["a"] })
       const sending = yield* Effect.fork(client.send(bytes(100_000)))
@@ -108,7 +106,7 @@ describe("NetMemory: one direction", () => {
 
   for (const [title, cut] of [["question", ["a", "b"]], ["answer", ["b", "a"]]] as const) {
     it.effect(`connecting gives up when its ${title} does not come through, and continues when it does in time`, () =>
-      run(Effect.gen(function*() {
+      seeded(Effect.gen(function*() {
         const { connect, listener, network } = yield* twoHosts()
         yield* network.partition({ from: [cut[0]], to: [cut[1]] })
         const [error, millis] = yield* elapsed(Effect.flip(connect))
@@ -124,7 +122,7 @@ describe("NetMemory: one direction", () => {
   }
 
   it.effect("groups take the place of a cut direction, and a cut direction that of groups", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       const { client, network, server } = yield* connected()
       const arrives = (from: typeof client, to: typeof client) =>
         Effect.gen(function*() {
@@ -141,7 +139,7 @@ describe("NetMemory: one direction", () => {
     })))
 
   it.effect("a host that is not there is InvalidOption, in either form", () =>
-    run(Effect.gen(function*() {
+    seeded(Effect.gen(function*() {
       const { network } = yield* twoHosts()
       const wrong = [
         network.setLink({}, { from: "a", to: "nobody" }),

@@ -27,3 +27,7 @@ export const elapsed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 export const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index * 7)
+
+/** Runs a program of several hosts in simulated time, from one seed. */
+export const seeded = <A, E>(program: Effect.Effect<A, E, Scope.Scope>) =>
+  Simulation.run(Effect.scoped(program), { seed: 1 })

@@ -9,7 +9,7 @@ import { Sender } from "../../src/internal/datagram/sender.js"
 import { none } from "../../src/internal/time/timeouts.js"
 import { inet } from "../../src/NetAddress.js"
 import type { Failure } from "../../src/Transport.js"
-import { bytes, fakeConnection, text } from "../socket/fakeConnection.js"
+import { begin, bytes, fakeConnection, text } from "../socket/fakeConnection.js"
 
 const refused: Failure = { reason: "Refused", cause: undefined }
 
@@ -48,13 +48,6 @@ const opened = Effect.map(fakeConnection, ({ deadlines, id, mark, name, netState
   const deliver = (value: string) => Effect.sync(() => inbound.deliver(bytes(value), inet("127.0.0.1", 7)))
   return { whole, inbound, outbound: new DatagramOutbound(whole), next, deliver, done, reported, said }
 })
-
-const begin = <A, E>(effect: Effect.Effect<A, E>) =>
-  Effect.gen(function*() {
-    const fiber = yield* Effect.fork(effect)
-    yield* Effect.yieldNow()
-    return fiber
-  })
 
 it.effect("C23 datagrams wait in their order, and those past the bound are dropped and counted", () =>
   Effect.gen(function*() {

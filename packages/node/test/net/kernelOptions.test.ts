@@ -5,7 +5,7 @@ import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawn, spawnSync } from "node:child_process"
-import * as Os from "node:os"
+import { hasIpv6 } from "../machine.js"
 
 /** The numbers of Linux, the level first: socket(7), tcp(7), ip(7), ipv6(7). */
 const options = {
@@ -31,7 +31,6 @@ const options = {
 type Name = keyof typeof options
 
 const hasPerl = process.platform === "linux" && spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0
-const hasIpv6 = Object.values(Os.networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"))
 
 /** Prints what the kernel has of the socket that it was started with as descriptor 3. */
 const program = `

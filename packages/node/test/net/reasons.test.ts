@@ -8,15 +8,10 @@ import * as Fs from "node:fs"
 import * as NodeNetwork from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { hasIpv6, temporaryDirectory } from "../machine.js"
 
 const isLinux = process.platform === "linux"
 const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0
-const hasIpv6 = Object.values(Os.networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"))
-
-const directory = Effect.acquireRelease(
-  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "copas-"))),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
-)
 
 /** Why the path cannot be connected to. */
 const connecting = (path: string) =>
@@ -61,7 +56,7 @@ const holding = (path: string, type: "SOCK_DGRAM" | "SOCK_SEQPACKET") =>
 layer(NodeNet.layer, { excludeTestServices: true })((it) => {
   it.scoped("S10 a file where a folder should be is BadPath, and so are links that form a loop", () =>
     Effect.gen(function*() {
-      const folder = yield* directory
+      const folder = yield* temporaryDirectory
       Fs.writeFileSync(Path.join(folder, "file"), "")
       Fs.symlinkSync("loop", Path.join(folder, "loop"))
       for (const name of ["file/x.sock", "loop/x.sock"]) {
@@ -78,7 +73,7 @@ layer(NodeNet.layer, { excludeTestServices: true })((it) => {
 
   it.scoped("S10 a path that is not there is PathNotFound, of a listener its folder", () =>
     Effect.gen(function*() {
-      const folder = yield* directory
+      const folder = yield* temporaryDirectory
       const missing = Path.join(folder, "missing.sock")
       tells(yield* connecting(missing), "PathNotFound", "nothing is at the path", "start the server")
       const within = Path.join(folder, "no", "such", "x.sock")
@@ -94,7 +89,7 @@ layer(NodeNet.layer, { excludeTestServices: true })((it) => {
 
   it.scoped("S10 a file or a folder at the path is NotASocket, and the advice does not speak of another socket", () =>
     Effect.gen(function*() {
-      const folder = yield* directory
+      const folder = yield* temporaryDirectory
       const file = Path.join(folder, "notes.txt")
       Fs.writeFileSync(file, "precious")
       for (const path of [file, folder]) {
@@ -111,7 +106,7 @@ layer(NodeNet.layer, { excludeTestServices: true })((it) => {
 
   it.scoped("S10 a path that is taken is AddressInUse, and the advice is for a path", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "taken.sock")
+      const path = Path.join(yield* temporaryDirectory, "taken.sock")
       yield* Net.listen({ path })
       for (const takeOver of [true, false]) {
         const error = yield* listening(path, takeOver)
@@ -124,7 +119,7 @@ layer(NodeNet.layer, { excludeTestServices: true })((it) => {
     "S10 a path of a socket that is not for streams is WrongSocketType, and is not taken over",
     () =>
       Effect.gen(function*() {
-        const folder = yield* directory
+        const folder = yield* temporaryDirectory
         for (const type of isLinux ? ["SOCK_DGRAM", "SOCK_SEQPACKET"] as const : ["SOCK_DGRAM"] as const) {
           const path = Path.join(folder, type)
           yield* holding(path, type)
@@ -142,7 +137,7 @@ layer(NodeNet.layer, { excludeTestServices: true })((it) => {
     "S10 connecting to a listener whose backlog is full is BacklogFull",
     () =>
       Effect.gen(function*() {
-        const path = Path.join(yield* directory, "full.sock")
+        const path = Path.join(yield* temporaryDirectory, "full.sock")
         yield* Effect.acquireRelease(
           Effect.async<NodeNetwork.Server>((resume) => {
             const server = NodeNetwork.createServer((socket) => socket.destroy())

@@ -8,9 +8,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs/promises"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Certificates from "../certificates.js"
+import { temporaryDirectory } from "../machine.js"
 import * as Fixture from "../tls/fixture.js"
 
 interface Program {
@@ -70,11 +70,6 @@ const sClient = (port: number, ...args: ReadonlyArray<string>) =>
       }
     }
   )
-
-const folder = Effect.acquireRelease(
-  Effect.promise(() => Fs.mkdtemp(Path.join(Os.tmpdir(), "copas-tls-"))),
-  (path) => Effect.promise(() => Fs.rm(path, { recursive: true }))
-)
 
 const write = (directory: string, name: string, text: string): Effect.Effect<string> => {
   const path = Path.join(directory, name)
@@ -143,7 +138,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
     it.scoped(`T03 T10 T12 s_client cannot take its session from one name to another where certificates are asked for (${flag})`, () =>
       Effect.gen(function*() {
         const { root, server } = yield* Fixture.TestPki
-        const directory = yield* folder
+        const directory = yield* temporaryDirectory
         const others = yield* Effect.promise(() => Certificates.authority({ name: "Others" }))
         const mallory = yield* Fixture.makePromise({ name: "mallory", usage: "client", issuer: others })
         const own = Certificates.identity(server)
@@ -182,7 +177,7 @@ layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true }
 
     it.scoped(`T03 T10 a session that s_client resumes has its name (${flag})`, () =>
       Effect.gen(function*() {
-        const directory = yield* folder
+        const directory = yield* temporaryDirectory
         const { server } = yield* Fixture.TestPki
         const seen: Array<TlsConnection.TlsConnection> = []
         const named = yield* Tls.server({ identity: Certificates.identity(server) })

@@ -5,15 +5,10 @@ import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
+import { temporaryDirectory } from "../machine.js"
 
 // socat and nc are peers that know nothing of us.
-
-const directory = Effect.acquireRelease(
-  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "copas-"))),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
-)
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
@@ -69,20 +64,20 @@ const served = <A, E>(path: string, use: Effect.Effect<A, E>) =>
 describe("Unix-domain sockets and datagrams with other programs", () => {
   it.live("S10 nc -U talks to a served path", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "nc.sock")
+      const path = Path.join(yield* temporaryDirectory, "nc.sock")
       expect(yield* served(path, run("nc", ["-N", "-U", path], "one\ntwo\n"))).toBe("ONE\nTWO\n")
     }).pipe(Effect.scoped, Effect.provide(NodeCopas.layer)))
 
   it.live("S10 socat talks to a served path", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "socat.sock")
+      const path = Path.join(yield* temporaryDirectory, "socat.sock")
       const answer = yield* served(path, run("socat", ["-t5", "-", `UNIX-CONNECT:${path}`], "hello\n"))
       expect(answer).toBe("HELLO\n")
     }).pipe(Effect.scoped, Effect.provide(NodeCopas.layer)))
 
   it.live("S10 we talk to a path that socat serves", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "server.sock")
+      const path = Path.join(yield* temporaryDirectory, "server.sock")
       yield* start("socat", ["-d", "-d", `UNIX-LISTEN:${path},fork`, "EXEC:cat"], /listening on/)
       const socket = yield* Net.connect({ path })
       yield* socket.send("round trip\n")
@@ -95,7 +90,7 @@ describe("Unix-domain sockets and datagrams with other programs", () => {
 
   it.live("S10 the file that a killed socat left behind is taken over", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "left.sock")
+      const path = Path.join(yield* temporaryDirectory, "left.sock")
       const { kill } = yield* start("socat", ["-d", "-d", `UNIX-LISTEN:${path},fork`, "EXEC:cat"], /listening on/)
       kill()
       yield* Effect.retry(Effect.flip(Effect.scoped(Net.connect({ path }))), { while: () => true })

@@ -8,15 +8,10 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
 import * as Fs from "node:fs/promises"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Certificates from "../certificates.js"
+import { temporaryDirectory } from "../machine.js"
 import * as Fixture from "./fixture.js"
-
-const folder = Effect.acquireRelease(
-  Effect.promise(() => Fs.mkdtemp(Path.join(Os.tmpdir(), "copas-tls-"))),
-  (path) => Effect.promise(() => Fs.rm(path, { recursive: true }))
-)
 
 layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })((it) => {
   const refused = (options: TlsContext.ServerOptions) =>
@@ -73,7 +68,7 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
   it.scoped("T01 material comes as text, as bytes, redacted, from files and from a directory", () =>
     Effect.gen(function*() {
       const { root, server } = yield* Fixture.TestPki
-      const path = yield* folder
+      const path = yield* temporaryDirectory
       yield* Effect.promise(async () => {
         await Fs.writeFile(Path.join(path, "chain.pem"), server.chain)
         await Fs.writeFile(Path.join(path, "key.pem"), server.key)

@@ -6,19 +6,12 @@ import { Effect, Fiber } from "effect"
 import { execFileSync, spawnSync } from "node:child_process"
 import * as Dgram from "node:dgram"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import { kept } from "../kept.js"
+import { hasIpv6, isMember } from "../machine.js"
 import { backTo, sockets, turn, turns, until } from "../tls/support.js"
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
-const hasIpv6 = Object.values(Os.networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"))
 const hasSs = spawnSync("ss", ["--version"]).status === 0
-
-/** A group's line of /proc/net/igmp: proc(5) has it in hexadecimal, as this machine's byte order has it. */
-const isMember = (group: string): boolean =>
-  Fs.readFileSync("/proc/net/igmp", "utf8").includes(
-    group.split(".").reverse().map((octet) => Number(octet).toString(16).padStart(2, "0")).join("").toUpperCase()
-  )
 
 /** A sender that is none of ours, so that nothing of ours slows it down. */
 const sender = Effect.acquireRelease(

@@ -5,7 +5,7 @@ import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFileSync, spawnSync } from "node:child_process"
-import * as Fs from "node:fs"
+import { isMember } from "../machine.js"
 
 // The system is asked what it thinks was set.
 const hasSs = spawnSync("ss", ["--version"]).status === 0
@@ -19,12 +19,6 @@ const pair = (options: SocketOptions.SocketOptions) =>
     const shown = (which: "sport" | "dport") => Effect.sync(() => ss("-tnoH", which, "=", `:${port}`))
     return { client, listener, server, shown }
   })
-
-/** A member's group in hexadecimal, as this machine's byte order has it: proc(5). */
-const isMember = (group: string): boolean =>
-  Fs.readFileSync("/proc/net/igmp", "utf8").includes(
-    group.split(".").reverse().map((octet) => Number(octet).toString(16).padStart(2, "0")).join("").toUpperCase()
-  )
 
 describe.skipIf(!hasSs)("options, as the system has them", () => {
   it.scoped("S04 keepAlive sets the idle time on both ends, and can be switched off and on", () =>

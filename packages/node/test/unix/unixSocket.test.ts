@@ -6,13 +6,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Scope } from "effect"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
-
-const directory = Effect.acquireRelease(
-  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "copas-"))),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
-)
+import { temporaryDirectory } from "../machine.js"
 
 const modeOf = (path: string): number => Fs.lstatSync(path).mode & 0o777
 
@@ -42,7 +37,7 @@ const staleSocket = (path: string) =>
 describe("Unix-domain sockets on Node", () => {
   it.scoped("S10 a line goes there and back, and the file is gone when the scope has ended", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "echo.sock")
+      const path = Path.join(yield* temporaryDirectory, "echo.sock")
       yield* Effect.scoped(Effect.gen(function*() {
         const listener = yield* Net.listen({ path })
         expect(listener.address).toEqual(NetAddress.unix(path))
@@ -56,7 +51,7 @@ describe("Unix-domain sockets on Node", () => {
 
   it.scoped("S10 the file has the mode that was asked for, narrower and wider than the process's mask", () =>
     Effect.gen(function*() {
-      const folder = yield* directory
+      const folder = yield* temporaryDirectory
       const mask = process.umask()
       for (const mode of [0o600, 0o660, 0o666, 0o777]) {
         const path = Path.join(folder, `mode-${mode.toString(8)}.sock`)
@@ -68,7 +63,7 @@ describe("Unix-domain sockets on Node", () => {
 
   it.scoped("S10 at no moment has the file more permissions than the mode allows", () =>
     Effect.gen(function*() {
-      const folder = yield* directory
+      const folder = yield* temporaryDirectory
       const seen = new Set<number>()
       const chmod = Fs.chmodSync
       // The file exists before its mode is set: this is what others could see meanwhile.
@@ -102,7 +97,7 @@ describe("Unix-domain sockets on Node", () => {
 
   it.scoped("S10 a socket file that a killed process left behind is taken over", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "stale.sock")
+      const path = Path.join(yield* temporaryDirectory, "stale.sock")
       yield* staleSocket(path)
       const refused = yield* Effect.flip(ask(path, "anybody?"))
       expect(refused).toMatchObject({ _tag: "ConnectError", reason: "Refused" })
@@ -115,7 +110,7 @@ describe("Unix-domain sockets on Node", () => {
 
   it.scoped("S10 a stale file stays where takeOver is false", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "stale.sock")
+      const path = Path.join(yield* temporaryDirectory, "stale.sock")
       yield* staleSocket(path)
       const error = yield* Effect.flip(Effect.scoped(Net.listen({ path, takeOver: false })))
       expect(error).toMatchObject({ _tag: "BindError", reason: "AddressInUse", target: path })
@@ -124,7 +119,7 @@ describe("Unix-domain sockets on Node", () => {
 
   it.scoped("S10 of many that find the same stale file one takes it over, and keeps it", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "race.sock")
+      const path = Path.join(yield* temporaryDirectory, "race.sock")
       yield* staleSocket(path)
       const all = yield* Effect.forEach([1, 2, 3, 4, 5, 6], () => Effect.either(Net.listen({ path })), {
         concurrency: "unbounded"
@@ -137,7 +132,7 @@ describe("Unix-domain sockets on Node", () => {
 
   it.scoped("S10 a path on which somebody listens is in use, and its listener continues", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "busy.sock")
+      const path = Path.join(yield* temporaryDirectory, "busy.sock")
       const first = yield* Net.listen({ path })
       const error = yield* Effect.flip(Effect.scoped(Net.listen({ path })))
       expect(error).toMatchObject({ _tag: "BindError", reason: "AddressInUse" })
@@ -149,7 +144,7 @@ describe("Unix-domain sockets on Node", () => {
 
   it.scoped("S10 a file that is no socket is left alone", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "precious.txt")
+      const path = Path.join(yield* temporaryDirectory, "precious.txt")
       Fs.writeFileSync(path, "precious")
       const error = yield* Effect.flip(Effect.scoped(Net.listen({ path })))
       expect(error).toMatchObject({ _tag: "BindError", reason: "NotASocket" })
@@ -158,7 +153,7 @@ describe("Unix-domain sockets on Node", () => {
 
   it.scoped("S10 a socket that somebody else has put at the path meanwhile stays when ours is closed", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "replaced.sock")
+      const path = Path.join(yield* temporaryDirectory, "replaced.sock")
       const scope = yield* Effect.scope
       yield* Effect.scoped(Effect.gen(function*() {
         yield* Net.listen({ path })
@@ -171,7 +166,7 @@ describe("Unix-domain sockets on Node", () => {
 
   it.scoped("S10 a path that is too long is PathTooLong, to listen on and to connect to", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "x".repeat(120))
+      const path = Path.join(yield* temporaryDirectory, "x".repeat(120))
       expect(yield* Effect.flip(Effect.scoped(Net.listen({ path })))).toMatchObject({
         _tag: "BindError",
         reason: "PathTooLong"
@@ -184,7 +179,7 @@ describe("Unix-domain sockets on Node", () => {
 
   it.scoped("S10 a folder that is not there is PathNotFound, to listen in and to connect to", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "no-such-folder", "x.sock")
+      const path = Path.join(yield* temporaryDirectory, "no-such-folder", "x.sock")
       expect(yield* Effect.flip(Effect.scoped(Net.listen({ path })))).toMatchObject({
         _tag: "BindError",
         reason: "PathNotFound"
@@ -214,7 +209,7 @@ describe("Unix-domain sockets on Node", () => {
 
   it.live("S10 a dispatcher serves a path as it serves a port", () =>
     Effect.gen(function*() {
-      const path = Path.join(yield* directory, "served.sock")
+      const path = Path.join(yield* temporaryDirectory, "served.sock")
       const answer = yield* Copas.run(Effect.gen(function*() {
         const listener = yield* Net.listen({ path })
         const server = yield* Copas.addServer(

@@ -4,12 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import { hasEnded, interruptSoon, type RunningFiber } from "../../internal/effect/fibers.js"
+import { hasEnded, interruptSoon } from "../../internal/effect/fibers.js"
 import { bound, came, connectedTo } from "./datagramSupport.js"
-import { type Case, failure, failureOf, holds, outcome, same, settled, test, textOf, until } from "./support.js"
-
-const begin = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<RunningFiber<A, E>, never, R> =>
-  Effect.tap(Effect.fork(effect), settled)
+import { begin, type Case, failure, failureOf, holds, outcome, same, test, textOf, until } from "./support.js"
 
 export const cases: ReadonlyArray<Case> = [
   test(

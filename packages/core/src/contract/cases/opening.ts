@@ -19,15 +19,10 @@ import {
   outcome,
   same,
   test,
+  to,
   turn,
   until
 } from "./support.js"
-
-const to = (port: number): { readonly host: string; readonly port: number; readonly linger: 0 } => ({
-  host: "127.0.0.1",
-  port,
-  linger: 0
-})
 
 /** A port that nothing listens on. */
 const freePort = Effect.scoped(Effect.map(listening(), ({ port }) => port))

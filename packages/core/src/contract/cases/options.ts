@@ -3,13 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Net from "../../Net.js"
 import * as NetAddress from "../../NetAddress.js"
 import type * as SocketOptions from "../../SocketOptions.js"
-import { type Case, connected, failure, mentions, same, test } from "./support.js"
-
-const to = (port: number): { readonly host: string; readonly port: number; readonly linger: 0 } => ({
-  host: "127.0.0.1",
-  port,
-  linger: 0
-})
+import { type Case, connected, failure, mentions, same, test, to } from "./support.js"
 
 /** The cases. */
 export const cases: ReadonlyArray<Case> = [

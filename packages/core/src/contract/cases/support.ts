@@ -249,3 +249,10 @@ export const inScope = (
     const server = yield* listener.accept
     return { scope, client, server }
   })
+
+/** Where a case connects to: a port of the loopback, without lingering. */
+export const to = (port: number): { readonly host: string; readonly port: number; readonly linger: 0 } => ({
+  host: "127.0.0.1",
+  port,
+  linger: 0
+})
