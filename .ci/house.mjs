@@ -57,12 +57,12 @@ for (const [file, targets] of graph) {
 /** What another major version of Effect would change stands in the folders `internal/effect/`: docs/architecture.md, The seam. */
 const seam = new RegExp(
   [
-    "Effect\\.(async|clock|runtime|withClock|withRandom|withFiberRuntime|withRuntimeFlags\\w*|withScheduler)",
+    "Effect\\.(async\\w*|checkInterruptible|clock|fiberId\\w*|inheritFiberRefs|locally\\w*|runtime|withClock|withRandom|withFiberRuntime|withRuntimeFlags\\w*|withScheduler)",
     "(Runtime|FiberRefs?|FiberId|FiberStatus|RuntimeFlags\\w*|Scheduler|DefaultServices|ExecutionStrategy|PCGRandom)",
     "Context\\.Reference|RuntimeFiber|current(Context|DefaultServices|Scheduler)|(add|remove)Observer",
-    "Cause\\.(is|fail\\w+(Option|OrCause)|failures|defects|die\\w*Option|parallel|sequential|pretty)\\w*|Exit\\.(isInterrupted|zip\\w*)",
+    "Cause\\.(interruptors|is|match|reduce|fail\\w+(Option|OrCause)|failures|defects|die\\w*Option|parallel|sequential|pretty)\\w*|Exit\\.(isInterrupted|zip\\w*)",
     "cause\\._tag|SystemError|BadArgument|concurrent: true",
-    "Stream\\.(repeat\\w*Option|unfold\\w*|paginate\\w*)|Fiber\\.(roots|poll)|fiber\\.(status|children)|getFiberRefs?",
+    "Stream\\.(async\\w*|repeat\\w*Option|unfold\\w*|paginate\\w*)|Fiber\\.(roots|poll)|fiber\\.(status|children)|getFiberRefs?",
     "unsafe(?!NextMillis|Advance)[A-Z]\\w*"
   ].map((names) => `\\b(${names})\\b`).join("|")
 )
