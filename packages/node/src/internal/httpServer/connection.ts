@@ -35,6 +35,9 @@ export interface Refusal {
 
 type Item = Exchange | Refusal
 
+/** With so many requests behind the one that is answered, no more is read: until then it is seen that a client leaves. */
+const enoughQueued = 32
+
 /** While more than these bytes of answers wait to go out, the next request waits. */
 const enoughUnsent = 64 * 1024
 
@@ -53,7 +56,7 @@ export class Connection implements Host, Watched {
   private readonly closing: Closing
   private readonly watch: Watch
   private readonly look: Borrowed["look"]
-  /** Requests that came while another one was answered. While there are some, nothing is read. */
+  /** Requests that came while another one was answered. */
   private readonly queue: Array<Item> = []
   private isHeld = false
   private wake: (() => void) | undefined = undefined
@@ -197,7 +200,7 @@ export class Connection implements Host, Watched {
 
   /** The peer sent, or sends, what is not read any more. */
   private get hasMore(): boolean {
-    return this.isHeld || this.isBroken || this.last?.source.complete === false
+    return this.isHeld || this.isBroken || this.queue.length > 0 || this.last?.source.complete === false
   }
 
   /** Node has sent the last answer, and would destroy the connection. */
@@ -232,8 +235,8 @@ export class Connection implements Host, Watched {
   offer(item: Item): void {
     if (this.isOver) return
     this.queue.push(item)
-    if (this.wake === undefined) this.hold()
-    else this.wakeUp()
+    if (this.queue.length >= enoughQueued) this.hold()
+    this.wakeUp()
   }
 
   /** Node's parser found what is no HTTP, or the stream failed. */

@@ -42,6 +42,7 @@ const faultOf = (exchange: Exchange, cause: Cause.Cause<unknown>): Response | un
 /** Gives an answer for a failure, and fails on, with the answer in the cause: middleware looks for it there. */
 const failed = (fiber: AnyFiber, cause: Cause.Cause<unknown>): Answer => {
   const exchange = exchangeOf(fiber)
+  exchange.exit = Exit.failCause(cause)
   // An answer that was begun cannot be replaced: it was cut.
   if (exchange.response.headersSent) return Effect.failCause(cause)
   const refusal = faultOf(exchange, cause)
