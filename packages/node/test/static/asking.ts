@@ -1,9 +1,10 @@
 /** Servers of an app, and raw requests to them: the path goes out as it is written. */
-import { Net } from "@copas/core"
-import { NodeNet } from "@copas/node"
+import { Copas, Net } from "@copas/core"
+import { NetMemory } from "@copas/core/testing"
+import { NodeHttpServer as CopasHttpServer, NodeNet } from "@copas/node"
 import { type HttpApp, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
-import { Effect, type Layer, type Scope } from "effect"
+import { Effect, Layer, type Scope } from "effect"
 import * as Http from "node:http"
 
 export interface Answer {
@@ -23,27 +24,36 @@ export type Ask = (path: string, options?: Options) => Effect.Effect<Answer>
 
 type App<E, R> = HttpApp.Default<E, R>
 
+type Network = Net.Net | Copas.Copas
+
 interface Platform {
-  readonly network: Layer.Layer<Net.Net>
+  readonly network: Layer.Layer<Network>
   /** Serves until the scope ends, and gives the port. */
-  readonly serve: <E>(app: App<E, Scope.Scope>) => Effect.Effect<number, never, Net.Net | Scope.Scope>
+  readonly serve: <E>(app: App<E, Scope.Scope>) => Effect.Effect<number, never, Network | Scope.Scope>
 }
 
 const portOf = (server: HttpServer.HttpServer): number => server.address._tag === "TcpAddress" ? server.address.port : 0
 
+/** Serves on what `make` listens at. */
+const served = <E, R>(make: Effect.Effect<HttpServer.HttpServer, E, R>): Platform["serve"] => (app) =>
+  Effect.gen(function*() {
+    const server = yield* Effect.orDie(make as Effect.Effect<HttpServer.HttpServer, E, Network | Scope.Scope>)
+    yield* Effect.provideService(HttpServer.serveEffect(app), HttpServer.HttpServer, server)
+    return portOf(server)
+  })
+
+const onNode = Layer.provideMerge(Copas.layer, NodeNet.layer)
+const inMemory = Layer.provideMerge(Copas.layer, NetMemory.layer)
+const ours = served(CopasHttpServer.make({ listen: { port: 0, host: "127.0.0.1" } }))
+
 /** What apps are tested on. */
 export const platforms: ReadonlyArray<readonly [name: string, platform: Platform]> = [
   ["@effect/platform-node's server", {
-    network: NodeNet.layer,
-    serve: (app) =>
-      Effect.gen(function*() {
-        const server = yield* Effect.orDie(
-          NodeHttpServer.make(() => Http.createServer(), { port: 0, host: "127.0.0.1" })
-        )
-        yield* Effect.provideService(HttpServer.serveEffect(app), HttpServer.HttpServer, server)
-        return portOf(server)
-      })
-  }]
+    network: onNode,
+    serve: served(NodeHttpServer.make(() => Http.createServer(), { port: 0, host: "127.0.0.1" }))
+  }],
+  ["Node's network", { network: onNode, serve: ours }],
+  ["the network in memory", { network: inMemory, serve: ours }]
 ]
 
 const unchunked = (text: string): { readonly body: string; readonly isCut: boolean } => {
@@ -99,4 +109,4 @@ export const rawAsk = (port: number): Effect.Effect<Ask, never, Net.Net> =>
 export const asking = <E>(
   platform: Platform,
   app: App<E, Scope.Scope>
-): Effect.Effect<Ask, never, Net.Net | Scope.Scope> => Effect.flatMap(platform.serve(app), rawAsk)
+): Effect.Effect<Ask, never, Network | Scope.Scope> => Effect.flatMap(platform.serve(app), rawAsk)
