@@ -2,7 +2,7 @@
 import { Net } from "@copas/core"
 import { HttpServerRequest, type HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Logger, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -197,7 +197,7 @@ for (const [name, platform] of platforms) {
           expect(Exit.isFailure(exit)).toBe(true)
           expect(received).toBeLessThan(4 * large)
           yield* Tree.closed(root)
-        }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)), Effect.provide(platform.network))
+        }).pipe(Effect.provide(Layer.merge(Logger.remove(Logger.defaultLogger), platform.network)))
     )
   })
 }

@@ -240,7 +240,7 @@ export class Server {
       if (notFound === undefined) return Effect.succeed(brief(404))
       return Effect.isEffect(notFound)
         ? notFound
-        : Effect.catchAll(this.page(request, notFound, 404), () => Effect.succeed(brief(404)))
+        : Effect.orElseSucceed(this.page(request, notFound, 404), () => brief(404))
     }
     if (status === 503) {
       return Effect.as(this.tell(refusal), brief(503, { "retry-after": "1" }))
