@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { join } from "node:path"
 import * as Cgi from "../../src/Cgi.js"
-import { answerOf, ask, client, js, passing, plain, processesIn, scripts, servers, sh, turn, until } from "./site.js"
+import { answerOf, ask, js, passing, plain, processesIn, scripts, servers, sh, turn, until } from "./site.js"
 
 /** Waits until a process has not written for a hundred turns, and says how much it has. */
 const stalled = (pid: number) =>
@@ -27,8 +27,8 @@ describe.each(servers)("X05 CGI on $name", ({ cuts, serve }) => {
   it.scoped("X05 a field `Proxy` is never HTTP_PROXY", () =>
     Effect.gen(function*() {
       const root = yield* scripts({ "env": sh(plain, "env") })
-      const port = yield* serve(yield* Cgi.make({ root }))
-      const { body, status } = yield* ask(port, "/env", { fields: ["Proxy: http://evil.test/", "X-Seen: yes"] })
+      const site = yield* serve(yield* Cgi.make({ root }))
+      const { body, status } = yield* ask(site, "/env", { fields: ["Proxy: http://evil.test/", "X-Seen: yes"] })
       expect(status).toBe(200)
       expect(body).toContain("HTTP_X_SEEN=yes")
       expect(body).not.toMatch(/PROXY|evil/i)
@@ -37,10 +37,10 @@ describe.each(servers)("X05 CGI on $name", ({ cuts, serve }) => {
   it.scoped("X05 two fields that are one variable are refused, and one with an underscore is no variable", () =>
     Effect.gen(function*() {
       const root = yield* scripts({ "env": sh(plain, "env") })
-      const port = yield* serve(yield* Cgi.make({ root }))
+      const site = yield* serve(yield* Cgi.make({ root }))
       const fields = ["X-User: ada", "X_User: eve"]
-      expect((yield* ask(port, "/env", { fields })).status).toBe(400)
-      const { body, status } = yield* ask(port, "/env", { fields: fields.slice(1) })
+      expect((yield* ask(site, "/env", { fields })).status).toBe(400)
+      const { body, status } = yield* ask(site, "/env", { fields: fields.slice(1) })
       expect([status, body.includes("eve")]).toEqual([200, false])
     }))
 
@@ -72,8 +72,8 @@ describe.each(servers)("X05 CGI on $name", ({ cuts, serve }) => {
     ([, line]) =>
       Effect.gen(function*() {
         const root = yield* scripts({ "wrong": sh(line) })
-        const port = yield* serve(yield* Cgi.make({ root }))
-        const { body, status } = yield* ask(port, "/wrong")
+        const site = yield* serve(yield* Cgi.make({ root }))
+        const { body, status } = yield* ask(site, "/wrong")
         expect([status, body]).toEqual([502, "502 Bad Gateway\n"])
         yield* until(() => processesIn(root).length === 0)
       })
@@ -88,8 +88,8 @@ describe.each(servers)("X05 CGI on $name", ({ cuts, serve }) => {
           "printf 'Transfer-Encoding: gzip\\n\\nsorry'"
         )
       })
-      const port = yield* serve(yield* Cgi.make({ root }))
-      const { body, head, status } = yield* ask(port, "/gone")
+      const site = yield* serve(yield* Cgi.make({ root }))
+      const { body, head, status } = yield* ask(site, "/gone")
       expect([status, body]).toEqual([404, "sorry"])
       expect(head.match(/^set-cookie: .*$/gim)).toEqual([
         "set-cookie: a=1; Path=/; Odd",
@@ -102,8 +102,8 @@ describe.each(servers)("X05 CGI on $name", ({ cuts, serve }) => {
   it.scoped("X05 a local redirect to itself ends after ten hops", () =>
     Effect.gen(function*() {
       const root = yield* scripts({ "loop": sh("echo run >> runs", "printf 'Location: /loop\\n\\n'") })
-      const port = yield* serve(yield* Cgi.make({ root, maxConcurrent: 1 }))
-      const { status } = yield* ask(port, "/loop", { method: "POST", fields: ["Content-Length: 2"], body: "ab" })
+      const site = yield* serve(yield* Cgi.make({ root, maxConcurrent: 1 }))
+      const { status } = yield* ask(site, "/loop", { method: "POST", fields: ["Content-Length: 2"], body: "ab" })
       expect(status).toBe(502)
       expect(Fs.readFileSync(join(root, "runs"), "utf8")).toBe("run\n".repeat(11))
     }))
@@ -111,23 +111,22 @@ describe.each(servers)("X05 CGI on $name", ({ cuts, serve }) => {
   it.scoped("X05 endless output waits for its client, and is ended when that leaves", () =>
     Effect.gen(function*() {
       const root = yield* scripts({ "endless": sh(plain, "exec cat /dev/zero") })
-      const port = yield* serve(yield* Cgi.make({ root }))
-      const one = yield* client(port)
-      one.socket.pause()
+      const site = yield* serve(yield* Cgi.make({ root }))
+      const one = yield* site.connect(false)
       one.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
       yield* until(() => processesIn(root).length === 1)
       const [pid] = processesIn(root)
       // Some MiB are in the system's buffers, of the client's socket and of the server's.
       expect(yield* stalled(pid!)).toBeLessThan(16 * 1024 * 1024)
-      one.socket.destroy()
+      yield* one.leave
       yield* until(() => processesIn(root).length === 0)
     }))
 
   it.scoped("X05 a script with no output and no end is killed with its children, and the client gets 504", () =>
     Effect.gen(function*() {
       const root = yield* scripts({ "mute": sh("sleep 1000 &", "sleep 1000") })
-      const port = yield* serve(yield* Cgi.make({ root }))
-      const asked = yield* Effect.fork(ask(port, "/mute"))
+      const site = yield* serve(yield* Cgi.make({ root }))
+      const asked = yield* Effect.fork(ask(site, "/mute"))
       yield* until(() => processesIn(root).length === 3)
       expect((yield* passing(Fiber.join(asked))).status).toBe(504)
       yield* until(() => processesIn(root).length === 0)
@@ -139,9 +138,9 @@ describe.each(servers)("X05 CGI on $name", ({ cuts, serve }) => {
         "still": sh(plain, "echo begun", "exec sleep 1000"),
         "slow": sh(plain, "while :; do echo tick; sleep 0.01; done")
       })
-      const port = yield* serve(yield* Cgi.make({ root, timeouts: { total: "1 minute" } }))
+      const site = yield* serve(yield* Cgi.make({ root, timeouts: { total: "1 minute" } }))
       for (const path of ["/still", "/slow"]) {
-        const one = yield* client(port)
+        const one = yield* site.connect(true)
         one.send(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
         yield* until(() => /begun|tick/.test(one.received()))
         const text = yield* passing(one.whole)
@@ -167,16 +166,16 @@ describe.each(servers)("X05 CGI on $name", ({ cuts, serve }) => {
       Effect.gen(function*() {
         const [script, fields, sees] = row
         const root = yield* scripts({ "script": script })
-        const port = yield* serve(yield* Cgi.make({ root, maxConcurrent: 1 }))
-        const one = yield* client(port)
+        const site = yield* serve(yield* Cgi.make({ root, maxConcurrent: 1 }))
+        const one = yield* site.connect(true)
         one.send(`POST /script HTTP/1.1\r\nHost: a\r\n${fields}\r\n${fields === "" ? "" : "5\r\nabcde\r\n"}`)
         if (!fields.startsWith("T")) yield* until(() => Fs.existsSync(join(root, "here")) && sees.test(one.received()))
         for (let turns = 0; turns < 20; turns++) yield* turn
-        one.socket.destroy()
+        yield* one.leave
         yield* until(() => processesIn(root).length === 0)
         // Its place is free again.
         Fs.writeFileSync(join(root, "script"), sh(plain, "echo well"))
-        const again = Effect.repeat(ask(port, "/script"), { until: ({ status }) => status !== 503 })
+        const again = Effect.repeat(ask(site, "/script"), { until: ({ status }) => status !== 503 })
         expect((yield* again).body).toBe("well\n")
       })
   )
@@ -184,8 +183,8 @@ describe.each(servers)("X05 CGI on $name", ({ cuts, serve }) => {
   it.scoped("X05 children that a script leaves behind end with it", () =>
     Effect.gen(function*() {
       const root = yield* scripts({ "parent": sh(plain, "sleep 1000 > /dev/null 2>&1 &", "echo done") })
-      const port = yield* serve(yield* Cgi.make({ root }))
-      expect((yield* ask(port, "/parent")).body).toBe("done\n")
+      const site = yield* serve(yield* Cgi.make({ root }))
+      expect((yield* ask(site, "/parent")).body).toBe("done\n")
       yield* until(() => processesIn(root).length === 0)
     }))
 
@@ -198,11 +197,11 @@ describe.each(servers)("X05 CGI on $name", ({ cuts, serve }) => {
           "setInterval(() => {}, 1000)"
         )
       })
-      const port = yield* serve(yield* Cgi.make({ root }))
-      const one = yield* client(port)
+      const site = yield* serve(yield* Cgi.make({ root }))
+      const one = yield* site.connect(true)
       one.send("GET /deaf HTTP/1.1\r\nHost: a\r\n\r\n")
       yield* until(() => one.received().includes("here"))
-      one.socket.destroy()
+      yield* one.leave
       yield* until(() => Fs.existsSync(join(root, "termed")))
       yield* TestClock.adjust("1999 millis")
       for (let turns = 0; turns < 50; turns++) yield* turn
@@ -215,11 +214,11 @@ describe.each(servers)("X05 CGI on $name", ({ cuts, serve }) => {
     Effect.gen(function*() {
       const root = yield* scripts({ "wait": sh("read line < gate", plain, "echo done") })
       execFileSync("mkfifo", [join(root, "gate")])
-      const port = yield* serve(yield* Cgi.make({ root }))
+      const site = yield* serve(yield* Cgi.make({ root }))
       let refused = 0
       const asked = yield* Effect.fork(Effect.forEach(
         Array.from({ length: 500 }),
-        () => Effect.tap(ask(port, "/wait"), ({ status }) => Effect.sync(() => refused += status === 503 ? 1 : 0)),
+        () => Effect.tap(ask(site, "/wait"), ({ status }) => Effect.sync(() => refused += status === 503 ? 1 : 0)),
         { concurrency: "unbounded" }
       ))
       yield* until(() => refused === 468)
@@ -231,19 +230,19 @@ describe.each(servers)("X05 CGI on $name", ({ cuts, serve }) => {
       expect(answers.filter(({ status }) => status === 200).length).toBe(32)
       expect(answers.find(({ status }) => status === 503)!.field("retry-after")).toBe("1")
       yield* until(() => processesIn(root).length === 0)
-      expect((yield* ask(port, "/none")).status).toBe(404)
+      expect((yield* ask(site, "/none")).status).toBe(404)
     }))
 
   it.scoped("X05 no process is left when the handler's scope has ended, and then it answers 503", () =>
     Effect.gen(function*() {
       const root = yield* scripts({ "long": sh(plain, "echo begun", "sleep 1000 & sleep 1000") })
       const scope = yield* Scope.make()
-      const port = yield* serve(yield* Scope.extend(Cgi.make({ root }), scope))
-      const one = yield* client(port)
+      const site = yield* serve(yield* Scope.extend(Cgi.make({ root }), scope))
+      const one = yield* site.connect(true)
       one.send("GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
       yield* until(() => one.received().includes("begun") && processesIn(root).length === 3)
       yield* Scope.close(scope, Exit.void)
       expect(processesIn(root)).toEqual([])
-      expect((yield* ask(port, "/long")).status).toBe(503)
+      expect((yield* ask(site, "/long")).status).toBe(503)
     }))
 })

@@ -67,7 +67,7 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
   it.scoped("X05 4.1 a script sees the variables of the RFC, the fields, and nothing of the server's environment", () =>
     Effect.gen(function*() {
       const root = yield* scripts({ "sub/vars": variables })
-      const port = yield* serve(
+      const site = yield* serve(
         HttpRouter.empty.pipe(HttpRouter.mountApp("/cgi-bin", yield* Cgi.make({ root, env: { HOME: "/nowhere" } })))
       )
       const fields = [
@@ -82,7 +82,7 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
         "X-Utf: caf\u00c3\u00a9",
         "X-Latin: caf\u00e9"
       ]
-      const { body } = yield* ask(port, "/cgi-bin/sub/vars/a%20b//c/?q=%20&r", { method: "POST", fields, body: "abc" })
+      const { body } = yield* ask(site, "/cgi-bin/sub/vars/a%20b//c/?q=%20&r", { method: "POST", fields, body: "abc" })
       const { cwd, env } = seen(body)
       expect(cwd).toBe(join(root, "sub"))
       expect(env).toEqual({
@@ -90,7 +90,7 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
         SERVER_SOFTWARE: "Copas-for-Effect",
         SERVER_PROTOCOL: "HTTP/1.1",
         SERVER_NAME: "cgi.test",
-        SERVER_PORT: String(port),
+        SERVER_PORT: String(site.port),
         REQUEST_METHOD: "POST",
         SCRIPT_NAME: "/cgi-bin/sub/vars",
         PATH_INFO: "/a b//c/",
@@ -112,7 +112,7 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
   it.scoped("X05 4.1 what the program names counts more than what a client sends", () =>
     Effect.gen(function*() {
       const root = yield* scripts({ "vars": variables })
-      const port = yield* serve(
+      const site = yield* serve(
         yield* Cgi.make({
           script: join(root, "vars"),
           authorization: true,
@@ -125,7 +125,7 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
           })
         })
       )
-      const { body } = yield* ask(port, "/eve", { fields: ["X-User: eve", "Authorization: Bearer t"] })
+      const { body } = yield* ask(site, "/eve", { fields: ["X-User: eve", "Authorization: Bearer t"] })
       const { env } = seen(body)
       expect(env).toMatchObject({
         SERVER_NAME: "www.test",
@@ -156,23 +156,23 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
     ([query, words]) =>
       Effect.gen(function*() {
         const root = yield* scripts({ "vars": variables })
-        const port = yield* serve(yield* Cgi.make({ root }))
-        expect(seen((yield* ask(port, `/vars?${query}`)).body).args).toEqual(words)
-        expect(seen((yield* ask(port, `/vars?${query}`, { method: "POST" })).body).args).toEqual([])
+        const site = yield* serve(yield* Cgi.make({ root }))
+        expect(seen((yield* ask(site, `/vars?${query}`)).body).args).toEqual(words)
+        expect(seen((yield* ask(site, `/vars?${query}`, { method: "POST" })).body).args).toEqual([])
       })
   )
 
   it.scoped("X05 4.2 a body reaches the script whole, with its length, however it came", () =>
     Effect.gen(function*() {
       const root = yield* scripts({ "count": counting })
-      const port = yield* serve(yield* Cgi.make({ root }))
+      const site = yield* serve(yield* Cgi.make({ root }))
       const text = Array.from({ length: 300_000 }, (_, at) => String.fromCharCode(at * 7 % 256)).join("")
       for (const size of [1, 65_536, 65_537, 300_000]) {
         const part = text.slice(0, size)
         const told = { method: "POST", fields: [`Content-Length: ${size}`], body: part }
-        expect((yield* ask(port, "/count", told)).body).toBe(summed(part))
+        expect((yield* ask(site, "/count", told)).body).toBe(summed(part))
         const untold = { method: "POST", fields: ["Transfer-Encoding: chunked"], body: chunked(part, 7000) }
-        expect((yield* ask(port, "/count", untold)).body).toBe(summed(part))
+        expect((yield* ask(site, "/count", untold)).body).toBe(summed(part))
       }
     }))
 
@@ -191,9 +191,9 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
   it.scoped("X05 4.2 a script need not read its body", () =>
     Effect.gen(function*() {
       const root = yield* scripts({ "deaf": sh("exec < /dev/null", plain, "echo well") })
-      const port = yield* serve(yield* Cgi.make({ root }))
+      const site = yield* serve(yield* Cgi.make({ root }))
       const body = "x".repeat(3_000_000)
-      const { body: text } = yield* ask(port, "/deaf", {
+      const { body: text } = yield* ask(site, "/deaf", {
         method: "POST",
         fields: [`Content-Length: ${body.length}`],
         body
@@ -207,11 +207,11 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
         "page": sh("printf 'Content-Type: text/x\\nContent-Length: 5\\nX-A: b\\n\\nhello'", "echo ran >> runs"),
         "none": sh("printf 'Status: 204 None\\nX-A: b\\n\\nhello'")
       })
-      const port = yield* serve(yield* Cgi.make({ root }))
-      const { body, field } = yield* ask(port, "/page", { method: "HEAD" })
+      const site = yield* serve(yield* Cgi.make({ root }))
+      const { body, field } = yield* ask(site, "/page", { method: "HEAD" })
       expect([body, field("content-length"), field("x-a")]).toEqual(["", "5", "b"])
       expect(Fs.readFileSync(join(root, "runs"), "utf8")).toBe("ran\n")
-      const none = yield* ask(port, "/none")
+      const none = yield* ask(site, "/none")
       expect([none.status, none.body, none.field("x-a")]).toEqual([204, "", "b"])
     }))
 
@@ -230,8 +230,9 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
         HttpServerRequest.HttpServerRequest,
         ({ headers, method, url }) => HttpServerResponse.text(`${method} ${url} ${headers["content-length"]}`)
       )
-      const site = (app: App) => HttpRouter.empty.pipe(HttpRouter.get("/page", page), HttpRouter.mountApp("/bin", app))
-      const alone = yield* serve(site(yield* Cgi.make({ root })))
+      const siteOf = (app: App) =>
+        HttpRouter.empty.pipe(HttpRouter.get("/page", page), HttpRouter.mountApp("/bin", app))
+      const alone = yield* serve(siteOf(yield* Cgi.make({ root })))
       const away = yield* ask(alone, "/bin/away")
       expect([away.status, away.field("location"), away.field("x-why")]).toEqual([
         302,
@@ -255,10 +256,10 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
       expect((yield* ask(alone, "/bin/outside")).field("location")).toBe("/page?x=1")
 
       const app: App = yield* Cgi.make({ root, local: Effect.suspend(() => all) })
-      const all: App = site(app)
-      const port = yield* serve(all)
-      expect((yield* ask(port, "/bin/outside", post)).body).toBe("GET /page?x=1 undefined")
-      expect(seen((yield* ask(port, "/bin/inside", post)).body).env["SCRIPT_NAME"]).toBe("/bin/vars")
+      const all: App = siteOf(app)
+      const site = yield* serve(all)
+      expect((yield* ask(site, "/bin/outside", post)).body).toBe("GET /page?x=1 undefined")
+      expect(seen((yield* ask(site, "/bin/inside", post)).body).env["SCRIPT_NAME"]).toBe("/bin/vars")
     }))
 
   const paths: ReadonlyArray<readonly [target: string, status: number]> = [
@@ -291,8 +292,8 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
       Fs.symlinkSync("top", join(root, "in"))
       Fs.symlinkSync("nph-raw", join(root, "alias"))
       Fs.chmodSync(join(root, "data"), 0o644)
-      const port = yield* serve(yield* Cgi.make({ root }))
-      expect((yield* ask(port, target)).status).toBe(status)
+      const site = yield* serve(yield* Cgi.make({ root }))
+      expect((yield* ask(site, target)).status).toBe(status)
     }))
 
   it.scoped("X05 a script by its interpreter need not be executable", () =>
@@ -305,10 +306,10 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
       Fs.chmodSync(join(root, "a.sh"), 0o644)
       Fs.chmodSync(join(root, "b.JS"), 0o644)
       const interpreter = { ".sh": "sh", ".js": [process.execPath, "--no-warnings"] }
-      const port = yield* serve(yield* Cgi.make({ root, interpreter }))
-      expect((yield* ask(port, "/a.sh?word")).body).toBe("sh word\n")
-      expect((yield* ask(port, "/b.JS")).body).toBe("js\n")
-      expect((yield* ask(port, "/c")).status).toBe(200)
+      const site = yield* serve(yield* Cgi.make({ root, interpreter }))
+      expect((yield* ask(site, "/a.sh?word")).body).toBe("sh word\n")
+      expect((yield* ask(site, "/b.JS")).body).toBe("js\n")
+      expect((yield* ask(site, "/c")).status).toBe(200)
     }))
 })
 

@@ -1,11 +1,14 @@
 /** A folder of scripts, servers that run them, and clients that read what the wire has. */
+import { Copas, Net } from "@copas/core"
+import { NetMemory } from "@copas/core/testing"
+import { NodeHttpServer, NodeNet } from "@copas/node"
 import type { HttpApp, HttpServerRequest } from "@effect/platform"
 import { HttpServer } from "@effect/platform"
-import { NodeHttpServer } from "@effect/platform-node"
-import { Effect, Fiber, Layer, type Scope, TestClock } from "effect"
+import { NodeHttpServer as PlatformServer } from "@effect/platform-node"
+import { Deferred, Effect, ExecutionStrategy, Exit, Fiber, Layer, Queue, Scope, TestClock } from "effect"
 import * as Fs from "node:fs"
 import * as Http from "node:http"
-import * as Net from "node:net"
+import * as NodeNetwork from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -33,25 +36,59 @@ export const scripts = (files: Readonly<Record<string, string>>): Effect.Effect<
     (root) => Effect.sync(() => Fs.rmSync(root, { recursive: true, force: true }))
   )
 
-/** Serves an app until the scope ends; its port. */
+/** An app that is served. */
+export interface Site {
+  readonly port: number
+  /** Connects; `reads` is false for a client that takes nothing of what comes. */
+  readonly connect: (reads: boolean) => Effect.Effect<Client, never, Scope.Scope>
+}
+
+/** Serves an app until the scope ends. */
 export type Serve = <E>(
   app: HttpApp.Default<E, HttpServerRequest.HttpServerRequest | Scope.Scope>
-) => Effect.Effect<number, never, Scope.Scope>
+) => Effect.Effect<Site, never, Scope.Scope>
 
-/** The servers that scripts run on. */
+const ours = <E>(
+  network: Layer.Layer<Net.Net>,
+  app: HttpApp.Default<E, HttpServerRequest.HttpServerRequest | Scope.Scope>
+) =>
+  Effect.gen(function*() {
+    const context = yield* Layer.build(Layer.provideMerge(Copas.layer, network))
+    const server = yield* NodeHttpServer.make({ listen: { port: 0 } }).pipe(Effect.provide(context))
+    yield* server.serve(app)
+    const port = server.address._tag === "TcpAddress" ? server.address.port : 0
+    return { port, context }
+  }).pipe(Effect.orDie)
+
+/** The servers that scripts run on; `cuts`: a body that fails does not look whole. */
 export const servers: ReadonlyArray<{ readonly name: string; readonly serve: Serve; readonly cuts: boolean }> = [
   {
+    name: "Copas's server",
+    cuts: true,
+    serve: (app) =>
+      Effect.map(ours(NodeNet.layer, app), ({ port }) => ({ port, connect: (reads) => client(port, reads) }))
+  },
+  {
+    name: "Copas's server in memory",
+    cuts: true,
+    serve: (app) =>
+      Effect.map(
+        ours(NetMemory.layer, app),
+        ({ context, port }) => ({ port, connect: (reads) => Effect.provide(memoryClient(port, reads), context) })
+      )
+  },
+  {
     name: "@effect/platform-node's server",
-    // It ends a body that failed as if it were whole.
     cuts: false,
     serve: (app) =>
       Effect.gen(function*() {
         const context = yield* Layer.build(
-          NodeHttpServer.layer(() => Http.createServer(), { host: "127.0.0.1", port: 0 })
+          PlatformServer.layer(() => Http.createServer(), { host: "127.0.0.1", port: 0 })
         )
         yield* HttpServer.serveEffect(app).pipe(Effect.provide(context))
         const { address } = yield* HttpServer.HttpServer.pipe(Effect.provide(context))
-        return address._tag === "TcpAddress" ? address.port : 0
+        const port = address._tag === "TcpAddress" ? address.port : 0
+        return { port, connect: (reads: boolean) => client(port, reads) }
       }).pipe(Effect.orDie)
   }
 ]
@@ -79,50 +116,74 @@ export const passing = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<
 
 /** A connection of the client's: bytes in Latin-1. */
 export interface Client {
-  readonly socket: Net.Socket
   readonly send: (text: string) => void
   /** What has come so far. */
   readonly received: () => string
   /** Waits for the end, and gives all. */
   readonly whole: Effect.Effect<string>
-  readonly hasEnded: () => boolean
+  /** Leaves without a word. */
+  readonly leave: Effect.Effect<void>
 }
 
-/** Connects to a server of this machine. */
-export const client = (port: number): Effect.Effect<Client, never, Scope.Scope> =>
+/** Over Node's own socket. */
+const client = (port: number, reads: boolean): Effect.Effect<Client, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.async<Client>((resume) => {
-      const socket = Net.connect(port, "127.0.0.1")
+      const socket = NodeNetwork.connect(port, "127.0.0.1")
       let all = ""
-      let ended = false
+      const closed = new Promise<void>((resolve) => socket.on("close", () => resolve()))
       socket.setEncoding("latin1")
-      socket.on("data", (text: string) => {
-        all += text
-      })
+      if (reads) {
+        socket.on("data", (text: string) => {
+          all += text
+        })
+      }
       socket.on("error", () => {})
-      socket.on("close", () => {
-        ended = true
-      })
       const one: Client = {
-        socket,
         send: (text) => void socket.write(text, "latin1"),
         received: () => all,
-        hasEnded: () => ended,
-        whole: Effect.map(Effect.suspend(() => until(() => ended)), () => all)
+        whole: Effect.map(Effect.promise(() => closed), () => all),
+        leave: Effect.zipRight(Effect.sync(() => socket.destroy()), Effect.promise(() => closed))
       }
       socket.on("connect", () => resume(Effect.succeed(one)))
     }),
-    ({ hasEnded, socket }) => Effect.zipRight(Effect.sync(() => socket.destroy()), until(hasEnded))
+    ({ leave }) => leave
   )
+
+/** Over a socket of this library. */
+const memoryClient = (port: number, reads: boolean): Effect.Effect<Client, never, Net.Net | Scope.Scope> =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+    const socket = yield* Net.connect({ host: "127.0.0.1", port, linger: 0 }).pipe(Scope.extend(scope), Effect.orDie)
+    let all = ""
+    const ended = yield* Deferred.make<void>()
+    const reading = socket.forEachChunk((bytes) => Effect.sync(() => all += Buffer.from(bytes).toString("latin1")))
+    if (reads) {
+      yield* Effect.forkIn(Effect.ensuring(Effect.ignore(reading), Deferred.succeed(ended, undefined)), scope)
+    }
+    const sending = yield* Queue.unbounded<string>()
+    yield* Effect.forkIn(
+      Effect.ignore(
+        Effect.forever(Effect.flatMap(Queue.take(sending), (text) => socket.send(Buffer.from(text, "latin1"))))
+      ),
+      scope
+    )
+    return {
+      send: (text) => void Queue.unsafeOffer(sending, text),
+      received: () => all,
+      whole: Effect.map(Deferred.await(ended), () => all),
+      leave: Scope.close(scope, Exit.void)
+    }
+  })
 
 /** Sends a request that asks for the end of the connection, and gives the whole answer. */
 export const ask = (
-  port: number,
+  site: Site,
   target: string,
   options: { readonly method?: string; readonly fields?: ReadonlyArray<string>; readonly body?: string } = {}
 ): Effect.Effect<Answer> =>
   Effect.scoped(Effect.gen(function*() {
-    const one = yield* client(port)
+    const one = yield* site.connect(true)
     const { body = "", fields = [], method = "GET" } = options
     const head = [`${method} ${target} HTTP/1.1`, "Host: cgi.test:8080", "Connection: close", ...fields]
     one.send(`${head.join("\r\n")}\r\n\r\n${body}`)

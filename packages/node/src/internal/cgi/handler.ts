@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as path from "node:path"
 import { CgiBusy, CgiFailed, CgiRefused, CgiSystemFailed } from "../../CgiError.js"
+import * as HttpConnection from "../../HttpConnection.js"
 import { child as childScope } from "../effect/scopes.js"
 import { type Child, spawn } from "./child.js"
 import { Allowance, Lines } from "./complaints.js"
@@ -223,7 +224,12 @@ export class Handler<E, R> {
   ): Effect.Effect<Record<string, string>, CgiRefused> {
     return Effect.gen(this, function*() {
       const { documentRoot, hasAuthorization, serverName } = this.settings
-      const authority = authorityOf(request, serverName)
+      const connection = yield* Effect.provideService(
+        HttpConnection.current,
+        HttpServerRequest.HttpServerRequest,
+        request
+      )
+      const authority = authorityOf(request, Option.getOrUndefined(connection), serverName)
       if (authority instanceof CgiRefused) return yield* authority
       const environment = environmentOf({
         method: request.method,

@@ -1,7 +1,9 @@
 /** What is asked of a request, whatever server it came by. */
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { CgiRefused } from "../../CgiError.js"
+import type { HttpConnection } from "../../HttpConnection.js"
 import * as Path from "../static/path.js"
 
 /** What `source` is with Node's servers: a part of `http.IncomingMessage` and of its kin of HTTP/2. */
@@ -42,20 +44,25 @@ export interface Authority {
 
 export const authorityOf = (
   request: HttpServerRequest.HttpServerRequest,
+  connection: HttpConnection | undefined,
   serverName: string | undefined
 ): Authority | CgiRefused => {
   const { httpVersion, socket } = sourceOf(request)
   const absolute = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)/i.exec(
     request.source instanceof Request ? request.source.url : request.originalUrl
   )
-  const isTls = socket?.encrypted === true || (socket === undefined && absolute?.[1]?.toLowerCase() === "https")
+  const isTls = connection === undefined
+    ? socket?.encrypted === true || (socket === undefined && absolute?.[1]?.toLowerCase() === "https")
+    : Option.isSome(connection.tls)
   // The target's authority counts more than `Host` (RFC 9112, 3.2.2).
   const host = absolute?.[2] ?? request.headers["host"] ?? request.headers[":authority"] ?? ""
   const parts = /^(\[[\da-f:.]+\]|[\w.~-]*)(?::(\d{1,5})?)?$/i.exec(host)
   if (parts === null) return new CgiRefused({ status: 400, why: "the Host is no host" })
+  const here = connection?.localAddress
+  const port = here?._tag === "InetAddress" ? here.port : socket?.localPort
   return {
     name: serverName ?? (parts[1] || "localhost"),
-    port: String(socket?.localPort ?? (parts[2] || (isTls ? 443 : 80))),
+    port: String(port ?? (parts[2] || (isTls ? 443 : 80))),
     isTls,
     protocol: `HTTP/${httpVersion ?? "1.1"}`
   }
