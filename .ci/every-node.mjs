@@ -21,7 +21,11 @@ const subjects = {
   "ends and time-outs": ["node/test/resetAtEnd", "node/test/lateDeadlines"],
   TLS: ["node/test/tls/"],
   names: ["node/test/dns/"],
-  HTTP: ["node/test/http/", "clients/test/http/cases."],
+  HTTP: [
+    "node/test/http/",
+    ...["codings", "connections", "credentials", "destinations", "framing", "redirects", "truncation"]
+      .map((name) => `clients/test/http/${name}.test`)
+  ],
   "FTP over TLS": ["clients/test/ftp/tls"],
   SMTP: [
     "clients/test/smtp/sending",
