@@ -75,6 +75,12 @@ for (const file of files.filter((file) => !isOnEffect(file))) {
   }
 }
 
+// A simulation is the same twice: the clock, chance and counters of the machine are the platform's and Effect's to give.
+for (const file of files.filter((file) => packageOf(file) !== "node" && !show(file).endsWith("/x509.ts"))) {
+  const [used] = /\bMath\.random\b|\bDate\.now\b|\bnew Date\(\)|\brandomUUID\b/.exec(readFileSync(file, "utf8")) ?? []
+  if (used !== undefined) problems.push(`${show(file)}: ${used} differs between two runs of a simulation`)
+}
+
 /** Strongly connected components (Tarjan). */
 const index = new Map()
 const low = new Map()

@@ -1,10 +1,11 @@
 /** The run queue of the dispatcher, as an Effect `Scheduler`. */
-import { RunQueue } from "../effect/schedulers.js"
+import type { AnyFiber } from "../effect/fibers.js"
+import { priorityOf, RunQueue } from "../effect/schedulers.js"
 import type { Deadlines } from "../time/deadlines.js"
 import { afterTurn, atEndOfEvent, enterTurn, leaveTurn, whenIdle } from "../time/eventLoop.js"
 import { runAll, throwLater } from "../time/outOfBand.js"
 import { PriorityTasks } from "../time/priorityTasks.js"
-import { taskBegins, tasksEnded, wasOvertime } from "../yielding.js"
+import { hasHadItsTime, nextCheck, taskBegins, tasksEnded, wasOvertime } from "../yielding.js"
 
 /** How many steps may follow each other before the event loop has its turn: timers, input and output of other code. */
 const stepsBeforeTurn = 64
@@ -65,6 +66,13 @@ export class DispatcherScheduler extends RunQueue {
     super()
     this.deadlines = deadlines
     this.isLive = deadlines.isLive
+  }
+
+  /** Asked before each operation of each thread. */
+  override shouldYield(fiber: AnyFiber): number | false {
+    const { currentOpCount } = fiber
+    if (currentOpCount < nextCheck) return false
+    return hasHadItsTime(currentOpCount) ? priorityOf(fiber) : super.shouldYield(fiber)
   }
 
   scheduleTask(task: () => void, priority: number): void {

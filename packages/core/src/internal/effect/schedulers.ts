@@ -3,6 +3,12 @@ import * as FiberRef from "effect/FiberRef"
 import * as Scheduler from "effect/Scheduler"
 import type { AnyFiber } from "./fibers.js"
 
+/** This many operations a run queue lets a fiber run, whatever its own limit. */
+export const opsUnchecked = 1024
+
+/** Where a fiber stands among those that are ready: what `shouldYield` returns when it is to yield. */
+export const priorityOf = (fiber: AnyFiber): number => fiber.getFiberRef(FiberRef.currentSchedulingPriority)
+
 /**
  * A run queue for fibers: a subclass says when a task runs, which is never within `scheduleTask`. Lower priorities come
  * first; 0 is what nearly all have.
@@ -12,10 +18,10 @@ export abstract class RunQueue implements Scheduler.Scheduler {
 
   /** Effect asks before each operation. The limit, a fiber reference, is looked at only when it may be near. */
   shouldYield(fiber: AnyFiber): number | false {
-    return fiber.currentOpCount < 1024 ? false : Scheduler.defaultScheduler.shouldYield(fiber)
+    return fiber.currentOpCount < opsUnchecked ? false : Scheduler.defaultScheduler.shouldYield(fiber)
   }
 }
 
 /** Runs `task` on the run queue of the fiber, after what is ready there now. */
 export const runAfter = (fiber: AnyFiber, task: () => void): void =>
-  fiber.currentScheduler.scheduleTask(task, fiber.getFiberRef(FiberRef.currentSchedulingPriority))
+  fiber.currentScheduler.scheduleTask(task, priorityOf(fiber))

@@ -6,6 +6,7 @@ import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
@@ -142,11 +143,12 @@ export const publish = (
   )
 }
 
-/** What is put behind a name while its file is not whole. */
-const temporary = (conversation: Conversation, path: Path, millis: number): Uint8Array => {
-  const suffix = `.${millis.toString(36)}-${Math.floor(Math.random() * 1e9).toString(36)}.part`
-  return Bytes.concat([conversation.raw(path), Bytes.fromBinary(suffix)])
-}
+/** The name of a file while it is not whole. Its chance is Effect's, so that a simulation is the same twice. */
+const temporary = (conversation: Conversation, path: Path): Effect.Effect<Uint8Array> =>
+  Effect.zipWith(now, Random.nextIntBetween(0, 2 ** 30), (millis, chance) => {
+    const suffix = `.${millis.toString(36)}-${chance.toString(36)}.part`
+    return Bytes.concat([conversation.raw(path), Bytes.fromBinary(suffix)])
+  })
 
 export const replace = <E, R>(
   conversation: Conversation,
@@ -156,7 +158,7 @@ export const replace = <E, R>(
 ): Effect.Effect<Transferred, Failure | E, R> =>
   Effect.gen(function*() {
     yield* Beforehand.checkCommand(conversation, Command.withPath("STOR", path))
-    const part = temporary(conversation, path, yield* now)
+    const part = yield* temporary(conversation, path)
     const shown = conversation.text(path)
     // From then on the part is all that there is of the file.
     let isRemoved = false
