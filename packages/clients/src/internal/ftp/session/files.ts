@@ -6,17 +6,16 @@ import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as FtpError from "../../../FtpError.js"
 import type { DownloadOptions, Failure, Path, Transferred, UploadOptions } from "../../../FtpSession.js"
 import * as Causes from "../../effect/causes.js"
-import { now } from "../../effect/fibers.js"
 import { pulled } from "../../effect/streams.js"
 import * as Reply from "../../replies/reply.js"
 import * as Bytes from "../../text/bytes.js"
+import { chosenName } from "../chosenName.js"
 import * as Command from "../command.js"
 import * as Beforehand from "./beforehand.js"
 import type { Conversation } from "./conversation.js"
@@ -143,12 +142,12 @@ export const publish = (
   )
 }
 
-/** The name of a file while it is not whole. Its chance is Effect's, so that a simulation is the same twice. */
+/** What a file is called while it is not whole. */
 const temporary = (conversation: Conversation, path: Path): Effect.Effect<Uint8Array> =>
-  Effect.zipWith(now, Random.nextIntBetween(0, 2 ** 30), (millis, chance) => {
-    const suffix = `.${millis.toString(36)}-${chance.toString(36)}.part`
-    return Bytes.concat([conversation.raw(path), Bytes.fromBinary(suffix)])
-  })
+  Effect.map(
+    chosenName,
+    (name) => Bytes.concat([conversation.raw(path), Bytes.fromBinary(`.${name}.part`)])
+  )
 
 export const replace = <E, R>(
   conversation: Conversation,

@@ -9,12 +9,12 @@
 import * as Effect from "effect/Effect"
 import * as FtpError from "../../../FtpError.js"
 import type { Failure, Path } from "../../../FtpSession.js"
-import { now } from "../../effect/fibers.js"
 import { orFail } from "../../options.js"
 import * as ReplyCommand from "../../replies/command.js"
 import * as Ledger from "../../replies/ledger.js"
 import * as Reply from "../../replies/reply.js"
 import * as Bytes from "../../text/bytes.js"
+import { chosenName } from "../chosenName.js"
 import * as Command from "../command.js"
 import * as Refusal from "../refusal.js"
 import * as Verbs from "../verbs.js"
@@ -42,7 +42,7 @@ const sendAs = (
 const repeated = (conversation: Conversation): Effect.Effect<boolean | undefined, Failure> =>
   Effect.gen(function*() {
     const { control } = conversation
-    const name = `copas${(yield* now).toString(36)}${Math.floor(Math.random() * 1e9).toString(36)}`
+    const name = `copas${yield* chosenName}`
     const before = control.bytes255
     const reply = yield* sendAs(conversation, Command.make("MDTM", Bytes.fromBinary(`${name}${asked}-`)), false)
     const times = Reply.text(reply).split(name).length - 1
