@@ -27,6 +27,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { ListenOptions, Options } from "./HttpServerOptions.js"
 import { type Settings, settingsOf } from "./internal/httpServer/options.js"
+import { Recorder, register, unregister } from "./internal/httpServer/recorder.js"
 import * as Serving from "./internal/httpServer/serving.js"
 import * as NodeHttpPlatform from "./NodeHttpPlatform.js"
 import * as NodeNet from "./NodeNet.js"
@@ -78,10 +79,16 @@ export const make = (options: Options): Effect.Effect<HttpServer.HttpServer, Fai
     const settings = yield* settingsOf(options)
     const addresses = [options.listen].flat() as ReadonlyArray<ListenOptions>
     const listeners = yield* Effect.forEach(addresses, (address) => listen(address, settings))
-    return HttpServer.make({
+    const recorder = new Recorder(settings.name)
+    const server = HttpServer.make({
       address: addressOf(listeners[0]!),
-      serve: (app, middleware) => Serving.serve(copas, listeners, settings, app, middleware)
+      serve: (app, middleware) => Serving.serve(copas, listeners, settings, recorder, app, middleware)
     })
+    yield* Effect.acquireRelease(
+      Effect.sync(() => register(copas, server, recorder)),
+      () => Effect.sync(() => unregister(copas, recorder))
+    )
+    return server
   })
 
 /**

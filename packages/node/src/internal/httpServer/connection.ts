@@ -150,6 +150,7 @@ export class Connection implements Host, Watched {
     const scope = lazyScope()
     this.current = exchange
     this.watch.busy()
+    this.server.recorder.begin(exchange)
     this.ground.begin([
       [HttpServerRequest.key, exchange.request],
       [Scope.Scope.key, scope],
@@ -157,6 +158,7 @@ export class Connection implements Host, Watched {
       [exchangeKey, exchange]
     ])
     return Effect.flatMap(this.server.handled, () => {
+      this.server.recorder.end(exchange)
       const closing = Serving.isEjected(scope) ? undefined : scope.closing(exchange.exit)
       this.ground.interruptChildren()
       return closing === undefined ? this.done(exchange) : Effect.flatMap(closing, () => this.done(exchange))
@@ -183,6 +185,7 @@ export class Connection implements Host, Watched {
   private refuse({ isHead, reason, status }: Refusal): Effect.Effect<void> {
     const said = Effect.sync(() => {
       this.isOver = true
+      this.server.recorder.refused(status)
       if (this.stream.writable) this.stream.write(refusalText(status, reason, isHead === true))
       this.closing.begin(true)
     })

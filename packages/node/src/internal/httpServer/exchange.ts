@@ -35,11 +35,14 @@ export interface Host {
   readonly report: (cause: Cause.Cause<unknown>) => Effect.Effect<void>
 }
 
+const hostOf = ({ remoteAddress }: CopasSocket.Socket): string | undefined =>
+  remoteAddress._tag === "InetAddress" ? remoteAddress.host : undefined
+
 const clientOf = ({ settings, socket }: Host, { rawHeaders }: NodeRequest): Client => {
   const { remoteAddress, tls } = socket
   const protocol = tls._tag === "Some" ? "https" : undefined
   if (settings.readClient === undefined) {
-    return { address: remoteAddress._tag === "InetAddress" ? remoteAddress.host : undefined, protocol, host: undefined }
+    return { address: hostOf(socket), protocol, host: undefined }
   }
   const client = settings.readClient(remoteAddress, rawHeaders)
   return client.protocol === undefined && protocol !== undefined ? { ...client, protocol } : client
@@ -54,6 +57,8 @@ export class Exchange {
   readonly response: NodeResponse
   /** From 1 on. */
   readonly number: number
+  /** When its handler began, by the server's clock. */
+  beganAt = 0
   /** An answer was begun, by whichever part of the program. */
   isHandled = false
   /** The client has gone, or the answer was cut: nothing more can be said. */
@@ -141,7 +146,8 @@ export class Exchange {
   }
 
   get remoteAddress(): string | undefined {
-    return this.client.address
+    const { settings, socket } = this.host
+    return settings.readClient === undefined ? hostOf(socket) : this.client.address
   }
 
   get connection(): HttpConnection {

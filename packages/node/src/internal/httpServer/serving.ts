@@ -15,6 +15,7 @@ import { lend } from "../net/lending.js"
 import { Connection, connectionOf } from "./connection.js"
 import * as Handled from "./handled.js"
 import type { Settings } from "./options.js"
+import type { Recorder } from "./recorder.js"
 
 /** What drains: a connection of either version. */
 export interface Drainable {
@@ -28,11 +29,15 @@ export class Serving {
   readonly http1: Http.Server
   readonly connections = new Set<Drainable>()
   readonly bodyLimit: Option.Option<Size>
+  /** Requests of both versions count here: `begin` before `handled` runs, `end` after. */
+  readonly recorder: Recorder
   isDraining = false
   private readonly perAddress = new Map<string, number>()
   private waiting: Array<() => void> = []
 
-  constructor(settings: Settings, time: Timekeeper, handled: Effect.Effect<void, never, any>) {
+  constructor(settings: Settings, time: Timekeeper, handled: Effect.Effect<void, never, any>, recorder: Recorder) {
+    this.recorder = recorder
+    recorder.now = time.now
     this.settings = settings
     this.time = time
     this.handled = handled
@@ -123,13 +128,14 @@ export const serve = (
   copas: CopasServer.Service,
   listeners: ReadonlyArray<Listener>,
   settings: Settings,
+  recorder: Recorder,
   app: Effect.Effect<any, any, any>,
   middleware: HttpMiddleware | undefined
 ): Effect.Effect<void, never, any> =>
   Effect.gen(function*() {
     const time = yield* withFiber((fiber) => Effect.succeed(timekeeper(clockOf(fiber))))
     const handled = Handled.make(app, middleware, settings.timeouts.handler)
-    const serving = new Serving(settings, time, handled)
+    const serving = new Serving(settings, time, handled, recorder)
     const servers = yield* Effect.acquireRelease(
       Effect.forEach(listeners, (listener, index) => {
         const name = index === 0 ? settings.name : `${settings.name}-${index + 1}`
