@@ -184,8 +184,8 @@ export interface DatagramSocket {
   readonly offer: (data: string | Uint8Array) => Effect.Effect<boolean, DatagramOfferError>
 
   /**
-   * Does what `offer` does, to any address. The host of `to` must be numeric (`InvalidOption`): looking a name up would wait. One that the
-   * system then cannot send counts as `unsent`.
+   * Does what `offer` does, to any address. The host of `to` must be numeric (`InvalidOption`): looking a name up would
+   * wait. A datagram that the system then cannot send counts as `unsent`.
    *
    * @example
    * ```ts

@@ -247,8 +247,8 @@ export class HttpTransportFailure extends Data.TaggedClass("HttpTransportFailure
 export type Decoder = <E>(coded: Pull<E>) => Effect.Effect<Pull<E | HttpTransportFailure>, never, Scope.Scope>
 
 /**
- * An exchange that has not begun: running `head` begins it, once. Whoever runs `head` calls `leave` when the exchange is no
- * longer needed, and at once if `head` failed or was interrupted; what `leave` does is said at `Service.exchange`.
+ * An exchange that has not begun: running `head` begins it, once. The caller of `head` calls `leave` when the exchange is
+ * no longer needed, and at once if `head` failed or was interrupted; what `leave` does is said at `Service.exchange`.
  *
  * @since 0.2.0
  * @category models

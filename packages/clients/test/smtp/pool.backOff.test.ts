@@ -71,7 +71,7 @@ describe.each(networks)("a server that wants fewer connections, %s", (_, net) =>
       net
     ))
 
-  it.effect("C35 a refused log-in fails all who wait, is tried once, and not again before `backOff`", () =>
+  it.effect("C35 a refused log-in fails all callers that wait, is tried once, and not again before `backOff`", () =>
     Effect.provide(
       leavesNothing(Effect.gen(function*() {
         const { pool, server } = yield* pooled({ users, allowInsecureAuth: true }, {
@@ -95,7 +95,7 @@ describe.each(networks)("a server that wants fewer connections, %s", (_, net) =>
       net
     ))
 
-  it.effect("C35 a log-in that is refused while others are open fails who waits, and the others stay in use", () =>
+  it.effect("C35 a log-in that is refused while others are open fails the callers that wait, and the others stay in use", () =>
     Effect.provide(
       leavesNothing(Effect.gen(function*() {
         const { pool, server } = yield* pooled({ users, allowInsecureAuth: true }, {

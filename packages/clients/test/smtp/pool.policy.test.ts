@@ -106,7 +106,7 @@ describe("the back-off of an SMTP pool", () => {
   })
 
   it.each<readonly [Kind, number]>([["Busy", 3], ["Silent", 1], ["Wrong", 1], ["Login", 1]])(
-    "C35 #48 with none open, those who wait fail after some tries: %s, %i",
+    "C35 #48 with none open, callers that wait fail after some tries: %s, %i",
     (kind, tries) => {
       const backOff = new BackOff(options)
       let now = 0
@@ -118,7 +118,7 @@ describe("the back-off of an SMTP pool", () => {
     }
   )
 
-  it("C35 a refused log-in fails all who wait, also while others are open, and is not tried before the whole pause", () => {
+  it("C35 a refused log-in fails all callers that wait, also while others are open, and is not tried before the whole pause", () => {
     const backOff = new BackOff(options)
     expect(backOff.failed("Login", { open: 3, opening: 0 }, 0)).toBe(true)
     expect([backOff.isLocked(59_999), backOff.isLocked(60_000)]).toEqual([true, false])

@@ -35,7 +35,7 @@ export class Observers<A> {
   private places: ReadonlyArray<Place<A>> = []
   private slot: Place<A> | undefined = undefined
 
-  /** Nobody listens, so that no event need be made. */
+  /** There is no listener, so no event need be made. */
   get isEmpty(): boolean {
     return this.places.length === 0
   }

@@ -5,7 +5,7 @@ import * as Headers from "@effect/platform/Headers"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Fiber, TestClock } from "effect"
 
-describe("time, and what LuaSocket has besides", () => {
+describe("time, and the other functions of LuaSocket", () => {
   it.scoped("C19 copas.timeout is Effect.timeout: the work is interrupted, and nothing of it stays", () =>
     Effect.gen(function*() {
       const socket = yield* Udp.bind({ host: "127.0.0.1" })

@@ -67,7 +67,7 @@ describe("Simulation", () => {
       assert.isTrue(released)
     }))
 
-  it.effect("a simulation that can neither continue nor be interrupted is given up all the same", () =>
+  it.effect("a simulation that can neither continue nor be interrupted is given up nevertheless", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Simulation.run(Effect.uninterruptible(Effect.never)))
       assert.strictEqual(error.reason, "Stalled")

@@ -69,7 +69,7 @@ const table: Record<string, readonly [Program, string | RegExp]> = {
   ]
 }
 
-describe("Simulation: Stalled names those who wait", () => {
+describe("Simulation: Stalled names the fibers that wait", () => {
   for (const [what, [program, wanted]] of Object.entries(table)) {
     it.effect(`${what}: the host, the fiber and what it waits for`, () =>
       Effect.gen(function*() {

@@ -282,17 +282,18 @@ layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })(
     }))
 
   for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
-    it.scoped(`T12 who shows none where one is required is refused (${version})`, () =>
+    it.scoped(`T12 a client that shows no certificate where one is required is refused (${version})`, () =>
       Effect.gen(function*() {
         const { root } = yield* Fixture.TestPki
         const server = { clientCertificates: "require", ca: root.pem, maxVersion: version } as const
         const listener = yield* Net.listen({ port: 0, linger: 0, tls: yield* Fixture.serverContext(server) })
         // With TLS 1.3 the client has finished before the server looks: it learns of it when it reads.
         const outcome = yield* Effect.flip(Effect.flatMap(
-          Effect.flatMap(Fixture.clientContext(), (tls) =>
-            Net.connect({ host: "localhost", family: "IPv4", port: listener.port, tls, linger: 0 })),
-          (socket) =>
-            socket.receive()
+          Effect.flatMap(
+            Fixture.clientContext(),
+            (tls) => Net.connect({ host: "localhost", family: "IPv4", port: listener.port, tls, linger: 0 })
+          ),
+          (socket) => socket.receive()
         ))
         const error = outcome._tag === "SocketBroken" ? outcome.cause : outcome
         expect(error).toMatchObject({ _tag: "TlsError" })

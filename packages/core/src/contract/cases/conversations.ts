@@ -69,7 +69,7 @@ const ends: Record<string, Handler> = {
 /** The cases. */
 export const cases: ReadonlyArray<DispatcherCase> = [
   test(
-    "C11 a handler that fails because another socket's peer hung up has failed: it is reported, and its own peer is told",
+    "C11 a handler that fails because another socket's peer hung up has failed: it is reported, and its own peer learns it",
     Effect.gen(function*() {
       yield* proxy(
         (_, upstream) => upstream.receiveLine(),

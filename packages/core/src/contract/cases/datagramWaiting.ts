@@ -66,7 +66,7 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
-    "C23 an interrupted reader does not keep a datagram from those who still wait",
+    "C23 an interrupted reader does not keep a datagram from the readers that still wait",
     Effect.gen(function*() {
       const socket = yield* bound()
       const client = yield* connectedTo(socket)

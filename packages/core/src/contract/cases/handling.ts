@@ -98,7 +98,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     })
   ),
   test(
-    "C11 a handler that fails, dies, throws or is interrupted does not touch others, and its peer is told",
+    "C11 a handler that fails, dies, throws or is interrupted does not touch others, and its peer learns it",
     Effect.gen(function*() {
       const failures = keeping()
       const ends: Record<string, Effect.Effect<never, string>> = {

@@ -59,7 +59,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     )
   ),
   test(
-    "C24 sending after a half-close, and another socket's end, are failures of the handler all the same",
+    "C24 sending after a half-close, and another socket's end, are failures of the handler nevertheless",
     Effect.scoped(Effect.gen(function*() {
       const { client } = yield* connected()
       yield* client.close

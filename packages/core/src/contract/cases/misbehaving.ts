@@ -58,7 +58,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     }))
   ),
   test(
-    "C10 a fiber outside of the dispatcher that waits for the exit is told, and does not keep run from ending",
+    "C10 a fiber outside of the dispatcher that waits for the exit continues at it, and does not keep run from ending",
     Effect.gen(function*() {
       const waiting = yield* begin(Copas.waitForExit)
       same(yield* Copas.run(Effect.as(turn, 1)), 1, "the value")
@@ -274,7 +274,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
       same(yield* ask(client, "hello"), "hello", "the answer")
       yield* client.close
       yield* Copas.removeServer(second, { keepOpen: true })
-      // Nobody has it now: this is how it is closed.
+      // No fiber has it now: this is how it is closed.
       yield* Copas.removeServer(first)
       yield* failure(listener.accept, "ListenerClosed")
     }))

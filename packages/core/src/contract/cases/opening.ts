@@ -40,7 +40,7 @@ const shown = (address: NetAddress.NetAddress): string => NetAddress.format(addr
 /** The cases. */
 export const cases: ReadonlyArray<Case> = [
   test(
-    "S01 port 0 is a port that the system chooses, and who connects to it is accepted",
+    "S01 port 0 is a port that the system chooses, and a client that connects to it is accepted",
     Effect.gen(function*() {
       const listener = yield* listening()
       holds(listener.port > 0, "the port is known")

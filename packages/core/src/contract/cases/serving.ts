@@ -170,7 +170,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     }))
   ),
   test(
-    "C06 with keepOpen the listener stays, who connects meanwhile waits, and adding it again serves them",
+    "C06 with keepOpen the listener stays, clients that connect meanwhile wait, and adding it again serves them",
     Copas.run(Effect.gen(function*() {
       const listener = yield* listening()
       const first = yield* Copas.addServer(listener, echo)

@@ -94,7 +94,7 @@ export const cases: ReadonlyArray<DispatcherCase> = [
     })
   ),
   test(
-    "C11 an error handler uses the services of whoever set it, wherever it is given, and has a scope for each call",
+    "C11 an error handler uses the services of the code that set it, wherever it is given, and has a scope for each call",
     Effect.gen(function*() {
       const seen: Array<string> = []
       const handler: Thread.ErrorHandler<Reporter | Scope.Scope> = (cause, { thread }) =>

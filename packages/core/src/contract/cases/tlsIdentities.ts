@@ -59,7 +59,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       )
     ),
     test(
-      "T05 a client that verifies nothing is told what the name would have been refused for",
+      "T05 a client that verifies nothing learns why the name would have been refused",
       Effect.gen(function*() {
         const { root } = yield* tls.pki
         const { identity } = yield* certificates.make({ name: "localhost", hosts: [], issuer: root })

@@ -161,7 +161,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       })
     ),
     test(
-      "T06 `issued` says who issued whom",
+      "T06 `issued` says which certificate issued which",
       Effect.gen(function*() {
         const { intermediate, root, server } = yield* tls.pki
         const [ca, middle, leaf] = yield* Effect.all([

@@ -96,7 +96,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       })
     ),
     test(
-      "T04 a connection may offer other protocols than its context, and who offers nothing is taken without one",
+      "T04 a connection may offer other protocols than its context, and a client that offers nothing is accepted without one",
       Effect.gen(function*() {
         const server = { alpn: ["h2", "http/1.1"] }
         const other = yield* tls.pair({ server, client: { alpn: ["h2"] }, connect: { alpn: ["http/1.1"] } })

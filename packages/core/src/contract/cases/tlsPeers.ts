@@ -217,7 +217,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       })
     ),
     test(
-      "T12 who shows none where one is required is refused",
+      "T12 a client that shows no certificate where one is required is refused",
       Effect.gen(function*() {
         const { root } = yield* tls.pki
         for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
@@ -255,7 +255,7 @@ export const cases = (certificates: Certificates): ReadonlyArray<TlsCase> => {
       })
     ),
     test(
-      "T13 DANE-EE vouches for a certificate that nobody else trusts, whatever its name",
+      "T13 DANE-EE vouches for a certificate that nothing else trusts, whatever its name",
       Effect.gen(function*() {
         const made = yield* make({ hosts: ["elsewhere.test"] })
         const records = yield* Effect.all([tlsa(made, 3, 0), tlsa(made, 3, 1), tlsa(made, 3, 2), keyRecord(made, 3)])

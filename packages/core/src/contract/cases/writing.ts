@@ -122,7 +122,7 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
-    "C22 who sends again goes after those that wait for room",
+    "C22 a fiber that sends again goes after those that wait for room",
     Effect.gen(function*() {
       const { client, server } = yield* connected({ client: { sendHighWaterMark: 0 } })
       const size = 6_000_000

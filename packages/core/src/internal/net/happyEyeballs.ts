@@ -13,7 +13,10 @@ import type { Permit } from "./permit.js"
 /** Why an attempt failed: the platform's failure, or that `permit` refused the address. */
 export type AttemptFailure = Failure | { readonly reason: "NotPermitted"; readonly cause?: undefined }
 
-/** One attempt of a race; without a failure it is still under way, or it won. One that was not permitted has no socket. */
+/**
+ * One attempt of a race; without a failure it is still under way, or it won. An attempt that was not permitted has no
+ * socket.
+ */
 export interface Attempt {
   readonly address: NetAddress
   readonly socket: StreamSocket | undefined

@@ -56,7 +56,7 @@ export class Handshake extends Deadline implements HandshakeEvents {
     this.transport.destroy()
   }
 
-  /** Nobody wants to know any more. */
+  /** Its outcome is not wanted any more. */
   abandon(): void {
     this.isOver = true
     this.deadlines.cancel(this)

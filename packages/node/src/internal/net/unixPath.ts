@@ -35,8 +35,8 @@ export const unsupported = (
 }
 
 /**
- * Runs `bind`, which creates the file. Nobody gets more access than `mode` allows, not even for a moment: while the file
- * is created, the mask also forbids the rest, and the mode is set afterwards.
+ * Runs `bind`, which creates the file. No process gets more access than `mode` allows, not even for a moment: while the
+ * file is created, the mask also forbids the rest, and the mode is set afterwards.
  */
 export const withMode = (path: string, mode: number | undefined, bind: () => boolean): void => {
   if (mode === undefined) {

@@ -76,7 +76,7 @@ export const results = <M, A, E2, R2, E, R>(
       concurrency: "unbounded",
       discard: true
     })
-    // Nobody may take the end any more: then the wait for room is interrupted.
+    // The end may not be taken any more: then the wait for room is interrupted.
     yield* Effect.forkScoped(
       Effect.onExit(workers, (exit) => Effect.interruptible(Queue.offer(queue, new End(exit))))
     )

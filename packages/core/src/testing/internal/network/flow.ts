@@ -139,7 +139,7 @@ export class Flow {
   private arrive(bytes: Uint8Array): void {
     this.acknowledge()
     if (this.receiver.isGone) {
-      // Nobody has the connection any more: RFC 9293, section 3.5.2.
+      // No socket has the connection any more: RFC 9293, section 3.5.2.
       this.receiver.refuse()
       return
     }

@@ -214,8 +214,8 @@ export class MemoryHost {
   // ---- up and down
 
   /**
-   * Nobody here hears anything any more. Programs that the crash interrupts get the time to end before the connections
-   * break here too: a dead machine has nothing to say about that.
+   * No program here receives anything any more. Programs that the crash interrupts get the time to end before the
+   * connections break here too: a dead machine has nothing to say about that.
    */
   crash(): void {
     this.isUp = false

@@ -122,7 +122,7 @@ export class MemoryTransport implements Transport, Task {
     this.runSoon()
   }
 
-  /** Somebody is there and wants more. */
+  /** A socket is there and wants more. */
   get takes(): boolean {
     return this.isOpen && !this.isPaused && this.isHeard
   }

@@ -25,7 +25,7 @@ const largestMessage = 512 * 1024
 
 export interface TlsRecord {
   readonly type: number
-  /** Nobody else has it. */
+  /** No other code has it. */
   readonly payload: Uint8Array
 }
 

@@ -81,9 +81,9 @@ interface Offering {
 }
 
 /**
- * The session to offer. Who resumes it is taken for verified: so one that was made under another name is not offered
- * (RFC 8446, section 4.6.1), nor one whose certificate was not accepted, and none where the certificate has to be looked
- * at.
+ * The session to offer. A peer that resumes it counts as verified, so a session that was made under another name is not
+ * offered (RFC 8446, section 4.6.1), nor one whose certificate was not accepted, and none where the certificate has to be
+ * looked at.
  */
 export const sessionFor = (request: UpgradeRequest, context: Offering, now: number): Offered | undefined => {
   if (usable(request.dane).length > 0) return undefined
