@@ -84,7 +84,8 @@ export class SocketTimeout
     const reason = this.timeout === "message"
       ? `the message was not complete ${millis} ms after its first byte`
       : `no byte moved for ${millis} ms`
-    return `${this.socket}: ${this.operation} timed out: ${reason}; ${progress}`
+    return `${this.socket}: ${this.operation} timed out: ${reason}; ${progress}; raise \`timeouts.${this.timeout}\` if ` +
+      "the peer is only slow"
   }
 }
 
@@ -123,6 +124,8 @@ export class SocketClosed
       const isSending = this.operation === "send" || this.operation === "shutdown"
       return `${this.socket}: ${this.operation} on a socket that was closed here${
         isSending ? ", or shut down for sending" : ""
+      }; ${
+        this.operation === "close" || this.operation === "shutdown" ? "once is enough" : "open a new one to continue"
       }`
     }
     return this.partial.length === 0

@@ -56,7 +56,7 @@ const messages: ReadonlyArray<readonly [error: Error, message: RegExp]> = [
       partial,
       bytesSent: 0
     }),
-    /no byte moved for 20 ms; 3 bytes had come, and can still be read$/
+    /no byte moved for 20 ms; 3 bytes had come, and can still be read; raise `timeouts.receive` if the peer is only slow$/
   ],
   [
     new SocketError.SocketTimeout({
@@ -67,7 +67,7 @@ const messages: ReadonlyArray<readonly [error: Error, message: RegExp]> = [
       partial,
       bytesSent: 0
     }),
-    /the message was not complete 20 ms after its first byte; 3 bytes had come, and can still be read$/
+    /the message was not complete 20 ms after its first byte; 3 bytes had come, and can still be read; raise `timeouts.message` if/
   ],
   [
     new SocketError.SocketTimeout({
@@ -78,15 +78,15 @@ const messages: ReadonlyArray<readonly [error: Error, message: RegExp]> = [
       partial,
       bytesSent: 1
     }),
-    /1 byte of it had been sent$/
+    /1 byte of it had been sent; raise `timeouts.send` if the peer is only slow$/
   ],
   [
     new SocketError.SocketClosed({ operation: "send", socket, by: "here", partial, bytesSent: 0 }),
-    /send on a socket that was closed here, or shut down for sending$/
+    /send on a socket that was closed here, or shut down for sending; open a new one to continue$/
   ],
   [
     new SocketError.SocketClosed({ operation: "receive", socket, by: "here", partial, bytesSent: 0 }),
-    /receive on a socket that was closed here$/
+    /receive on a socket that was closed here; open a new one to continue$/
   ],
   [new SocketError.SocketClosed({ operation: "receive", socket, by: "peer", partial, bytesSent: 0 }), /after 3 bytes /],
   [new SocketError.LineTooLong({ socket, limit: 1 }), /within 1 byte; raise `maxLength`, or close the connection$/],
