@@ -132,11 +132,10 @@ const written = (target: string): string => target.replace(/[^\x21-\x7e]+/g, enc
  * )
  * const ask = HttpApp.toWebHandler(router)
  *
- * for (const path of ["/old", "/login?then=/account", "/login?then=//evil.test"]) {
- *   ask(new Request(`http://localhost${path}`)).then((answer) =>
- *     console.log(path, answer.status, answer.headers.get("location")) // /old 301 /new
- *   )
- * }
+ * const paths = ["/old", "/login?then=/account", "/login?then=//evil.test"]
+ * Promise.all(paths.map((path) => ask(new Request(`http://localhost${path}`)))).then((answers) =>
+ *   console.log(answers.map(({ headers, status }) => headers.get("location") ?? status).join(" ")) // /new /account 400
+ * )
  * ```
  */
 export const to = <Target extends string | ((request: HttpServerRequest) => string)>(

@@ -99,10 +99,12 @@ const text = (status: number, body: string) => HttpServerResponse.text(body, { s
  *     }
  *   })
  *   const ask = HttpApp.toWebHandler(sites)
- *   for (const host of ["example.test", "books.EXAMPLE.test:8080", "other.test"]) {
- *     const answer = yield* Effect.promise(() => ask(new Request(`http://${host}/`)))
- *     console.log(answer.status, yield* Effect.promise(() => answer.text())) // 200 the site, 200 a shop, 421 …
- *   }
+ *   const answers = yield* Effect.forEach(["example.test", "books.EXAMPLE.test:8080", "other.test"], (host) =>
+ *     Effect.promise(async () => {
+ *       const answer = await ask(new Request(`http://${host}/`))
+ *       return answer.ok ? answer.text() : answer.status
+ *     }))
+ *   console.log(answers.join(", ")) // the site, a shop, 421
  * })
  *
  * Effect.runPromise(program)
