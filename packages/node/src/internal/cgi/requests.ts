@@ -1,6 +1,5 @@
 /** What is asked of a request, whatever server it came by. */
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { CgiRefused } from "../../CgiError.js"
 import type { HttpConnection } from "../../HttpConnection.js"
@@ -53,7 +52,8 @@ export const authorityOf = (
   )
   const isTls = connection === undefined
     ? socket?.encrypted === true || (socket === undefined && absolute?.[1]?.toLowerCase() === "https")
-    : Option.isSome(connection.tls)
+    // There it says what is known to be true, of proxies that are trusted.
+    : request.headers["x-forwarded-proto"] === "https"
   // The target's authority counts more than `Host` (RFC 9112, 3.2.2).
   const host = absolute?.[2] ?? request.headers["host"] ?? request.headers[":authority"] ?? ""
   const parts = /^(\[[\da-f:.]+\]|[\w.~-]*)(?::(\d{1,5})?)?$/i.exec(host)
