@@ -21,11 +21,12 @@ export const cpuTime = (pid: number): number => {
   return total > 0 ? total : ticks(pid) * tick
 }
 
-const ticks = (pid: number): number => {
+/** Of the process itself; from 13 on, of those of its children that have ended. */
+const ticks = (pid: number, first = 11): number => {
   const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8")
   // The command's name, in brackets, may hold spaces: count from behind it.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-  return Number(fields[11]) + Number(fields[12])
+  return Number(fields[first]) + Number(fields[first + 1])
 }
 
 /** Busy time of all cores since the machine started, in nanoseconds. */
@@ -42,8 +43,9 @@ export interface Reading {
   readonly machine: number
 }
 
-export const readCpu = (pids: ReadonlyArray<number>): Reading => ({
-  each: pids.map(cpuTime),
+/** What `pids` have used; `parent`, one of them, with its children that have ended. */
+export const readCpu = (pids: ReadonlyArray<number>, parent?: number): Reading => ({
+  each: pids.map((pid) => cpuTime(pid) + (pid === parent ? ticks(pid, 13) * tick : 0)),
   machine: machineTime(),
   at: Number(process.hrtime.bigint())
 })

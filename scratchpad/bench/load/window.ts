@@ -17,13 +17,16 @@ interface WindowOptions {
   readonly done: () => number
   /** Whether a server that is less than half busy says something about the run. */
   readonly saturates: boolean
+  /** The load is made by processes that this one starts. */
+  readonly isOthers?: boolean
   /** Opens the window, and ends with it; the default goes by time. */
   readonly until?: (open: () => void) => Promise<void>
 }
 
 /** Measures the server's CPU time for each thing done between two moments. Both are read here, in one process. */
 export const measure = async (context: LoadContext, options: WindowOptions): Promise<Outcome> => {
-  const mark = () => ({ cpu: readCpu([context.pid, process.pid]), done: options.done() })
+  const parent = options.isOthers === true ? process.pid : undefined
+  const mark = () => ({ cpu: readCpu([context.pid, process.pid], parent), done: options.done() })
   let from = mark()
   const open = () => {
     from = mark()

@@ -7,6 +7,7 @@ import { curl } from "./curl.js"
 import { effect } from "./effect.js"
 import { epoll } from "./epoll.js"
 import { go } from "./go.js"
+import { httpServerPeers } from "./http-server.js"
 import { httpPeers } from "./http.js"
 import { lua } from "./lua.js"
 import { nodemailer } from "./nodemailer.js"
@@ -22,5 +23,6 @@ export const peers: ReadonlyArray<Peer> = [
   basicFtp,
   curl,
   nodemailer,
-  ...httpPeers
+  ...httpPeers,
+  ...httpServerPeers
 ]

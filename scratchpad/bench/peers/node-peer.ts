@@ -17,7 +17,21 @@ export const bundle = async (entry: URL, outfile: string): Promise<void> => {
     format: "esm",
     target: "node20",
     conditions: ["copas-source"],
-    external: ["effect", "effect/*", "@effect/*", "basic-ftp", "nodemailer", "got", "esbuild"],
+    external: [
+      "effect",
+      "effect/*",
+      "@effect/*",
+      "basic-ftp",
+      "nodemailer",
+      "got",
+      "@fastify/send",
+      "range-parser",
+      "negotiator",
+      "mime-types",
+      "content-disposition",
+      "ws",
+      "esbuild"
+    ],
     logLevel: "silent"
   })
 }

@@ -4,6 +4,7 @@ import { bulk } from "./bulk.js"
 import { burst } from "./burst.js"
 import { datagrams } from "./datagrams.js"
 import { ftpWorkloads } from "./ftp.js"
+import { httpServerWorkloads } from "./http-server.js"
 import { httpWorkloads } from "./http.js"
 import { idle } from "./idle.js"
 import { lines } from "./lines.js"
@@ -30,5 +31,6 @@ export const workloads: ReadonlyArray<Workload> = [
   ...threadWorkloads,
   ...ftpWorkloads,
   ...smtpWorkloads,
-  ...httpWorkloads
+  ...httpWorkloads,
+  ...httpServerWorkloads
 ]
