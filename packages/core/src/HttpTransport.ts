@@ -147,12 +147,19 @@ export interface Exchange<E> {
   /** `"1.1"` also of a server that says 1.0: undici does not tell them apart. */
   readonly version: "1.1" | "2"
   readonly fields: ReadonlyArray<Field>
+  /** The values of the fields of a name, which is in lower case: for a few names cheaper than `fields`, which makes all. */
+  values(name: string): ReadonlyArray<string>
   /** The informational answers that came before (RFC 9110, section 15.2), at most 16. */
   readonly informational: ReadonlyArray<{ readonly status: number; readonly fields: ReadonlyArray<Field> }>
   /** The body as it stands on the wire, without its framing. Answers that have no body end at once. */
   readonly read: Pull<E>
+  /**
+   * Takes all of the body, if it has come whole and none of it was read: small bodies mostly come with the head. Then `read`
+   * gives the end. It is undefined in any other case, also if the body broke: `read` tells.
+   */
+  takeWhole(): Uint8Array | undefined
   /** The fields after the body; none before its end. */
-  readonly trailers: () => ReadonlyArray<Field>
+  trailers(): ReadonlyArray<Field>
   readonly connection: ExchangeConnection
   /** Stops the exchange at once, and closes its connection (HTTP/2: its stream), unless the answer has come whole. */
   readonly cancel: Effect.Effect<void>
@@ -248,14 +255,15 @@ export type Decoder = <E>(coded: Pull<E>) => Effect.Effect<Pull<E | HttpTranspor
 
 /**
  * An exchange that has not begun: running `head` begins it, once. The caller of `head` calls `leave` when the exchange is
- * no longer needed, and at once if `head` failed or was interrupted; what `leave` does is said at `Service.exchange`.
+ * no longer needed, and at once if `head` failed or was interrupted; what `leave` does is said at `Service.exchange`. `use`
+ * does both.
  *
  * @since 0.2.0
  * @category models
  */
 export interface Prepared<E, F> {
   readonly head: Effect.Effect<Exchange<F>, E>
-  readonly leave: () => void
+  leave(): void
 }
 
 /**
@@ -308,8 +316,32 @@ export const make = (transport: Omit<Service, "exchange">): Service => ({
   ...transport,
   exchange: (request, route) =>
     Effect.flatMap(Effect.scope, (scope) => {
-      const { head, leave } = transport.prepare(request, route)
-      const left = Effect.sync(leave)
-      return Effect.zipRight(Scope.addFinalizer(scope, left), Effect.onInterrupt(head, () => left))
+      const prepared = transport.prepare(request, route)
+      const left = Effect.sync(() => prepared.leave())
+      return Effect.zipRight(Scope.addFinalizer(scope, left), Effect.onInterrupt(prepared.head, () => left))
     })
 })
+
+/**
+ * Runs an exchange without a scope: awaits the head of its answer, uses the answer, and leaves the exchange when `use` has
+ * ended in whatever way. An interruption leaves it, too.
+ *
+ * @since 0.2.0
+ * @category combinators
+ */
+export const use = <E, F, A, E2, R2>(
+  prepared: Prepared<E, F>,
+  use: (exchange: Exchange<F>) => Effect.Effect<A, E2, R2>
+): Effect.Effect<A, E | E2, R2> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.matchCauseEffect(restore(Effect.flatMap(prepared.head, use)), {
+      onFailure: (cause) => {
+        prepared.leave()
+        return Effect.failCause(cause)
+      },
+      onSuccess: (value) => {
+        prepared.leave()
+        return Effect.succeed(value)
+      }
+    })
+  )

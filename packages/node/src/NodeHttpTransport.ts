@@ -5,19 +5,15 @@
  */
 import * as HttpTransport from "@copas/core/HttpTransport"
 import { Net } from "@copas/core/Net"
-import { timekeeper } from "@copas/core/Transport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { clockOf, env, withFiber } from "./internal/effect/fibers.js"
+import { env } from "./internal/effect/fibers.js"
 import { parallelChild } from "./internal/effect/scopes.js"
 import { decoders } from "./internal/http/decoders.js"
 import { Exchange } from "./internal/http/exchange.js"
 import type { House } from "./internal/http/pool.js"
 import { Pools } from "./internal/http/pools.js"
-
-/** undici is loaded by the first exchange: most programs of `NodeCopas` speak no HTTP. */
-const load = Effect.promise(() => import("@effect/platform-node/Undici").then((module) => module.default))
 
 /**
  * Makes the transport. The end of its scope fails the exchanges under way with `Closed`, and closes all connections.
@@ -35,27 +31,7 @@ export const make: Effect.Effect<HttpTransport.Service, never, Net | Scope.Scope
   const prepare = (
     request: HttpTransport.WireRequest<any>,
     route: HttpTransport.Route<any>
-  ): HttpTransport.Prepared<any, any> => {
-    let one: Exchange | undefined
-    let isLeft = false
-    const head: Effect.Effect<HttpTransport.Exchange<any>, any> = withFiber((fiber) => {
-      if (house.undici === undefined) {
-        return Effect.flatMap(load, (undici) => {
-          house.undici = undici
-          return head
-        })
-      }
-      one = new Exchange(request, pools.of(route), timekeeper(clockOf(fiber)), fiber)
-      // A scope that had ended before, or while undici was loaded, does not end it again.
-      if (isLeft) one.leave()
-      return one.head
-    })
-    const leave = () => {
-      isLeft = true
-      one?.leave()
-    }
-    return { head, leave }
-  }
+  ): HttpTransport.Prepared<any, any> => new Exchange(request, pools, route)
   return HttpTransport.make({ prepare, decoders })
 })
 

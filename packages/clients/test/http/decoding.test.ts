@@ -22,6 +22,8 @@ const answerOf = (
       statusText: "",
       version: "1.1",
       fields: codings.map((value) => ["Content-Encoding", value] as const),
+      values: (name) => name === "content-encoding" ? codings : [],
+      takeWhole: () => undefined,
       informational: [],
       trailers: () => [],
       connection: {

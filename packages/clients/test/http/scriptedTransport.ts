@@ -82,6 +82,9 @@ export const scripted = (answer: (sent: Sent, count: number) => Answer): Scripte
         statusText: "",
         version: "1.1",
         fields: reply.fields ?? [],
+        values: (name) =>
+          (reply.fields ?? []).filter((field) => field[0].toLowerCase() === name).map(([, value]) => value),
+        takeWhole: () => undefined,
         informational: [],
         read: Effect.suspend(() => {
           const chunk = chunks.shift()

@@ -97,10 +97,10 @@ for (const [name, network] of networks) {
         const server = yield* serving(() => ok("x"))
         const to = yield* route(server.port)
         const { prepare } = yield* NodeHttpTransport.make
-        const { head, leave } = prepare(request(to), to)
-        const loading = yield* Effect.fork(failureOf(head))
+        const prepared = prepare(request(to), to)
+        const loading = yield* Effect.fork(failureOf(prepared.head))
         yield* Effect.yieldNow()
-        leave()
+        prepared.leave()
         expect(yield* Fiber.join(loading)).toMatchObject({ kind: "Lost", phase: "connect", sent: 0 })
         const ended = yield* Scope.make()
         yield* Scope.close(ended, Exit.void)

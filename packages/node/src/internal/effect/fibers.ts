@@ -4,8 +4,9 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Scope from "effect/Scope"
@@ -19,6 +20,9 @@ export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 export const suspend: <A, E = never>(
   register: (resume: (effect: Effect.Effect<A, E>) => void) => void | Effect.Effect<void>
 ) => Effect.Effect<A, E> = Effect.async
+
+/** The fiber that runs an effect in this call, as within `suspend`: an effect less than `withFiber`. */
+export const currentFiber = (): AnyFiber => Option.getOrThrow(Fiber.getCurrentFiber()) as AnyFiber
 
 /** Runs `use` with the fiber that runs this. */
 export const withFiber: <A, E = never, R = never>(

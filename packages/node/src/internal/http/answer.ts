@@ -72,6 +72,10 @@ export class Answer implements HttpTransport.Exchange<any> {
     return this.fieldsMemo ??= Fields.ofUndici(this.#raw)
   }
 
+  values(name: string): ReadonlyArray<string> {
+    return Fields.valuesOf(this.#raw, name)
+  }
+
   get version(): "1.1" | "2" {
     return this.#exchange.connection!.isMultiplexed ? "2" : "1.1"
   }
@@ -84,9 +88,25 @@ export class Answer implements HttpTransport.Exchange<any> {
     return this.#exchange.cancel
   }
 
-  readonly trailers = (): ReadonlyArray<HttpTransport.Field> => this.lastFields
+  trailers(): ReadonlyArray<HttpTransport.Field> {
+    return this.lastFields
+  }
 
-  readonly read: Read = Effect.suspend(() => this.take() ?? this.next)
+  private readMemo: Read | undefined = undefined
+
+  get read(): Read {
+    return this.readMemo ??= Effect.suspend(() => this.take() ?? this.next)
+  }
+
+  takeWhole(): Uint8Array | undefined {
+    const { chunks } = this
+    const isUnread = this.first === 0 && this.held === this.came + overhead * chunks.length
+    if (!this.#exchange.isWhole || this.isReleased || !isUnread) return undefined
+    const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+    chunks.length = 0
+    this.held = 0
+    return whole
+  }
 
   private get next(): Read {
     return suspend((resume) => {
@@ -135,15 +155,14 @@ export class Answer implements HttpTransport.Exchange<any> {
 
   /** The length of the body by its field. */
   get announced(): number | undefined {
-    const value = Fields.valueOf(this.fields, "content-length")
+    const [value] = this.values("content-length")
     return value === undefined ? undefined : Number(value)
   }
 
   /** The framing tells where the body ends. */
   get isFramed(): boolean {
-    return this.#exchange.connection?.isMultiplexed === true ||
-      Fields.valueOf(this.fields, "content-length") !== undefined ||
-      Fields.valueOf(this.fields, "transfer-encoding") !== undefined
+    return this.#exchange.connection?.isMultiplexed === true || this.values("content-length").length > 0 ||
+      this.values("transfer-encoding").length > 0
   }
 
   push(chunk: Buffer): void {

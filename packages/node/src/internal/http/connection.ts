@@ -158,18 +158,22 @@ export class Connection {
 
   // ---- requests
 
-  /** The exchanges whose requests undici has begun. */
-  private readonly exchanges = new Set<Exchange>()
+  /**
+   * The exchanges whose requests undici has begun. A set that empties again and again leaves tables behind, each of which
+   * leads to the next one: once one of them is old, the collector keeps all that come, with their exchanges.
+   */
+  private readonly exchanges: Array<Exchange> = []
 
   begun(exchange: Exchange): void {
     this.hasServed = true
-    this.exchanges.add(exchange)
+    this.exchanges.push(exchange)
   }
 
   /** A request on it has ended. */
   finished(exchange: Exchange): void {
     this.running -= 1
-    this.exchanges.delete(exchange)
+    const at = this.exchanges.indexOf(exchange)
+    if (at !== -1) this.exchanges.splice(at, 1)
     this.pool.freed(this, exchange.time)
   }
 
@@ -181,7 +185,7 @@ export class Connection {
     })
     this.disarm()
     // First, because undici (7.30) fails an assertion, which would end the process, where HTTP/2 has requests then.
-    for (const exchange of this.exchanges) exchange.close()
+    for (const exchange of this.exchanges.slice()) exchange.close()
     void this.client.destroy()
     // A client that had no request yet does not know its socket.
     this.stream.destroy()

@@ -1,17 +1,18 @@
 /** One request and its answer: a handler of undici's below, and waits of a fiber above. */
 import type * as HttpTransport from "@copas/core/HttpTransport"
-import type { Timekeeper } from "@copas/core/Transport"
+import { type Timekeeper, timekeeper } from "@copas/core/Transport"
 import type * as Undici from "@effect/platform-node/Undici"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as NodeNet from "node:net"
-import { type AnyFiber, envOf, suspend } from "../effect/fibers.js"
+import { type AnyFiber, clockOf, currentFiber, envOf, suspend } from "../effect/fibers.js"
 import * as EndOfInput from "../net/endOfInput.js"
 import { Answer, scopeEnded } from "./answer.js"
 import type { Connection } from "./connection.js"
 import * as Failures from "./failures.js"
 import * as Fields from "./fields.js"
-import type { Pool } from "./pool.js"
+import type { House, Pool } from "./pool.js"
+import type { Pools } from "./pools.js"
 import { Upload } from "./upload.js"
 
 type Failed = Effect.Effect<never, unknown>
@@ -31,12 +32,20 @@ const none: HttpTransport.Exchange<unknown>["informational"] = []
 /** What a request that was given up before undici began it throws there. undici keeps the connection then. */
 const givenUp = new Error("the request was given up")
 
-export class Exchange implements Undici.Dispatcher.DispatchHandler {
+/** undici is loaded by the first exchange: most programs of `NodeCopas` speak no HTTP. */
+const load = (house: House): Effect.Effect<void> =>
+  Effect.map(Effect.promise(() => import("@effect/platform-node/Undici")), (module) => {
+    house.undici = module.default
+  })
+
+export class Exchange implements HttpTransport.Prepared<any, any>, Undici.Dispatcher.DispatchHandler {
   readonly request: HttpTransport.WireRequest<unknown>
-  readonly pool: Pool
-  readonly time: Timekeeper
-  readonly fiber: AnyFiber
-  readonly upload: Upload | undefined
+  private readonly pools: Pools
+  pool: Pool
+  // These two are there from `begin` on.
+  time!: Timekeeper
+  fiber!: AnyFiber
+  upload: Upload | undefined = undefined
 
   phase: HttpTransport.Phase = "connect"
   connection: Connection | undefined = undefined
@@ -57,30 +66,40 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   private sentBefore = 0
   private receivedBefore = 0
 
-  constructor(request: HttpTransport.WireRequest<unknown>, pool: Pool, time: Timekeeper, fiber: AnyFiber) {
+  constructor(request: HttpTransport.WireRequest<unknown>, pools: Pools, route: HttpTransport.Route<unknown>) {
     this.request = request
-    this.pool = pool
-    this.time = time
-    this.fiber = fiber
-    const { body } = request
-    this.upload = body === undefined || body instanceof Uint8Array
-      ? undefined
-      : new Upload(body.pull, body.length, envOf(fiber), {
-        wrongLength: (given) =>
-          this.fail(Failures.make(this.where, "BodyLength", `the body gave ${given} bytes`, { expected: body.length })),
-        failed: (cause) => this.failCause(cause),
-        ended: () => this.uploaded()
-      })
+    this.pools = pools
+    this.pool = pools.of(route)
   }
 
   // ---- for the fiber
 
   /** Waits for the head of the answer. An interruption ends nothing: `leave` does. */
-  readonly head: Effect.Effect<Answer, unknown> = suspend((resume) => {
-    this.resume = resume
-    if (this.failed === undefined) this.pool.take(this)
-    else this.wake(this.failed)
-  })
+  get head(): Effect.Effect<Answer, unknown> {
+    const { house } = this.pools
+    return house.undici === undefined ? Effect.flatMap(load(house), () => this.head) : suspend((resume) => {
+      this.resume = resume
+      this.begin(currentFiber())
+      // A scope that had ended before, or while undici was loaded, does not end it again.
+      if (this.failed === undefined) this.pool.take(this)
+      else this.wake(this.failed)
+    })
+  }
+
+  private begin(fiber: AnyFiber): void {
+    this.fiber = fiber
+    // It may have made room for others meanwhile.
+    if (this.pool.isEnded) this.pool = this.pools.of(this.pool.route)
+    this.time = timekeeper(clockOf(fiber))
+    const { body } = this.request
+    if (body === undefined || body instanceof Uint8Array) return
+    this.upload = new Upload(body.pull, body.length, envOf(fiber), {
+      wrongLength: (given) =>
+        this.fail(Failures.make(this.where, "BodyLength", `the body gave ${given} bytes`, { expected: body.length })),
+      failed: (cause) => this.failCause(cause),
+      ended: () => this.uploaded()
+    })
+  }
 
   get cancel(): Effect.Effect<void> {
     return Effect.sync(() => this.fail(Failures.make(this.where, "Lost", "the exchange was given up")))
@@ -119,7 +138,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     this.arm(connect, () => this.timeOut("connect", connect))
   }
 
-  begin(connection: Connection): void {
+  send(connection: Connection): void {
     this.disarm()
     const { request } = this
     this.connection = connection

@@ -35,10 +35,16 @@ interface Latin1 extends Buffer {
 
 const text = (bytes: Buffer | string): string => typeof bytes === "string" ? bytes : (bytes as Latin1).latin1Slice()
 
-/** The value of a field, if there is one; names are lower case here. */
-export const valueOf = (fields: ReadonlyArray<Field>, name: string): string | undefined => {
-  for (const field of fields) {
-    if (field[0].length === name.length && field[0].toLowerCase() === name) return field[1]
+/** The values of all fields of a name, which is in lower case: no other field is made a text for it. */
+export const valuesOf = (raw: ReadonlyArray<Buffer | string>, name: string): ReadonlyArray<string> => {
+  let found: Array<string> | undefined
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const given = raw[index]!
+    if (given.length !== name.length || text(given).toLowerCase() !== name) continue
+    if (found === undefined) found = [text(raw[index + 1]!)]
+    else found.push(text(raw[index + 1]!))
   }
-  return undefined
+  return found ?? noValues
 }
+
+const noValues: ReadonlyArray<string> = []

@@ -96,7 +96,7 @@ export class Pool {
 
   private give(connection: Connection, exchange: Exchange): void {
     connection.running += 1
-    exchange.begin(connection)
+    exchange.send(connection)
   }
 
   private find(exchange: Exchange): Connection | undefined {

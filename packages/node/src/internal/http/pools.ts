@@ -13,7 +13,7 @@ const isEqual = (a: Route, b: Route): boolean =>
   a.limits.connections === b.limits.connections && a.limits.idle === b.limits.idle
 
 export class Pools {
-  private readonly house: House
+  readonly house: House
   private readonly byOrigin = new Map<string, Array<Pool>>()
   private readonly byRoute = new WeakMap<Route, Pool>()
   private size = 0
