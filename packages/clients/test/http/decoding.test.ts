@@ -40,6 +40,7 @@ const answerOf = (
     history: [],
     where: () => ({ method: "GET", url: "http://a.test/", hop: 0 }),
     read: Effect.sync(() => chunks[state.read++]),
+    reading: () => answer,
     failed: () => {
       throw new Error("no failure of the transport's")
     },

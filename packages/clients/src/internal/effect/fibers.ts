@@ -3,8 +3,9 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
+import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Tracer from "effect/Tracer"
 
@@ -20,6 +21,9 @@ export type AnyFiber = RunningFiber<any, any>
 export const suspend: <A, E = never>(
   register: (resume: (effect: Effect.Effect<A, E>) => void) => void | Effect.Effect<void>
 ) => Effect.Effect<A, E> = Effect.async
+
+/** The fiber that runs an effect in this call, as within `Effect.suspend`: an effect less than `withFiber`. */
+export const currentFiber = (): AnyFiber => Option.getOrThrow(Fiber.getCurrentFiber())
 
 /** Runs `use` with the fiber that runs this. */
 export const withFiber: <A, E = never, R = never>(
@@ -37,13 +41,11 @@ export const now: Effect.Effect<number> = Effect.clockWith((clock) => Effect.syn
 
 /** True where spans are shown to somebody: Effect's own tracer keeps them for the program, and shows them to nobody. */
 export const hasTracer = (fiber: AnyFiber): boolean =>
-  fiber.getFiberRef(FiberRef.currentTracerEnabled) &&
-  Context.get(fiber.getFiberRef(DefaultServices.currentServices), Tracer.Tracer) !==
-    Context.get(DefaultServices.liveServices, Tracer.Tracer)
+  fiber.currentTracer !== Context.get(DefaultServices.liveServices, Tracer.Tracer) &&
+  fiber.getFiberRef(FiberRef.currentTracerEnabled)
 
 /** The fiber's clock. */
-export const clockOf = (fiber: AnyFiber): Clock.Clock =>
-  Context.get(fiber.getFiberRef(DefaultServices.currentServices), Clock.Clock)
+export const clockOf = (fiber: AnyFiber): Clock.Clock => Context.get(fiber.currentDefaultServices, Clock.Clock)
 
 /** Runs effects from callbacks, with what the fiber that runs this has. */
 export const runner: Effect.Effect<(effect: Effect.Effect<void>) => void> = Effect.map(

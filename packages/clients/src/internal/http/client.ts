@@ -30,6 +30,7 @@ import { isBodiless, lengthOf } from "./head.js"
 import { Incoming } from "./incoming.js"
 import * as Responses from "./response.js"
 import { showUnread } from "./url.js"
+import { gatheringOf } from "./whole.js"
 
 /** Bodies up to here are read with the head: the transport would hold as much of them. */
 const mostAtOnce = 64 * 1024
@@ -99,7 +100,7 @@ const isSmall = (answer: Answer<unknown>): boolean => {
 }
 
 /** The answer with what came of it, of which no more comes. */
-const held = <E>(answer: Answer<E>, read: Answer<E>["read"]): Answer<E> => ({ ...answer, read, isLeft: () => false })
+const held = <E>(answer: Answer<E>, read: Answer<E>["read"]): Answer<E> => answer.reading({ read, isLeft: () => false })
 
 /** An answer, and its body if that was read at once. */
 interface Answered<E> {
@@ -109,6 +110,8 @@ interface Answered<E> {
 
 /** The answer with the bytes of its body, or with what they failed with. */
 const atOnce = <E>(answer: Answer<E>): Effect.Effect<Answered<E>> => {
+  const whole = gatheringOf(answer)
+  if (whole !== undefined) return Effect.succeed({ answer, gathering: whole })
   const gathering = new Gathering(lengthOf(answer))
   const loop: Effect.Effect<Answered<E>, HttpError | E> = Effect.flatMap(answer.read, (chunk) => {
     if (chunk === undefined) return Effect.succeed({ answer, gathering })
@@ -140,10 +143,11 @@ const once = (task: () => void): () => void => {
 }
 
 export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpClient => {
-  const lendingOf = (request: HttpClientRequest.HttpClientRequest) => ({
-    request,
-    shown: () => shown(request, pipeline.show)
-  })
+  const lendingOf = (
+    request: HttpClientRequest.HttpClientRequest,
+    onRead: Effect.Effect<void>,
+    gathering?: Gathering
+  ): Responses.Lending => ({ request, shown: () => shown(request, pipeline.show), onRead, gathering })
 
   /** The answer while nobody reads it: it is left after a while, or when the scope of `HttpClient.withScope` ends. */
   const waiting = <E>(
@@ -163,7 +167,7 @@ export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpCli
       incoming.onBegin = Transport.timekeeper(clockOf(fiber)).after(patience, () => release("unread"))
     } else if (aborting.signal.aborted) release("scope")
     else aborting.signal.addEventListener("abort", () => release("scope"), { once: true })
-    return Responses.of(incoming, decoders, { ...lendingOf(request), onRead: Effect.sync(left) })
+    return Responses.of(incoming, decoders, lendingOf(request, Effect.sync(left)))
   }
 
   /** A request whose body, if there is one, is at hand. */
@@ -174,12 +178,12 @@ export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpCli
   ): Effect.Effect<Response<StreamFailed>, RequestError> =>
     Effect.uninterruptibleMask((restore) => {
       let leave: (() => void) | undefined
-      const answered = pipeline.use(target, "any", (answer) => {
+      const answered = pipeline.useIn(restore, target, (answer) => {
         if (isSmall(answer)) return atOnce(answer)
         leave = answer.keep()
         return Effect.succeed({ answer, gathering: undefined })
       })
-      return Effect.matchCauseEffect(restore(answered), {
+      return Effect.matchCauseEffect(answered, {
         onFailure: (cause) => {
           leave?.()
           return Effect.mapError(Effect.failCause(cause), failed(request, pipeline.show))
@@ -197,12 +201,13 @@ export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpCli
     request: HttpClientRequest.HttpClientRequest,
     fiber: AnyFiber
   ): Response<E> => {
-    const lending = { ...lendingOf(request), onRead: Effect.void }
-    if (gathering === undefined) return Responses.of(new Incoming(answer, decoders, undefined), decoders, lending)
+    if (gathering === undefined) {
+      return Responses.of(new Incoming(answer, decoders, undefined), decoders, lendingOf(request, Effect.void))
+    }
     const isPlain = gathering.length <= answer.limits.body && undoneOf(answer, decoders) === undefined
     const incoming = new Incoming(isPlain ? answer : held(answer, pullOf(gathering)), decoders, undefined)
     incoming.endAt = millisOf(clockOf(fiber))
-    return Responses.of(incoming, decoders, { ...lending, gathering: isPlain ? gathering : undefined })
+    return Responses.of(incoming, decoders, lendingOf(request, Effect.void, isPlain ? gathering : undefined))
   }
 
   /** A request that has a scope of its own, for its body. */
@@ -253,12 +258,15 @@ export const make = (pipeline: Pipeline, decoders: Decoders): HttpClient.HttpCli
     return isAtHand && pipeline.canKeep ? exchange(request, target, fiber) : scoped(request, target, fiber)
   }
 
+  const executed = (request: HttpClientRequest.HttpClientRequest) =>
+    withFiber((fiber) => Refs.traced(fiber, request, execute(request, fiber)))
+
   return HttpClient.makeWith(
     (prepared: Effect.Effect<HttpClientRequest.HttpClientRequest>) =>
-      Effect.flatMap(
-        prepared,
-        (request) => withFiber((fiber) => Refs.traced(fiber, request, execute(request, fiber)))
-      ),
+      // Unless the program changes its requests, they are at hand.
+      Exit.isExit(prepared) && Exit.isSuccess(prepared)
+        ? executed(prepared.value as HttpClientRequest.HttpClientRequest)
+        : Effect.flatMap(prepared, executed),
     Effect.succeed
   )
 }

@@ -8,7 +8,6 @@ import type * as Scope from "effect/Scope"
 import * as HttpError from "../../HttpError.js"
 import * as Bytes from "../text/bytes.js"
 import type { Answer } from "./answer.js"
-import { valuesOf } from "./fields.js"
 import { isBodiless } from "./head.js"
 
 export type Decoders = Readonly<Record<string, Decoder>>
@@ -21,7 +20,7 @@ const aliases = new Map([["x-gzip", "gzip"]])
 
 /** The codings of the body, in the order in which they were applied. */
 const codingsOf = (answer: Answer<unknown>): ReadonlyArray<string> => {
-  const values = valuesOf(answer.exchange.fields, "content-encoding")
+  const values = answer.exchange.values("content-encoding")
   return values.length === 0 ? values : values.join(",").toLowerCase().split(",").map((name) => name.trim())
     .filter((name) => name !== "" && name !== "identity").map((name) => aliases.get(name) ?? name)
 }

@@ -3,7 +3,6 @@ import type { ExchangeConnection, Field } from "@copas/core/HttpTransport"
 import * as Inspectable from "effect/Inspectable"
 import type * as HttpResponse from "../../HttpResponse.js"
 import type { Answer } from "./answer.js"
-import { valuesOf } from "./fields.js"
 
 /** An answer that never has a body, whatever its fields say (RFC 9110, section 6.4.1). */
 export const isBodiless = ({ exchange: { status }, method }: Answer<unknown>): boolean =>
@@ -11,7 +10,7 @@ export const isBodiless = ({ exchange: { status }, method }: Answer<unknown>): b
 
 /** The length that the answer says its body has on the wire. */
 export const lengthOf = (answer: Answer<unknown>): number | undefined => {
-  const [value] = valuesOf(answer.exchange.fields, "content-length")
+  const [value] = answer.exchange.values("content-length")
   const length = value === undefined || !/^\d+$/.test(value) ? NaN : Number(value)
   return Number.isSafeInteger(length) ? length : undefined
 }

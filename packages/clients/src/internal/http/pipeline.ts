@@ -6,11 +6,12 @@ import { type Body, isReplayable } from "../../Body.js"
 import * as HttpError from "../../HttpError.js"
 import { canRetry } from "../../HttpError.js"
 import type { Expect, Target } from "../../HttpRequest.js"
-import { now } from "../effect/fibers.js"
+import type { Failure } from "../../HttpResponse.js"
+import { currentFiber, now } from "../effect/fibers.js"
 import { delays } from "../effect/schedules.js"
 import { inOwnScope } from "../ownScope.js"
 import { within } from "../within.js"
-import type { Answer, Pipeline, Where } from "./answer.js"
+import { type Answer, type Pipeline, type Restore, type Where } from "./answer.js"
 import { isTagged } from "./body.js"
 import { decoded, type Decoders, meter } from "./decoding.js"
 import { isPassing } from "./errorText.js"
@@ -94,14 +95,15 @@ const unexpected = (answer: Answer<unknown>, body: Uint8Array, retryAfter: numbe
 }
 
 /** Fails if the status is none that the call has a use for, or one that may pass and is to be asked for again. */
-const judge = <E>(
+const judge = <A, E, E2, R2>(
   answer: Answer<E>,
   expected: (status: number) => boolean,
   redirect: Settings["redirect"],
   decoders: Decoders,
-  tries: Tries | undefined
-): Effect.Effect<Answer<E>, HttpError.HttpError | Later> => {
-  const { fields, status } = answer.exchange
+  tries: Tries | undefined,
+  use: (answer: Answer<E>) => Effect.Effect<A, E2, R2>
+): Effect.Effect<A, HttpError.HttpError | Later | E2, R2> => {
+  const { status } = answer.exchange
   if (tries !== undefined && isPassing(answer.where(), status)) {
     const asked = Effect.flatMap(
       retryAfterOf(answer),
@@ -110,11 +112,13 @@ const judge = <E>(
     return Effect.flatMap(
       asked,
       (pause) =>
-        pause === undefined ? judge(answer, expected, redirect, decoders, undefined) : Effect.fail(new Later(pause))
+        pause === undefined
+          ? judge(answer, expected, redirect, decoders, undefined, use)
+          : Effect.fail(new Later(pause))
     )
   }
-  if (expected(status)) return Effect.succeed(answer)
-  const locations = redirect === false ? undefined : Redirects.locationOf(status, fields)
+  if (expected(status)) return use(answer)
+  const locations = redirect === false ? undefined : Redirects.locationOf(status, answer.exchange.fields)
   if (locations !== undefined) {
     return Effect.fail(new HttpError.RedirectRefused({ ...answer.where(), reason: "Method", status }))
   }
@@ -123,24 +127,6 @@ const judge = <E>(
     (body) => Effect.flatMap(retryAfterOf(answer), (after) => Effect.fail(unexpected(answer, body, after)))
   )
 }
-
-/** Leaves the exchange of the step when the hop has ended. */
-const leaving = <A, E, R>(
-  run: { readonly leave: () => void },
-  hop: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.matchCauseEffect(restore(hop), {
-      onFailure: (cause) => {
-        run.leave()
-        return Effect.failCause(cause)
-      },
-      onSuccess: (value) => {
-        run.leave()
-        return Effect.succeed(value)
-      }
-    })
-  )
 
 /** The answer outlives the step, and is left with the scope. */
 const keepInScope = <E>(answer: Answer<E>): Effect.Effect<Answer<E>, never, Scope.Scope> =>
@@ -153,35 +139,84 @@ const keepInScope = <E>(answer: Answer<E>): Effect.Effect<Answer<E>, never, Scop
     })
   })
 
+/** Gives a hop a scope, for the body that it opens. */
+type Scoping = <A, E, R, E2, R2>(
+  run: Run<E, R>,
+  judged: (answer: Answer<E>) => Effect.Effect<A, E2, R2>
+) => Effect.Effect<A, Failure | E | E2 | Onward, R | R2>
+
+const inScopeOfStep: Scoping = (run, judged) => Effect.scoped(run.step(judged)) as never
+
+const inScopeOfAnswer: Scoping = (run, judged) =>
+  inOwnScope(Effect.zipRight(
+    Effect.addFinalizer(() => Effect.sync(() => run.isLeft = true)),
+    run.step(judged)
+  )) as never
+
+const scopingOf = ({ body }: Plans.Plan<any, any>): Scoping | undefined => isTagged(body) ? inScopeOfStep : undefined
+
 export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
   const { decoders } = wire.transport
-  /** Runs hops and tries until `hop` succeeds or fails for good. `hop` has its own scope. `place` says where it is. */
+
+  /**
+   * Runs hops and tries until `use` of an answer succeeds or something fails for good, in an uninterruptible region: so each
+   * exchange is left, without an effect for it. `scoping` is given where a body is opened: it gives the hop a scope.
+   * `place` is told where the request is.
+   */
   const untilDone = <A, E, R, E2, R2>(
+    restore: Restore,
     plan: Plans.Plan<E, R>,
-    place: Place,
-    watch: Spans.Watch | undefined,
-    isScoped: boolean,
-    hop: (run: Run<E, R>, tries: Tries | undefined) => Effect.Effect<A, E2 | Onward | Later, R2>
-  ): Effect.Effect<A, E2, R2> => {
-    const { body, settings: { retry } } = plan
+    expect: Expect,
+    place: Place | undefined,
+    scoping: Scoping | undefined,
+    use: (answer: Answer<E>) => Effect.Effect<A, E2, R2>
+  ): Effect.Effect<A, Failure | E | E2, R | R2> => {
+    const { body, settings: { expect: own, redirect, retry } } = plan
+    const fiber = currentFiber()
+    const expected = own ?? expecting(expect)
     const tries = retry === undefined || body !== undefined && !isReplayable(body as Body<unknown, unknown>)
       ? undefined
       : triesOf(retry)
-    const again = (): Effect.Effect<A, E2, R2> => {
-      const run = new Run(plan, wire, watch, isScoped)
-      place.where = run.where
-      const step = (): Effect.Effect<A, E2, R2> =>
-        Effect.catchAll(hop(run, tries), (error) => {
+    return Spans.request(fiber, plan, (watch) => {
+      const again = (): Effect.Effect<A, Failure | E | E2, R | R2> => {
+        const run = new Run(plan, wire, watch, scoping !== undefined, fiber)
+        if (place !== undefined) place.where = () => run.where()
+        const judged = (answer: Answer<E>) => judge(answer, expected, redirect, decoders, tries, use)
+        const step = (): Effect.Effect<A, Failure | E | E2, R | R2> =>
+          Effect.matchCauseEffect(restore(scoping === undefined ? run.unscopedStep(judged) : scoping(run, judged)), {
+            onFailure: (cause) => {
+              run.leave()
+              // Nothing is caught of a fiber that is interrupted.
+              return Effect.catchAll(restore(Effect.failCause(cause)), caught)
+            },
+            onSuccess: (value) => {
+              run.leave()
+              return Effect.succeed(value)
+            }
+          })
+        const caught = (error: Failure | E | E2 | Onward | Later): Effect.Effect<A, Failure | E | E2, R | R2> => {
           if (error instanceof Onward) return step()
-          if (error instanceof Later) return Effect.zipRight(Effect.sleep(error.pause), Effect.suspend(again))
+          if (error instanceof Later) return paused(error.pause)
           if (tries === undefined || run.isBodysFault || !canRetry(error)) return Effect.fail(error)
           const after = error instanceof HttpError.UnexpectedStatus ? error.retryAfter : undefined
-          return Effect.flatMap(tries.next(error, after), (pause) =>
-            pause === undefined ? Effect.fail(error) : Effect.zipRight(Effect.sleep(pause), Effect.suspend(again)))
-        })
-      return step()
-    }
-    return again()
+          return Effect.flatMap(
+            restore(tries.next(error, after)),
+            (pause) => pause === undefined ? Effect.fail(error) : paused(pause)
+          )
+        }
+        return step()
+      }
+      const paused = (millis: number) => Effect.zipRight(restore(Effect.sleep(millis)), Effect.suspend(again))
+      return again()
+    })
+  }
+
+  const planned = <A, E, R, E2, R2>(
+    target: Target<E, R>,
+    next: (plan: Plans.Plan<E, R>) => Effect.Effect<A, E2, R2>
+  ) => {
+    const plan = Plans.make(target, base, tools)
+    return Effect.isEffect(plan) ? Effect.flatMap(plan, next) : next(plan)
   }
 
   const placeOf = <E, R>({ method, settings, url }: Plans.Plan<E, R>): Place => ({
@@ -197,54 +232,39 @@ export const make = (base: Settings, tools: Tools, wire: Wire): Pipeline => {
     canKeep: base.total === Infinity,
     show: (url) => show(url, base.hidden),
     open: <E, R>(target: Target<E, R>, expect: Expect) =>
-      Effect.flatMap(Plans.make(target, base, tools), (plan) => {
-        const { settings } = plan
-        const expected = settings.expect ?? expecting(expect)
-        // Only a body that is opened needs a scope, and a scope of its own for each request costs much of what one does.
-        const isScoped = isTagged(plan.body)
-        const place = placeOf(plan)
-        const opened = (watch: Spans.Watch | undefined) =>
-          untilDone(plan, place, watch, isScoped, (run, tries) => {
-            const judged = (answer: Answer<E>) => judge(answer, expected, settings.redirect, decoders, tries)
-            return isScoped
-              ? inOwnScope(Effect.zipRight(
-                Effect.addFinalizer(() => Effect.sync(() => run.isLeft = true)),
-                Effect.flatMap(run.step(), judged)
-              ))
-              : leaving(run, Effect.flatMap(Effect.flatMap(run.unscopedStep(), judged), keepInScope))
-          })
-        const traced = Spans.request(plan, opened)
-        if (settings.total === Infinity) return traced
-        return Effect.flatMap(now, (start) =>
-          Effect.map(within(traced, settings.total, timedOut(plan, place)), (answer) => ({
-            ...answer,
-            read: Effect.flatMap(
-              now,
-              (time) =>
-                within(answer.read, Math.max(0, start + settings.total - time), timedOut(plan, place))
-            )
-          })))
+      planned(target, (plan) => {
+        const { total } = plan.settings
+        const sent = (place: Place | undefined) =>
+          Effect.uninterruptibleMask((restore) =>
+            // Only a body that is opened needs a scope, and a scope of its own for each request costs much of what one does.
+            isTagged(plan.body)
+              ? untilDone(restore, plan, expect, place, inScopeOfAnswer, (answer) => Effect.succeed(answer))
+              : untilDone(restore, plan, expect, place, undefined, keepInScope)
+          )
+        if (total === Infinity) return sent(undefined)
+        return Effect.flatMap(now, (start) => {
+          const place = placeOf(plan)
+          return Effect.map(within(sent(place), total, timedOut(plan, place)), (answer) =>
+            answer.reading({
+              read: Effect.flatMap(
+                now,
+                (time) => within(answer.read, Math.max(0, start + total - time), timedOut(plan, place))
+              )
+            }))
+        })
       }),
-    use: <A, EB, RB, E2, R2>(
-      target: Target<EB, RB>,
-      expect: Expect,
-      use: (answer: Answer<EB>) => Effect.Effect<A, E2, R2>
-    ) =>
-      Effect.flatMap(Plans.make(target, base, tools), (plan) => {
-        const { settings } = plan
-        const expected = settings.expect ?? expecting(expect)
-        const isScoped = isTagged(plan.body)
-        const place = placeOf(plan)
-        const used = (watch: Spans.Watch | undefined) =>
-          untilDone(plan, place, watch, isScoped, (run, tries) => {
-            const judged = (answer: Answer<EB>) =>
-              Effect.flatMap(judge(answer, expected, settings.redirect, decoders, tries), use)
-            return isScoped
-              ? Effect.scoped(Effect.flatMap(run.step(), judged))
-              : leaving(run, Effect.flatMap(run.unscopedStep(), judged))
-          })
-        const traced = Spans.request(plan, used)
-        return settings.total === Infinity ? traced : within(traced, settings.total, timedOut(plan, place))
-      })
+    use: (target, expect, use) =>
+      planned(target, (plan) => {
+        const { total } = plan.settings
+        const sent = (place: Place | undefined) =>
+          Effect.uninterruptibleMask((restore) => untilDone(restore, plan, expect, place, scopingOf(plan), use))
+        if (total === Infinity) return sent(undefined)
+        return Effect.suspend(() => {
+          const place = placeOf(plan)
+          return within(sent(place), total, timedOut(plan, place))
+        })
+      }),
+    useIn: (restore, target, use) =>
+      planned(target, (plan) => untilDone(restore, plan, "any", undefined, scopingOf(plan), use))
   }
 }

@@ -159,7 +159,7 @@ export const download = <E, R>(
       }
       if (status !== 206) return yield* all(resource, answer)
       const isRest = first === kept.size && last !== undefined && (total === undefined || last < total) &&
-        isVersion(answer, kept.validator) && valuesOf(answer.exchange.fields, "content-encoding").length === 0
+        isVersion(answer, kept.validator) && answer.exchange.values("content-encoding").length === 0
       if (!isRest) return startAnew
       const bytes = yield* save(answer, "r+", kept.size, true)
       if (kept.size + bytes !== (total ?? last + 1)) {
@@ -196,6 +196,6 @@ export const download = <E, R>(
 
 /** The answer is of this version, or does not say of which it is: the server has compared them. */
 const isVersion = (answer: Answer<unknown>, validator: string): boolean => {
-  const [tag] = valuesOf(answer.exchange.fields, "etag")
+  const [tag] = answer.exchange.values("etag")
   return tag === undefined || !validator.startsWith("\"") || tag === validator
 }

@@ -1,5 +1,5 @@
 /** One try of a request: its state from hop to hop, and the sending of one hop. */
-import type { Exchange, Field, Prepared, Pull, Route, WireBody, WireRequest } from "@copas/core/HttpTransport"
+import type { Exchange, Field, Prepared, Route, WireBody, WireRequest } from "@copas/core/HttpTransport"
 import { HttpTransportFailure, type Service as Transport } from "@copas/core/HttpTransport"
 import { ConnectError } from "@copas/core/SocketError"
 import * as Effect from "effect/Effect"
@@ -7,16 +7,16 @@ import type * as Scope from "effect/Scope"
 import { isReplayable } from "../../Body.js"
 import * as HttpError from "../../HttpError.js"
 import type { Failure, Redirect } from "../../HttpResponse.js"
-import { clockOf, millisOf, withFiber } from "../effect/fibers.js"
+import { type AnyFiber, clockOf, millisOf } from "../effect/fibers.js"
 import { isPassing } from "../retry.js"
 import * as Addresses from "./addresses.js"
-import type { Answer, Where } from "./answer.js"
+import { type Answer, Received, type Where } from "./answer.js"
 import * as Bodies from "./body.js"
 import * as Auth from "./credentials.js"
 import { isIdempotent } from "./errorText.js"
 import * as Failures from "./failures.js"
 import * as Fields from "./fields.js"
-import type { Plan } from "./plan.js"
+import { type Plan, Sent } from "./plan.js"
 import * as Redirects from "./redirects.js"
 import type { ConnectFailure, Profile, Routes } from "./route.js"
 import type { Watch } from "./spans.js"
@@ -43,8 +43,13 @@ export interface Wire {
   readonly randomBytes: (length: number) => Uint8Array
 }
 
+type SentBody = WireBody<HttpError.InvalidRequest | OfBody> | undefined
+
 type AnyExchange = Exchange<HttpTransportFailure | HttpError.InvalidRequest | OfBody>
 type StepFailure<E> = Failure | E | Onward
+type Use<E, A, E2, R2> = (answer: Answer<E>) => Effect.Effect<A, E2, R2>
+
+const none: ReadonlyArray<never> = []
 
 export class Run<E, R> {
   readonly plan: Plan<E, R>
@@ -56,12 +61,12 @@ export class Run<E, R> {
   /** Undefined once it went to the caller's origin for the last time. */
   auth: Auth.Credentials | undefined
   hop = 0
-  history: ReadonlyArray<Redirect> = []
+  history: ReadonlyArray<Redirect> = none
   /** The next hop may lead to public addresses only. */
   isGuarded = false
   private isRefreshed = false
   private wasLost = false
-  private startedAt = 0
+  startedAt = 0
 
   /** The program's own body failed: the same request would fail again. */
   isBodysFault = false
@@ -70,10 +75,12 @@ export class Run<E, R> {
   /** What held the answer beyond its step has ended. */
   isLeft = false
   private inHand: Prepared<unknown, unknown> | undefined = undefined
+  private readonly fiber: AnyFiber
 
   /** Unless `isScoped`, `leave` is to be called after each step, when its answer is no longer needed. */
-  constructor(plan: Plan<E, R>, wire: Wire, watch: Watch | undefined, isScoped: boolean) {
+  constructor(plan: Plan<E, R>, wire: Wire, watch: Watch | undefined, isScoped: boolean, fiber: AnyFiber) {
     this.plan = plan
+    this.fiber = fiber
     this.isScoped = isScoped
     this.watch = watch
     this.wire = wire
@@ -84,32 +91,37 @@ export class Run<E, R> {
     this.auth = plan.auth
   }
 
-  readonly where = (): Where => ({
-    method: this.method,
-    url: show(this.url, this.plan.settings.hidden),
-    hop: this.hop,
-    ...(this.wasCarriedOut ? { wasCarriedOut: true } : {})
-  })
+  where(): Where {
+    return {
+      method: this.method,
+      url: show(this.url, this.plan.settings.hidden),
+      hop: this.hop,
+      ...(this.wasCarriedOut ? { wasCarriedOut: true } : {})
+    }
+  }
 
   /** A POST was answered by a redirect to a GET. 307 and 308 ask for the same request elsewhere: there it was not. */
   private wasCarriedOut = false
 
-  /** Sends the request of this hop. Fails with `Onward` if the answer leads on: then the next step is of the next hop. */
-  step(): Effect.Effect<Answer<E>, StepFailure<E>, R | Scope.Scope> {
-    return withFiber((fiber) => {
-      const clock = clockOf(fiber)
-      this.startedAt = millisOf(clock)
-      const { auth, hasBody, plan: { settings } } = this
-      const sent = auth === undefined && !hasBody && settings.cookies === undefined
-        ? this.exchange(this.traced(this.fields), undefined)
-        : this.prepared()
-      return Effect.flatMap(sent, (exchange) => this.after(exchange, millisOf(clock)))
-    })
+  /**
+   * Sends the request of this hop, and uses its answer. Fails with `Onward` if the answer leads on: then the next step is of
+   * the next hop.
+   */
+  step<A, E2, R2>(use: Use<E, A, E2, R2>): Effect.Effect<A, StepFailure<E> | E2, R | R2 | Scope.Scope> {
+    this.startedAt = this.now
+    const { auth, hasBody, plan: { settings } } = this
+    return auth === undefined && !hasBody && settings.cookies === undefined
+      ? this.exchange(this.traced(this.fields), undefined, use)
+      : this.prepared(use)
   }
 
   /** A step that opens no body. */
-  unscopedStep(): Effect.Effect<Answer<E>, StepFailure<E>, R> {
-    return this.step() as Effect.Effect<Answer<E>, StepFailure<E>, R>
+  unscopedStep<A, E2, R2>(use: Use<E, A, E2, R2>): Effect.Effect<A, StepFailure<E> | E2, R | R2> {
+    return this.step(use) as Effect.Effect<A, StepFailure<E> | E2, R | R2>
+  }
+
+  private get now(): number {
+    return millisOf(clockOf(this.fiber))
   }
 
   private invalid(field: string, reason: string): HttpError.InvalidRequest {
@@ -117,7 +129,9 @@ export class Run<E, R> {
   }
 
   /** With credentials, cookies and a body. */
-  private prepared(): Effect.Effect<AnyExchange, StepFailure<E>, R | Scope.Scope> {
+  private prepared<A, E2, R2>(
+    use: Use<E, A, E2, R2>
+  ): Effect.Effect<A, StepFailure<E> | E2, R | R2 | Scope.Scope> {
     return Effect.gen(this, function*() {
       const { auth, plan: { body, settings } } = this
       const fields = [...this.traced(this.fields)]
@@ -132,18 +146,19 @@ export class Run<E, R> {
           const fault = Fields.valueFault(value)
           if (fault !== undefined) return yield* this.invalid("cookies", fault)
           const others = own.length === 0 ? fields : fields.filter(([name]) => name.toLowerCase() !== "cookie")
-          return yield* this.withBody([...others, ["cookie", value]], body)
+          return yield* this.withBody([...others, ["cookie", value]], body, use)
         }
       }
-      return yield* this.withBody(fields, body)
+      return yield* this.withBody(fields, body, use)
     })
   }
 
-  private withBody(
+  private withBody<A, E2, R2>(
     fields: ReadonlyArray<Field>,
-    body: Plan<E, R>["body"]
-  ): Effect.Effect<AnyExchange, StepFailure<E>, R | Scope.Scope> {
-    if (body === undefined || !this.hasBody) return this.exchange(fields, undefined)
+    body: Plan<E, R>["body"],
+    use: Use<E, A, E2, R2>
+  ): Effect.Effect<A, StepFailure<E> | E2, R | R2 | Scope.Scope> {
+    if (body === undefined || !this.hasBody) return this.exchange(fields, undefined, use)
     const opening: Bodies.Opening<HttpError.InvalidRequest | OfBody> = {
       invalid: (reason) => this.invalid("body", reason),
       randomBytes: this.wire.randomBytes
@@ -159,7 +174,8 @@ export class Run<E, R> {
         typed,
         wire instanceof Uint8Array
           ? wire
-          : { length: wire.length, pull: Effect.mapError(wire.pull, (error) => this.ofBody(error)) }
+          : { length: wire.length, pull: Effect.mapError(wire.pull, (error) => this.ofBody(error)) },
+        use
       )
     })
   }
@@ -196,25 +212,28 @@ export class Run<E, R> {
     return this.isGuarded && own.isDirect ? routes.guarded(own) : own
   }
 
-  private exchange(
+  private exchange<A, E2, R2>(
     fields: ReadonlyArray<Field>,
-    body: WireBody<HttpError.InvalidRequest | OfBody> | undefined
-  ): Effect.Effect<AnyExchange, StepFailure<E>, R | Scope.Scope> {
+    body: SentBody,
+    use: Use<E, A, E2, R2>
+  ): Effect.Effect<A, StepFailure<E> | E2, R | R2 | Scope.Scope> {
     const { method, plan: { settings: { timeouts } }, url, wire } = this
     if (this.watch !== undefined) this.watch.sent += 1
-    const isRepeated = this.wasLost
-    const request: WireRequest<HttpError.InvalidRequest | OfBody> = { method, url, fields, body, timeouts, isRepeated }
+    const request = new Sent(method, url, fields, body, timeouts, this.wasLost)
     const route = wire.routes.route(this.profile, url.origin)
-    return Effect.catchAll(
-      this.sent(request, route),
-      (failure): Effect.Effect<AnyExchange, StepFailure<E>, R | Scope.Scope> => {
-        if (this.isStale(failure, body)) {
-          this.wasLost = true
-          return body === undefined || body instanceof Uint8Array ? this.exchange(fields, body) : onward
-        }
-        return Effect.fail(this.failed(failure))
+    const failed = (
+      failure: HttpTransportFailure | ConnectFailure | HttpError.InvalidRequest | OfBody
+    ): Effect.Effect<A, StepFailure<E> | E2, R | R2 | Scope.Scope> => {
+      if (this.isStale(failure, body)) {
+        this.wasLost = true
+        return body === undefined || body instanceof Uint8Array ? this.exchange(fields, body, use) : onward
       }
-    )
+      return Effect.fail(this.failed(failure))
+    }
+    return Effect.matchCauseEffect(this.sent(request, route), {
+      onFailure: (cause) => Effect.catchAll(Effect.failCause(cause), failed),
+      onSuccess: (exchange) => this.after(exchange, use)
+    })
   }
 
   private sent(
@@ -233,7 +252,7 @@ export class Run<E, R> {
     return prepared.head
   }
 
-  private readonly keep = (): () => void => {
+  keep(): () => void {
     const kept = this.inHand
     this.inHand = undefined
     return () => {
@@ -257,7 +276,7 @@ export class Run<E, R> {
       (body === undefined || isReplayable(this.plan.body as never))
   }
 
-  private failed(
+  failed(
     failure: HttpTransportFailure | ConnectFailure | HttpError.InvalidRequest | OfBody
   ): Failure | E {
     const { timeouts } = this.plan.settings
@@ -277,21 +296,29 @@ export class Run<E, R> {
     return this.wasCarriedOut && isPassing(failure) ? Failures.ofUnreached(failure, this.where()) : failure
   }
 
-  private after(exchange: AnyExchange, headAt: number): Effect.Effect<Answer<E>, StepFailure<E>> {
+  private after<A, E2, R2>(
+    exchange: AnyExchange,
+    use: Use<E, A, E2, R2>
+  ): Effect.Effect<A, StepFailure<E> | E2, R2> {
+    const answer = new Received<E>(this, exchange as Exchange<never>, this.now)
     const { cookies } = this.plan.settings
     if (this.watch !== undefined) {
       this.watch.status = exchange.status
       this.watch.version = exchange.version
     }
-    const set = cookies === undefined ? [] : Fields.valuesOf(exchange.fields, "set-cookie")
+    const set = cookies === undefined ? [] : exchange.values("set-cookie")
     return cookies === undefined || set.length === 0
-      ? this.leads(exchange, headAt)
-      : Effect.zipRight(cookies.store(this.url, set), Effect.suspend(() => this.leads(exchange, headAt)))
+      ? this.leads(answer, use)
+      : Effect.zipRight(cookies.store(this.url, set), Effect.suspend(() => this.leads(answer, use)))
   }
 
-  private leads(exchange: AnyExchange, headAt: number): Effect.Effect<Answer<E>, StepFailure<E>> {
+  private leads<A, E2, R2>(
+    answer: Received<E>,
+    use: Use<E, A, E2, R2>
+  ): Effect.Effect<A, StepFailure<E> | E2, R2> {
+    const { exchange } = answer
     const { status } = exchange
-    if (status < 300 || status === 304) return Effect.succeed(this.answer(exchange, headAt))
+    if (status < 300 || status === 304) return use(answer)
     const { auth, plan: { body, settings } } = this
     const canRepeat = !this.hasBody || isReplayable(body as never)
     if (status === 401 && auth?.token !== undefined && !this.isRefreshed && canRepeat) {
@@ -301,7 +328,7 @@ export class Run<E, R> {
     const { redirect } = settings
     const locations = redirect === false ? undefined : Redirects.locationOf(status, exchange.fields)
     if (locations === undefined || !Redirects.isFollowed(status, this.method, redirect)) {
-      return Effect.succeed(this.answer(exchange, headAt))
+      return use(answer)
     }
     const where = this.where()
     const next = Redirects.follow({ status, method: this.method, url: this.url, locations }, {
@@ -328,7 +355,7 @@ export class Run<E, R> {
   }
 
   /** A public server must not make the client ask what only this network can reach, unless `addresses` is set. */
-  private guard({ isSameOrigin, url }: Redirects.Next, exchange: AnyExchange): HttpError.HttpError | undefined {
+  private guard({ isSameOrigin, url }: Redirects.Next, exchange: Exchange<never>): HttpError.HttpError | undefined {
     const { profile } = this
     if (!this.plan.settings.isGuarded || isSameOrigin) return undefined
     const isPublic = profile.isDirect
@@ -352,24 +379,5 @@ export class Run<E, R> {
     this.method = method
     this.url = url
     this.hop += 1
-  }
-
-  private answer(exchange: AnyExchange, headAt: number): Answer<E> {
-    const read = Effect.mapError(exchange.read, (failure) => this.failed(failure))
-    return {
-      exchange,
-      method: this.method,
-      url: this.url,
-      history: this.history,
-      where: this.where,
-      read: read as Pull<HttpError.HttpError | E>,
-      failed: (failure) => this.failed(failure) as HttpError.HttpError,
-      decode: this.plan.settings.decode,
-      limits: this.plan.settings.limits,
-      keep: this.keep,
-      isLeft: () => this.isLeft,
-      startedAt: this.startedAt,
-      headAt
-    }
   }
 }

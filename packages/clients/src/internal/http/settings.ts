@@ -44,10 +44,12 @@ export interface Settings {
 const classes: Readonly<Record<string, number>> = { "1xx": 1, "2xx": 2, "3xx": 3, "4xx": 4, "5xx": 5 }
 
 const any = () => true
+const successful = (status: number): boolean => status >= 200 && status < 300
 
 /** Whether a status is expected. */
 export const expecting = (expect: Expect): (status: number) => boolean => {
   if (expect === "any") return any
+  if (expect === "2xx") return successful
   if (typeof expect === "function") return expect
   const parts: ReadonlyArray<number | string> = Array.isArray(expect) ? expect : [expect]
   return (status) =>

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
 import { firstError } from "../effect/causes.js"
-import { hasTracer, withFiber } from "../effect/fibers.js"
+import { type AnyFiber, hasTracer } from "../effect/fibers.js"
 import { propagates, spanNameOf } from "../effect/httpClient.js"
 import { known, type Plan } from "./plan.js"
 import { show } from "./url.js"
@@ -35,27 +35,27 @@ const describe = (span: Tracer.Span, exit: Exit.Exit<unknown, unknown>, watch: W
 
 /** A span of one request, with its redirects and further tries. Without a tracer there is none. */
 export const request = <A, E, R, EB, RB>(
+  fiber: AnyFiber,
   { method, settings: { hidden }, url }: Plan<EB, RB>,
   send: (watch: Watch | undefined) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> =>
-  withFiber((fiber) => {
-    if (!hasTracer(fiber)) return send(undefined)
-    const isKnown = known.has(method)
-    const attributes = {
-      "http.request.method": isKnown ? method : "_OTHER",
-      ...(isKnown ? {} : { "http.request.method_original": method }),
-      "url.full": show(url, hidden),
-      "server.address": url.hostname,
-      "server.port": portOf(url)
-    }
-    const options = { kind: "client", captureStackTrace: false, attributes } as const
-    return Effect.useSpan(spanNameOf(fiber) ?? (isKnown ? method : "HTTP"), options, (span) => {
-      const flags = span.sampled ? "01" : "00"
-      const traceparent = propagates(fiber) ? `00-${span.traceId}-${span.spanId}-${flags}` : undefined
-      const watch: Watch = { traceparent, status: undefined, version: undefined, sent: 0 }
-      return Effect.withParentSpan(
-        Effect.onExit(send(watch), (exit) => Effect.sync(() => describe(span, exit, watch))),
-        span
-      )
-    })
+): Effect.Effect<A, E, R> => {
+  if (!hasTracer(fiber)) return send(undefined)
+  const isKnown = known.has(method)
+  const attributes = {
+    "http.request.method": isKnown ? method : "_OTHER",
+    ...(isKnown ? {} : { "http.request.method_original": method }),
+    "url.full": show(url, hidden),
+    "server.address": url.hostname,
+    "server.port": portOf(url)
+  }
+  const options = { kind: "client", captureStackTrace: false, attributes } as const
+  return Effect.useSpan(spanNameOf(fiber) ?? (isKnown ? method : "HTTP"), options, (span) => {
+    const flags = span.sampled ? "01" : "00"
+    const traceparent = propagates(fiber) ? `00-${span.traceId}-${span.spanId}-${flags}` : undefined
+    const watch: Watch = { traceparent, status: undefined, version: undefined, sent: 0 }
+    return Effect.withParentSpan(
+      Effect.onExit(send(watch), (exit) => Effect.sync(() => describe(span, exit, watch))),
+      span
+    )
   })
+}

@@ -12,6 +12,15 @@ import { AnswerHead, isBodiless, lengthOf } from "./head.js"
 
 type Failed<E> = HttpError.HttpError | E
 
+/** The body on the wire, if all of it is there. */
+export const gatheringOf = (answer: Answer<unknown>): Gathering | undefined => {
+  const whole = answer.exchange.takeWhole()
+  if (whole === undefined) return undefined
+  const gathering = new Gathering(undefined)
+  gathering.add(whole)
+  return gathering
+}
+
 /** Gathers what a pull gives, at most `limits.body` bytes. */
 export const gather = <E>(
   answer: Answer<E>,
@@ -31,11 +40,22 @@ export const gather = <E>(
   return loop
 }
 
-const gathered = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<Gathering, Failed<E>> => {
+/** Gathers the decoded body, and uses it. A body that came with its head costs no effect. */
+const using = <A, E, E2>(
+  answer: Answer<E>,
+  decoders: Decoders,
+  use: (gathering: Gathering) => Effect.Effect<A, E2>
+): Effect.Effect<A, Failed<E> | E2> => {
   const meter = newMeter()
-  return undoneOf(answer, decoders) === undefined
-    ? gather(answer, answer.read, meter)
-    : Effect.scoped(Effect.flatMap(decoded(answer, decoders, meter), (pull) => gather(answer, pull, meter)))
+  if (undoneOf(answer, decoders) !== undefined) {
+    const all = Effect.flatMap(decoded(answer, decoders, meter), (pull) => gather(answer, pull, meter))
+    return Effect.flatMap(Effect.scoped(all), use)
+  }
+  const gathering = gatheringOf(answer)
+  if (gathering === undefined) return Effect.flatMap(gather(answer, answer.read, meter), use)
+  return gathering.length <= answer.limits.body
+    ? use(gathering)
+    : Effect.flatMap(gather(answer, Effect.succeed(gathering.view), meter), use)
 }
 
 const utf8 = new TextDecoder()
@@ -51,7 +71,7 @@ const decode = (decoder: TextDecoder, bytes: Uint8Array): string => {
 }
 
 const decoderOf = (answer: Answer<unknown>): TextDecoder | undefined => {
-  const [type = ""] = valuesOf(answer.exchange.fields, "content-type")
+  const [type = ""] = answer.exchange.values("content-type")
   const label = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(type)?.[1]
   if (label === undefined || /^utf-?8$/i.test(label)) return utf8
   try {
@@ -88,22 +108,19 @@ export const jsonOf = (answer: Answer<unknown>, bytes: Uint8Array): Effect.Effec
   })
 
 export const bytes = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<Uint8Array, Failed<E>> =>
-  Effect.map(gathered(answer, decoders), ({ result }) => result)
+  using(answer, decoders, ({ result }) => Effect.succeed(result))
 
 export const text = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<string, Failed<E>> =>
-  Effect.flatMap(gathered(answer, decoders), ({ view }) => textOf(answer, view))
+  using(answer, decoders, ({ view }) => textOf(answer, view))
 
 export const json = <E>(answer: Answer<E>, decoders: Decoders): Effect.Effect<unknown, Failed<E>> =>
-  Effect.flatMap(gathered(answer, decoders), ({ view }) => jsonOf(answer, view))
+  using(answer, decoders, ({ view }) => jsonOf(answer, view))
 
 export const whole = <E>(
   answer: Answer<E>,
   decoders: Decoders
 ): Effect.Effect<HttpResponse.Whole, Failed<E>> =>
-  Effect.flatMap(
-    gathered(answer, decoders),
-    ({ result }) => Effect.map(now, (endedAt) => new WholeAnswer(answer, endedAt, result))
-  )
+  using(answer, decoders, ({ result }) => Effect.map(now, (endedAt) => new WholeAnswer(answer, endedAt, result)))
 
 /** An answer with its body. */
 export class WholeAnswer extends AnswerHead implements HttpResponse.Whole {
