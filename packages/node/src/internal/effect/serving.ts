@@ -45,6 +45,8 @@ interface Own extends AnyFiber {
   readonly setFiberRef: <A>(ref: FiberRef.FiberRef<A>, value: A) => void
 }
 
+type Services = ReadonlyArray<readonly [key: string, value: unknown]>
+
 /**
  * What a fiber returns to between two requests: settings that one request changed, and fibers that it forked, must not
  * reach the next, as if each request had a fiber of its own.
@@ -61,11 +63,20 @@ export class Ground {
   }
 
   /** Provides these services besides those of the connection. Only where the fiber was not interrupted. */
-  begin(services: ReadonlyArray<readonly [key: string, value: unknown]>): void {
+  begin(services: Services): void {
+    this.fiber.setFiberRefs(this.refs)
+    this.fiber.setFiberRef(FiberRef.currentContext, this.with(services))
+  }
+
+  /** The same for an effect of another fiber. */
+  provide<A, E>(effect: Effect.Effect<A, E, any>, services: Services): Effect.Effect<A, E> {
+    return Effect.mapInputContext(effect, () => this.with(services))
+  }
+
+  private with(services: Services): Context.Context<any> {
     const map = new Map(this.services)
     for (const [key, value] of services) map.set(key, value)
-    this.fiber.setFiberRefs(this.refs)
-    this.fiber.setFiberRef(FiberRef.currentContext, Context.unsafeMake<never>(map))
+    return Context.unsafeMake<any>(map)
   }
 
   /** Interrupts the fibers that the request forked. As Effect's own server, the answer does not wait for them. */

@@ -77,7 +77,11 @@ export class Body {
     if (this.hasBegun || this.fault !== undefined) return
     this.hasBegun = true
     const { source } = this
-    source.on("end", () => this.end())
+    // Node ends the body of a stream of HTTP/2 that was reset.
+    source.on(
+      "end",
+      () => (source as Readable & { readonly aborted?: boolean }).aborted === true ? this.lost() : this.end()
+    )
     source.on("error", () => this.lost())
     source.on("close", () => this.lost())
     if (source.readableEnded) this.end()

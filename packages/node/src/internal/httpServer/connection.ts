@@ -6,7 +6,7 @@ import { MaxBodySize } from "@effect/platform/HttpIncomingMessage"
 import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Http from "node:http"
 import type { Duplex } from "node:stream"
@@ -18,7 +18,7 @@ import { BodyFault } from "./body.js"
 import { Closing } from "./closing.js"
 import { Exchange, type Host } from "./exchange.js"
 import { exchangeKey } from "./handled.js"
-import { shown } from "./info.js"
+import { reportTo, shown } from "./info.js"
 import { refusalText } from "./refusals.js"
 import * as Responding from "./responding.js"
 import { RequestRules } from "./rules.js"
@@ -309,12 +309,7 @@ export class Connection implements Host, Watched {
   }
 
   report(cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    const { socket, thread } = this
-    if (thread._tag === "None") return Effect.logError("a handler failed", cause)
-    return Effect.flatMap(
-      thread.value.errorHandler,
-      (handler) => handler(cause, { thread: thread.value, socket: Option.some(socket) })
-    )
+    return reportTo(this.thread, this.socket, cause)
   }
 
   // ---- time

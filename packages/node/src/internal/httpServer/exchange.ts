@@ -51,6 +51,9 @@ const clientOf = ({ settings, socket }: Host, { rawHeaders }: NodeRequest): Clie
 /** What a peer may leave of a body that no handler read, so that the connection is kept: it comes, and is dropped. */
 const worthKeeping = 64 * 1024
 
+/** RFC 9113, section 8.3.1. */
+const pseudoFields = [":method", ":path", ":scheme", ":authority", ":protocol"]
+
 export class Exchange {
   readonly host: Host
   readonly source: NodeRequest
@@ -104,18 +107,24 @@ export class Exchange {
 
   /** Calls back when the response emits `event`, or the client has gone; the result takes that back. */
   once(event: "drain" | "finish", listener: () => void): () => void {
-    const { response } = this
+    // Node's response of HTTP/2 finishes when the stream closes, and not when all of it has gone out.
+    const emitter = this.isHttp2 ? (this.response as Http2.Http2ServerResponse).stream : this.response
     const told = (): void => {
       cancel()
       listener()
     }
     const cancel = (): void => {
       this.goneListener = undefined
-      response.removeListener(event, told)
+      emitter?.removeListener(event, told)
     }
     this.goneListener = told
-    response.once(event, told)
+    emitter?.once(event, told)
     return cancel
+  }
+
+  /** It waits until more of the answer has gone out. */
+  get isSending(): boolean {
+    return this.goneListener !== undefined
   }
 
   get request(): Request {
@@ -139,6 +148,7 @@ export class Exchange {
       return this.headersMemo = headers as unknown as Headers.Headers
     }
     const own = { ...headers }
+    if (this.isHttp2) { for (const name of pseudoFields) delete own[name] }
     if (host !== undefined) own["host"] = host
     if (protocol === undefined) delete own["x-forwarded-proto"]
     else own["x-forwarded-proto"] = protocol

@@ -1,7 +1,9 @@
-/** What `HttpConnection.current` shows. */
+/** What a connection shows of itself, and whom it tells of failures. */
 import type { Socket } from "@copas/core/Socket"
 import type { Thread } from "@copas/core/Thread"
-import type * as Option from "effect/Option"
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { HttpConnection } from "../../HttpConnection.js"
 
 export const shown = (
@@ -19,3 +21,15 @@ export const shown = (
   version,
   requestNumber
 })
+
+/** Gives a failure to the error handler of the thread. */
+export const reportTo = (
+  thread: Option.Option<Thread>,
+  socket: Socket,
+  cause: Cause.Cause<unknown>
+): Effect.Effect<void> =>
+  Option.match(thread, {
+    onNone: () => Effect.logError("a handler failed", cause),
+    onSome: (thread) =>
+      Effect.flatMap(thread.errorHandler, (handler) => handler(cause, { thread, socket: Option.some(socket) }))
+  })

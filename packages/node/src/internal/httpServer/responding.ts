@@ -6,7 +6,7 @@ import type { HttpServerResponse } from "@effect/platform/HttpServerResponse"
 import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type * as Http from "node:http"
+import * as Http from "node:http"
 import { suspend } from "../effect/fibers.js"
 import type { Exchange, NodeResponse } from "./exchange.js"
 
@@ -149,11 +149,21 @@ class Head {
         response.setHeader("Connection", "close")
         this.without("connection")
       }
+      // Node's HTTP/2 resets the stream for some of these, and sends others.
+      if (exchange.isHttp2) this.validate()
       response.writeHead(this.status, this.fields as Record<string, string>)
       return undefined
     } catch (error) {
       for (const name of response.getHeaderNames()) response.removeHeader(name)
       return error as Error
+    }
+  }
+
+  private validate(): void {
+    if (this.status > 599) throw new RangeError(`a handler's answer has the status ${this.status}`)
+    for (const [name, value] of Object.entries(this.fields)) {
+      Http.validateHeaderName(name)
+      for (const one of [value].flat()) Http.validateHeaderValue(name, one)
     }
   }
 

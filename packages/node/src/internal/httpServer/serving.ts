@@ -10,11 +10,15 @@ import type { HttpMiddleware } from "@effect/platform/HttpMiddleware"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Http from "node:http"
+import type { Http2Server } from "node:http2"
+import type { Duplex } from "node:stream"
 import { clockOf, suspend, withFiber } from "../effect/fibers.js"
 import { lend } from "../net/lending.js"
 import { Connection, connectionOf } from "./connection.js"
 import * as Handled from "./handled.js"
+import { makeHttp2, Multiplexed } from "./multiplexed.js"
 import type { Settings } from "./options.js"
+import * as Preface from "./preface.js"
 import type { Recorder } from "./recorder.js"
 
 /** What drains: a connection of either version. */
@@ -27,6 +31,7 @@ export class Serving {
   readonly time: Timekeeper
   readonly handled: Effect.Effect<void, never, any>
   readonly http1: Http.Server
+  private http2Memo: Http2Server | undefined = undefined
   readonly connections = new Set<Drainable>()
   readonly bodyLimit: Option.Option<Size>
   /** Requests of both versions count here: `begin` before `handled` runs, `end` after. */
@@ -50,18 +55,30 @@ export class Serving {
   readonly serve = (socket: Socket): Effect.Effect<void, never, any> =>
     Effect.suspend(() => {
       if (!this.admit(socket)) return socket.abort
-      let connection: Connection | undefined
+      let connection: Connection | Multiplexed | undefined
       const awaits = (): boolean => connection !== undefined && connection.isAwaiting
       // A peer that has gone already leaves nothing to serve.
       return Effect.matchEffect(Effect.zip(lend(socket, awaits), Thread.current), {
         onFailure: () => Effect.sync(() => this.forget(socket)),
         onSuccess: ([borrowed, thread]) =>
-          Effect.uninterruptible(withFiber((fiber) => {
-            connection = new Connection(this, socket, borrowed, fiber, thread)
-            return connection.run
-          }))
+          Effect.flatMap(this.isHttp2(socket, borrowed.stream), (isHttp2) =>
+            Effect.uninterruptible(withFiber((fiber) => {
+              const Version = isHttp2 ? Multiplexed : Connection
+              connection = new Version(this, socket, borrowed, fiber, thread)
+              return connection.run
+            })))
       })
     })
+
+  get http2(): Http2Server {
+    return this.http2Memo ??= makeHttp2(this.settings.limits)
+  }
+
+  private isHttp2({ tls }: Socket, stream: Duplex): Effect.Effect<boolean> {
+    const { http2, timeouts } = this.settings
+    if (Option.isSome(tls)) return Effect.succeed(Option.contains(tls.value.alpn, "h2"))
+    return http2 === "clear" ? Preface.isHttp2(stream, this.time, timeouts.headers) : Effect.succeed(false)
+  }
 
   // ---- limits
 

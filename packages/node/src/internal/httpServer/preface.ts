@@ -1,0 +1,33 @@
+/** Which version of HTTP a client speaks that cannot say so by ALPN: RFC 9113, section 3.3. */
+import type { Timekeeper } from "@copas/core/Transport"
+import * as Effect from "effect/Effect"
+import type { Duplex } from "node:stream"
+import { suspend } from "../effect/fibers.js"
+
+const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1")
+
+/** Reads as much as tells the two versions apart, and gives it back to the stream. */
+export const isHttp2 = (stream: Duplex, time: Timekeeper, millis: number): Effect.Effect<boolean> =>
+  suspend((resume) => {
+    let seen: Buffer = Buffer.alloc(0)
+    const done = (isPreface: boolean): void => {
+      cancel?.()
+      stream.removeListener("readable", look)
+      stream.removeListener("close", closed)
+      if (seen.length > 0 && !stream.destroyed) stream.unshift(seen) // Neither flowing nor paused: as one that nobody has read from.
+      ;(stream as { readableFlowing: boolean | null }).readableFlowing = null
+      resume(Effect.succeed(isPreface))
+    }
+    const closed = (): void => done(false)
+    const look = (): void => {
+      const chunk = stream.read() as Buffer | null
+      if (chunk !== null) seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk])
+      const length = Math.min(seen.length, preface.length)
+      const isLike = seen.subarray(0, length).equals(preface.subarray(0, length))
+      if (!isLike || length === preface.length || stream.readableEnded) done(isLike && length === preface.length)
+    }
+    const cancel = millis === Infinity ? undefined : time.after(millis, () => void stream.destroy())
+    stream.on("readable", look)
+    stream.once("close", closed)
+    return Effect.sync(() => done(false))
+  })
