@@ -248,6 +248,29 @@ describe("the planner of static files", () => {
     expect(accepted(field, all).join(" ")).toBe(order)
   })
 
+  it("X02 case 42: whatever the client says, it gets nothing that it refuses, and what it wants most comes first", () => {
+    const names = ["br", "zstd", "gzip", "identity", "*", "deflate"] as const
+    const entry = fc.tuple(fc.constantFrom(...names), fc.constantFrom(0, 0.001, 0.5, 1))
+    fc.assert(
+      fc.property(fc.uniqueArray(entry, { selector: ([name]) => name, maxLength: 6 }), (entries) => {
+        const given = new Map<string, number>(entries)
+        const others = given.get("*")
+        // RFC 9110, 12.5.3: the file as it is may be sent unless it, or everything else, is refused.
+        const least = Math.min(1, ...[...given.values()].filter((q) => q > 0))
+        const weight = (name: string) => given.get(name) ?? others ?? (name === "identity" ? least : 0)
+        const order = accepted(entries.map(([name, q]) => `${name};q=${q}`).join(", "), all)
+        expect([...order].sort()).toEqual([...all, "identity"].filter((name) => weight(name) > 0).sort())
+        for (let at = 1; at < order.length; at++) {
+          expect(weight(order[at]!)).toBeLessThanOrEqual(weight(order[at - 1]!))
+        }
+      }),
+      { numRuns: Sampling.size({ short: 300, long: 20_000 }) }
+    )
+    fc.assert(fc.property(fc.string(), (field) => {
+      expect([...all, "identity"]).toEqual(expect.arrayContaining([...accepted(field, all)]))
+    }))
+  })
+
   it("X02 case 42: each coding has a tag of its own", () => {
     const tags = [undefined, ...all].map((coding) => ask({}, { coding }).fields["etag"])
     expect(new Set(tags).size).toBe(4)

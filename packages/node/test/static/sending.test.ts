@@ -3,9 +3,11 @@ import { Net } from "@copas/core"
 import { HttpServerRequest, type HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
+import { execFile } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { fileURLToPath } from "node:url"
 import { StaticFiles } from "../../src/index.js"
 import { asking, platforms } from "./asking.js"
 import * as Tree from "./tree.js"
@@ -122,6 +124,45 @@ describe("sending a static file", () => {
       expect(yield* status("/large.bin", third)).toBe(200)
       yield* Scope.close(other, Exit.void)
     }))
+
+  it.scopedLive("X02 many requests at once open few files at once", () =>
+    Effect.gen(function*() {
+      const root = yield* Tree.make({ "small.txt": "small" })
+      const app = yield* StaticFiles.make(root)
+      let most = 0
+      const answers = yield* Effect.forEach(
+        Array.from({ length: 400 }),
+        () =>
+          Effect.map(Effect.scoped(answerOf(app, "/small.txt")), ({ status }) => {
+            most = Math.max(most, Tree.openBelow(root).length)
+            return status
+          }),
+        { concurrency: "unbounded" }
+      )
+      expect(answers.every((status) => status === 200)).toBe(true)
+      // 64 at once, and those that the system's threads have yet to close.
+      expect(most).toBeLessThan(100)
+      yield* Tree.closed(root)
+    }))
+
+  it.scopedLive.skipIf(process.platform === "win32")(
+    "X02 a file that may not be read is 403, and a process without descriptors answers 503",
+    () =>
+      Effect.gen(function*() {
+        const lines = yield* Effect.promise(() =>
+          new Promise<string>((resolve, reject) => {
+            const command = "ulimit -n 120; exec \"$0\" --import tsx --conditions=copas-source \"$1\""
+            const program = fileURLToPath(new URL("../fixtures/noDescriptors.ts", import.meta.url))
+            execFile(
+              "bash",
+              ["-c", command, process.execPath, program],
+              (error, stdout, stderr) => error === null ? resolve(stdout) : reject(new Error(stderr))
+            )
+          })
+        )
+        expect(lines.trim().split("\n")).toEqual(["hidden 403", "page 200", "none left 503", "again 200"])
+      })
+  )
 
   it.scopedLive("X02 an interrupted request closes what it has opened, whenever the interruption comes", () =>
     Effect.gen(function*() {

@@ -228,6 +228,8 @@ for (const [name, platform] of platforms) {
           pick(yield* ask("/a.js", { fields: { ...gzip, Range: "bytes=0-1" } }), "content-encoding", "content-range")
         )
           .toEqual([206, "pl", undefined, "bytes 0-1/7"])
+        const head = yield* ask("/a.js", { method: "HEAD", fields: { ...gzip, Range: "bytes=0-1" } })
+        expect(pick(head, "content-encoding", "content-length")).toEqual([200, "", "gzip", "6"])
         expect((yield* ask("/a.js", { fields: { ...gzip, "If-None-Match": tags.get("gzip a")! } })).status).toBe(304)
         expect((yield* ask("/a.js", { fields: { ...gzip, "If-None-Match": tags.get("plain a")! } })).status).toBe(200)
         yield* Tree.closed(root)

@@ -171,10 +171,9 @@ export class Server {
         }
       ).pipe(Effect.onInterrupt(() => Effect.sync(handle.close)))
     }
-    // A range is one of the file as it is.
-    return attempt(
-      request.headers["range"] !== undefined && wanted.includes("identity") ? wanted.indexOf("identity") : 0
-    )
+    // A range is one of the file as it is; HEAD has none.
+    const isRange = request.method === "GET" && request.headers["range"] !== undefined
+    return attempt(isRange && wanted.includes("identity") ? wanted.indexOf("identity") : 0)
   }
 
   /** Sends what is small at once, so that nothing stays open; what is large as it is read. */
