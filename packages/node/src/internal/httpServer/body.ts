@@ -63,6 +63,11 @@ export class Body {
     this.wakeAll()
   }
 
+  /** Something behind the body is wrong: the answer, if the handler gives no other, says so. */
+  complain(fault: BodyFault): void {
+    this.fault ??= fault
+  }
+
   private wakeAll(): void {
     const { wake } = this
     this.wake = undefined
@@ -170,6 +175,15 @@ export class Body {
 
   stream(limit: number): Stream.Stream<Uint8Array, BodyFault> {
     return Stream.suspend(() => pulled(this.reader(limit)))
+  }
+
+  /** Waits until all of it has come, and drops what was not read. */
+  ended(limit: number): Effect.Effect<void, BodyFault> {
+    return Effect.suspend(() => {
+      if (this.collected !== undefined) return Effect.asVoid(this.whole(limit))
+      this.begin(limit)
+      return Effect.repeat(this.next, { until: (chunk) => chunk === undefined })
+    }).pipe(Effect.asVoid)
   }
 
   private get next(): Effect.Effect<Uint8Array | undefined, BodyFault> {

@@ -13,7 +13,7 @@ import { Body, type BodyFault } from "./body.js"
 import type { Client } from "./forwarded.js"
 import type { Settings } from "./options.js"
 import { Request } from "./request.js"
-import type { RequestRules } from "./rules.js"
+import { type Refusal, RequestRules } from "./rules.js"
 
 export type NodeRequest = Http.IncomingMessage | Http2.Http2ServerRequest
 export type NodeResponse = Http.ServerResponse | Http2.Http2ServerResponse
@@ -72,6 +72,8 @@ export class Exchange {
   isLast = false
   /** Bytes of the answer's body that were handed to Node at once. */
   size = 0
+  /** Fields to send behind the body. */
+  trailers: Readonly<Record<string, string>> | undefined = undefined
   /** How the handler ended, for the scope of the request. */
   exit: Exit.Exit<unknown, unknown> = Exit.void
   /** The client waits for "100 Continue" before it sends the body: RFC 9110, section 10.1.1. */
@@ -192,10 +194,16 @@ export class Exchange {
 
   /** Nobody reads the rest of the body; where it is long or of unknown length, the connection ends after the answer. */
   get leavesBody(): boolean {
+    if (this.fault !== undefined) return true
     if (this.source.complete) return false
-    if (this.expectsContinue || this.fault !== undefined) return true
+    if (this.expectsContinue) return true
     const { length } = this
     return length === undefined || length > worthKeeping
+  }
+
+  /** As the head was judged. */
+  checkTrailers(rawTrailers: ReadonlyArray<string>): Refusal | undefined {
+    return new RequestRules(this.host.settings.limits).checkTrailers(rawTrailers)
   }
 
   failBody(fault: BodyFault): void {

@@ -17,6 +17,7 @@ import type { ReadonlyRecord } from "effect/Record"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type HttpConnection, TypeId as ConnectionId } from "../../HttpConnection.js"
+import { BodyFault } from "./body.js"
 import type { Exchange, NodeRequest, NodeResponse } from "./exchange.js"
 import * as Parts from "./multipart.js"
 
@@ -154,6 +155,22 @@ export class Request extends Inspectable.Class implements ServerRequest.HttpServ
       Effect.fail(
         new RequestError({ request: this, reason: "Decode", description: "not an upgradeable ServerRequest" })
       )
+  }
+
+  /** Those of Node, once the body has come. */
+  get trailers(): Effect.Effect<Headers.Headers, RequestError> {
+    return Effect.flatMap(
+      IncomingMessage.MaxBodySize,
+      (size) =>
+        Effect.flatMap(Effect.mapError(this.exchange.body.ended(limitOf(size)), (fault) => this.error(fault)), () => {
+          const { rawTrailers, trailers } = this.exchange.source
+          const problem = this.exchange.checkTrailers(rawTrailers)
+          if (problem === undefined) return Effect.succeed(trailers as unknown as Headers.Headers)
+          const fault = new BodyFault(400, problem.reason)
+          this.exchange.body.complain(fault)
+          return Effect.fail(this.error(fault))
+        })
+    )
   }
 
   override toString(): string {

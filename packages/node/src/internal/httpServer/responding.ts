@@ -175,6 +175,9 @@ class Head {
     if (body === undefined) response.end()
     else {
       exchange.size = body.length
+      if (exchange.trailers !== undefined && exchange.isHttp2) {
+        ;(response as Http.ServerResponse).addTrailers(exchange.trailers)
+      }
       response.end(body)
     }
     return Effect.void
@@ -242,6 +245,7 @@ const stream = (
         return mistake(`gave ${written} bytes where its Content-Length is ${length}`)
       }
       exchange.isAnswered = true
+      if (exchange.trailers !== undefined) out.addTrailers(exchange.trailers)
       out.end()
       return sent(exchange)
     })
