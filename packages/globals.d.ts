@@ -89,6 +89,26 @@ interface ReadableStream<R = unknown> {
   }
 }
 
+interface WritableStream<W = unknown> {
+  getWriter(): {
+    write(chunk: W): Promise<void>
+    close(): Promise<void>
+    abort(reason?: unknown): Promise<void>
+  }
+}
+
+declare class CompressionStream {
+  constructor(format: "deflate")
+  readonly readable: ReadableStream<Uint8Array>
+  readonly writable: WritableStream<Uint8Array>
+}
+
+declare class DecompressionStream {
+  constructor(format: "deflate")
+  readonly readable: ReadableStream<Uint8Array>
+  readonly writable: WritableStream<Uint8Array>
+}
+
 interface Blob {
   readonly size: number
   readonly type: string

@@ -12,7 +12,12 @@
  */
 import * as Schema from "effect/Schema"
 import * as Errors from "./internal/errors.js"
-import type { ListingNotUnderstood, ListingTooLong, UnsafeFileName } from "./internal/ftp/listingErrors.js"
+import type {
+  DataNotDecoded,
+  ListingNotUnderstood,
+  ListingTooLong,
+  UnsafeFileName
+} from "./internal/ftp/listingErrors.js"
 import * as Retry from "./internal/ftp/retry.js"
 import type {
   InvalidArgument,
@@ -77,6 +82,13 @@ export {
 } from "./ReplyError.js"
 
 export {
+  /**
+   * The data of a transfer in MODE Z is not a zlib stream, or becomes too many times what came.
+   *
+   * @since 0.2.0
+   * @category errors
+   */
+  DataNotDecoded,
   /**
    * No line of a listing was understood.
    *
@@ -363,6 +375,7 @@ export type FtpError =
   | ReplyTooLong
   | ListingTooLong
   | ListingNotUnderstood
+  | DataNotDecoded
   | SessionClosed
 
 /**

@@ -228,7 +228,7 @@ export interface UploadOptions {
 export interface Transferred {
   /** The path on the server; for `"unique"` the name that the server chose. */
   readonly path: string
-  /** How many bytes this transfer moved over the wire. */
+  /** How many bytes of the file this transfer moved. */
   readonly bytes: number
   /** Whether SIZE agreed. Without SIZE, or as text, only the end of the data and the final reply were checked. */
   readonly verified: boolean

@@ -62,6 +62,8 @@ export interface Quirks {
   readonly cutUploadAfter?: number | undefined
   /** After this many bytes it ends a download as if it were complete. */
   readonly endDownloadAfter?: number | undefined
+  /** After this many bytes it ends a listing as if it were complete. */
+  readonly endListingAfter?: number | undefined
   /** How many bytes it drops at the end of an upload, before it sends 226. */
   readonly loseOfUpload?: number | undefined
   /** The bytes that it sends in clear directly after the reply to AUTH TLS. */
@@ -108,6 +110,8 @@ export interface Quirks {
   readonly repeatsNames?: boolean | undefined
   /** The answer to STAT. */
   readonly status?: string | undefined
+  /** It knows MODE Z. Default false. Cuts and losses are those of what goes over the wire. */
+  readonly modeZ?: boolean | undefined
   /** It answers 522 if a data connection does not resume the control connection's TLS session (`require_ssl_reuse`). */
   readonly requireResumption?: boolean | undefined
   /** How many control connections it serves; further ones get 421, or the answer of `tooMany`. */

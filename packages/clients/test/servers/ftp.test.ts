@@ -392,3 +392,48 @@ describe("TLS", () => {
       layer
     ))
 })
+
+describe("MODE Z of ProFTPD, under TLS", () => {
+  const connected = Effect.gen(function*() {
+    const daemon = yield* proftpd
+    const options = { ...at(daemon), ...trusting(daemon), ...me, tls: "explicit" as const }
+    return { daemon, session: yield* FtpSession.connect({ ...options, modeZ: { level: 3 } }) }
+  })
+  const text = Array.from({ length: 40_000 }, (_, index) => `line ${index * 7919 % 10_007} of it\n`).join("")
+
+  it.scopedLive("C34 files and listings come down, whole and from an offset", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { daemon, session } = yield* connected
+        const files = { text: text.repeat(40), none: "", binary: content(16 * mebibyte) }
+        for (const [name, bytes] of Object.entries(files)) {
+          fs.writeFileSync(path.join(daemon.files, name), bytes)
+          expect(digest(yield* session.get(name))).toBe(digestOf(path.join(daemon.files, name)))
+        }
+        expect((yield* session.get("text", { offset: text.length * 39 })).length).toBe(text.length)
+        for (let index = 0; index < 1000; index++) fs.writeFileSync(path.join(daemon.files, `file ${index}`), "x")
+        expect(yield* session.list()).toHaveLength(1003)
+      }),
+      layer
+    ))
+
+  // It waits for some time after each read of what arrives, so no more goes up.
+  it.scopedLive("C34 files go up, and are appended to and resumed", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const { daemon, session } = yield* connected
+        const local = yield* temporary
+        fs.writeFileSync(path.join(local, "up"), text)
+        const there = path.join(daemon.files, "up")
+        expect(yield* session.put("up", text.slice(0, 1000))).toMatchObject({ bytes: 1000, verified: true })
+        const rest = yield* session.uploadFile(path.join(local, "up"), "up", { resume: true })
+        expect(rest).toEqual({ path: "up", bytes: text.length - 1000, verified: true })
+        expect(digestOf(there)).toBe(digestOf(path.join(local, "up")))
+        yield* session.put("up", "more", { mode: "append" })
+        expect(fs.readFileSync(there, "utf8")).toBe(`${text}more`)
+        yield* session.put("none", "")
+        expect(fs.statSync(path.join(daemon.files, "none")).size).toBe(0)
+      }),
+      layer
+    ))
+})

@@ -1,6 +1,6 @@
 /**
- * The errors of what a server lists: names that must not become local ones, listings without end, and such as cannot be
- * read. `FtpError` exports them.
+ * The errors of what a server lists and sends: names that must not become local ones, listings without end, such as cannot
+ * be read, and data that is not in its coding. `FtpError` exports them.
  */
 import * as Schema from "effect/Schema"
 import * as Errors from "../errors.js"
@@ -89,5 +89,31 @@ export class ListingNotUnderstood extends Errors.define<ListingNotUnderstood>("F
   override get message(): string {
     return `${at(this.server)}: of the lines of a listing (${this.lines}) none was understood, beginning with ` +
       `${JSON.stringify(this.first)}; read it by \`parseListing\`, or the lines themselves by \`listLines\``
+  }
+}
+
+/**
+ * The data of a transfer in MODE Z is not a zlib stream (`Corrupt`), or becomes too many times what came (`Ratio`), as a
+ * file does that is made to fill memory. The transfer was aborted, and the session goes on.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class DataNotDecoded extends Errors.define<DataNotDecoded>("FtpError")("DataNotDecoded", {
+  server: Errors.server,
+  command: Schema.String,
+  reason: Schema.Literal("Corrupt", "Ratio"),
+  /** How many bytes of the file had moved. */
+  moved: Schema.Number,
+  /** The bound that was passed. */
+  ratio: Schema.Number,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    const why = this.reason === "Corrupt"
+      ? "is not the zlib stream that MODE Z has; leave `modeZ` out for this server"
+      : `becomes more than ${this.ratio} times what came, as data does that is made to fill memory; raise \`modeZ.ratio\` ` +
+        "if the file is such, or leave `modeZ` out"
+    return `${at(this.server)}: the data of \`${this.command}\` ${why} (${this.moved} bytes moved)`
   }
 }

@@ -98,6 +98,14 @@ export interface Options {
    */
   readonly verify?: boolean | "checksum" | undefined
   /**
+   * Compress the data of files and listings on the wire (MODE Z, draft-preston-ftpext-deflate), where FEAT tells of it; other
+   * servers are spoken to without. Default false. `level` is how hard the server is to compress, from 0 to 9, and this side
+   * compresses as its platform does. `ratio` bounds what is made of a byte that came, once that is more than a mebibyte:
+   * default 250, and no data makes more than 1,032. Sizes and offsets are those of the file. It is for slow lines: on a fast
+   * one it costs more time than it saves.
+   */
+  readonly modeZ?: boolean | { readonly level?: number | undefined; readonly ratio?: number | undefined } | undefined
+  /**
    * Ask the server what it can do (FEAT) after the log-in. Default true. Without it `features` is empty: for servers that
    * close the connection at FEAT.
    */

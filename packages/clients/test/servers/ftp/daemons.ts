@@ -94,6 +94,7 @@ export const proftpd: Effect.Effect<Daemon, never, Scope.Scope> = Effect.gen(fun
     [
       "Include /etc/proftpd/modules.conf",
       "LoadModule mod_tls.c",
+      "LoadModule mod_deflate.c",
       "ServerName copas",
       "ServerType standalone",
       "DefaultServer on",
@@ -119,6 +120,7 @@ export const proftpd: Effect.Effect<Daemon, never, Scope.Scope> = Effect.gen(fun
       `DelayTable ${path.join(where, "delay")}`,
       "DelayEngine off",
       "MaxInstances 30",
+      "DeflateEngine on",
       "TLSEngine on",
       "TLSRequired on",
       "TLSProtocol TLSv1.2 TLSv1.3",

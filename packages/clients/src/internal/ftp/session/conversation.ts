@@ -42,6 +42,8 @@ export class Conversation {
   readonly sessionKey: string
   /** The representation type as the server has it; unknown while a TYPE is under way. */
   type: "A" | "I" | undefined = undefined
+  /** The server was told MODE Z, and took it. */
+  isCoded = false
   /** A REST went out, and no transfer behind it. */
   restPending = false
   /** The algorithm that HASH uses, once it was set; unknown while an OPTS is under way. */

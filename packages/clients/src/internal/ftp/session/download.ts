@@ -11,6 +11,7 @@ import * as Bytes from "../../text/bytes.js"
 import * as Ascii from "../ascii.js"
 import type { Running } from "../checksum.js"
 import * as Command from "../command.js"
+import type { CodingFault } from "../deflate.js"
 import * as Beforehand from "./beforehand.js"
 import * as Checksum from "./checksum.js"
 import type { Conversation } from "./conversation.js"
@@ -74,7 +75,7 @@ class Downloading implements Download {
   }
 
   private get read(): Effect.Effect<Uint8Array | undefined, Failure> {
-    return Effect.matchEffect(this.transfer.data.receive(), {
+    return Effect.matchEffect(this.transfer.wire.receive, {
       onSuccess: (chunk): Effect.Effect<Uint8Array | undefined, Failure> => {
         this.transfer.moved += chunk.length
         if (Option.isSome(this.expected) && this.total > this.expected.value + mostGrowth) return this.tooMuch
@@ -84,7 +85,9 @@ class Downloading implements Download {
         return converted.length > 0 ? Effect.succeed(converted) : this.next
       },
       onFailure: (error): Effect.Effect<Uint8Array | undefined, Failure> =>
-        isEndOfConversation(error)
+        error._tag === "CodingFault"
+          ? this.miscoded(error)
+          : isEndOfConversation(error)
           ? this.finish
           : error._tag === "SocketTimeout" && error.afterMillis < this.transfer.conversation.settings.dataMillis &&
               !this.transfer.isWatched
@@ -201,6 +204,31 @@ class Downloading implements Download {
         return Effect.fail(
           final.code === 451 && transfer.moved > 0 ? this.short(`the server said ${final.code}`, refusal) : refusal
         )
+      })
+    )
+  }
+
+  /** What came is not MODE Z's, or is cut. */
+  private miscoded({ cause, kind }: CodingFault): Effect.Effect<Uint8Array | undefined, Failure> {
+    const { conversation, request } = this.transfer
+    if (kind === "Truncated") {
+      if (Option.contains(this.expected, this.total)) return this.finish
+      const { final } = this.transfer.exchange
+      const refusal = final !== undefined && this.transfer.isRefused(final) ? this.transfer.refusal(final) : cause
+      return Effect.zipRight(
+        this.transfer.abort,
+        Effect.failSync(() => this.short("the data ended within its coding (MODE Z)", refusal))
+      )
+    }
+    return Effect.zipRight(
+      this.transfer.abort,
+      new FtpError.DataNotDecoded({
+        server: conversation.server,
+        command: Command.printable(request.command),
+        reason: kind === "Bomb" ? "Ratio" : "Corrupt",
+        moved: this.transfer.moved,
+        ratio: conversation.settings.modeZ!.ratio,
+        ...(cause === undefined ? {} : { cause })
       })
     )
   }

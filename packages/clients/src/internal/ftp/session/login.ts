@@ -149,6 +149,13 @@ const discover = (conversation: Conversation): Effect.Effect<void, Failure> =>
       const known = features.facts.filter(({ name }) => wanted.includes(name)).map(({ name }) => `${name};`)
       yield* tell("OPTS", "MLST", known.join(""))
     }
+    const { modeZ } = conversation.settings
+    if (features.modeZ && modeZ !== undefined) {
+      conversation.isCoded = Reply.kind(yield* tell("MODE", "Z")) === "completion"
+      if (conversation.isCoded && modeZ.level !== undefined) {
+        yield* tell("OPTS", "MODE", "Z", "LEVEL", String(modeZ.level))
+      }
+    }
   })
 
 const greet = (control: Control): Effect.Effect<Reply.Reply, Failure> =>

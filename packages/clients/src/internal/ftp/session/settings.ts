@@ -55,6 +55,7 @@ export interface Settings {
   readonly dial: { readonly host: string; readonly port: number }
   readonly loginProxy: Options["loginProxy"]
   readonly doubleIac: boolean | undefined
+  readonly modeZ: { readonly level: number | undefined; readonly ratio: number } | undefined
   readonly asksFeatures: boolean
   readonly isDirect: boolean
   readonly connector: Connector
@@ -91,6 +92,15 @@ const codecOf = (encoding: Options["encoding"]): Effect.Effect<Codec.Codec, FtpE
       ),
     onRight: Effect.succeed
   })
+}
+
+const modeZOf = (modeZ: Options["modeZ"]): Effect.Effect<Settings["modeZ"], InvalidOption> => {
+  if (modeZ === undefined || modeZ === false) return Effect.succeed(undefined)
+  const { level, ratio } = modeZ === true ? {} as Exclude<typeof modeZ, boolean> : modeZ
+  if (level !== undefined && !(Number.isInteger(level) && level >= 0 && level <= 9)) {
+    return refuse("modeZ.level", String(level), "a whole number from 0 to 9")
+  }
+  return Effect.map(count("modeZ.ratio", ratio, 250, 1), (ratio) => ({ level, ratio }))
 }
 
 const portsOf = (
@@ -164,6 +174,7 @@ export const make = (
         : { host: loginProxy.host, port: yield* count("loginProxy.port", loginProxy.port, 21, 1) },
       loginProxy,
       doubleIac: options.doubleIac,
+      modeZ: yield* modeZOf(options.modeZ),
       asksFeatures: options.askFeatures ?? true,
       isDirect: options.connector === undefined,
       connector: options.connector ?? direct

@@ -25,6 +25,7 @@ import type { Conversation } from "./conversation.js"
 import * as DataConnection from "./dataConnection.js"
 import type * as Presence from "./presence.js"
 import * as Spelling from "./spelling.js"
+import * as Wire from "./wire.js"
 
 export class Transfer {
   readonly conversation: Conversation
@@ -37,6 +38,7 @@ export class Transfer {
   moved = 0
   dataTls: "none" | "fresh" | "resumed" = "none"
   private socket: Socket | undefined = undefined
+  private over: Wire.Wire | undefined = undefined
   private monitor: RunningFiber<Reply.Reply, ChannelError> | undefined = undefined
   private keepAlive: RunningFiber<unknown, unknown> | undefined = undefined
   private finalDue = Infinity
@@ -57,6 +59,11 @@ export class Transfer {
 
   get data(): Socket {
     return this.socket!
+  }
+
+  /** The bytes of the file, as they go over it. */
+  get wire(): Wire.Wire {
+    return this.over!
   }
 
   // ---- the beginning
@@ -129,10 +136,12 @@ export class Transfer {
       )
   }
 
-  /** The watch over the control connection. */
+  /** The coding of MODE Z, and the watch over the control connection. */
   private get begin(): Effect.Effect<void, Failure> {
     return Effect.suspend(() => {
-      const { dataMillis, firstMillis, isDirect, keepAliveMillis: every } = this.conversation.settings
+      const { dataMillis, firstMillis, isDirect, keepAliveMillis: every, modeZ } = this.conversation.settings
+      const { data, request } = this
+      this.over = this.conversation.isCoded ? Wire.coded(data, request.direction, modeZ!.ratio) : Wire.plain(data)
       // Our own connections have their time-outs from the beginning.
       const timed = isDirect
         ? Effect.void
@@ -377,5 +386,6 @@ export const open = (
       return transfer
     }))
     yield* transfer.opened
+    yield* Effect.addFinalizer(() => transfer.wire.release)
     return transfer
   })

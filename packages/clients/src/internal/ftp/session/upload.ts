@@ -55,13 +55,13 @@ class Uploading implements Upload {
 
   send(chunk: Uint8Array): Effect.Effect<void, Failure> {
     return Effect.suspend(() => {
-      const { data, exchange } = this.transfer
+      const { exchange } = this.transfer
       if (exchange.final !== undefined) return this.cutShort(undefined)
       const bytes = this.text === undefined ? chunk : this.text.push(chunk)
       this.checksum?.update(bytes)
       const isSmall = this.transfer.moved + bytes.length <= mostUnwatched
       this.transfer.moved += bytes.length
-      const send = Effect.catchAll(data.send(bytes), (error) => this.cutShort(error))
+      const send = Effect.catchAll(this.transfer.wire.send(bytes), (error) => this.cutShort(error))
       return isSmall ? send : Effect.zipRight(this.transfer.startWatch, send)
     })
   }
@@ -82,7 +82,7 @@ class Uploading implements Upload {
       if (rest.length > 0) yield* this.send(rest)
       // All was sent. If the connection broke since, the server's word and SIZE decide whether it arrived.
       const broken = yield* Effect.catchAll(
-        Effect.as(transfer.data.shutdown("send"), undefined),
+        Effect.as(transfer.wire.end, undefined),
         (error) => error._tag === "SocketTimeout" ? this.cutShort(error) : Effect.succeed(error)
       )
       // Under TLS some servers close before they reply and some after, so neither is waited for first.

@@ -40,6 +40,8 @@ export class Client {
   isLoggedIn = false
   directory = "/"
   type: "A" | "I" = "A"
+  /** MODE Z. */
+  isCoded = false
   offset = 0
   renameFrom: string | undefined = undefined
   isOver = false

@@ -66,6 +66,7 @@ const features = (client: Client): Conversation => {
   const all = known.concat(
     client.shared.tls === undefined ? [] : ["AUTH TLS", "PBSZ", "PROT"],
     client.quirks.pret === true ? ["PRET"] : [],
+    client.quirks.modeZ === true ? ["MODE Z"] : [],
     checksumFeatures(client.quirks)
   )
   const lines = all.filter((line) => !unknown.includes(line.split(" ")[0]!.replace("MLST", "MLSD")))
@@ -116,6 +117,12 @@ const handlers: { readonly [verb: string]: Handler } = {
     if (!canProtect(client)) return client.reply("503 Not yet")
     client.protectsData = argument === "P"
     return client.reply("200 So be it")
+  },
+  MODE: (client, argument) => {
+    const mode = argument.toUpperCase()
+    if (mode !== "S" && !(mode === "Z" && client.quirks.modeZ === true)) return client.reply("504 Not that")
+    client.isCoded = mode === "Z"
+    return client.reply(`200 Mode ${mode}`)
   },
   PRET: (client) => {
     client.isAnnounced = true

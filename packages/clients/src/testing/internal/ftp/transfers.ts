@@ -5,6 +5,7 @@ import type { Socket } from "@copas/core/Socket"
 import { isEndOfConversation } from "@copas/core/SocketError"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Deflate from "../../../internal/ftp/deflate.js"
 import * as Bytes from "../../../internal/text/bytes.js"
 import type { ByCommand } from "../../FtpServer.js"
 import type { Client, Conversation } from "./client.js"
@@ -22,12 +23,13 @@ export const sendFile = (client: Client, data: Socket, bytes: Uint8Array): Effec
   Effect.gen(function*() {
     const { chunkDelay, cutDownloadAfter: cut, endDownloadAfter: end, finalAfterClose } = client.quirks
     const text = client.type === "A" ? Bytes.fromBinary(Bytes.toBinary(bytes).replace(/\r?\n/g, "\r\n")) : bytes
-    const all = text.subarray(0, Math.min(cut ?? text.length, end ?? text.length))
+    const coded = client.isCoded ? yield* Deflate.deflate(text) : text
+    const all = coded.subarray(0, Math.min(cut ?? coded.length, end ?? coded.length))
     for (let position = 0; position < all.length; position += chunkSize) {
       if (chunkDelay !== undefined) yield* Effect.sleep(chunkDelay)
       yield* data.send(new Uint8Array(all.subarray(position, position + chunkSize)))
     }
-    if (cut !== undefined && cut < text.length) {
+    if (cut !== undefined && cut < coded.length) {
       yield* data.flush
       // What was sent is to arrive before the reset does.
       yield* Effect.yieldNow()
@@ -49,29 +51,34 @@ export const receiveFile = (
     const { cutUploadAfter: cut = Infinity, loseOfUpload: lost = 0 } = client.quirks
     const { disk } = client.shared
     const now = new Date(yield* Clock.currentTimeMillis)
-    const chunks: Array<Uint8Array> = [before]
+    const chunks: Array<Uint8Array> = []
     let count = 0
-    const store = (drop: number): void => {
+    const store = (drop: number): Effect.Effect<boolean> => {
       const bytes = Bytes.concat(chunks)
       const kept = bytes.subarray(0, Math.max(0, bytes.length - drop))
-      disk.write(
-        path,
-        client.type === "A" ? Bytes.fromBinary(Bytes.toBinary(kept).replaceAll("\r\n", "\n")) : kept,
-        now
-      )
+      const decoded = client.isCoded ? Deflate.inflate(kept) : Effect.succeed({ bytes: kept, isWhole: true })
+      return Effect.map(decoded, ({ bytes, isWhole }) => {
+        const all = Bytes.concat([before, bytes])
+        disk.write(
+          path,
+          client.type === "A" ? Bytes.fromBinary(Bytes.toBinary(all).replaceAll("\r\n", "\n")) : all,
+          now
+        )
+        return isWhole
+      })
     }
     const loop: Effect.Effect<void, unknown> = Effect.flatMap(data.receive(), (chunk) => {
       chunks.push(chunk)
       count += chunk.length
       return count > cut ? Effect.fail("cut") : loop
     })
-    const ended = yield* Effect.either(loop).pipe(Effect.onInterrupt(() => Effect.sync(() => store(0))))
+    const ended = yield* Effect.either(loop).pipe(Effect.onInterrupt(() => store(0)))
     const failure = ended._tag === "Left" ? ended.left : undefined
     if (isEndOfConversation(failure)) {
-      store(lost)
-      return "226 It is kept"
+      const isWhole = yield* store(lost)
+      return isWhole || lost > 0 ? "226 It is kept" : "426 It is not whole"
     }
-    store(Math.max(0, count - cut))
+    yield* store(Math.max(0, count - cut))
     yield* data.abort
     return "426 The data connection broke"
   })
@@ -87,13 +94,13 @@ export const store = (client: Client, path: string, before: Uint8Array): Convers
 
 const sendLines = (client: Client, lines: ReadonlyArray<string>): Conversation =>
   client.startTransfer((data) =>
-    Effect.as(
-      Effect.zipRight(
-        data.send(Bytes.fromBinary(lines.map((line) => `${line}\r\n`).join(""))),
-        data.shutdown("send")
-      ),
-      "226 That was all"
-    )
+    Effect.gen(function*() {
+      const bytes = Bytes.fromBinary(lines.map((line) => `${line}\r\n`).join(""))
+      const coded = client.isCoded ? yield* Deflate.deflate(bytes) : bytes
+      yield* data.send(coded.subarray(0, client.quirks.endListingAfter))
+      yield* data.shutdown("send")
+      return "226 That was all"
+    })
   )
 
 const byCommand = <A extends string | number>(quirk: ByCommand<A> | undefined, verb: string): A | undefined =>
