@@ -27,6 +27,8 @@ export interface ConnectRequest {
   readonly purpose: "control" | "data"
   /** Many bytes may arrive, so large reads (`readSize` of `Net.connect`) pay. */
   readonly isBulk: boolean
+  /** TLS begins on it later: it reads in records, and no `readSize` may be set. */
+  readonly isProtected?: boolean | undefined
   readonly connectTimeout: Duration.DurationInput
   /** The time-outs of the connection. The client sets them itself on what another connector than `direct` gives. */
   readonly timeouts?: Pick<Timeouts, "receive" | "send"> | undefined
@@ -83,8 +85,9 @@ export type Connector = (
   Net.Net | Scope.Scope
 >
 
-/** How many bytes a read may bring, and how many may wait unread, on a connection in clear on which much comes. */
-const bulk = { readSize: 256 * 1024, highWaterMark: 1024 * 1024 }
+/** On a connection on which much comes: how many bytes may wait unread, and how many a read may bring in clear. */
+const bulk = { highWaterMark: 1024 * 1024 }
+const bulkInClear = { ...bulk, readSize: 256 * 1024 }
 
 /**
  * Connects by `Net.connect`. Leaving the scope waits for the peer's end for at most a second. *Interruption* leaves
@@ -104,12 +107,12 @@ const bulk = { readSize: 256 * 1024, highWaterMark: 1024 * 1024 }
  * const layer = Ftp.layer({ host: "ftp.example", connector: logged })
  * ```
  */
-export const direct: Connector = ({ connectTimeout, host, isBulk, permit, port, timeouts }) =>
+export const direct: Connector = ({ connectTimeout, host, isBulk, isProtected, permit, port, timeouts }) =>
   Net.connect({
     host,
     port,
     permit,
     timeouts: { connect: connectTimeout, ...timeouts },
     linger: "1 seconds",
-    ...(isBulk ? bulk : {})
+    ...(isBulk ? isProtected === true ? bulk : bulkInClear : {})
   })

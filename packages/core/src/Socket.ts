@@ -31,10 +31,17 @@ import {
   type SocketClosed,
   type UnsupportedOption
 } from "./SocketError.js"
-import type { LineOptions, SinkOptions, SocketOptions, StreamOptions, Timeouts } from "./SocketOptions.js"
+import type {
+  LineOptions,
+  ReceiveOptions,
+  SinkOptions,
+  SocketOptions,
+  StreamOptions,
+  Timeouts
+} from "./SocketOptions.js"
 import type { TlsConnection } from "./TlsConnection.js"
 
-export type { LineOptions, SinkOptions, StreamOptions } from "./SocketOptions.js"
+export type { LineOptions, ReceiveOptions, SinkOptions, StreamOptions } from "./SocketOptions.js"
 
 /**
  * Marks a `Socket`: `isSocket` looks for it.
@@ -110,9 +117,13 @@ export interface Socket {
   /**
    * Returns whatever has arrived: at least a byte, at most `maxBytes`. It waits if nothing has arrived.
    *
+   * The bytes come as the platform read them, and what it read later is left to the next call. With `joined` one chunk has
+   * all that has arrived, up to `maxBytes`: that is a copy, and for what costs by the call, such as a write to a file of
+   * the records of TLS, it is the cheaper way.
+   *
    * The chunk is the caller's: nothing else writes into it. *Interruption* loses no byte.
    */
-  readonly receive: (options?: { readonly maxBytes?: number | undefined }) => Effect.Effect<Uint8Array, ReceiveError>
+  readonly receive: (options?: ReceiveOptions) => Effect.Effect<Uint8Array, ReceiveError>
 
   /**
    * Gives back a whole chunk of `receive`, so that the socket can read into it again: then bulk transfers cost the

@@ -209,6 +209,19 @@ export interface Timeouts {
 }
 
 /**
+ * Options of `Socket.receive`.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface ReceiveOptions {
+  /** The most bytes. Default no bound. */
+  readonly maxBytes?: number | undefined
+  /** Take all that has arrived as one chunk, which is a copy if it came in several. Default false. */
+  readonly joined?: boolean | undefined
+}
+
+/**
  * The options of `receiveLine`, `forEachLine` and `lines`.
  *
  * @since 0.1.0

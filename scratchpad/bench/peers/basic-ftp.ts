@@ -10,6 +10,10 @@ export const basicFtp = nodePeer({
     "ftp-download": "basic-ftp",
     "ftp-upload": "basic-ftp",
     "ftp-files": "basic-ftp",
-    "ftp-far": "basic-ftp"
+    "ftp-far": "basic-ftp",
+    "ftp-tls-download": "basic-ftp",
+    "ftp-tls-stream": "basic-ftp",
+    "ftp-tls-upload": "basic-ftp",
+    "ftp-tls-files": "basic-ftp"
   }
 })

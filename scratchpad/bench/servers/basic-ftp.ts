@@ -2,11 +2,19 @@
 import { Client } from "basic-ftp"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { Writable } from "node:stream"
 import { mebibyte, rounds } from "./client-rounds.js"
 import { told } from "./ftp-rounds.js"
 
 const client = new Client()
-await client.access({ host: "127.0.0.1", port: told.port })
+await client.access({
+  host: "127.0.0.1",
+  port: told.port,
+  ...(told.ca === undefined ? {} : {
+    secure: true,
+    secureOptions: { ca: fs.readFileSync(told.ca), servername: "localhost", host: "localhost" }
+  })
+})
 
 const files = async (): Promise<number> => {
   const to = path.join(told.local, "files")
@@ -20,6 +28,17 @@ const programs: Record<string, () => Promise<number>> = {
     await client.downloadTo(path.join(told.local, "big"), "big")
     return told.size / mebibyte
   },
+  "ftp-stream": async () => {
+    let bytes = 0
+    const counted = new Writable({
+      write: (chunk: Uint8Array, _, done) => {
+        bytes += chunk.length
+        done()
+      }
+    })
+    await client.downloadTo(counted, "big")
+    return bytes / mebibyte
+  },
   "ftp-upload": async () => {
     await client.uploadFrom(told.big, "pub/up")
     return told.size / mebibyte
@@ -28,4 +47,4 @@ const programs: Record<string, () => Promise<number>> = {
   "ftp-far": files
 }
 
-await rounds(programs[told.mode]!)
+await rounds(programs[told.round]!)

@@ -9,10 +9,14 @@ import * as readline from "node:readline"
 import { mebibyte } from "./client-rounds.js"
 import { told } from "./ftp-rounds.js"
 
-const { big, local, mode, port } = told
+const { big, ca, local, port, round: mode } = told
 
 const program = Effect.gen(function*() {
-  const ftp = yield* Ftp.make({ host: "127.0.0.1", port })
+  const ftp = yield* Ftp.make({
+    host: "127.0.0.1",
+    port,
+    ...(ca === undefined ? {} : { tls: "explicit", serverName: "localhost", tlsContext: { ca: { path: ca } } })
+  })
   const pool = yield* ftp.pool({ size: mode === "ftp-files" || mode === "ftp-far" ? 8 : 1 })
   const files = Effect.suspend(() => {
     const to = path.join(local, "files")
@@ -23,6 +27,9 @@ const program = Effect.gen(function*() {
     "ftp-download": pool.use((session) => session.downloadFile("big", path.join(local, "big"))).pipe(
       Effect.map(({ bytes }) => bytes / mebibyte)
     ),
+    "ftp-stream": pool.use((session) =>
+      Stream.runFold(session.download("big"), 0, (bytes, chunk) => bytes + chunk.length)
+    ).pipe(Effect.map((bytes) => bytes / mebibyte)),
     "ftp-upload": pool.use((session) => session.uploadFile(big, "pub/up")).pipe(
       Effect.map(({ bytes }) => bytes / mebibyte)
     ),

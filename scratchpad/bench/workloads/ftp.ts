@@ -1,5 +1,5 @@
 /** Downloads, uploads and many small files over FTP. */
-import { spawn, spawnSync } from "node:child_process"
+import { execFileSync, spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -15,8 +15,17 @@ const missing = (): string | undefined => {
   return spawnSync("sh", ["-c", "command -v vsftpd"]).status === 0 ? undefined : "bash .ci/servers (vsftpd)"
 }
 
+const tlsSettings = [
+  "ssl_enable=YES",
+  "allow_anon_ssl=YES",
+  "force_anon_data_ssl=YES",
+  "force_anon_logins_ssl=YES",
+  "ssl_tlsv1=YES",
+  "ssl_ciphers=HIGH"
+]
+
 /** vsftpd with a big file and a directory of small ones; `pub` takes uploads. */
-const start: ClientWorkload["start"] = async (quick) => {
+const startWith = (isTls: boolean): ClientWorkload["start"] => async (quick) => {
   const where = fs.mkdtempSync(path.join(memory, "copas-bench-ftp-"))
   fs.chmodSync(where, 0o755)
   const root = path.join(where, "root")
@@ -33,6 +42,12 @@ const start: ClientWorkload["start"] = async (quick) => {
     fs.writeFileSync(path.join(root, "small", `file-${index}`), block.subarray(0, 1000 + index))
   }
   const port = await freePort()
+  const [cert, key] = [path.join(where, "cert.pem"), path.join(where, "key.pem")]
+  if (isTls) {
+    const words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    const names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert]
+    execFileSync("openssl", [...words.split(" "), ...names], { stdio: "ignore" })
+  }
   const config = path.join(where, "vsftpd.conf")
   fs.writeFileSync(
     config,
@@ -52,6 +67,7 @@ const start: ClientWorkload["start"] = async (quick) => {
       "anon_world_readable_only=NO",
       "seccomp_sandbox=NO",
       `secure_chroot_dir=${path.join(where, "empty")}`,
+      ...(isTls ? [...tlsSettings, `rsa_cert_file=${cert}`, `rsa_private_key_file=${key}`] : []),
       ""
     ].join("\n"),
     { mode: 0o600 }
@@ -61,7 +77,7 @@ const start: ClientWorkload["start"] = async (quick) => {
   const gone = new Promise<void>((resolve) => child.on("close", () => resolve()))
   await answers(port, () => child.exitCode !== null, () => "vsftpd does not start")
   return {
-    args: [String(port), String(size), path.join(where, "local"), path.join(root, "big")],
+    args: [String(port), String(size), path.join(where, "local"), path.join(root, "big"), ...(isTls ? [cert] : [])],
     pid: child.pid!,
     stop: async () => {
       process.kill(-child.pid!, "SIGTERM")
@@ -70,6 +86,9 @@ const start: ClientWorkload["start"] = async (quick) => {
     }
   }
 }
+
+const start = startWith(false)
+const startTls = startWith(true)
 
 /** What one round trip to the server that is far takes is twice this. */
 const farMillis = 5
@@ -97,7 +116,8 @@ const described = (
   title: string,
   each: string,
   target: number,
-  startServer: ClientWorkload["start"] = start
+  startServer: ClientWorkload["start"] = start,
+  more: Partial<Pick<ClientWorkload, "counts" | "group" | "figure">> = {}
 ): ClientWorkload => ({
   kind: "clients",
   counts: "clock",
@@ -114,18 +134,33 @@ const described = (
   ],
   goal: { by: "ratio", target },
   missing,
-  start: startServer
+  start: startServer,
+  ...more
 })
+
+const cpu = { counts: "cpu", group: "ftp-tls", figure: { label: "CPU µs a MiB", digits: 0 } } as const
 
 export const ftpWorkloads: ReadonlyArray<ClientWorkload> = [
   described("ftp-download", "a file of 1 GiB from vsftpd to a file; also to be within 0.8 of curl", "MiB", 1.2),
   described("ftp-upload", "a file of 1 GiB to vsftpd; also to be within 0.8 of curl", "MiB", 1.2),
-  described("ftp-files", "1 000 small files from vsftpd to a local directory; ours over a pool of 8", "file", 4),
+  described("ftp-files", "1 000 small files from vsftpd to a local directory; ours over a pool of 8", "file", 1),
   described(
     "ftp-far",
     `the same from a server that is ${2 * farMillis} ms away, there and back`,
     "file",
     4,
     startFar
+  ),
+  // The goals are 0.75, 1.5 and 1 of basic-ftp's CPU time.
+  described("ftp-tls-download", "a file of 1 GiB from vsftpd under TLS, to a file", "MiB", 1 / 0.75, startTls, cpu),
+  described("ftp-tls-stream", "the same, as a stream", "MiB", 1 / 1.5, startTls, cpu),
+  described("ftp-tls-upload", "a file of 1 GiB to vsftpd under TLS", "MiB", 1, startTls, cpu),
+  described(
+    "ftp-tls-files",
+    "1 000 small files from vsftpd under TLS to a local directory; ours over a pool of 8",
+    "file",
+    1,
+    startTls,
+    { group: "ftp-tls" }
   )
 ]

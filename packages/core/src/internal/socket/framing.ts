@@ -1,7 +1,7 @@
 /** What a read takes from the buffer: chunks, lines, lengths, delimiters, everything. */
 import * as Effect from "effect/Effect"
 import { isEndOfConversation, LineTooLong, MessageTooLong, type ReceiveError } from "../../SocketError.js"
-import type { LineOptions } from "../../SocketOptions.js"
+import type { LineOptions, ReceiveOptions } from "../../SocketOptions.js"
 import { withFiber } from "../effect/suspend.js"
 import { aCount, invalid, isCount } from "../time/optionValues.js"
 import type { Inbound } from "./inbound.js"
@@ -22,14 +22,15 @@ const refuse = (option: string, value: unknown, expected: string): Effect.Effect
 const takeArrived = (inbound: Inbound): Effect.Effect<Uint8Array> | undefined =>
   inbound.buffer.size === 0 ? undefined : Effect.succeed(inbound.buffer.takeChunk(Infinity))
 
-export const receive = (
-  inbound: Inbound,
-  maxBytes: number | undefined
-): Effect.Effect<Uint8Array, ReceiveError> => {
-  if (maxBytes === undefined) return inbound.read(takeArrived, 0)
-  if (!isCount(maxBytes, 1)) return refuse("maxBytes", maxBytes, aCount(1))
+export const receive = (inbound: Inbound, options?: ReceiveOptions): Effect.Effect<Uint8Array, ReceiveError> => {
+  if (options === undefined) return inbound.read(takeArrived, 0)
+  const { joined = false, maxBytes = Infinity } = options
+  if (options.maxBytes !== undefined && !isCount(maxBytes, 1)) return refuse("maxBytes", maxBytes, aCount(1))
   return inbound.read(
-    ({ buffer }) => buffer.size === 0 ? undefined : Effect.succeed(buffer.takeChunk(maxBytes)),
+    ({ buffer }) =>
+      buffer.size === 0
+        ? undefined
+        : Effect.succeed(joined ? buffer.take(Math.min(buffer.size, maxBytes)) : buffer.takeChunk(maxBytes)),
     0
   )
 }
@@ -122,7 +123,7 @@ export const forEachChunk = <E, R>(
 ): Effect.Effect<void, E | ReceiveError, R> => {
   type Loop = Effect.Effect<never, E | ReceiveError, R>
   const again = (): Loop => loop
-  const loop: Loop = Effect.flatMap(receive(inbound, undefined), (chunk) => Effect.flatMap(f(chunk), again))
+  const loop: Loop = Effect.flatMap(receive(inbound), (chunk) => Effect.flatMap(f(chunk), again))
   return endNormally(inbound, loop)
 }
 

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { type NetAddress, portOf } from "../../NetAddress.js"
-import type { LineOptions, Socket, Stats } from "../../Socket.js"
+import type { LineOptions, ReceiveOptions, Socket, Stats } from "../../Socket.js"
 import type {
   InvalidOption,
   LineTooLong,
@@ -117,8 +117,8 @@ export class StreamSocket extends SocketBase<Settings, SocketOptions> implements
 
   // ---- reading
 
-  receive(options?: { readonly maxBytes?: number | undefined }): Effect.Effect<Uint8Array, ReceiveError> {
-    return Framing.receive(this.inbound, options?.maxBytes)
+  receive(options?: ReceiveOptions): Effect.Effect<Uint8Array, ReceiveError> {
+    return Framing.receive(this.inbound, options)
   }
 
   recycle(chunk: Uint8Array): void {

@@ -82,8 +82,8 @@ const connectTo = (
       host,
       port,
       purpose: "data",
-      // Reads of TLS are its records, whatever `readSize` is.
-      isBulk: isBulk && !conversation.settings.isProtected,
+      isBulk,
+      isProtected: conversation.settings.isProtected,
       connectTimeout: conversation.settings.connectMillis,
       timeouts: { receive: conversation.settings.firstMillis, send: conversation.settings.dataMillis }
     }),

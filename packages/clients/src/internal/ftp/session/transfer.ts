@@ -139,9 +139,12 @@ export class Transfer {
   /** The coding of MODE Z, and the watch over the control connection. */
   private get begin(): Effect.Effect<void, Failure> {
     return Effect.suspend(() => {
-      const { dataMillis, firstMillis, isDirect, keepAliveMillis: every, modeZ } = this.conversation.settings
+      const { dataMillis, firstMillis, isDirect, isProtected, keepAliveMillis: every, modeZ } =
+        this.conversation.settings
       const { data, request } = this
-      this.over = this.conversation.isCoded ? Wire.coded(data, request.direction, modeZ!.ratio) : Wire.plain(data)
+      this.over = this.conversation.isCoded
+        ? Wire.coded(data, request.direction, modeZ!.ratio)
+        : Wire.plain(data, isProtected)
       // Our own connections have their time-outs from the beginning.
       const timed = isDirect
         ? Effect.void

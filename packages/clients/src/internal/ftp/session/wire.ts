@@ -15,8 +15,11 @@ export interface Wire {
   readonly release: Effect.Effect<void>
 }
 
-export const plain = (data: Socket): Wire => ({
-  receive: data.receive(),
+/** The records of TLS that have arrived are taken together: a step of the program for each costs more than the copy. */
+const records = { joined: true, maxBytes: 1024 * 1024 }
+
+export const plain = (data: Socket, isProtected: boolean): Wire => ({
+  receive: data.receive(isProtected ? records : undefined),
   send: (bytes) => data.send(bytes),
   end: data.shutdown("send"),
   release: Effect.void
