@@ -74,6 +74,31 @@ type WithTls<L extends InetListenOptions | UnixListenOptions> = Omit<L, "tls"> &
 }
 
 /**
+ * WebSockets, which a handler opens by `request.upgrade` (RFC 6455). They live under the limits of connections, and under
+ * `timeouts.handler`, not under the other time-outs but `send`.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface WebSocketOptions {
+  /** The bytes of a message; a longer one ends the socket with the code 1009. `Infinity` is no limit. Default 1 MiB. */
+  readonly maxPayload?: number | undefined
+  /**
+   * How often the peer is pinged. One that has said nothing, not even the pong, when the next ping is due has gone. Default 30
+   * seconds; `Duration.infinity` does not ping.
+   */
+  readonly ping?: Duration.DurationInput | undefined
+  /**
+   * The pages that may open sockets. Browsers send cookies along from any page, so a foreign page could act for its visitor;
+   * it is answered with 403. `"same"` (default): those of the host that the request names. A list of origins, such as
+   * `"https://app.example"`, or `"any"`. Clients that send no `Origin`, and so are no browsers, always may.
+   */
+  readonly origins?: "same" | "any" | ReadonlyArray<string> | undefined
+  /** Compresses messages (RFC 7692), which takes much memory for each socket. Default false. */
+  readonly deflate?: boolean | undefined
+}
+
+/**
  * The options of a server.
  *
  * @since 0.2.0
@@ -88,6 +113,7 @@ export interface Options {
   readonly http2?: boolean | "clear" | undefined
   readonly timeouts?: Timeouts | undefined
   readonly limits?: Limits | undefined
+  readonly webSocket?: WebSocketOptions | undefined
   /** How long requests under way may take when the server ends; then they are interrupted. Default 30 seconds. */
   readonly drain?: Duration.DurationInput | undefined
   /**

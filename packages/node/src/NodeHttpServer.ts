@@ -32,7 +32,7 @@ import * as Serving from "./internal/httpServer/serving.js"
 import * as NodeHttpPlatform from "./NodeHttpPlatform.js"
 import * as NodeNet from "./NodeNet.js"
 
-export type { Limits, ListenOptions, Options, Timeouts } from "./HttpServerOptions.js"
+export type { Limits, ListenOptions, Options, Timeouts, WebSocketOptions } from "./HttpServerOptions.js"
 
 type Failed = BindError | TlsError | InvalidOption | UnsupportedOption
 

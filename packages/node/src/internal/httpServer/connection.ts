@@ -23,7 +23,9 @@ import { refusalText } from "./refusals.js"
 import * as Responding from "./responding.js"
 import { RequestRules } from "./rules.js"
 import type { Serving as Server } from "./serving.js"
+import { Detached, release } from "./upgrading.js"
 import { Watch, type Watched } from "./watch.js"
+import * as WebSockets from "./webSocket.js"
 
 /** A request that is answered without a handler, and ends the connection. */
 export interface Refusal {
@@ -33,7 +35,7 @@ export interface Refusal {
   readonly isHead?: boolean | undefined
 }
 
-type Item = Exchange | Refusal
+type Item = Exchange | Refusal | Detached
 
 /** With so many requests behind the one that is answered, no more is read: until then it is seen that a client leaves. */
 const enoughQueued = 32
@@ -126,6 +128,7 @@ export class Connection implements Host, Watched {
   private get turn(): Effect.Effect<void, never, any> {
     const item = this.queue.shift()
     if (item === undefined) return this.sleep
+    if (item instanceof Detached) return this.resume(item)
     if (this.queue.length === 0) this.release()
     return item instanceof Exchange ? this.answer(item) : this.refuse(item)
   }
@@ -192,6 +195,41 @@ export class Connection implements Host, Watched {
     return this.last === undefined ? said : Effect.zipRight(Responding.sent(this.last), said)
   }
 
+  /** Answers a request for an upgrade, once the answers before it have left the stream. */
+  private resume(detached: Detached): Effect.Effect<void, never, any> {
+    const { last, server, stream } = this
+    const resumed = Effect.suspend(() => {
+      if (stream.destroyed) return Effect.void
+      // Nobody reads the stream now: it is resumed when somebody does.
+      this.isHeld = false
+      const { head, source } = detached
+      if (!WebSockets.isHandshake(source)) {
+        stream.unshift(detached.ordinary)
+        server.http1.emit("connection", stream)
+        stream.resume()
+        return Effect.void
+      }
+      const problem = this.check(source)
+      if (problem !== undefined) return this.refuse(problem)
+      this.requests += 1
+      const response = detached.respondOver(stream, () => this.answered())
+      const exchange = new Exchange(this, source, response, this.requests, this.rules)
+      exchange.isLast = true
+      const begin = (): boolean => {
+        if (exchange.isGone || response.headersSent) return false
+        release(response, stream)
+        exchange.isGone = true
+        exchange.isUpgraded = true
+        return true
+      }
+      const { settings, time } = server
+      const ground = { source, stream, head, settings, time, begin, isDraining: () => server.isDraining }
+      exchange.upgrade = (request) => WebSockets.open(ground, request)
+      return this.answer(exchange)
+    })
+    return last === undefined ? resumed : Effect.zipRight(Responding.left(last), resumed)
+  }
+
   /** Waits until the connection is closed; the last answer, if it is on its way, closes it. */
   private get end(): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -217,22 +255,20 @@ export class Connection implements Host, Watched {
 
   came(source: Http.IncomingMessage, response: Http.ServerResponse): void {
     if (this.isOver) return
-    const { rules } = this
-    const { method, rawHeaders, url } = source
-    const problem = rules.check(method, url!, source.httpVersion, rawHeaders)
-    if (problem !== undefined) {
-      this.offer({ status: problem.status, reason: problem.reason, isHead: method === "HEAD" })
-      return
-    }
+    const problem = this.check(source)
+    if (problem !== undefined) return this.offer(problem)
     this.requests += 1
-    this.offer(new Exchange(this, source, response, this.requests, rules))
+    this.offer(new Exchange(this, source, response, this.requests, this.rules))
+  }
+
+  private check({ httpVersion, method, rawHeaders, url }: Http.IncomingMessage): Refusal | undefined {
+    const problem = this.rules.check(method, url!, httpVersion, rawHeaders)
+    return problem && { status: problem.status, reason: problem.reason, isHead: method === "HEAD" }
   }
 
   /** A request after which Node's parser has let go of the connection. */
-  detached(source: Http.IncomingMessage): void {
-    const problem = this.rules.check(source.method, source.url!, source.httpVersion, source.rawHeaders)
-    this.hold()
-    this.offer(problem ?? { status: 501, reason: "the request asks for what is not served" })
+  detached(source: Http.IncomingMessage, head: Buffer): void {
+    this.offer(source.method === "CONNECT" ? this.check(source)! : new Detached(source, head))
   }
 
   offer(item: Item): void {

@@ -68,6 +68,8 @@ export class Exchange {
   isGone = false
   /** The answer's bytes are all handed to Node. */
   isAnswered = false
+  /** The connection speaks another protocol from now on: nothing more can be said over HTTP. */
+  isUpgraded = false
   /** The connection ends after this answer, which says so. */
   isLast = false
   /** Bytes of the answer's body that were handed to Node at once. */

@@ -3,10 +3,12 @@ import * as HttpApp from "@effect/platform/HttpApp"
 import type * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import { isSocketError } from "@effect/platform/Socket"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import { failureOf } from "../effect/causes.js"
 import { type AnyFiber, withFiber } from "../effect/fibers.js"
 import * as Serving from "../effect/serving.js"
 import type { Exchange } from "./exchange.js"
@@ -114,7 +116,8 @@ const ended = (fiber: AnyFiber, cause: Cause.Cause<unknown>): Effect.Effect<void
   exchange.exit = Exit.failCause(cause)
   const [answered, shown] = HttpServerError.causeResponseStripped(cause)
   // What a client did wrong is its answer, and no failure of the server.
-  const reported = answered.status >= 500 && Option.isSome(shown) && Serving.isMistake(shown.value)
+  const isPeers = exchange.isUpgraded && isSocketError(failureOf(cause))
+  const reported = answered.status >= 500 && Option.isSome(shown) && Serving.isMistake(shown.value) && !isPeers
     ? exchange.host.report(shown.value)
     : Effect.void
   if (exchange.isGone || exchange.response.headersSent) return reported

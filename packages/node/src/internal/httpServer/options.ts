@@ -2,7 +2,7 @@
 import type { InvalidOption } from "@copas/core/SocketError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Limits, Options, Timeouts } from "../../HttpServerOptions.js"
+import type { Limits, Options, Timeouts, WebSocketOptions } from "../../HttpServerOptions.js"
 import { orFail } from "../effect/eithers.js"
 import { clientReader, type ReadClient } from "./forwarded.js"
 import * as Values from "./values.js"
@@ -17,6 +17,12 @@ export interface Settings {
   readonly drain: number
   readonly http2: boolean | "clear"
   readonly serverHeader: string | undefined
+  readonly webSocket: {
+    readonly maxPayload: number
+    readonly ping: number
+    readonly origins: "same" | "any" | ReadonlyArray<string>
+    readonly deflate: boolean
+  }
   /** Reads what trusted proxies say; `undefined` where nobody is trusted. */
   readonly readClient: ReadClient | undefined
 }
@@ -75,6 +81,25 @@ const isText = (value: unknown): value is string =>
 /** Node's parser counts in 32 bits. */
 const largestHead = 2 ** 31 - 1
 
+const webSocketOf = (options: WebSocketOptions): Effect.Effect<Settings["webSocket"], InvalidOption> =>
+  Effect.gen(function*() {
+    const { deflate = false, maxPayload = 1024 * 1024, origins = "same", ping = 30_000 } = options
+    if (typeof deflate !== "boolean") return yield* invalid("webSocket.deflate", deflate, "a boolean")
+    const isList = Array.isArray(origins) &&
+      origins.every((origin) =>
+        typeof origin === "string" && (origin === "null" || URL.canParse(origin) && new URL(origin).origin === origin)
+      )
+    if (origins !== "same" && origins !== "any" && !isList) {
+      return yield* invalid("webSocket.origins", origins, `"same", "any", or origins such as "https://app.example"`)
+    }
+    return {
+      maxPayload: yield* count("webSocket.maxPayload", maxPayload),
+      ping: yield* millis("webSocket.ping", ping),
+      origins,
+      deflate
+    }
+  })
+
 export const settingsOf = (options: Options): Effect.Effect<Settings, InvalidOption> =>
   Effect.gen(function*() {
     const { http2 = true, name = "http", serverHeader = false } = options
@@ -91,6 +116,7 @@ export const settingsOf = (options: Options): Effect.Effect<Settings, InvalidOpt
       drain: options.drain === undefined ? 30_000 : yield* millis("drain", options.drain),
       http2,
       serverHeader: serverHeader === false ? undefined : serverHeader,
+      webSocket: yield* webSocketOf(options.webSocket ?? {}),
       readClient: yield* orFail(clientReader(options.trustProxy ?? false))
     }
   })

@@ -58,7 +58,7 @@ export class Recorder {
     const endedAt = this.now()
     const durationMillis = endedAt - exchange.beganAt
     const { response } = exchange
-    const status = response.headersSent ? response.statusCode : undefined
+    const status = exchange.isUpgraded ? 101 : response.headersSent ? response.statusCode : undefined
     this.counts[status === undefined ? 0 : Math.floor(status / 100)]! += 1
     this.buckets[bucketOf(durationMillis)]! += 1
     this.totalMillis += durationMillis

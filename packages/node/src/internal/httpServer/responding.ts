@@ -135,7 +135,7 @@ class Head {
 
   private get isLast(): boolean {
     const { exchange, fields } = this
-    if (exchange.host.isLast || exchange.leavesBody) return true
+    if (exchange.isLast || exchange.host.isLast || exchange.leavesBody) return true
     const { connection } = fields
     return connection !== undefined && /\bclose\b/i.test(String(connection))
   }
@@ -195,6 +195,13 @@ const awaits = (exchange: Exchange, event: "drain" | "finish"): Effect.Effect<vo
 /** Waits until all of an answer that was ended has been handed to the system. */
 export const sent = (exchange: Exchange): Effect.Effect<void> =>
   Effect.suspend(() => exchange.response.writableFinished ? Effect.void : awaits(exchange, "finish"))
+
+/** Waits until an answer that was ended has left the stream to what comes after it. */
+export const left = (exchange: Exchange): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { socket, writableFinished } = exchange.response
+    return writableFinished && !socket ? Effect.void : awaits(exchange, "finish")
+  })
 
 /**
  * Writes a body piece by piece. The head goes out with the first piece, or soon without one: a stream that fails before

@@ -135,7 +135,9 @@ const makeHttp1 = ({ limits }: Settings): Http.Server => {
   http.maxHeadersCount = 0
   const came: Http.RequestListener = (request, response) => connectionOf(request.socket)?.came(request, response)
   for (const event of ["request", "checkContinue", "checkExpectation"]) http.on(event, came)
-  http.on("connect", (request, stream) => connectionOf(stream)?.detached(request))
+  for (const event of ["connect", "upgrade"] as const) {
+    http.on(event, (request, stream, head) => connectionOf(stream)?.detached(request, head))
+  }
   http.on("clientError", (error, stream) => connectionOf(stream)?.failed(error))
   return http
 }
