@@ -93,7 +93,10 @@ export interface Timer {
    */
   readonly cancel: Effect.Effect<boolean>
 
-  /** True from arming until the timer was cancelled or, unless it recurs, until its callback begins. */
+  /**
+   * True from arming until the timer was cancelled, by `Copas.cancelAll` too, or, unless it recurs, until its callback
+   * begins.
+   */
   readonly isArmed: Effect.Effect<boolean>
 }
 
@@ -109,7 +112,7 @@ class TimerImpl<P, E, R, RE> implements Timer {
   private readonly options: Options<P, E, R, RE>
   private readonly env: Env<Copas.Copas | Exclude<R | RE, Scope.Scope>>
   private readonly delay: number
-  /** The thread of the present arming. */
+  /** The thread of the last arming. */
   private thread: DispatcherThread | undefined = undefined
   /** The call under way. */
   private call: object | undefined = undefined
@@ -129,7 +132,7 @@ class TimerImpl<P, E, R, RE> implements Timer {
   arm(options?: ArmOptions): Effect.Effect<boolean, InvalidOption> {
     return Effect.flatMap(initialDelayOf(options, this.delay), (initialDelay) =>
       Effect.suspend(() => {
-        if (this.thread !== undefined) return Effect.succeed(false)
+        if (this.armed !== undefined) return Effect.succeed(false)
         const thread = runNow(
           this.env,
           Copas.addThread(
@@ -143,6 +146,11 @@ class TimerImpl<P, E, R, RE> implements Timer {
         this.thread = thread
         return Effect.succeed(true)
       }))
+  }
+
+  /** The thread of the present arming. One that was cut before its time, by `Copas.cancelAll` for example, is none. */
+  private get armed(): DispatcherThread | undefined {
+    return this.thread?.exit === undefined ? this.thread : undefined
   }
 
   private wait(
@@ -166,7 +174,7 @@ class TimerImpl<P, E, R, RE> implements Timer {
 
   get cancel(): Effect.Effect<boolean> {
     return withFiber((fiber) => {
-      const { thread } = this
+      const thread = this.armed
       if (thread === undefined) return Effect.succeed(false)
       this.thread = undefined
       const isWithin = this.call !== undefined && providedTo(fiber, CurrentCall) === this.call
@@ -177,7 +185,7 @@ class TimerImpl<P, E, R, RE> implements Timer {
   }
 
   get isArmed(): Effect.Effect<boolean> {
-    return Effect.sync(() => this.thread !== undefined)
+    return Effect.sync(() => this.armed !== undefined)
   }
 }
 

@@ -15,6 +15,7 @@ import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import { make as makeLazyScope } from "./internal/effect/lazyScope.js"
 import { forClock } from "./internal/time/deadlines.js"
+import { withinOfClock } from "./internal/time/within.js"
 import type { NetAddress } from "./NetAddress.js"
 import type { InvalidOption, SocketBroken, SocketClosed, SocketTimeout, UnsupportedOption } from "./SocketError.js"
 import type { SocketOptions } from "./SocketOptions.js"
@@ -223,6 +224,32 @@ export interface Timekeeper {
  * @category constructors
  */
 export const timekeeper = (clock: Clock.Clock): Timekeeper => forClock(clock)
+
+/**
+ * Gives `effect` that many milliseconds of the fiber's clock; after them it is interrupted, and the failure is
+ * `onTimeout`'s. It judges as the time-outs of sockets do: unlike with `Effect.timeoutFail`, the system reports first what
+ * it has, so an answer that is there after a turn of the event loop that took too long is the answer. With `Infinity` it is
+ * `effect`.
+ *
+ * *Interruption* ends both. So does the end of either, in an uninterruptible region too: there `Effect.timeoutFail` waits
+ * for an answer that may never come.
+ *
+ * @since 0.2.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { Transport } from "@copas/core"
+ * import { Effect } from "effect"
+ *
+ * const answer = Transport.within(Effect.never, 10, () => "no answer")
+ * Effect.runPromise(Effect.flip(answer)).then(console.log) // no answer
+ * ```
+ */
+export const within: <A, E, R, E2>(
+  effect: Effect.Effect<A, E, R>,
+  millis: number,
+  onTimeout: () => E2
+) => Effect.Effect<A, E | E2, R> = withinOfClock
 
 /**
  * A socket as its borrower sees it.

@@ -144,6 +144,33 @@ describe("Timer", () => {
       assert.deepStrictEqual(times, [1000, 11_000, 21_000])
     }))
 
+  it.effect.each(["while it waits", "while its callback runs"] as const)(
+    "C31 a timer that cancelAll cut %s is not armed, and may be armed again",
+    (when) =>
+      Effect.gen(function*() {
+        let calls = 0
+        yield* inCopas(Effect.gen(function*() {
+          const timer = yield* Timer.make({
+            delay: "1 second",
+            recurring: true,
+            callback: (timer) => {
+              calls += 1
+              if (when === "while its callback runs" && calls === 1) return Effect.never
+              return timer.cancel
+            }
+          })
+          if (when === "while its callback runs") yield* Thread.pause("2 seconds")
+          const before = calls
+          yield* Copas.cancelAll
+          assert.isFalse(yield* timer.isArmed)
+          assert.isFalse(yield* timer.cancel)
+          assert.isTrue(yield* timer.arm())
+          yield* Thread.pause("2 seconds")
+          assert.strictEqual(calls, before + 1)
+        }))
+      })
+  )
+
   it.effect("C31 cancelling from elsewhere ends a pause at once, and interrupts a call and waits for its end", () =>
     inCopas(Effect.gen(function*() {
       const log: Array<string> = []

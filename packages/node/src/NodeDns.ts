@@ -15,6 +15,7 @@ import * as Dns from "@copas/core/Dns"
 import type { Family } from "@copas/core/NetAddress"
 import type { HostAddress } from "@copas/core/NetPlatform"
 import { DnsError, InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
+import { within } from "@copas/core/Transport"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -118,10 +119,7 @@ const make = ({ patience, servers, systemPatience }: Settings): Dns.Service => {
     )
 
   const bounded = <A>(effect: Effect.Effect<A, DnsError>, name: string, query: string): Effect.Effect<A, DnsError> =>
-    systemPatience === Infinity ? effect : Effect.timeoutFail(effect, {
-      duration: systemPatience,
-      onTimeout: () => new DnsError({ reason: "TimedOut", name, query })
-    })
+    within(effect, systemPatience, () => new DnsError({ reason: "TimedOut", name, query }))
 
   const resolve = <T extends Dns.RecordType>(
     name: string,

@@ -1,7 +1,7 @@
 /** Deadlines that come late: a turn of this process that took longer than a time-out is not the peer's fault. */
 import type { SocketOptions } from "@copas/core"
-import { Net, Socket, SocketError, Tls, Udp } from "@copas/core"
-import { NodeNet } from "@copas/node"
+import { Dns, Net, Socket, SocketError, Tls, Transport, Udp } from "@copas/core"
+import { NodeDns, NodeNet } from "@copas/node"
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -201,6 +201,28 @@ layer(Layer.mergeAll(NodeNet.layer, Fixture.layer), { excludeTestServices: true 
       }))
       expect((yield* peer.message).total).toBe(total)
     }))
+
+  it.scoped("C17 what the system has when the time of `Transport.within` comes is the answer", () =>
+    Effect.gen(function*() {
+      const peer = yield* startPeer
+      const socket = yield* connect(peer)
+      const read = yield* Effect.fork(Transport.within(socket.receiveExactly(4), timeout, () => "too late"))
+      yield* Effect.yieldNow()
+      yield* peer.blockFor({ job: "write" })
+      expect(new TextDecoder().decode(yield* Fiber.join(read))).toBe("late")
+    }))
+
+  it.scoped("S09 an answer of the system's look-up that is there when its time comes is given", () =>
+    Effect.gen(function*() {
+      const peer = yield* startPeer
+      const dns = yield* Dns.Dns
+      // Looked up once, so that whatever is loaded by the first look-up is there.
+      yield* dns.nameInfo("127.0.0.1", 7)
+      const asked = yield* Effect.fork(dns.nameInfo("127.0.0.1", 7))
+      yield* Effect.yieldNow()
+      yield* peer.blockFor(undefined)
+      expect((yield* Fiber.join(asked)).host).not.toBe("")
+    }).pipe(Effect.provide(NodeDns.layerWith({ timeout, tries: 1 }))))
 
   it.scoped("C17 nothing in the system is a time-out, also after such a turn", () =>
     Effect.gen(function*() {

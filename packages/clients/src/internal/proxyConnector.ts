@@ -5,6 +5,7 @@ import * as Net from "@copas/core/Net"
 import { type Family, familyOf, formatHostPort } from "@copas/core/NetAddress"
 import { ConnectError, InvalidOption, type ReceiveError, type SendError } from "@copas/core/SocketError"
 import * as Tls from "@copas/core/Tls"
+import { within } from "@copas/core/Transport"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -16,7 +17,6 @@ import { orFail, textOf } from "./options.js"
 import { inOwnScope } from "./ownScope.js"
 import * as Wire from "./proxy.js"
 import { hide } from "./replies/command.js"
-import { within } from "./within.js"
 
 /** A kind of proxy, and how one speaks with it. */
 interface Kind {

@@ -8,6 +8,7 @@ import type { HostAddress } from "../../NetPlatform.js"
 import * as Causes from "../effect/causes.js"
 import { exitOf, onExit } from "../effect/fibers.js"
 import { suspend } from "../effect/suspend.js"
+import { withinOfClock } from "../time/within.js"
 
 /** RFC 8305, section 3: the recommended Resolution Delay, in milliseconds. */
 export const resolutionDelay = 50
@@ -45,7 +46,7 @@ export const bothFamilies = (
     const both = Effect.asVoid(Effect.zipRight(Fiber.await(six), Fiber.await(four)))
     const rest = Effect.suspend(() => {
       const isFound = hasAddress(exitOf(six)) || hasAddress(exitOf(four))
-      return isFound ? Effect.asVoid(Effect.timeoutOption(Effect.interruptible(both), resolutionDelay)) : both
+      return isFound ? Effect.ignore(withinOfClock(both, resolutionDelay, () => undefined)) : both
     })
     yield* Effect.ensuring(Effect.zipRight(first, rest), Fiber.interruptAll([six, four]))
     return yield* combine(exitOf(six), exitOf(four))

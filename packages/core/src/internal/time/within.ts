@@ -1,7 +1,7 @@
 /** Limits an effect in time by a deadline. */
 import * as Effect from "effect/Effect"
 import { suspend } from "../effect/suspend.js"
-import { type Deadlines, Due } from "./deadlines.js"
+import { type Deadlines, Due, forClock } from "./deadlines.js"
 
 /**
  * Gives `effect` that many milliseconds; after them it is interrupted, and the failure is `onTimeout`'s. Unlike
@@ -25,3 +25,13 @@ export const within = <A, E, R, E2>(
       return Effect.sync(() => deadlines.cancel(due))
     }))
   )
+
+/** `within` by the clock of the fiber. */
+export const withinOfClock = <A, E, R, E2>(
+  effect: Effect.Effect<A, E, R>,
+  millis: number,
+  onTimeout: () => E2
+): Effect.Effect<A, E | E2, R> =>
+  millis === Infinity
+    ? effect
+    : Effect.clockWith((clock) => within(effect, forClock(clock), millis, onTimeout))

@@ -4,6 +4,7 @@
  * Fibers of the pool, not of its callers, open, check, settle and close the connections. So an interrupted caller ends no
  * connection, and a caller gets whichever is ready first. Callers are served in their order.
  */
+import { within } from "@copas/core/Transport"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -14,7 +15,6 @@ import type { Stats } from "../../../SmtpPool.js"
 import type { ConnectFailure, Session } from "../../../SmtpSession.js"
 import { millisOf, now } from "../../effect/fibers.js"
 import { forkSequential } from "../../effect/scopes.js"
-import { within } from "../../within.js"
 import { BackOff, kindOf } from "./backOff.js"
 import type { Restore } from "./calls.js"
 import { Held, type Limits } from "./held.js"
