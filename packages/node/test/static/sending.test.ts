@@ -164,6 +164,27 @@ describe("sending a static file", () => {
       })
   )
 
+  it.scopedLive("X02 an option's function that throws is the program's defect, and leaves nothing open", () =>
+    Effect.gen(function*() {
+      const root = yield* Tree.make({ "a.txt": "a", "sub/index.html": "sub", "b.txt": "b", "b.txt.gz": "b" })
+      const fails = (): boolean => {
+        throw new Error("by the program")
+      }
+      for (
+        const options of [{ download: fails }, { immutable: fails }, { cacheControl: [{ match: fails, value: "x" }] }]
+      ) {
+        const app = yield* StaticFiles.make(root, { ...options, precompressed: true, fallback: "a.txt" })
+        for (const path of ["/a.txt", "/sub/", "/b.txt", "/nothing"]) {
+          const defect = yield* Effect.scoped(answerOf(app, path)).pipe(
+            Effect.as("no defect"),
+            Effect.catchAllDefect((defect) => Effect.succeed(String(defect)))
+          )
+          expect(defect).toContain("by the program")
+        }
+      }
+      yield* Tree.closed(root)
+    }))
+
   it.scopedLive("X02 an interrupted request closes what it has opened, whenever the interruption comes", () =>
     Effect.gen(function*() {
       const root = yield* Tree.make({

@@ -71,10 +71,27 @@ export class Server {
     return this.work.withPermits(1)(Effect.uninterruptibleMask(use))
   }
 
+  /**
+   * Opens, and closes if what is then done fails. If it succeeds it has closed the handle, or left that to the request's
+   * scope.
+   */
+  private opened(
+    names: ReadonlyArray<string>,
+    restore: Restore,
+    use: (handle: Handle) => Effect.Effect<Response, Refusal, Scope.Scope>,
+    otherwise: (refusal: Refusal) => Effect.Effect<Response, Refusal, Scope.Scope> = Effect.fail
+  ): Effect.Effect<Response, Refusal, Scope.Scope> {
+    return Effect.matchEffect(restore(openWithin(this.root, names)), {
+      onFailure: otherwise,
+      // Functions of the program's own run in there, and may throw.
+      onSuccess: (handle) => Effect.onError(Effect.suspend(() => use(handle)), () => Effect.sync(handle.close))
+    })
+  }
+
   /** What the path leads to. */
   private found(request: HttpServerRequest, names: ReadonlyArray<string>, isFolder: boolean) {
     return (restore: Restore): Effect.Effect<Response, Refusal, Scope.Scope> =>
-      Effect.flatMap(restore(openWithin(this.root, names)), (handle) => {
+      this.opened(names, restore, (handle) => {
         if (handle.stats.isDirectory()) {
           // An app that is mounted gets "/" for the place of its mount, too.
           const redirect = isFolder && names.length > 0 ? undefined : toSlash(request.originalUrl)
@@ -83,12 +100,11 @@ export class Server {
           return Effect.succeed(redirect)
         }
         if (!isFolder && handle.stats.isFile()) return this.file(request, names, handle, restore)
-        handle.close()
         return new Refusal({ status: 404, why: isFolder ? "a file with a slash at its end" : "no file" })
       })
   }
 
-  /** The index of a directory, or its listing. Closes the handle. */
+  /** The index of a directory, or its listing. */
   private folder(
     request: HttpServerRequest,
     names: ReadonlyArray<string>,
@@ -105,19 +121,21 @@ export class Server {
     const attempt = (at: number): Effect.Effect<Response, Refusal, Scope.Scope> => {
       const name = index[at]
       if (name === undefined) return listing
-      return Effect.matchEffect(restore(openWithin(this.root, [...names, name])), {
-        onFailure: (refusal) => refusal.status === 404 ? attempt(at + 1) : refusal,
-        onSuccess: (file) => {
+      return this.opened(
+        [...names, name],
+        restore,
+        (file) => {
           if (file.stats.isFile()) return this.file(request, [...names, name], file, restore)
           file.close()
           return attempt(at + 1)
-        }
-      })
+        },
+        (refusal) => refusal.status === 404 ? attempt(at + 1) : refusal
+      )
     }
     return Effect.ensuring(attempt(0), Effect.sync(handle.close))
   }
 
-  /** A file, or a compressed one beside it. Closes the handle, or leaves that to the request's scope. */
+  /** A file, or a compressed one beside it. */
   private file(
     request: HttpServerRequest,
     names: ReadonlyArray<string>,
@@ -156,20 +174,17 @@ export class Server {
         return Effect.succeed(brief(406, { vary: "Accept-Encoding" }))
       }
       if (coding === "identity") return send(handle)
-      return Effect.matchEffect(
-        restore(openWithin(this.root, [...names.slice(0, -1), name + suffix[coding]])),
-        {
-          onFailure: () => attempt(at + 1),
-          onSuccess: (beside) => {
-            if (!beside.stats.isFile()) {
-              beside.close()
-              return attempt(at + 1)
-            }
-            handle.close()
-            return send(beside, coding)
-          }
-        }
-      ).pipe(Effect.onInterrupt(() => Effect.sync(handle.close)))
+      return this.opened(
+        [...names.slice(0, -1), name + suffix[coding]],
+        restore,
+        (beside) => {
+          const isFile = beside.stats.isFile()
+          const other = isFile ? handle : beside
+          other.close()
+          return isFile ? send(beside, coding) : attempt(at + 1)
+        },
+        () => attempt(at + 1)
+      )
     }
     // A range is one of the file as it is; HEAD has none.
     const isRange = request.method === "GET" && request.headers["range"] !== undefined
@@ -186,7 +201,6 @@ export class Server {
     }
     const stream = Effect.suspend(() => {
       if (this.sending >= this.settings.maxOpenFiles) {
-        handle.close()
         return new Refusal({ status: 503, why: `${this.sending} files are being sent` })
       }
       this.sending++
@@ -200,15 +214,12 @@ export class Server {
       )
     })
     if (length! > pieceSize) return stream
-    return restore(settle(() => together(handle, parts), () => {})).pipe(
-      Effect.onError(() => Effect.sync(handle.close)),
-      Effect.flatMap((bytes) => {
-        // It became shorter since it was opened: the stream fails where it ends now.
-        if (bytes === undefined) return stream
-        handle.close()
-        return Effect.succeed(HttpServerResponse.uint8Array(bytes, { status, headers }))
-      })
-    )
+    return Effect.flatMap(restore(settle(() => together(handle, parts), () => {})), (bytes) => {
+      // It became shorter since it was opened: the stream fails where it ends now.
+      if (bytes === undefined) return stream
+      handle.close()
+      return Effect.succeed(HttpServerResponse.uint8Array(bytes, { status, headers }))
+    })
   }
 
   /** The page of a single-page program, for a path that names no file, of a client that takes pages. */
@@ -224,11 +235,10 @@ export class Server {
 
   private page(request: HttpServerRequest, names: ReadonlyArray<string>, status?: 404) {
     return this.atWork((restore) =>
-      Effect.flatMap(restore(openWithin(this.root, names)), (handle) => {
-        if (handle.stats.isFile()) return this.file(request, names, handle, restore, status)
-        handle.close()
-        return new Refusal({ status: 404, why: "no file" })
-      })
+      this.opened(names, restore, (handle) =>
+        handle.stats.isFile()
+          ? this.file(request, names, handle, restore, status)
+          : new Refusal({ status: 404, why: "no file" }))
     )
   }
 
