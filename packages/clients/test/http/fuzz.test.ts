@@ -4,6 +4,7 @@ import { NodeHttpTransport } from "@copas/node"
 import { expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Stream } from "effect"
 import { brotliCompressSync, gzipSync } from "node:zlib"
+import { randomFrom } from "../../../node/test/random.js"
 import { Http } from "../../src/index.js"
 import { HttpPeer } from "../../src/testing/index.js"
 import { leavesNothing, text } from "../ftp/networks.js"
@@ -14,15 +15,8 @@ const platform = (seed: number) =>
     NetMemory.layerWith({ chunks: "random", seed })
   )
 
-/** Numbers that follow from a seed (mulberry32). */
 const randomOf = (seed: number) => {
-  let state = seed
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let value = Math.imul(state ^ (state >>> 15), 1 | state)
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value
-    return ((value ^ (value >>> 14)) >>> 0) / 4294967296
-  }
+  const next = randomFrom(seed)
   const below = (most: number): number => Math.floor(next() * most)
   const pick = <A>(all: ReadonlyArray<A>): A => all[below(all.length)]!
   return { below, pick }

@@ -3,27 +3,17 @@ import { Certificate, TlsTransport } from "@copas/core"
 import { Sampling } from "@copas/core/testing"
 import { describe, expect, it } from "@effect/vitest"
 import { Option } from "effect"
+import { SeededRandom } from "../../src/internal/effect/random.js"
 
 const crypto: TlsTransport.CertificateCrypto = {
   digest: (_, bytes) => bytes.slice(0, 32),
   issued: () => false
 }
 
-/** Numbers between 0 and 1, the same ones for the same seed (mulberry32). */
-const randomFrom = (seed: number): () => number => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
-
 /** Whole numbers below a limit. */
 const belowFrom = (seed: number): (limit: number) => number => {
-  const random = randomFrom(seed)
-  return (limit) => Math.floor(random() * limit)
+  const random = new SeededRandom(seed)
+  return (limit) => random.integer(limit)
 }
 
 // ---- an encoder, which can lie

@@ -3,7 +3,8 @@ import { type DatagramSocket, Dns, Net, SocketError, Udp } from "@copas/core"
 import { NodeCopas, NodeDns, NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
-import { backTo, randomFrom, sockets, turns, until } from "../tls/support.js"
+import { randomFrom } from "../random.js"
+import { backTo, sockets, turns, until } from "../tls/support.js"
 import { asking, codes, encoded, label, nameServer, records, short } from "./nameServer.js"
 
 const resolving = <T extends Dns.RecordType>(type: T, number: number, ...data: ReadonlyArray<ReadonlyArray<number>>) =>

@@ -9,8 +9,8 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Crypto from "node:crypto"
 import * as Certificates from "../certificates.js"
+import { randomFrom } from "../random.js"
 import * as Fixture from "./fixture.js"
-import { randomFrom } from "./support.js"
 
 layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })((it) => {
   /** Everything that can be asked of a certificate. */

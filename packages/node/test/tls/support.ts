@@ -3,17 +3,6 @@ import type { Listener } from "@copas/core"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 
-/** Numbers between 0 and 1, the same ones for the same seed (mulberry32). */
-export const randomFrom = (seed: number): () => number => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
-
 /** One turn of the event loop. */
 export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
   setImmediate(() => resume(Effect.void))

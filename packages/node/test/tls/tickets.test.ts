@@ -10,8 +10,8 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Crypto from "node:crypto"
 import * as Certificates from "../certificates.js"
+import { randomFrom } from "../random.js"
 import * as Fixture from "./fixture.js"
-import { randomFrom } from "./support.js"
 
 layer(Layer.merge(NodeNet.layer, Fixture.layer), { excludeTestServices: true })((it) => {
   const start = (options: TlsContext.ServerOptions) =>
