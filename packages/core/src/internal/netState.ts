@@ -29,7 +29,7 @@ export class NetState {
   readonly datagramSockets = new Set<DatagramSocket>()
   /** Of every socket; a socket has its own on top. */
   readonly observers = new Observers<TraceEvent>()
-  /** The context of `tls: true`, once somebody asked for it. */
+  /** The context of `tls: true`, once a connection asked for it. */
   defaultClient: ClientContext | undefined = undefined
   /** Bytes of the stream sockets that are closed. */
   private closedBytes = { received: 0, sent: 0 }

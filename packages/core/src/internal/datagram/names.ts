@@ -17,7 +17,7 @@ import type { DatagramConnection } from "./connection.js"
 const isAddress = (socket: DatagramConnection, to: Destination): to is InetAddress =>
   (to as Partial<InetAddress>)._tag === "InetAddress" && (to as InetAddress).family === socket.target.address.family
 
-/** True for an address that can be sent to as it is, without a question to anybody. */
+/** True for an address that can be sent to as it is, without a look-up. */
 export const isReady = (socket: DatagramConnection, to: Destination): to is InetAddress =>
   socket.permit === undefined && isAddress(socket, to)
 

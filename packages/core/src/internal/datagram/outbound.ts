@@ -16,7 +16,9 @@ export const maxIpv4 = 65507
 /** RFC 8200: without its own header. */
 export const maxIpv6 = 65527
 
-/** So many of which the outcome is not known yet may go out; the next wait, so that a flood of them has its bound. */
+/**
+ * This many of which the outcome is not known yet may go out; the next ones wait, so that a flood of them has its bound.
+ */
 const mostUnderWay = 64
 
 type Resume = (effect: Effect.Effect<void, DatagramSendError>) => void

@@ -54,9 +54,9 @@ export class Remaining {
   }
 
   /**
-   * If nothing is left to do: wakes those who wait for the exit, and looks again a step later. The step is for fibers that
-   * are ready and belong to no thread, or are not a thread's main one: the dispatcher does not learn when those have ended,
-   * and they may wake a thread.
+   * If nothing is left to do: wakes the fibers that wait for the exit, and looks again a step later. The step is for
+   * fibers that are ready and belong to no thread, or are not a thread's main one: the dispatcher does not learn when
+   * those have ended, and they may wake a thread.
    */
   check(): void {
     if (this.running === 0 || !this.isFinished) return
@@ -65,7 +65,7 @@ export class Remaining {
     this.dispatcher.scheduler.scheduleTask(this.stepPassed, 0)
   }
 
-  /** If still nothing is left to do, wakes those who wait for that, from the innermost wait outwards. */
+  /** If still nothing is left to do, wakes the fibers that wait for that, from the innermost wait outwards. */
   private readonly stepPassed = (): void => {
     this.pending -= 1
     if (this.running === 0 || !this.isFinished) return
@@ -129,7 +129,10 @@ export class Remaining {
     this.wakeAtExit()
   }
 
-  /** Wakes those who wait for the exit although there is none: all is being cancelled, and a finalizer may wait for it. */
+  /**
+   * Wakes the fibers that wait for the exit although there is none: all is being cancelled, and a finalizer may wait for
+   * it.
+   */
   wakeAtExit(): void {
     for (const listener of this.exitListeners.splice(0)) listener()
   }

@@ -33,8 +33,8 @@ interface Accepting extends Serving {
 }
 
 /**
- * A listening socket. Connections that came in wait here, at most `backlog` of them, until somebody accepts them: as
- * with reading, who waits is woken and looks, so an interrupted accept loses no connection.
+ * A listening socket. Connections that came in wait here, at most `backlog` of them, until they are accepted: as
+ * with reading, a waiting fiber is woken and looks, so an interrupted accept loses no connection.
  */
 export class NetListener implements Listener, ListenEvents {
   readonly [ListenerTypeId]: typeof ListenerTypeId = ListenerTypeId

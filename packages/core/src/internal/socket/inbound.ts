@@ -116,7 +116,7 @@ export class Inbound {
 
   // ---- reading
 
-  /** `wanted` is how many bytes must fit, should that be more than the high-water mark. */
+  /** `wanted` is how many bytes must fit, if that is more than the high-water mark. */
   read<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
     return withFiber((fiber) => {
       if (this.turns !== undefined) return this.takeTurn(this.turns, this.fresh(take, wanted))
@@ -173,8 +173,8 @@ export class Inbound {
   }
 
   /**
-   * Takes at once what `take` finds, where a read would: nobody else reads, and the fiber need not yield. `undefined` is
-   * for `read` to decide.
+   * Takes at once what `take` finds, where a read would: no other fiber reads, and this one need not yield. `undefined`
+   * is for `read` to decide.
    */
   takeNow<A>(fiber: AnyFiber, take: (inbound: Inbound) => A | undefined): A | undefined {
     const { socket } = this

@@ -202,7 +202,7 @@ export class Outbound {
   }
 
   /**
-   * Goes on with `then` when `isDone`. The bytes of the call lie between `from` and `to`, counted from the first byte
+   * Continues with `then` when `isDone`. The bytes of the call lie between `from` and `to`, counted from the first byte
    * ever queued: so an error can say how many of them the system took.
    */
   private wait(

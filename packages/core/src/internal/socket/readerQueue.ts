@@ -8,8 +8,8 @@ interface Turn {
 }
 
 /**
- * Gives turns strictly in the order in which they were asked for. (Effect's semaphore gives a released permit to whoever
- * asks at that moment, ahead of those that have waited.)
+ * Gives turns strictly in the order in which they were asked for. (Effect's semaphore gives a released permit to the
+ * fiber that asks at that moment, ahead of those that have waited.)
  */
 export class ReaderQueue {
   /** The first has the turn. */

@@ -11,7 +11,7 @@ const noBytes = new Uint8Array(0)
  * what matched that the delimiter begins with, so that no byte is looked at again.
  */
 class Delimiter {
-  /** Not to be changed by anybody. The same delimiter of a later call is another array. */
+  /** It must not be changed. The same delimiter of a later call is another array. */
   bytes: Uint8Array
   /** For each length of a match, that of its longest border. Made when a match first breaks off. */
   private borders: Uint32Array | undefined = undefined
@@ -88,9 +88,9 @@ export class ReceiveBuffer {
   private blockUsed = 0
   // A search continues where the last one for the same delimiter ended.
   private delimiter: Delimiter | undefined = undefined
-  /** So many bytes were looked at, and the delimiter does not lie within them. */
+  /** How many bytes were looked at; the delimiter does not lie within them. */
   private scanned = 0
-  /** The last of them are so many of the delimiter's first. */
+  /** How many of the last of them are the delimiter's first. */
   matched = 0
   /** The chunk that the next byte to look at is in (-1 for the first, else an index of `rest`), and where it begins. */
   private scanChunk = -1
@@ -275,7 +275,7 @@ export class ReceiveBuffer {
     return -1
   }
 
-  /** The delimiter was found at `position`: should nobody take it, the next search begins there. */
+  /** The delimiter was found at `position`: if it is not taken, the next search begins there. */
   private restartAt(position: number): void {
     this.scanned = position
     if (position < this.scanStart) {
