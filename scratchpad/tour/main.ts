@@ -9,6 +9,7 @@ import { Cause, Console, Duration, Effect } from "effect"
 import { datagrams } from "./datagrams.js"
 import { ftp } from "./ftp.js"
 import { http } from "./http.js"
+import { httpServer, startSite } from "./httpServer.js"
 import { startServers } from "./servers.js"
 import { smtp } from "./smtp.js"
 import type { Services, Station } from "./station.js"
@@ -33,7 +34,7 @@ const tour = Effect.gen(function*() {
   )
   const servers = yield* startServers({ line: 0, echo: 0 })
   let number = 0
-  for (const station of [...tcpStations(servers), tls, datagrams, unix, ftp, smtp, http]) {
+  for (const station of [...tcpStations(servers), tls, datagrams, unix, ftp, smtp, http, httpServer]) {
     number += 1
     yield* visit(station, number)
   }
@@ -51,9 +52,13 @@ In all
 
 const serve = Effect.gen(function*() {
   const servers = yield* startServers({ line: 20000, echo: 20001 })
-  yield* Console.log(`Two servers are up. In another terminal:
+  const { url } = yield* startSite(20002)
+  yield* Console.log(`Three servers are up. In another terminal:
    nc 127.0.0.1 ${servers.linePort}    each line comes back in capitals
    nc 127.0.0.1 ${servers.echoPort}    everything comes back
+   curl ${url}/files/                       a page; also in a browser
+   curl ${url}/cgi-bin/who.sh/a/path        a CGI script
+   curl -N ${url}/events                    events without an end
 Ctrl-C ends them: no new connections, and five seconds for those that are open.`)
   return yield* Effect.onInterrupt(Effect.never, () =>
     Effect.gen(function*() {
