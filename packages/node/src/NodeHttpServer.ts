@@ -3,21 +3,23 @@
  *
  * A program written for `@effect/platform-node`'s server changes one import, and the options. Its connections are threads of
  * the dispatcher, with names, limits, time-outs and a place in `Copas.status`. Requests of one connection of HTTP/1.1 run in
- * its thread, one after the other; streams of HTTP/2 run in fibers of it. Handlers of a router are
- * interrupted when their client goes away; an app of another kind is, where it is within `Effect.interruptible`. A span is made for a request only where the program has a tracer.
+ * its thread, one after the other; streams of HTTP/2 run in fibers of it. As with every server of `@effect/platform`, handlers
+ * of a router are interrupted when their client goes away, and an app of another kind where it is within
+ * `Effect.interruptible`. A span is made for a request only where the program has a tracer.
  *
  * @since 0.2.0
  */
 import { Copas, layer as CopasLayer } from "@copas/core/Copas"
 import type { Listener } from "@copas/core/Listener"
 import { Net } from "@copas/core/Net"
-import type { BindError, InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
+import { type BindError, InvalidOption, type UnsupportedOption } from "@copas/core/SocketError"
 import type { InetListenOptions } from "@copas/core/SocketOptions"
 import * as Tls from "@copas/core/Tls"
 import type * as TlsContext from "@copas/core/TlsContext"
 import type { TlsError } from "@copas/core/TlsError"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as PlatformServer from "@effect/platform-node/NodeHttpServer"
 import * as Etag from "@effect/platform/Etag"
 import type { HttpClient } from "@effect/platform/HttpClient"
 import type { HttpPlatform } from "@effect/platform/HttpPlatform"
@@ -78,6 +80,9 @@ export const make = (options: Options): Effect.Effect<HttpServer.HttpServer, Fai
     const copas = yield* Copas
     const settings = yield* settingsOf(options)
     const addresses = [options.listen].flat() as ReadonlyArray<ListenOptions>
+    if (addresses.length === 0) {
+      return yield* new InvalidOption({ option: "listen", value: "[]", expected: "an address, or several" })
+    }
     const listeners = yield* Effect.forEach(addresses, (address) => listen(address, settings))
     const recorder = new Recorder(settings.name)
     const server = HttpServer.make({
@@ -90,6 +95,15 @@ export const make = (options: Options): Effect.Effect<HttpServer.HttpServer, Fai
     )
     return server
   })
+
+/**
+ * An app as a handler of a server of `node:http` that the program makes itself: that of `@effect/platform-node`, without the
+ * dispatcher, the limits and the time-outs of this one.
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const makeHandler: typeof PlatformServer.makeHandler = PlatformServer.makeHandler
 
 /**
  * `make` as a layer, without the services that `layer` brings beside it.

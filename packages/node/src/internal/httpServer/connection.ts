@@ -329,9 +329,9 @@ export class Connection implements Host, Watched {
     return this.server.settings
   }
 
-  get isLast(): boolean {
-    return this.isBroken || this.server.isDraining ||
-      this.requests >= this.settings.limits.maxRequestsPerConnection
+  endsAfter({ number }: Exchange): boolean {
+    return this.server.isDraining || (this.isBroken && this.queue.length === 0) ||
+      number >= this.settings.limits.maxRequestsPerConnection
   }
 
   shown(requestNumber: number): HttpConnection {

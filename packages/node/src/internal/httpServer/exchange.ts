@@ -22,8 +22,8 @@ export type NodeResponse = Http.ServerResponse | Http2.Http2ServerResponse
 export interface Host {
   readonly settings: Settings
   readonly socket: CopasSocket.Socket
-  /** No further request is answered on the connection. */
-  readonly isLast: boolean
+  /** No further request is answered on the connection after this one. */
+  readonly endsAfter: (exchange: Exchange) => boolean
   /** What `HttpConnection.current` shows, for the request of this number. */
   readonly shown: (requestNumber: number) => HttpConnection
   /**

@@ -214,7 +214,7 @@ export class Multiplexed implements Host {
   }
 
   /** HTTP/2 says it by GOAWAY. */
-  get isLast(): boolean {
+  endsAfter(): boolean {
     return false
   }
 

@@ -135,7 +135,7 @@ class Head {
 
   private get isLast(): boolean {
     const { exchange, fields } = this
-    if (exchange.isLast || exchange.host.isLast || exchange.leavesBody) return true
+    if (exchange.isLast || exchange.host.endsAfter(exchange) || exchange.leavesBody) return true
     const { connection } = fields
     return connection !== undefined && /\bclose\b/i.test(String(connection))
   }
