@@ -136,6 +136,8 @@ class Head {
   private get isLast(): boolean {
     const { exchange, fields } = this
     if (exchange.isLast || exchange.host.endsAfter(exchange) || exchange.leavesBody) return true
+    // The client's wish, or its version.
+    if (!(this.response as Http.ServerResponse).shouldKeepAlive) return true
     const { connection } = fields
     return connection !== undefined && /\bclose\b/i.test(String(connection))
   }
