@@ -15,9 +15,9 @@ import { Handler } from "./internal/cgi/handler.js"
 import { settingsOf } from "./internal/cgi/options.js"
 
 /**
- * What runs scripts: a program, a program with arguments that come before the script's path, or one of these for each
- * extension (`{ ".pl": "perl", ".lua": ["lua", "-W"] }`); a script of another extension is run itself. A name without a slash is
- * looked up once, by the search path of this process.
+ * The program that runs scripts: a program, a program with arguments that come before the script's path, or one of these
+ * for each extension (`{ ".pl": "perl", ".lua": ["lua", "-W"] }`); a script of another extension is run itself. A name
+ * without a slash is looked up once, by the search path of this process.
  *
  * @since 0.2.0
  * @category models
@@ -28,7 +28,7 @@ export type Interpreter =
   | { readonly [extension: string]: string | ReadonlyArray<string> }
 
 /**
- * What is known when `env` is asked for variables.
+ * The request and its script, when `env` is asked for variables.
  *
  * @since 0.2.0
  * @category models
@@ -40,7 +40,7 @@ export interface Request {
   readonly script: string
   /** The decoded path that the client wrote for the script. */
   readonly scriptName: string
-  /** What of the decoded path comes after that; empty if nothing does. */
+  /** The part of the decoded path after that; empty if there is none. */
   readonly pathInfo: string
 }
 
@@ -52,8 +52,8 @@ export interface Request {
  */
 export interface Timeouts {
   /**
-   * Until the head of its output is complete, counted anew each time that the script takes a part of the request's body; a
-   * client that is slow to send does not count. After it the client gets 504. Default: 30 seconds.
+   * Until the head of its output is complete, counted again each time that the script takes a part of the request's body;
+   * a client that is slow to send does not count. After it the client gets 504. Default: 30 seconds.
    */
   readonly head?: Duration.DurationInput
   /** Between two parts of its output, while the client waits for the next. Default: 30 seconds. */
@@ -75,14 +75,14 @@ export interface Options<E = never, R = never> {
   readonly root?: string
   /** One script that answers all paths. */
   readonly script?: string
-  /** What runs the scripts. Default: they are run themselves, and are to be executable. */
+  /** The programs that run the scripts. Default: they are run themselves, and are to be executable. */
   readonly interpreter?: Interpreter
   /**
    * Variables besides those of RFC 3875. Nothing of this process's environment is inherited, `PATH` neither. They count more
    * than what a client sends. `HTTP_PROXY` is refused.
    */
   readonly env?: Readonly<Record<string, string>> | ((request: Request) => Readonly<Record<string, string>>)
-  /** What `PATH_TRANSLATED` is below. Default: `root`, or the script's folder. */
+  /** The directory that `PATH_TRANSLATED` is below. Default: `root`, or the script's folder. */
   readonly documentRoot?: string
   /** Whether a query without `=` becomes arguments (RFC 3875, 4.4). Default: true. A word that begins with `-` never does. */
   readonly commandLine?: boolean

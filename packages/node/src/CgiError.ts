@@ -23,7 +23,7 @@ const answer = (status: number, headers: Readonly<Record<string, string>> = {}) 
  */
 export class CgiRefused extends Schema.TaggedError<CgiRefused>("@copas/node/CgiError/CgiRefused")("CgiRefused", {
   status: Schema.Literal(400, 403, 404, 411, 413, 501),
-  /** What is wrong, and what would be right. */
+  /** The fault, and what would be right. */
   why: Schema.String
 }) {
   static {
@@ -145,7 +145,7 @@ export class CgiSystemFailed
 export class CgiFailed extends Schema.TaggedError<CgiFailed>("@copas/node/CgiError/CgiFailed")("CgiFailed", {
   script: Schema.String,
   reason: Schema.Literal("BadHead", "Timeout", "Killed", "Truncated", "Redirects", "Closed"),
-  /** What happened, and what to do. */
+  /** The failure, and what to do. */
   why: Schema.String
 }) {
   static {

@@ -72,9 +72,9 @@ const lengthOf = ({ body }: HttpServerResponse.HttpServerResponse): number | und
  * Middleware that writes a line for each request when its handler has ended, however it ended: 499 is a client that went
  * away. Given to `HttpServer.serve`, the line comes, and its time counts, after the answer was sent; around a route, before.
  *
- * What a client sent is escaped, so that no field breaks out of its line, and cut past 1 KiB. The log shows no fields of
- * the request but `Referer` (without its query, as the target), `User-Agent` and `Host`. Logs of handlers have the
- * annotation `request.id`.
+ * The text that a client sent is escaped, so that no field breaks out of its line, and cut past 1 KiB. The log shows no
+ * fields of the request but `Referer` (without its query, as the target), `User-Agent` and `Host`. Logs of handlers have
+ * the annotation `request.id`.
  *
  * *Interruption* is the handler's; the line is written.
  *

@@ -32,7 +32,7 @@ export interface Timeouts {
 }
 
 /**
- * What one client may take up. `Infinity` is no limit.
+ * How much one client may take up. `Infinity` is no limit.
  *
  * @since 0.2.0
  * @category models

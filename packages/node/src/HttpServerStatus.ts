@@ -1,5 +1,5 @@
 /**
- * What an HTTP server is doing: the requests under way, the last ones, and counts since it began.
+ * The state of an HTTP server: the requests under way, the last ones, and counts since it began.
  *
  * The server keeps a few numbers and the last 64 requests; the rest is gathered when it is asked.
  *

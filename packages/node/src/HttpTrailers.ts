@@ -1,5 +1,5 @@
 /**
- * Trailers: fields behind the body of a request or an answer (RFC 9110, section 6.5), such as a digest of what was sent.
+ * Trailers: fields after the body of a request or an answer (RFC 9110, section 6.5), such as a digest of what was sent.
  *
  * @since 0.2.0
  */
@@ -12,9 +12,9 @@ import * as Informational from "./internal/httpServer/informational.js"
 import { Request } from "./internal/httpServer/request.js"
 
 /**
- * The trailers of the request. They come behind the body, so this reads what of the body was not read yet, within the limit
- * of bodies, and waits for its end; it fails as those who read a body do, and where a trailer is one that must stand in the
- * head. None on another server than `NodeHttpServer`.
+ * The trailers of the request. They come after the body, so this reads what of the body was not read yet, within the
+ * limit of bodies, and waits for its end; it fails as those who read a body do, and where a trailer is one that must
+ * stand in the head. None on another server than `NodeHttpServer`.
  *
  * *Interruption* ends the wait; the body can still be read.
  *
@@ -27,9 +27,9 @@ export const received: Effect.Effect<Headers.Headers, RequestError, HttpServerRe
 )
 
 /**
- * Sends these fields behind the answer's body. To be called before the body ends: by the handler, or by the stream that gives
- * the body. Only a body in chunks, as a stream of unknown length, has room for them in HTTP/1.1: otherwise, and for a client
- * of HTTP/1.0, they are not sent. A second call adds to the first.
+ * Sends these fields after the answer's body. To be called before the body ends: by the handler, or by the stream that
+ * gives the body. Only a body in chunks, as a stream of unknown length, has room for them in HTTP/1.1: otherwise, and for
+ * a client of HTTP/1.0, they are not sent. A second call adds to the first.
  *
  * Fails with `InvalidOption` for values that are no fields. *Interruption* does nothing: it does not wait.
  *

@@ -56,7 +56,7 @@ const headersOf = (
 
 const failure = (path: string) => ({ cause, why }: Refusal): PlatformError => unreadable(path, why, cause)
 
-/** The body of a larger file opens it anew: an answer may be sent more than once, later, or not at all. */
+/** The body of a larger file opens it again: an answer may be sent more than once, later, or not at all. */
 const bodyOf = (path: string, { stats }: Handle, slice: Slice, piece: number): Stream.Stream<Uint8Array, unknown> =>
   Stream.unwrapScoped(
     Effect.flatMap(
@@ -127,7 +127,7 @@ const fileWebResponse = (
   })
 
 /**
- * What `HttpServerResponse.file` and `fileWeb` are made by, on open files; servers of this package bring it.
+ * The platform of `HttpServerResponse.file` and `fileWeb`, on open files; servers of this package bring it.
  *
  * - `offset` and `bytesToRead` give exactly these bytes, as far as the file has them, and `Content-Length` says so.
  *   (`@effect/platform-node`'s platform sends one byte more than `bytesToRead`, and the next answer begins with it.)

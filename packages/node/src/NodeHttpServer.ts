@@ -115,7 +115,7 @@ export const layerServer = (options: Options): Layer.Layer<HttpServer.HttpServer
   Layer.scoped(HttpServer.HttpServer, make(options))
 
 /**
- * What handlers use beside the server: files, paths, tags of files.
+ * The services that handlers use beside the server: files, paths, tags of files.
  *
  * @since 0.2.0
  * @category layers

@@ -177,7 +177,7 @@ const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\
 
 const patternOf = (match: string | RegExp): RegExp =>
   typeof match !== "string"
-    // `exec` would go on where a pattern with the flag `g` or `y` ended last.
+    // `exec` would continue where a pattern with the flag `g` or `y` ended last.
     ? new RegExp(match.source, match.flags.replace(/[gy]/g, ""))
     : match.endsWith("*")
     ? new RegExp(`^${escaped(match.slice(0, -1))}(.*)$`)

@@ -28,7 +28,10 @@ export interface Event {
   readonly data: string
   /** The name that a listener listens for. Default: that of `message`. One line. */
   readonly event?: string | undefined
-  /** What the browser sends as `Last-Event-ID` when it connects again. One line, without NUL. `""` forgets the last one. */
+  /**
+   * The id that the browser sends as `Last-Event-ID` when it connects again. One line, without NUL. `""` forgets the last
+   * one.
+   */
   readonly id?: string | undefined
   /** How long the browser waits before it connects again, from this event on. */
   readonly retry?: Duration.DurationInput | undefined

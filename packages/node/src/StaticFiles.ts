@@ -38,8 +38,8 @@ export interface Options<E = never, R = never> {
   readonly types?: Readonly<Record<string, string>>
   /**
    * Serves `page.html.br`, `.zst` or `.gz` for `page.html` to clients that take the coding (RFC 9110, 12.5.3). `true` is all
-   * three. Default `false`. The files are yours to make, and to make anew with the file. A client that takes none of what
-   * there is, not even the file as it is, gets 406.
+   * three. Default `false`. The files are yours to make, and to make again with the file. A client that takes none of
+   * what there is, not even the file as it is, gets 406.
    */
   readonly precompressed?: boolean | ReadonlyArray<"br" | "zstd" | "gzip">
   /** `Cache-Control` of all files, or of those that match; the first match counts. Default: none. */
@@ -58,7 +58,7 @@ export interface Options<E = never, R = never> {
    * `text/html`, and only if they name it or the path has no extension: a missing script stays a 404.
    */
   readonly fallback?: string
-  /** What is answered to a path that names no file: a page below the root, with status 404, or an app. */
+  /** The answer to a path that names no file: a page below the root, with status 404, or an app. */
   readonly notFound?: string | HttpApp.Default<E, R>
   /**
    * How many files over 64 KiB are sent at the same time; one more is answered 503. Default 512. Smaller ones are read at

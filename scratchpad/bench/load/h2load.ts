@@ -5,7 +5,7 @@ import type { HttpLoop, HttpLoopOptions } from "./http-loop.js"
 
 export const hasH2load = spawnSync("h2load", ["--version"], { stdio: "ignore" }).status === 0
 
-/** The same requests by h2load, which opens its connections anew for each run. It can be told nothing of `perConnection`. */
+/** The same requests by h2load, which opens new connections for each run. It can be told nothing of `perConnection`. */
 export const h2load = (
   context: LoadContext,
   options: HttpLoopOptions & { readonly sessions?: number }

@@ -19,6 +19,6 @@ export const makeFolder = (): string => {
   return folder
 }
 
-/** The stream: so many parts, of so many bytes. */
+/** The stream: the number of its parts, and the bytes of each. */
 export const parts = 1024
 export const part = new Uint8Array(65_536)

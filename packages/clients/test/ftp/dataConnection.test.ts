@@ -178,7 +178,7 @@ describe("passive data connections", () => {
       yield* session.noop
     })))
 
-  it.effect("C34 a proxy that cannot reach the data port is told in the error, and the session goes on", () =>
+  it.effect("C34 a proxy that cannot reach the data port is told in the error, and the session continues", () =>
     inMemory(Effect.gen(function*() {
       const port = yield* deadPort
       const asked: Array<number> = []
@@ -248,7 +248,7 @@ describe("active data connections", () => {
     held ? Effect.uninterruptible(use) : use
 
   it.effect.each([false, true])(
-    "C34 a server that never connects is given up after timeouts.connect, and the session goes on; in an uninterruptible region: %s",
+    "C34 a server that never connects is given up after timeouts.connect, and the session continues; in an uninterruptible region: %s",
     (held) =>
       inMemory(Effect.gen(function*() {
         const session = yield* against((peer) =>

@@ -174,7 +174,7 @@ describe.each(networks)("files, %s", (_, net) => {
       layer
     ))
 
-  it.scoped("C34 a disk that fails ends the transfer with its error, and the session goes on", () =>
+  it.scoped("C34 a disk that fails ends the transfer with its error, and the session continues", () =>
     Effect.provide(
       leavesNothing(Effect.gen(function*() {
         const path = yield* Path.Path

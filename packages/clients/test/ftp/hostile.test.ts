@@ -355,7 +355,7 @@ describe("transfers that go wrong", () => {
       expect(yield* withTime(put)).toEqual({ path: "a", bytes: 4, verified: true })
     })))
 
-  it.effect("C34 a data connection that stands still times out, and the session goes on", () =>
+  it.effect("C34 a data connection that stands still times out, and the session continues", () =>
     inMemory(Effect.gen(function*() {
       const session = yield* against((peer) =>
         Effect.gen(function*() {

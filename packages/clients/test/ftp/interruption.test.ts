@@ -104,7 +104,7 @@ describe("interruption", () => {
       NetMemory.layer
     ))
 
-  it.effect("C34 to stop reading a download aborts it, and the session goes on", () =>
+  it.effect("C34 to stop reading a download aborts it, and the session continues", () =>
     Effect.provide(
       leavesNothing(Effect.gen(function*() {
         const { server, session } = yield* connected({ files: { "/a": pattern(1_000_000) } })

@@ -151,7 +151,7 @@ describe("data that is cut or wrong", () => {
       })
     })))
 
-  it.effect("C34 data that is not coded is DataNotDecoded, and the session goes on", () =>
+  it.effect("C34 data that is not coded is DataNotDecoded, and the session continues", () =>
     inMemory(Effect.gen(function*() {
       // It says yes to MODE Z, and sends the data as it is.
       const { server, session } = yield* connected({
@@ -193,7 +193,7 @@ describe("data that is cut or wrong", () => {
     })))
 })
 
-it.effect("C34 interrupted at any step of a transfer in MODE Z, the session goes on and nothing stays open", () =>
+it.effect("C34 interrupted at any step of a transfer in MODE Z, the session continues and nothing stays open", () =>
   Effect.provide(
     Sampling.everyStep("a transfer in MODE Z", (steps) =>
       leavesNothing(Effect.gen(function*() {
@@ -249,7 +249,7 @@ describe("the codec", () => {
       Sampling.runs({ short: 30, long: 3000 })
     ))
 
-  it("C34 the beginning of a stream, one with a byte changed, and one with bytes behind it are never taken for whole", () =>
+  it("C34 the beginning of a stream, one with a byte changed, and one with bytes after it are never taken for whole", () =>
     FC.assert(
       FC.asyncProperty(
         data.filter(({ length }) => length > 0),

@@ -159,7 +159,7 @@ describe("trees", () => {
       expect(end.files).toEqual({ done: 2, skipped: 0, failed: 0, total: 2 })
     })))
 
-  it.effect("C34 a tree that was cut on its way up goes on where it was, and no half file stands under its name", () =>
+  it.effect("C34 a tree that was cut on its way up continues where it was, and no half file stands under its name", () =>
     running(Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const path = yield* Path.Path
@@ -268,7 +268,7 @@ describe("trees", () => {
       expect(modified.date).toEqual(time)
     })))
 
-  it.effect("C34 what the server refuses is an event each on the way up, while the rest goes on", () =>
+  it.effect("C34 what the server refuses is an event each on the way up, while the rest continues", () =>
     running(Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const path = yield* Path.Path
@@ -325,7 +325,7 @@ describe("trees", () => {
       }
     })))
 
-  it.effect("C34 a tree that is interrupted at its beginning, in its middle and near its end goes on from there", () =>
+  it.effect("C34 a tree that is interrupted at its beginning, in its middle and near its end continues from there", () =>
     running(Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const path = yield* Path.Path

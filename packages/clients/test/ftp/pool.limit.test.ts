@@ -44,12 +44,12 @@ describe("a pool smaller than asked", () => {
           concurrency: "unbounded"
         })
         expect((yield* Effect.provide(all, logged(lines))).map(text)).toEqual(Array.from({ length: 20 }, () => "aaa"))
-        expect(lines.filter((line) => line.includes("goes on with"))).toHaveLength(1)
+        expect(lines.filter((line) => line.includes("continues with"))).toHaveLength(1)
         expect(yield* pool.limit).toEqual(Option.some(2))
         const tries = (yield* server.commands).filter((line) => line.startsWith("USER")).length
         yield* Effect.provide(all, logged(lines))
         expect((yield* server.commands).filter((line) => line.startsWith("USER"))).toHaveLength(tries)
-        expect(lines.filter((line) => line.includes("goes on with"))).toHaveLength(1)
+        expect(lines.filter((line) => line.includes("continues with"))).toHaveLength(1)
         expect((yield* pool.stats).open).toBe(2)
       }))
   )

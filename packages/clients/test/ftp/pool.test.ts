@@ -169,7 +169,7 @@ describe.each(networks)("a pool, %s", (_, net) => {
       layer
     ))
 
-  it.scoped("C34 a tree that was cut goes on where it was: a part is resumed under its own name", () =>
+  it.scoped("C34 a tree that was cut continues where it was: a part is resumed under its own name", () =>
     Effect.provide(
       Effect.gen(function*() {
         const fs = yield* FileSystem.FileSystem
@@ -191,7 +191,7 @@ describe.each(networks)("a pool, %s", (_, net) => {
       layer
     ))
 
-  it.scoped("C34 one file's failure ends the tree, or is an event while the rest goes on", () =>
+  it.scoped("C34 one file's failure ends the tree, or is an event while the rest continues", () =>
     Effect.provide(
       Effect.gen(function*() {
         const path = yield* Path.Path

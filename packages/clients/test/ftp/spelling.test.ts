@@ -90,7 +90,7 @@ describe("a byte of 255", () => {
     ["CWD and DELE", (session, name) => Effect.zipRight(session.cd(name), session.remove("inner"))]
   ]
 
-  /** What another name the server could read it as: with two for one, with one, without, without what stands behind. */
+  /** What another name the server could read it as: with two for one, with one, without, without what stands after. */
   const others = (name: string): ReadonlyArray<string> =>
     [
       name.replaceAll("ÿ", "ÿÿ"),

@@ -197,7 +197,7 @@ describe("TLS", () => {
       yield* session.noop
     })))
 
-  it.live("C34 a data connection that is cut amid the handshake is a TlsError, and the session goes on", () =>
+  it.live("C34 a data connection that is cut amid the handshake is a TlsError, and the session continues", () =>
     onNode(Effect.gen(function*() {
       const options = yield* tlsPeer((peer) =>
         Effect.gen(function*() {
@@ -273,7 +273,7 @@ describe("TLS", () => {
       expect(seen.every((socket) => Option.isSome(socket.tls))).toBe(true)
     })))
 
-  it.live("C34 a transfer under TLS that is not read to its end is aborted, and the session goes on", () =>
+  it.live("C34 a transfer under TLS that is not read to its end is aborted, and the session continues", () =>
     onNode(Effect.gen(function*() {
       const { ftp, server } = yield* served({ files: { "/a": pattern(3_000_000) } })
       const session = yield* ftp.connect()

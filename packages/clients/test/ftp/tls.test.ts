@@ -45,7 +45,7 @@ describe("FTP over TLS", () => {
       }))
   )
 
-  it.effect("C34 what comes in clear behind the reply to AUTH TLS fails the session, before anything else is sent", () =>
+  it.effect("C34 what comes in clear after the reply to AUTH TLS fails the session, before anything else is sent", () =>
     onNode(Effect.gen(function*() {
       const { ftp, server } = yield* served({ quirks: { behindAuth: "230 Welcome\r\n" } })
       const error = yield* Effect.flip(Effect.scoped(ftp.connect()))

@@ -40,7 +40,7 @@ describe("FTP over TLS in memory", () => {
     }
   }
 
-  it.effect("C34 what comes in clear behind the reply to AUTH TLS fails the session", () =>
+  it.effect("C34 what comes in clear after the reply to AUTH TLS fails the session", () =>
     Effect.provide(
       leavesNothing(Effect.gen(function*() {
         const { ftp, server } = yield* served({ quirks: { behindAuth: "230 Welcome\r\n" } })

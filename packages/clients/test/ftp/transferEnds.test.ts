@@ -22,7 +22,7 @@ const interruptedAt = (
 
 describe.each(networks)("the end of a transfer, %s", (_, net) => {
   it.live.each(["RETR", "STOR"] as const)(
-    "C34 interrupted while the 150 is awaited, the data connection is cut at once, and the session goes on: %s",
+    "C34 interrupted while the 150 is awaited, the data connection is cut at once, and the session continues: %s",
     (verb) =>
       Effect.provide(
         leavesNothing(Effect.gen(function*() {
@@ -121,7 +121,7 @@ describe("the end of a transfer", () => {
     ["451 Local error", "FtpReplyError"],
     ["550 Gone", "NotFound"]
   ])(
-    "C34 in active mode a refusal behind the 150 is heard at once: %s",
+    "C34 in active mode a refusal after the 150 is heard at once: %s",
     ([final, tag]) =>
       inMemory(Effect.gen(function*() {
         const session = yield* scriptedActive({ RETR: `150 Here\r\n${final}` })

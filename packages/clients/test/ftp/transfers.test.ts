@@ -235,7 +235,7 @@ describe("replies at odd times", () => {
 
 describe("data that stands still", () => {
   it.effect.each([["small", 40_000], ["large", 3_000_000]] as const)(
-    "C34 an upload that the server does not read is cut after timeouts.data, and the session goes on: %s",
+    "C34 an upload that the server does not read is cut after timeouts.data, and the session continues: %s",
     ([, size]) =>
       inMemory(Effect.gen(function*() {
         const session = yield* against((peer) =>
@@ -421,7 +421,7 @@ describe("success is verified", () => {
       expect((yield* server.commands).some((line) => line.startsWith("SIZE"))).toBe(false)
     })))
 
-  it.effect("C34 past maxBytes a download is given up as MessageTooLong, and the session goes on", () =>
+  it.effect("C34 past maxBytes a download is given up as MessageTooLong, and the session continues", () =>
     inMemory(Effect.gen(function*() {
       const { server, session } = yield* connected({ files: { "/a": pattern(300_000) } })
       expect(yield* Effect.flip(session.get("a", { maxBytes: 1000 }))).toMatchObject({
@@ -432,7 +432,7 @@ describe("success is verified", () => {
       expect(yield* session.size("a")).toBe(300_000)
     })))
 
-  it.effect("C34 a stream that fails ends its upload, and the session goes on", () =>
+  it.effect("C34 a stream that fails ends its upload, and the session continues", () =>
     inMemory(Effect.gen(function*() {
       const { server, session } = yield* connected()
       const source = Stream.concat(Stream.make(pattern(1000)), Stream.fail("no more" as const))

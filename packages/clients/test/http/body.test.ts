@@ -132,7 +132,7 @@ describe("bodies at hand", () => {
 })
 
 describe("streams", () => {
-  it.effect("C33 a stream goes out as it comes, without empty chunks, and each sending of a replayable one makes it anew", () =>
+  it.effect("C33 a stream goes out as it comes, without empty chunks, and each sending of a replayable one makes it again", () =>
     Effect.gen(function*() {
       let made = 0
       let released = 0

@@ -146,7 +146,7 @@ describe.each(platforms)("decoding without bounds, %s", (_, platform) => {
     [, codings, bomb]
   ) =>
     Effect.gen(function*() {
-      // It goes on for ever after that.
+      // It continues for ever after that.
       const peer = yield* HttpPeer.make({
         script: (connection) =>
           Effect.gen(function*() {

@@ -130,7 +130,7 @@ describe.each(platforms)("credentials, %s", (name, platform) => {
       }
     }).pipe(Effect.provide(platform)))
 
-  it.scoped("C33 a token is asked for anew once at 401, goes to its origin alone, and the second 401 is the answer", () =>
+  it.scoped("C33 a token is asked for again once at 401, goes to its origin alone, and the second 401 is the answer", () =>
     Effect.gen(function*() {
       let tokens = 0
       const auth = { token: Effect.sync(() => Redacted.make(`token-${++tokens}`)) }

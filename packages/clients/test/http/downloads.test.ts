@@ -1,4 +1,6 @@
-/** Downloads into files and sinks, resumed and anew, and uploads: how far they are, and what is left of those that fail. */
+/**
+ * Downloads into files and sinks, resumed and again, and uploads: how far they are, and what is left of those that fail.
+ */
 import { Sampling } from "@copas/core/testing"
 import { NodeHttpTransport } from "@copas/node"
 import { Error as PlatformError, FileSystem } from "@effect/platform"
@@ -243,7 +245,7 @@ for (const [name, layer] of platforms) {
           })
         )).pipe(Effect.provide(layer)))
 
-    it.live("C33 answers to a range that do not fit begin anew; one that says that all is there ends the download", () => {
+    it.live("C33 answers to a range that do not fit begin again; one that says that all is there ends the download", () => {
       const total = content.length
       const ranged = (start: number, first: number, last: number, fields: object = {}): HttpPeer.Answer => ({
         status: 206,

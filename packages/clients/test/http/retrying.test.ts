@@ -12,7 +12,7 @@ const httpOn = ({ layer }: Scripted, defaults: Http.Defaults = {}) =>
 
 const always = Schedule.addDelay(Schedule.recurs(3), () => 100)
 
-/** Runs it while the clock goes on. */
+/** Runs it while the clock continues. */
 const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const fiber = yield* Effect.fork(effect)

@@ -230,7 +230,7 @@ describe.each(servers.map((server) => [server.name, server] as const))("%s", (_,
       layer
     ))
 
-  it.scopedLive("C34 interrupted at any moment of a transfer, the session goes on", () =>
+  it.scopedLive("C34 interrupted at any moment of a transfer, the session continues", () =>
     Effect.provide(
       Effect.gen(function*() {
         const { session: it } = yield* session()
@@ -249,7 +249,7 @@ describe.each(servers.map((server) => [server.name, server] as const))("%s", (_,
       layer
     ))
 
-  it.scopedLive("C34 refusals have their tags, and the session goes on", () =>
+  it.scopedLive("C34 refusals have their tags, and the session continues", () =>
     Effect.provide(
       Effect.gen(function*() {
         const { session: it } = yield* session()

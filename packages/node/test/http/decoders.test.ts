@@ -58,7 +58,7 @@ describe("NodeHttpTransport decoders", () => {
         }
       }).pipe(Effect.provide(network)))
 
-    it.effect(`C33 ${label}: bytes behind its end are refused, zeros too, in the same chunk and in a later one`, () =>
+    it.effect(`C33 ${label}: bytes after its end are refused, zeros too, in the same chunk and in a later one`, () =>
       Effect.gen(function*() {
         for (const body of [Buffer.from("hello"), pattern(100_000)]) {
           const coded = code(body)

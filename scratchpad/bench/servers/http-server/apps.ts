@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { hello, pageName, part, parts } from "../../load/http-server-content.js"
 
-/** Made anew for each request, as programs do. */
+/** Made for each request, as programs do. */
 export const says = Effect.sync(() => HttpServerResponse.text(hello))
 
 export const routed = HttpRouter.empty.pipe(HttpRouter.get("/", says))

@@ -12,7 +12,7 @@ export interface Client<E, R> {
   readonly stall: (url: string) => Effect.Effect<void, E, R | Scope.Scope>
 }
 
-/** A download that goes on in the scope, and never past its first chunk; completes when that has come. */
+/** A download that continues in the scope, and never past its first chunk; completes when that has come. */
 export const stalled = <E, R>(
   download: (take: () => Effect.Effect<never>) => Effect.Effect<unknown, E, R>
 ): Effect.Effect<void, E, R | Scope.Scope> =>

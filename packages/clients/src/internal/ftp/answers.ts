@@ -72,7 +72,7 @@ export const parseCount = (digits: string): number | undefined => {
 }
 
 /**
- * 213 to SIZE. Some servers put text before the number or behind it.
+ * 213 to SIZE. Some servers put text before the number or after it.
  */
 export const parseSize = (reply: Reply.Reply): Either.Either<number, FtpError.ProtocolViolation> => {
   const text = Reply.text(reply)

@@ -118,7 +118,10 @@ export class Inflating<E> {
   private isWriting = false
   private end: Effect.Effect<never, E | CodingFault> | undefined = undefined
 
-  /** `data` fails at its end; with what `isPause` holds for it may go on. What it becomes is at most `ratio` times as much. */
+  /**
+   * `data` fails at its end; with what `isPause` holds for it may continue. What it becomes is at most `ratio` times as
+   * much.
+   */
   constructor(data: Effect.Effect<Uint8Array, E>, ratio: number, isPause: (error: E) => boolean) {
     this.data = Effect.tapError(data, (error) =>
       Effect.sync(() => {
@@ -166,7 +169,7 @@ export class Inflating<E> {
           return this.receive
         }
         if (step === "ended") {
-          // Some platforms take the beginning of a stream for a whole one, and what stands behind it for nothing.
+          // Some platforms take the beginning of a stream for a whole one, and what stands after it for nothing.
           if (this.end === undefined) return Effect.fail(new CodingFault("Corrupt"))
           return this.isWhole ? this.end : Effect.fail(new CodingFault("Truncated"))
         }

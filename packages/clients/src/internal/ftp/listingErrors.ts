@@ -94,7 +94,7 @@ export class ListingNotUnderstood extends Errors.define<ListingNotUnderstood>("F
 
 /**
  * The data of a transfer in MODE Z is not a zlib stream (`Corrupt`), or becomes too many times what came (`Ratio`), as a
- * file does that is made to fill memory. The transfer was aborted, and the session goes on.
+ * file does that is made to fill memory. The transfer was aborted, and the session continues.
  *
  * @since 0.2.0
  * @category errors

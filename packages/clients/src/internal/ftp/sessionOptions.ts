@@ -111,7 +111,9 @@ export interface Options {
    */
   readonly askFeatures?: boolean | undefined
   readonly connector?: Connector | undefined
-  /** An FTP proxy: the session connects to it, logs in there first if it has a user, and goes on to `host` from there. */
+  /**
+   * An FTP proxy: the session connects to it, logs in there first if it has a user, and continues to `host` from there.
+   */
   readonly loginProxy?: LoginProxy | undefined
   /**
    * Whether a byte of 255 in a command is sent twice, as TELNET has it (RFC 959, section 2.3). By default the session finds

@@ -146,7 +146,7 @@ const pullStream = <E, R, F>(
       return pull
     }))
 
-/** A stream, made anew for each sending by `make`. */
+/** A stream, made again for each sending by `make`. */
 export const ofStream = <E, R, E2, R2>(
   tag: "Replayable" | "OneShot",
   make: Effect.Effect<Stream.Stream<Uint8Array, E, R>, E2, R2>,

@@ -1,9 +1,10 @@
 /**
  * The cookies of a jar, without effects: how RFC 6265bis (draft 20, section 5) stores and retrieves them, within bounds.
  *
- * tough-cookie reads attributes and dates, and knows the public suffixes. Its jar is not used: there `Max-Age` begins anew
- * with each use, a value loses a byte 0xA0 at its ends, paths are compared decoded, `__host-` is no prefix, a response in
- * clear replaces a Secure cookie, what was removed leaves its domain and path behind, and time is the system's alone.
+ * tough-cookie reads attributes and dates, and knows the public suffixes. Its jar is not used: there `Max-Age` begins
+ * again with each use, a value loses a byte 0xA0 at its ends, paths are compared decoded, `__host-` is no prefix, a
+ * response in clear replaces a Secure cookie, what was removed leaves its domain and path behind, and time is the
+ * system's alone.
  */
 import { familyOf } from "@copas/core/NetAddress"
 import type * as Tough from "tough-cookie"

@@ -36,7 +36,7 @@ const headOf = (boundary: string, entry: Entry<unknown, unknown>, type: string |
   )
 }
 
-/** Forms of at most so many bytes, all of them at hand, are one piece of bytes: that spares the transport a fiber. */
+/** Forms of at most this many bytes, all of them at hand, are one piece of bytes: that spares the transport a fiber. */
 const mostAtHand = 256 * 1024
 
 const crlf = utf8.encode("\r\n")

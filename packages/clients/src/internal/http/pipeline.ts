@@ -46,7 +46,7 @@ interface Tries {
 
 const triesOf = ({ maxRetryAfter, schedule }: RetryPolicy): Tries => {
   const next = delays(schedule)
-  // A schedule that has ended might begin anew.
+  // A schedule that has ended might begin again.
   let isOver = false
   return {
     next: (error, after) =>

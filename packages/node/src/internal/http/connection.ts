@@ -38,7 +38,7 @@ export class Connection {
     let isGiven = false
     this.client = new undici.Client(pool.route.origin, {
       connect: (_target, callback) => {
-        // undici connects anew for a request that the first connection can no longer serve. The pool does that here.
+        // undici connects again for a request that the first connection can no longer serve. The pool does that here.
         const isFirst = !isGiven
         isGiven = true
         queueMicrotask(() => {

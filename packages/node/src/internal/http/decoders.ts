@@ -9,8 +9,8 @@ import { suspend } from "../effect/fibers.js"
 const most = 64 * 1024
 
 /**
- * A body of at most so many bytes that comes at once is decoded at once: the thread pool costs five times as much. It may
- * become `most` bytes there, and is decoded by the thread pool if it would become more.
+ * A body of at most this many bytes that comes at once is decoded at once: the thread pool costs five times as much. It
+ * may become `most` bytes there, and is decoded by the thread pool if it would become more.
  */
 const atOnce = 16 * 1024
 
@@ -44,7 +44,7 @@ const failureOf = ({ name }: Coding, error: Error): HttpTransportFailure =>
     : failure("Decode", `the body is not ${name}`, error)
 
 const surplus = ({ name }: Coding): HttpTransportFailure =>
-  failure("Decode", `bytes stand behind the end of the ${name} coding`)
+  failure("Decode", `bytes stand after the end of the ${name} coding`)
 
 /** Decodes on the thread pool, a chunk at a time, and only when one is asked for. */
 class Engine<E> {

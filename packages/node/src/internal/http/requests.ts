@@ -28,7 +28,7 @@ interface Message {
 const listeners: ReadonlyArray<readonly [channel: string, listener: (message: unknown) => void]> = [
   ["undici:client:sendHeaders", (message) => {
     const { request, socket } = message as Message
-    // undici sends a request anew if its connection was lost before an answer.
+    // undici sends a request again if its connection was lost before an answer.
     ended(request)
     const underWay = byConnection.get(socket)
     if (underWay === undefined) return

@@ -35,7 +35,7 @@ const hourOf = (text: string, half: string | undefined): number => {
   return (hour % 12) + (half.toLowerCase() === "p" ? 12 : 0)
 }
 
-// `<DIR>` and the blanks behind it fill a column of this width; more blanks are of the name.
+// `<DIR>` and the blanks after it fill a column of this width; more blanks are of the name.
 const column = 15
 
 const nameAfter = (binary: string, position: number, tag: string | undefined): string => {
@@ -66,7 +66,7 @@ export const parse: Entry.LineParser = (source, context) => {
 
   const name = nameAfter(binary, all.length, tag)
   const isLink = tag !== undefined && tag !== "DIR"
-  // `dir` prints the target in brackets behind the name.
+  // `dir` prints the target in brackets after the name.
   const bracket = isLink && name.endsWith("]") ? name.lastIndexOf(" [") : -1
   return Entry.make(
     source,

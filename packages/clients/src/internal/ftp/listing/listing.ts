@@ -142,7 +142,7 @@ export const make = (options: Options): Parser => {
     const before = carried
     carried = undefined
     if (before !== undefined) {
-      // OpenVMS breaks a line behind a long name.
+      // OpenVMS breaks a line after a long name.
       const joined = Bytes.concat([before.raw, blank, raw])
       const whole = { raw: joined, binary: Bytes.toBinary(joined) }
       const line = /^[ \t]/.test(source.binary) ? Systems.vms(whole, context) : undefined

@@ -11,7 +11,7 @@ import * as Entry from "./entry.js"
 
 /**
  * Where the facts end: at the first blank. A link's target may hold one itself, though it should not (ProFTPD's
- * `slink:`); then it is the blank behind a semicolon.
+ * `slink:`); then it is the blank after a semicolon.
  */
 const factsEnd = (binary: string): number => {
   const space = binary.indexOf(" ")

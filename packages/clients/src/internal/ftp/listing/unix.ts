@@ -2,7 +2,7 @@
  * `ls -l`, as most servers answer LIST; NetPresenz, and NetWare with rights in brackets.
  *
  * No standard says what stands there. The columns are found from the date: the first number that a date follows is the
- * size. What is behind the date is the name, and it is all the name: a name cannot move the columns.
+ * size. What is after the date is the name, and it is all the name: a name cannot move the columns.
  */
 import * as Answers from "../answers.js"
 import * as Entry from "./entry.js"

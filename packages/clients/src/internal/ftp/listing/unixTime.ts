@@ -27,7 +27,7 @@ export const tokenize = (binary: string, from: number, limit: number): ReadonlyA
 
 export interface Found {
   readonly modifiedAt: Time.Timestamp | undefined
-  /** Which token is the first behind the date. */
+  /** Which token is the first after the date. */
   readonly next: number
   /** The column is padded where the time would stand, so blanks before the name are not of the name. */
   readonly padded: boolean

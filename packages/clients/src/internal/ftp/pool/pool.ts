@@ -67,7 +67,7 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, ConnectFailure, 
             `FTP ${settings.server} takes ${sessions} ${
               sessions === 1 ? "session" : "sessions"
             } at once: the pool of ` +
-              `${size} goes on with that`
+              `${size} continues with that`
           )
         })
     }, yield* Effect.scope)

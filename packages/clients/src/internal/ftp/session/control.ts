@@ -89,7 +89,7 @@ export class Control extends Channel {
 
   /**
    * Ends a transfer that is under way, and reads its replies: 426 and 226, one of them alone, or in another order. How
-   * many come depends on the server, so a marker is sent behind them, whose reply ends them. `settle` is given half of the
+   * many come depends on the server, so a marker is sent after them, whose reply ends them. `settle` is given half of the
    * time before. Past the deadline the session is given up.
    */
   abort(

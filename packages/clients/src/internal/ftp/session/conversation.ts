@@ -44,7 +44,7 @@ export class Conversation {
   type: "A" | "I" | undefined = undefined
   /** The server was told MODE Z, and took it. */
   isCoded = false
-  /** A REST went out, and no transfer behind it. */
+  /** A REST went out, and no transfer after it. */
   restPending = false
   /** The algorithm that HASH uses, once it was set; unknown while an OPTS is under way. */
   hash: string | undefined = undefined
@@ -60,7 +60,7 @@ export class Conversation {
   readonly listsEmpty = new Set<string>()
   /** The commands in whose listings the directory itself has stood: a listing without it is not one of a directory. */
   readonly showsSelf = new Set<string>()
-  /** The commands that list the working directory alone, with a blank behind them if only such paths trouble them. */
+  /** The commands that list the working directory alone, with a blank after them if only such paths trouble them. */
   readonly pathless = new Set<string>()
   /** Whether LIST takes `-a`. */
   dotFiles: boolean | undefined = undefined

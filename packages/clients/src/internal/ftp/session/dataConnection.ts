@@ -27,7 +27,7 @@ import type { Conversation } from "./conversation.js"
 export interface Arranged {
   readonly mode: FtpError.DataMode
   /**
-   * Run behind the 150: the connection, or the refusal that the server sends instead of making it. `refused` waits for
+   * Run after the 150: the connection, or the refusal that the server sends instead of making it. `refused` waits for
    * that refusal.
    */
   readonly connect: (
@@ -37,7 +37,7 @@ export interface Arranged {
   readonly cut: Effect.Effect<void>
 }
 
-/** The refusal behind a 150, and why no connection came, in words. */
+/** The refusal after a 150, and why no connection came, in words. */
 export interface NotConnected {
   readonly reply: Reply.Reply
   readonly why: string

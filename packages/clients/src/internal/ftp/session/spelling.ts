@@ -95,7 +95,7 @@ const prove = (conversation: Conversation, path: Path): Effect.Effect<boolean | 
 const names = ({ isSecret, verb }: Command.Command): boolean =>
   !isSecret && (Verbs.is(verb, "finds") || !Verbs.is(verb, "looks"))
 
-/** It only looks at the one that it names: from one that is entered, or renamed, later commands go on. */
+/** It only looks at the one that it names: from one that is entered, or renamed, later commands continue. */
 const onlyLooks = ({ verb }: Command.Command): boolean =>
   Verbs.is(verb, "looks") && !Verbs.is(verb, "moves") && verb !== "RNFR"
 

@@ -126,7 +126,7 @@ export class Transfer {
     })
   }
 
-  /** Reads the control connection for a refusal behind the 150. Any other end of the transfer may overtake its data. */
+  /** Reads the control connection for a refusal after the 150. Any other end of the transfer may overtake its data. */
   private get refusedLater(): Effect.Effect<Reply.Reply, Failure> {
     const { control, settings } = this.conversation
     return Effect.zipRight(control.patient(Infinity), control.until(() => this.exchange.final, { due: () => Infinity }))
@@ -283,7 +283,7 @@ export class Transfer {
     })
   }
 
-  /** Replies to NOOP may come behind the transfer's, or not at all from servers that swallow them. */
+  /** Replies to NOOP may come after the transfer's, or not at all from servers that swallow them. */
   private get settleKeepAlives(): Effect.Effect<void> {
     const { control, settings } = this.conversation
     if (settings.keepAliveMillis === undefined || control.owed === 0) return Effect.void
