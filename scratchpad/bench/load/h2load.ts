@@ -17,7 +17,7 @@ export const h2load = (
       new Promise((resolve, reject) => {
         const child = spawn("h2load", [
           ...(sessions === undefined
-            ? ["--h1", "-c", String(connections)]
+            ? ["--h1", "-H", "connection: keep-alive", "-c", String(connections)]
             : ["-c", String(sessions), "-m", String(Math.ceil(connections / sessions))]),
           "-n",
           String(requests),

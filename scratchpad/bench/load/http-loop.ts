@@ -70,9 +70,9 @@ class Answers {
 export const httpLoop = (context: LoadContext, options: HttpLoopOptions): HttpLoop => {
   const { body, connections, perConnection = Number.POSITIVE_INFINITY, secure = false, target } = options
   const landing = Buffer.allocUnsafeSlow(1 << 16)
-  const request = (isLast: boolean) =>
-    Buffer.from(`GET ${target} HTTP/1.1\r\nHost: bench.test\r\n${isLast ? "Connection: close\r\n" : ""}\r\n`)
-  const [more, last] = [request(false), request(true)]
+  // Xavante keeps a connection only for clients that ask for it, as HTTP/1.0 has it.
+  const connection = perConnection === 1 ? "close" : "keep-alive"
+  const request = Buffer.from(`GET ${target} HTTP/1.1\r\nHost: bench.test\r\nConnection: ${connection}\r\n\r\n`)
   const open = new Set<net.Socket>()
   const idle: Array<() => void> = []
   let [left, running, done] = [0, 0, 0]
@@ -95,7 +95,7 @@ export const httpLoop = (context: LoadContext, options: HttpLoopOptions): HttpLo
       }
       left--
       sent++
-      socket.write(perConnection === 1 ? last : more)
+      socket.write(request)
     }
     const take = (bytes: Uint8Array, count: number) => {
       try {

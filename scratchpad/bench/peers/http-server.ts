@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { page, pageName } from "../load/http-server-content.js"
 import type { Peer } from "../model.js"
 import { works } from "./installed.js"
@@ -60,10 +61,23 @@ const nginx: Peer = {
   }
 }
 
+const xavante: Peer = {
+  name: "xavante",
+  title: "Xavante, Lua 5.1",
+  modes: ["http-server-small", "http-server-storm"],
+  missing: () =>
+    works("lua5.1", "-e", "require 'xavante'")
+      ? undefined
+      : "apt-get install lua5.1 lua-socket lua-coxpcall, and Copas 2 and Xavante on the LUA_PATH",
+  build: async () => {},
+  command: () => ["lua5.1", fileURLToPath(new URL("../servers/xavante.lua", import.meta.url))]
+}
+
 export const httpServerPeers: ReadonlyArray<Peer> = [
   inMode("http-bare", "bare `node:http`", "bare"),
   inMode("http-send", "@fastify/send on `node:http`", "send", ["file"]),
   nginx,
+  xavante,
   inMode(
     "http-effect",
     "@effect/platform-node's server, `HttpRouter`",

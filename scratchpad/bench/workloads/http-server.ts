@@ -190,6 +190,7 @@ export const httpServerWorkloads: ReadonlyArray<ServerWorkload> = [
       goal("http-copas", 0.4, 0.5),
       goal("http-copas", 1.6, 2, "http-effect"),
       goal("http-copas-app", 0.5, 0.6),
+      goal("http-copas-app", 0.9, 1.1, "xavante"),
       goal("http-lent", 0.85, 0.95)
     ]
   }),
