@@ -149,6 +149,7 @@ for (const [name, network] of networks) {
         )
         const said = yield* talk(port, get("/die") + get("/fail") + get("/well", last))
         expect(statuses(said)).toEqual([500, 500, 200])
+        yield* until(Effect.sync(() => told.length === 2))
         expect(told).toEqual(["http:handler_1", "http:handler_1"])
       })
     )
