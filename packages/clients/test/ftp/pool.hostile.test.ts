@@ -1,21 +1,13 @@
 /** Pools under refused, lost and interrupted sessions, and trees with hostile names. */
-import type { Net } from "@copas/core"
 import { NetMemory, Sampling } from "@copas/core/testing"
 import { FileSystem, Path } from "@effect/platform"
-import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Deferred, Duration, Effect, Exit, Fiber, Layer, Option, type Scope, Stream } from "effect"
+import { Chunk, Deferred, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { Ftp, type FtpSession } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
 import { inTime } from "./hostileServer.js"
 import { leavesNothing, passing, pattern, same, text, until } from "./networks.js"
-import { local, pooled, told } from "./pools.js"
-
-const layer = Layer.merge(NetMemory.layer, NodeContext.layer)
-
-const running = <A, E>(
-  use: Effect.Effect<A, E, Net.Net | Scope.Scope | FileSystem.FileSystem | Path.Path>
-): Effect.Effect<A, E> => Effect.provide(leavesNothing(use), layer) as Effect.Effect<A, E>
+import { local, pooled, running, told } from "./pools.js"
 
 describe("a pool", () => {
   it.effect("C34 who is interrupted at any step takes no place: afterwards all of them are there", () =>

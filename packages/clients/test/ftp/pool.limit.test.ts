@@ -1,22 +1,13 @@
 /** A pool that is smaller than asked, trees that nobody can connect for any more, their progress, and trying again. */
-import type { Net } from "@copas/core"
 import { ConnectError, SocketTimeout } from "@copas/core/SocketError"
-import { NetMemory } from "@copas/core/testing"
-import { FileSystem, type Path } from "@effect/platform"
-import { NodeContext } from "@effect/platform-node"
+import { FileSystem } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Option, type Scope, Stream } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Logger, Option, Stream } from "effect"
 import { Ftp, FtpError, type FtpPool } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
 import { inMemory, inTime } from "./hostileServer.js"
-import { leavesNothing, pattern, text, until } from "./networks.js"
-import { local, pooled, told } from "./pools.js"
-
-const layer = Layer.merge(NetMemory.layer, NodeContext.layer)
-
-const running = <A, E>(
-  use: Effect.Effect<A, E, Net.Net | Scope.Scope | FileSystem.FileSystem | Path.Path>
-): Effect.Effect<A, E> => Effect.provide(leavesNothing(use), layer) as Effect.Effect<A, E>
+import { pattern, text, until } from "./networks.js"
+import { last, local, pooled, running, told } from "./pools.js"
 
 /** Keeps what is logged. */
 const logged = (lines: Array<string>) =>
@@ -24,8 +15,6 @@ const logged = (lines: Array<string>) =>
 
 const files = (count: number, directory = "/t"): { readonly [path: string]: string } =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`${directory}/d${index % 7}/f${index}`, `${index}`]))
-
-const last = (events: Chunk.Chunk<FtpPool.TreeEvent>): FtpPool.TreeEvent => Option.getOrThrow(Chunk.last(events))
 
 const adds = ({ files: { done, failed, skipped, total } }: FtpPool.Progress): boolean =>
   done + skipped + failed === total

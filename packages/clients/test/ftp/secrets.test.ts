@@ -1,12 +1,12 @@
 /** No text that a value of the FTP client gives shows a password, an account or what a secret command carries. */
 import { Copas, Net, Tls } from "@copas/core"
 import { NetMemory, TlsMemory } from "@copas/core/testing"
-import { NodeCopas } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Config, ConfigProvider, Effect, Exit, Fiber, Layer, Redacted } from "effect"
+import { Cause, Config, ConfigProvider, Effect, Exit, Fiber, Redacted } from "effect"
 import * as Secrets from "../../../node/test/secrets.js"
 import { Ftp } from "../../src/index.js"
 import { FtpServer } from "../../src/testing/index.js"
+import { networks } from "../copasNetworks.js"
 import { until } from "./networks.js"
 
 const password = "hunter2/correct horse"
@@ -105,11 +105,6 @@ const used = Effect.gen(function*() {
   }
   return { values, end: Fiber.interruptAll([waiting, pending]) }
 })
-
-const networks: ReadonlyArray<readonly [string, Layer.Layer<Copas.Copas | Net.Net>]> = [
-  ["in memory", Layer.provideMerge(Copas.layer, NetMemory.layer)],
-  ["on Node", NodeCopas.layer]
-]
 
 describe.each(networks)("no secret is in any text, %s", (_, layer) => {
   it.scopedLive("C34 that a value of FTP gives: services, sessions, pools, errors, spans, logs", () =>

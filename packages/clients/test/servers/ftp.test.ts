@@ -2,11 +2,12 @@
 import { NodeNet } from "@copas/node"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Duration, Effect, Fiber, Layer, Option, Redacted, type Scope, Stream } from "effect"
+import { Duration, Effect, Fiber, Layer, Redacted, type Scope, Stream } from "effect"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { Ftp, type FtpPool, FtpSession } from "../../src/index.js"
+import { Ftp, FtpSession } from "../../src/index.js"
+import { last } from "../ftp/pools.js"
 import { type Daemon, proftpd, pureftpd, pyftpdlib, type PyftpdMode, vsftpd } from "./ftp/daemons.js"
 
 const mebibyte = 1 << 20
@@ -94,8 +95,6 @@ const temporary = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), "copas-local-"))),
   (made) => Effect.sync(() => fs.rmSync(made, { recursive: true, force: true }))
 )
-
-const last = (events: Chunk.Chunk<FtpPool.TreeEvent>): FtpPool.TreeEvent => Option.getOrThrow(Chunk.last(events))
 
 const usualNames = ["日本語.txt", " leading", ".hidden", "a -> b"]
 

@@ -1,12 +1,11 @@
 /** No text that a value of the SMTP client gives shows a password, a token or what AUTH carries. */
 import { Copas, Net } from "@copas/core"
-import { NetMemory } from "@copas/core/testing"
-import { NodeCopas } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Config, ConfigProvider, Effect, Exit, Fiber, Layer, Redacted } from "effect"
+import { Cause, Config, ConfigProvider, Effect, Exit, Fiber, Redacted } from "effect"
 import * as Secrets from "../../../node/test/secrets.js"
 import { Smtp, type SmtpSession } from "../../src/index.js"
 import { SmtpServer } from "../../src/testing/index.js"
+import { networks } from "../copasNetworks.js"
 import { until } from "../ftp/networks.js"
 import { message } from "./dialogue.js"
 
@@ -103,11 +102,6 @@ const used = Effect.gen(function*() {
   }
   return { values, end: Fiber.interrupt(waiting) }
 })
-
-const networks: ReadonlyArray<readonly [string, Layer.Layer<Copas.Copas | Net.Net>]> = [
-  ["in memory", Layer.provideMerge(Copas.layer, NetMemory.layer)],
-  ["on Node", NodeCopas.layer]
-]
 
 describe.each(networks)("no secret is in any text, %s", (_, layer) => {
   it.scopedLive("C35 that a value of SMTP gives: services, sessions, pools, errors, spans, logs", () =>
