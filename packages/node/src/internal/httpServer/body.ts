@@ -63,7 +63,7 @@ export class Body {
     this.wakeAll()
   }
 
-  /** Something behind the body is wrong: the answer, if the handler gives no other, says so. */
+  /** Something in the body, or behind it, is wrong, although it has come: the answer, if the handler gives no other, says so. */
   complain(fault: BodyFault): void {
     this.fault ??= fault
   }

@@ -57,11 +57,11 @@ class Parsing {
   private refuse(reason: MultipartError["reason"], cause: unknown): void {
     if (this.error !== undefined) return
     this.error = new MultipartError({ reason, cause })
-    this.body.fail(
-      reason === "Parse"
-        ? new BodyFault(400, "the body is not the form that its Content-Type says")
-        : new BodyFault(413, `the form is past a limit: ${reason}`)
-    )
+    const fault = reason === "Parse"
+      ? new BodyFault(400, "the body is not the form that its Content-Type says")
+      : new BodyFault(413, `the form is past a limit: ${reason}`)
+    this.body.fail(fault)
+    this.body.complain(fault)
   }
 
   readonly nextPart: Pull<Part> = Effect.suspend(() => {
