@@ -1,14 +1,14 @@
 /** Static files beside nginx on the same tree, request by request. */
 import { Copas } from "@copas/core"
 import { NodeHttpServer, NodeNet } from "@copas/node"
-import { HttpServer } from "@effect/platform"
+import { HttpServer, HttpServerResponse } from "@effect/platform"
 import { describe, expect, layer } from "@effect/vitest"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { gzipSync } from "node:zlib"
-import { StaticFiles } from "../../src/index.js"
+import { StaticFiles, VirtualHosts } from "../../src/index.js"
 import { type Answer, type Ask, rawAsk } from "../static/asking.js"
 import * as Tree from "../static/tree.js"
 import { freePort } from "./freePort.js"
@@ -307,5 +307,41 @@ layer(servers, { timeout: 60_000, excludeTestServices: true })("static files bes
       expect(yield* curl("-o", "/dev/null", "-w", "%{http_code}", `${url}/../../../etc/passwd`)).toBe("404")
       expect(yield* curl("-z", new Date().toUTCString(), "-o", "/dev/null", "-w", "%{http_code}", `${url}/ten.txt`))
         .toBe("304")
+    }))
+
+  it.scoped("X02 and X04 the same over HTTP/2: files, ranges, and hosts by :authority", () =>
+    Effect.gen(function*() {
+      const { root } = yield* Servers
+      const hosts = {
+        "a.test": yield* StaticFiles.make(root, { precompressed: true }),
+        "b.test": HttpServerResponse.text("b")
+      }
+      const server = yield* NodeHttpServer.make({ listen: { host: "127.0.0.1", port: 0 }, http2: "clear" })
+      yield* Effect.provideService(
+        HttpServer.serveEffect(yield* VirtualHosts.make({ hosts })),
+        HttpServer.HttpServer,
+        server
+      )
+      const port = server.address._tag === "TcpAddress" ? server.address.port : 0
+      const target = yield* Tree.make({})
+      const file = Path.join(target, "large.bin")
+      const curl = (host: string, path: string, ...args: ReadonlyArray<string>) =>
+        run("curl", [
+          "-sS",
+          "--http2-prior-knowledge",
+          "--connect-to",
+          `${host}:80:127.0.0.1:${port}`,
+          ...args,
+          `http://${host}${path}`
+        ])
+      yield* curl("a.test", "/large.bin", "-o", file)
+      expect(Fs.readFileSync(file).equals(large)).toBe(true)
+      yield* curl("a.test", "/large.bin", "-o", file, "-r", "100000-")
+      expect(Fs.readFileSync(file).equals(large.subarray(100_000))).toBe(true)
+      expect(yield* curl("a.test", "/pre/a.js", "--compressed")).toBe("let a = 1")
+      expect(yield* curl("a.test", "/sub", "-w", "%{http_version} %{http_code} %header{location}")).toBe("2 301 ./sub/")
+      expect(yield* curl("a.test", "/ten.txt", "-I", "-o", "/dev/null", "-w", "%header{content-length}")).toBe("10")
+      expect(yield* curl("b.test", "/")).toBe("b")
+      expect(yield* curl("c.test", "/", "-o", "/dev/null", "-w", "%{http_code}")).toBe("421")
     }))
 })
