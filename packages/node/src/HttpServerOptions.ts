@@ -6,6 +6,7 @@
 import type { InetListenOptions, UnixListenOptions } from "@copas/core/SocketOptions"
 import type * as TlsContext from "@copas/core/TlsContext"
 import type * as Duration from "effect/Duration"
+import type { ReloadOptions } from "./TlsFiles.js"
 
 /**
  * How long each step may take. The defaults are those of a server that anybody can reach. `Duration.infinity` is no limit.
@@ -121,6 +122,8 @@ export interface Options {
    * number of hops. The client is the rightmost address that is not trusted. Default false: nobody.
    */
   readonly trustProxy?: false | ReadonlyArray<string> | number | undefined
+  /** When certificates and keys that are files, in options of `tls`, are read again. Default: when they have changed. */
+  readonly tlsReload?: ReloadOptions | undefined
   /** The value of the field `Server`. Default false: there is none. */
   readonly serverHeader?: string | false | undefined
 }

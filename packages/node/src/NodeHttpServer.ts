@@ -12,6 +12,7 @@
 import { Copas, layer as CopasLayer } from "@copas/core/Copas"
 import type { Listener } from "@copas/core/Listener"
 import { Net } from "@copas/core/Net"
+import * as NetAddress from "@copas/core/NetAddress"
 import { type BindError, InvalidOption, type UnsupportedOption } from "@copas/core/SocketError"
 import type { InetListenOptions } from "@copas/core/SocketOptions"
 import * as Tls from "@copas/core/Tls"
@@ -24,15 +25,19 @@ import * as Etag from "@effect/platform/Etag"
 import type { HttpClient } from "@effect/platform/HttpClient"
 import type { HttpPlatform } from "@effect/platform/HttpPlatform"
 import * as HttpServer from "@effect/platform/HttpServer"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import * as HttpServerConfig from "./HttpServerConfig.js"
 import type { ListenOptions, Options } from "./HttpServerOptions.js"
 import { type Settings, settingsOf } from "./internal/httpServer/options.js"
 import { Recorder, register, unregister } from "./internal/httpServer/recorder.js"
 import * as Serving from "./internal/httpServer/serving.js"
 import * as NodeHttpPlatform from "./NodeHttpPlatform.js"
 import * as NodeNet from "./NodeNet.js"
+import * as TlsFiles from "./TlsFiles.js"
 
 export type { Limits, ListenOptions, Options, Timeouts, WebSocketOptions } from "./HttpServerOptions.js"
 
@@ -44,7 +49,8 @@ const isReady = (tls: object): tls is TlsContext.ServerContext | TlsContext.List
 
 const listen = (
   options: ListenOptions,
-  { http2, timeouts }: Settings
+  { http2, timeouts }: Settings,
+  reload: TlsFiles.ReloadOptions | undefined
 ): Effect.Effect<Listener, Failed, Net | Scope.Scope> =>
   Effect.gen(function*() {
     const net = yield* Net
@@ -52,11 +58,11 @@ const listen = (
     // Nobody waits for the end of a connection that has been answered: the server itself has, before.
     const common = { linger: "2 seconds", ...others } as const
     if (tls === undefined) return yield* net.listen(common as InetListenOptions)
-    const context = isReady(tls) ? tls : yield* Tls.server({
+    const context = isReady(tls) ? tls : yield* TlsFiles.server({
       alpn: http2 === false ? ["http/1.1"] : ["h2", "http/1.1"],
       handshakeTimeout: timeouts.handshake,
       ...tls
-    })
+    }, reload)
     return yield* net.listen({ ...common, tls: context } as InetListenOptions)
   })
 
@@ -65,10 +71,22 @@ const addressOf = ({ address }: Listener): HttpServer.Address =>
     ? { _tag: "TcpAddress", hostname: address.host === "::" ? "0.0.0.0" : address.host, port: address.port }
     : { _tag: "UnixAddress", path: address.path }
 
+/** A listener as the log shows it: `https://[::1]:8443 (h2)`. */
+const placeOf = ({ address }: Listener, { tls }: ListenOptions, { http2 }: Settings): string => {
+  const isOurs = tls !== undefined && !isReady(tls)
+  const more = isOurs && http2 !== false ? " (h2)" : tls === undefined && http2 === "clear" ? " (h2c)" : ""
+  const scheme = tls === undefined ? "http" : "https"
+  return address._tag === "UnixAddress"
+    ? `${scheme} at ${NetAddress.format(address)}${more}`
+    : `${scheme}://${NetAddress.format(address)}${more}`
+}
+
 /**
  * Listens, and makes the server. Connections are accepted from when an app is served (`HttpServer.serve`), and until the end
  * of that scope, or the exit of the dispatcher: then the server drains. Idle connections end; answers say
  * `Connection: close`; after `drain` what is left is interrupted.
+ *
+ * A line of the log names every address: `http on http://127.0.0.1:8080, https://[::1]:8443 (h2)`.
  *
  * The scope of `make` closes the listeners. `address` is that of the first one. *Interruption* leaves no descriptor.
  *
@@ -83,7 +101,9 @@ export const make = (options: Options): Effect.Effect<HttpServer.HttpServer, Fai
     if (addresses.length === 0) {
       return yield* new InvalidOption({ option: "listen", value: "[]", expected: "an address, or several" })
     }
-    const listeners = yield* Effect.forEach(addresses, (address) => listen(address, settings))
+    const listeners = yield* Effect.forEach(addresses, (address) => listen(address, settings, options.tlsReload))
+    const places = addresses.map((address, index) => placeOf(listeners[index]!, address, settings))
+    yield* Effect.logInfo(`${settings.name} on ${places.join(", ")}`)
     const recorder = new Recorder(settings.name)
     const server = HttpServer.make({
       address: addressOf(listeners[0]!),
@@ -139,6 +159,30 @@ export const layer = (
   Failed,
   Copas | Net
 > => Layer.merge(layerServer(options), layerContext)
+
+/**
+ * The server, with options of the configuration: by default all of `HttpServerConfig.options`, below `HTTP`.
+ *
+ * @since 0.2.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { NodeHttpServer } from "@copas/node"
+ * import { Config } from "effect"
+ *
+ * // HTTP_LISTEN=https://127.0.0.1:8443 HTTP_TLS_CERTIFICATE=cert.pem HTTP_TLS_KEY=key.pem HTTP_LIMITS_BODY="64 MiB"
+ * const everything = NodeHttpServer.layerConfig()
+ *
+ * const port = NodeHttpServer.layerConfig({ listen: Config.map(Config.port("PORT"), (port) => ({ port })) })
+ * ```
+ */
+export const layerConfig = (
+  config: Config.Config.Wrap<Options> = Config.nested(HttpServerConfig.options, "HTTP")
+): Layer.Layer<
+  HttpServer.HttpServer | HttpPlatform | Etag.Generator | NodeContext.NodeContext,
+  Failed | ConfigError,
+  Copas | Net
+> => Layer.unwrapEffect(Effect.map(Config.unwrap(config), layer))
 
 /**
  * A server on a free port of this machine, and an `HttpClient` whose requests go to it: for tests of handlers. It brings its

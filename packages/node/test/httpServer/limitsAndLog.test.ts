@@ -67,7 +67,8 @@ for (const [name, network] of networks) {
           write: (line) => Effect.sync(() => lines.push(line))
         }))
         const seen: Array<unknown> = []
-        const logger = Logger.make(({ annotations }) => {
+        const logger = Logger.make(({ annotations, message }) => {
+          if (String(message) !== "within") return
           seen.push(Option.getOrUndefined(HashMap.get(annotations, "request.id")))
         })
         const app = HttpRouter.empty.pipe(

@@ -27,7 +27,7 @@ export interface Settings {
   readonly readClient: ReadClient | undefined
 }
 
-const timeouts: Numbers<Timeouts> = {
+export const timeouts: Numbers<Timeouts> = {
   handshake: 10_000,
   headers: 10_000,
   body: 30_000,
@@ -37,7 +37,7 @@ const timeouts: Numbers<Timeouts> = {
   send: 30_000
 }
 
-const limits: Numbers<Limits> = {
+export const limits: Numbers<Limits> = {
   maxConnections: Infinity,
   maxConnectionsPerAddress: Infinity,
   maxRequestsPerConnection: Infinity,
