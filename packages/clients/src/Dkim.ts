@@ -44,7 +44,8 @@ export class DkimError extends Errors.define<DkimError>("Dkim")("DkimError", {
   cause: Schema.optional(Schema.Defect)
 }) {
   override get message(): string {
-    return `the message could not be signed for ${this.domain} (selector ${this.selector}): check the key; the cause says more`
+    const how = this.cause === undefined ? "" : ", and the error in `cause`"
+    return `the message could not be signed for ${this.domain} (selector ${this.selector}): check the key${how}`
   }
 }
 

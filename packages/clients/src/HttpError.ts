@@ -77,7 +77,7 @@ export class CredentialsFailed extends Errors.define<CredentialsFailed>("HttpErr
   cause: Schema.optional(Schema.Defect)
 }) {
   override get message(): string {
-    return `${at(this)}: the effect of \`auth.token\` failed; see the cause`
+    return `${at(this)}: the effect of \`auth.token\` failed; nothing was sent`
   }
 }
 
@@ -127,7 +127,7 @@ export class HttpTimeout extends Errors.define<HttpTimeout>("HttpError")("HttpTi
   }
   override get message(): string {
     const bytes = this.phase === "total" ? "" : ` (${this.sent} bytes sent, ${this.received} received)`
-    return `${at(this)}: ${late[this.phase]} within ${this.after} ms${bytes}; ` +
+    return `${at(this)}: ${late[this.phase]} within ${Math.round(this.after)} ms${bytes}; ` +
       `raise \`timeouts.${this.phase}\`, or try again later`
   }
 }

@@ -145,6 +145,20 @@ for (const errors of classes) {
   })
 }
 
+it.each(Array.from(classes, (errors) => [errors.name, errors] as const))(
+  "C18 the message of %s has whole milliseconds, plain words, and names what to raise",
+  (_, errors) => {
+    for (const error of FastCheck.sample(Arbitrary.make(errors), { numRuns: 100, seed: 1 })) {
+      for (const [key, field] of Object.entries(error)) {
+        // As a clock gives it.
+        if (typeof field === "number") Object.defineProperty(error, key, { value: 22.057607999999618 })
+      }
+      expect(error.message).not.toMatch(/22\.0\d* ms|undefined|\[object/)
+      expect(error.message).not.toMatch(/raise the bound|see the cause|the cause says|anew|not to be had|\(s\)/)
+    }
+  }
+)
+
 it("C18 the length of what had arrived is shown, and a field of a program's own error is kept", () => {
   const closed = new Core.SocketError.SocketClosed({
     operation: "receive",

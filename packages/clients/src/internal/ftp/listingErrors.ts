@@ -68,7 +68,12 @@ export class ListingTooLong extends Errors.define<ListingTooLong>("FtpError")("L
       return `${at(this.server)}: the entries of a listing take more than ${this.limit} bytes of memory; raise ` +
         "`listingMemory`, or list less"
     }
-    return `${at(this.server)}: a ${this.what} does not end within ${this.limit} bytes; raise the bound, or list less`
+    return this.what === "line"
+      ? `${
+        at(this.server)
+      }: a line of a listing does not end within ${this.limit} bytes, so it is none of a listing; ` +
+        "look at what the server sends, or list another directory"
+      : `${at(this.server)}: a listing does not end within ${this.limit} bytes; raise \`listingLimit\`, or list less`
   }
 }
 

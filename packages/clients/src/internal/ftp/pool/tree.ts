@@ -151,17 +151,17 @@ export class Tree<R> {
   add(task: Task<R>): Effect.Effect<void, FtpError.InvalidArgument> {
     const { maxDepth = 64, maxEntries = 1_000_000 } = this.options
     this.entries += 1
-    const bound = (what: string, limit: number): Effect.Effect<never, FtpError.InvalidArgument> =>
+    const bound = (what: string, limit: number, option: string): Effect.Effect<never, FtpError.InvalidArgument> =>
       Effect.fail(
         new FtpError.InvalidArgument({
           protocol: "ftp",
           what: "a tree",
           argument: Bytes.show(task.path),
-          reason: `${what} than ${limit}; raise the bound if that is right`
+          reason: `${what} than ${limit}; raise \`${option}\` if that is right`
         })
       )
-    if (this.entries > maxEntries) return bound("it has more entries", maxEntries)
-    if (task.depth > maxDepth) return bound("it lies deeper", maxDepth)
+    if (this.entries > maxEntries) return bound("it has more entries", maxEntries, "maxEntries")
+    if (task.depth > maxDepth) return bound("it lies deeper", maxDepth, "maxDepth")
     if (task.isDirectory) {
       this.directories.push(task)
       this.listing += 1

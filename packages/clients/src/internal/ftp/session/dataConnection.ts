@@ -203,7 +203,7 @@ const acceptFrom = (
   // Both sides can be interrupted also in an uninterruptible region.
   return Effect.raceFirst(
     Effect.interruptible(Effect.map(
-      within(next, connectMillis, () => failed(`the server did not connect within ${connectMillis} ms`)),
+      within(next, connectMillis, () => failed(`the server did not connect within ${Math.round(connectMillis)} ms`)),
       Either.right
     )),
     Effect.interruptible(
