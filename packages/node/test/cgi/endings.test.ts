@@ -1,7 +1,7 @@
 /** Scripts that are interrupted at any moment: no process, descriptor or place is left. */
 import { HttpServerRequest } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Fiber, Logger, LogLevel, Stream } from "effect"
+import { Chunk, Deferred, Effect, Exit, Fiber, Logger, LogLevel, Scope, Stream } from "effect"
 import * as Fs from "node:fs"
 import { join } from "node:path"
 import * as Cgi from "../../src/Cgi.js"
@@ -45,6 +45,31 @@ describe("X05 the end of CGI scripts", () => {
         const fiber = yield* Effect.fork(whole)
         yield* Deferred.await(begun)
         yield* Fiber.interrupt(fiber)
+      })
+  )
+
+  it.scoped.each(["none", "told", "untold"] as const)(
+    "X05 the end of the handler's scope at any turn leaves nothing (body: %s)",
+    (kind) =>
+      Effect.gen(function*() {
+        const first = kind === "none" ? "" : "read line"
+        const root = yield* scripts({ "script": sh(first, plain, "echo begun", "exec sleep 1000") })
+        const before = descriptors()
+        for (let turns = 0; turns < 300; turns = turns < 30 ? turns + 1 : turns * 2) {
+          const scope = yield* Scope.make()
+          const app = yield* Scope.extend(Cgi.make({ root }), scope)
+          const fiber = yield* Effect.fork(
+            Effect.scoped(Effect.gen(function*() {
+              const { body } = yield* app
+              if (body._tag === "Stream") yield* Stream.runDrain(body.stream)
+            })).pipe(Effect.provideService(HttpServerRequest.HttpServerRequest, request(kind)))
+          )
+          for (let turned = 0; turned < turns; turned++) yield* turn
+          yield* Scope.close(scope, Exit.void)
+          expect(processesIn(root)).toEqual([])
+          expect((yield* Fiber.await(fiber))._tag).toBe("Failure")
+          yield* until(() => descriptors() <= before)
+        }
       })
   )
 

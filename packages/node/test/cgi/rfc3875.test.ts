@@ -223,6 +223,7 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
         "login": sh("printf 'Location: /home\\nSet-Cookie: a=b\\n\\n'"),
         "inside": sh("printf 'Location: /bin/vars/more?q+r\\n\\n'"),
         "outside": sh("printf 'Location: /page?x=1\\n\\n'"),
+        "twice": sh("printf 'Location: //evil.test/\\n\\n'"),
         "part": sh("printf 'Location: /bin/vars#part\\n\\n'"),
         "vars": variables
       })
@@ -243,6 +244,7 @@ describe.each(servers)("X05 RFC 3875 on $name", ({ serve }) => {
       expect([doc.status, doc.field("location"), doc.body]).toEqual([307, "/x", "there"])
       const login = yield* ask(alone, "/bin/login")
       expect([login.status, login.field("location"), login.field("set-cookie")]).toEqual([302, "/home", "a=b"])
+      expect((yield* ask(alone, "/bin/twice")).field("location")).toBe("/.//evil.test/")
       expect((yield* ask(alone, "/bin/part")).field("location")).toBe("/bin/vars#part")
       const post = { method: "POST", fields: ["Content-Length: 2"], body: "ab" }
       const { args, env } = seen((yield* ask(alone, "/bin/inside", post)).body)

@@ -4,6 +4,7 @@ import { MaxBodySize } from "@effect/platform/HttpIncomingMessage"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -45,9 +46,11 @@ const failed = (script: string, reason: CgiFailed["reason"], why: string): CgiFa
 export class Handler<E, R> {
   private running = 0
   private hasEnded = false
-  private readonly children = new Set<Child<Failure>>()
+  /** Processes that are being started. */
+  private readonly starting = new Set<Deferred.Deferred<void>>()
+  /** Those that run, with their scripts. */
+  private readonly children = new Map<Child<Failure>, string>()
   private readonly allowance = new Allowance()
-
   private readonly settings: Settings
   private readonly local: HttpApp.Default<E, R> | undefined
 
@@ -62,10 +65,12 @@ export class Handler<E, R> {
   )
 
   /** Ends all scripts, and waits for that. */
-  readonly end: Effect.Effect<void> = Effect.suspend(() => {
+  readonly end: Effect.Effect<void> = Effect.gen(this, function*() {
     this.hasEnded = true
-    for (const child of this.children) child.fail(failed("", "Closed", "the handler's scope has ended"))
-    return Effect.forEach([...this.children], (child) => child.gone, { discard: true })
+    yield* Effect.forEach([...this.starting], (started) => Deferred.await(started), { discard: true })
+    const children = [...this.children]
+    for (const [child, script] of children) child.fail(failed(script, "Closed", "the handler's scope has ended"))
+    yield* Effect.forEach(children, ([child]) => child.gone, { discard: true })
   })
 
   private answer(
@@ -148,6 +153,7 @@ export class Handler<E, R> {
       const environment = yield* this.environment(request, plan, contentLength === "none" ? undefined : contentLength)
       const [file, ...before] = plan.command
       const child = yield* slot.fill(
+        plan.script,
         spawn<Failure>({
           file: file ?? plan.script,
           args: [
@@ -203,17 +209,18 @@ export class Handler<E, R> {
       }),
       () => Effect.sync(() => child === undefined ? release() : child.endSoon())
     )
-    const fill = <E2>(spawning: Effect.Effect<Child<Failure>, E2>): Effect.Effect<Child<Failure>, E2 | CgiBusy> =>
-      Effect.uninterruptible(Effect.flatMap(
-        spawning,
-        (spawned) => {
-          child = spawned
-          this.children.add(spawned)
-          if (!this.hasEnded) return Effect.succeed(spawned)
-          spawned.endSoon()
-          return Effect.fail(new CgiBusy({ running: this.running }))
-        }
-      ))
+    const fill = (script: string, spawning: Effect.Effect<Child<Failure>, CgiSystemFailed>) =>
+      Effect.gen(this, function*() {
+        // While the body was kept, the scope may have ended.
+        if (this.hasEnded) return yield* new CgiBusy({ running: this.running })
+        const started = yield* Deferred.make<void>()
+        this.starting.add(started)
+        child = yield* Effect.ensuring(spawning, Effect.sync(() => this.starting.delete(started))).pipe(
+          Effect.tap((spawned) => Effect.sync(() => this.children.set(spawned, script))),
+          Effect.ensuring(Deferred.succeed(started, undefined))
+        )
+        return child
+      }).pipe(Effect.uninterruptible)
     return { release, fill }
   })
 
@@ -290,6 +297,7 @@ export class Handler<E, R> {
     if (this.local !== undefined) return Effect.provideService(this.local, HttpServerRequest.HttpServerRequest, next)
     return target === plan.mount || target.startsWith(`${plan.mount}/`) || target.startsWith(`${plan.mount}?`)
       ? this.answer(next.modify({ url: target.slice(plan.mount.length) }))
-      : Effect.succeed(HttpServerResponse.redirect(target))
+      // A browser would take two slashes for another host.
+      : Effect.succeed(HttpServerResponse.redirect(target.startsWith("//") ? `/.${target}` : target))
   }
 }
