@@ -1,7 +1,6 @@
 /** What the servers of the HTTP server's workloads answer, and their load expects. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { mkdirSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 
 /** The answer to `/`. */
 export const hello = "Hello, World!"
@@ -10,12 +9,11 @@ export const hello = "Hello, World!"
 export const page = Buffer.from("0123456789abcdef".repeat(640))
 export const pageName = "page.txt"
 
-/** A folder with the file, for as long as the process lasts. */
+/** A folder with the file, beside the program: the bench kills its servers, so nothing could remove it at their end. */
 export const makeFolder = (): string => {
-  const folder = mkdtempSync(join(tmpdir(), "copas-bench-"))
+  const folder = join(dirname(process.argv[1]!), "site")
+  mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, pageName), page)
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
-  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1))
   return folder
 }
 
