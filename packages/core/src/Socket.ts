@@ -118,8 +118,8 @@ export interface Socket {
    * Returns whatever has arrived: at least a byte, at most `maxBytes`. It waits if nothing has arrived.
    *
    * The bytes come as the platform read them, and what it read later is left to the next call. With `joined` one chunk has
-   * all that has arrived, up to `maxBytes`: that is a copy, and for what costs by the call, such as a write to a file of
-   * the records of TLS, it is the cheaper way.
+   * all that has arrived, up to `maxBytes`, and a read that has to wait takes what comes in a whole turn of the event loop.
+   * That is a copy, and for what costs by the call, such as a write to a file of each record of TLS, the cheaper way.
    *
    * The chunk is the caller's: nothing else writes into it. *Interruption* loses no byte.
    */

@@ -219,6 +219,11 @@ export interface ReceiveOptions {
   readonly maxBytes?: number | undefined
   /** Take all that has arrived as one chunk, which is a copy if it came in several. Default false. */
   readonly joined?: boolean | undefined
+  /**
+   * Where `joined` copies to, so that each call can use the same memory: the chunk is the filled part of it, or bytes that
+   * needed no copy, and no more than fit are taken.
+   */
+  readonly into?: Uint8Array | undefined
 }
 
 /**

@@ -240,6 +240,37 @@ export const cases: ReadonlyArray<Case> = [
     })
   ),
   test(
+    "C20 receive with joined takes all that has arrived as one chunk, at most what is asked for or fits",
+    Effect.gen(function*() {
+      const { client, server } = yield* connected()
+      const parts = ["a".repeat(600), "b".repeat(600), "c".repeat(600)].map(utf8)
+      yield* sendApart(client, server, parts)
+      yield* received(server, 1800)
+      same(
+        textOf(yield* server.receive({ joined: true, maxBytes: 700 })),
+        `${"a".repeat(600)}${"b".repeat(100)}`,
+        "700"
+      )
+      const into = new Uint8Array(800)
+      const filled = yield* server.receive({ joined: true, into })
+      same(textOf(filled), `${"b".repeat(500)}${"c".repeat(300)}`, "what fits")
+      same(textOf(yield* server.receive({ joined: true })), "c".repeat(300), "the rest")
+
+      // A read that waits, one that is interrupted while it does, and the end.
+      const waiting = yield* Effect.fork(server.receive({ joined: true, into }))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(waiting)
+      const reading = yield* Effect.fork(server.receive({ joined: true }))
+      yield* Effect.yieldNow()
+      yield* client.send("later")
+      same(textOf(yield* Fiber.join(reading)), "later", "what came later")
+      yield* client.shutdown("send")
+      same((yield* failure(server.receive({ joined: true }), "SocketClosed")).by, "peer", "the end")
+      const wrong = yield* defect(server.receive({ joined: true, into: new Uint8Array(0) }))
+      mentions(String(wrong), "into")
+    })
+  ),
+  test(
     "C20 the manners of reading can be mixed on one socket",
     Effect.gen(function*() {
       const { client, server } = yield* connected()

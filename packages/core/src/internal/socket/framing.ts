@@ -24,14 +24,17 @@ const takeArrived = (inbound: Inbound): Effect.Effect<Uint8Array> | undefined =>
 
 export const receive = (inbound: Inbound, options?: ReceiveOptions): Effect.Effect<Uint8Array, ReceiveError> => {
   if (options === undefined) return inbound.read(takeArrived, 0)
-  const { joined = false, maxBytes = Infinity } = options
+  const { into, joined = false, maxBytes = Infinity } = options
+  if (into?.length === 0) return refuse("into", into, "at least a byte of room")
+  const most = into === undefined ? maxBytes : Math.min(maxBytes, into.length)
   if (options.maxBytes !== undefined && !isCount(maxBytes, 1)) return refuse("maxBytes", maxBytes, aCount(1))
   return inbound.read(
     ({ buffer }) =>
       buffer.size === 0
         ? undefined
-        : Effect.succeed(joined ? buffer.take(Math.min(buffer.size, maxBytes)) : buffer.takeChunk(maxBytes)),
-    0
+        : Effect.succeed(joined ? buffer.take(Math.min(buffer.size, most), into) : buffer.takeChunk(maxBytes)),
+    0,
+    joined
   )
 }
 

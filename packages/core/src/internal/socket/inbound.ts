@@ -7,6 +7,7 @@ import * as Deferreds from "../effect/deferreds.js"
 import { type AnyFiber, hasEnded, isInterrupted } from "../effect/fibers.js"
 import { suspend, withFiber } from "../effect/suspend.js"
 import { Deadline } from "../time/deadlines.js"
+import { afterTurn } from "../time/eventLoop.js"
 import { thenSync, yieldsSoon } from "../yielding.js"
 import type { Connection } from "./connection.js"
 import { ReaderQueue } from "./readerQueue.js"
@@ -67,6 +68,9 @@ export class Inbound {
   private paused = false
   /** The bytes that the read under way asks for, where they may exceed the high-water mark. */
   private wanted = 0
+  /** The read under way takes all that arrives in a turn of the event loop; and whether it is that turn. */
+  private joins = false
+  private isJoining = false
   /** The fiber whose read is under way. It may have been interrupted since: see `shareTurns`. */
   reader: AnyFiber | undefined = undefined
   private wake: ((effect: Effect.Effect<any, any>) => void) | undefined = undefined
@@ -106,7 +110,14 @@ export class Inbound {
       this.paused = true
       this.socket.transport.pause()
     }
-    this.wakeReader()
+    if (!this.joins || this.paused) this.wakeReader()
+    else if (!this.isJoining) {
+      this.isJoining = true
+      afterTurn(() => {
+        this.isJoining = false
+        this.wakeReader()
+      })
+    }
   }
 
   end(): void {
@@ -116,16 +127,20 @@ export class Inbound {
 
   // ---- reading
 
-  /** `wanted` is how many bytes must fit, if that is more than the high-water mark. */
-  read<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
+  /**
+   * `wanted` is how many bytes must fit, if that is more than the high-water mark. With `joins` a read that waits is woken
+   * when the turn of the event loop in which something came is over.
+   */
+  read<A, E>(take: Take<A, E>, wanted: number, joins = false): Effect.Effect<A, E | ReceiveError> {
     return withFiber((fiber) => {
+      this.joins = joins
       if (this.turns !== undefined) return this.takeTurn(this.turns, this.fresh(take, wanted))
       const { reader } = this
       if (reader !== undefined && reader !== fiber && !hasEnded(reader)) {
         return this.shareTurns(reader, this.fresh(take, wanted))
       }
       if (yieldsSoon(fiber)) {
-        return Effect.flatMap(Effect.yieldNow(), () => this.read(take, wanted))
+        return Effect.flatMap(Effect.yieldNow(), () => this.read(take, wanted, joins))
       }
       return this.attempt(fiber, take, wanted)
     })
@@ -169,7 +184,9 @@ export class Inbound {
 
   /** The rest of a read that was woken. One that was given up meanwhile (`settleFirst`) begins again, in a turn. */
   private woken<A, E>(take: Take<A, E>, wanted: number): Effect.Effect<A, E | ReceiveError> {
-    return withFiber((fiber) => this.reader === fiber ? this.attempt(fiber, take, wanted) : this.read(take, wanted))
+    return withFiber((fiber) =>
+      this.reader === fiber ? this.attempt(fiber, take, wanted) : this.read(take, wanted, this.joins)
+    )
   }
 
   /**

@@ -132,11 +132,11 @@ export class ReceiveBuffer {
     return this.take(length)
   }
 
-  /** Takes exactly `length` bytes; there must be as many. */
-  take(length: number): Uint8Array {
+  /** Takes exactly `length` bytes; there must be as many. What has to be joined is copied, to `into` if that is given. */
+  take(length: number, into?: Uint8Array): Uint8Array {
     const { first, offset } = this
     if (length > first.length - offset) {
-      const bytes = this.peek(length)
+      const bytes = this.peek(length, into?.subarray(0, length))
       this.skip(length)
       return bytes
     }
@@ -145,8 +145,7 @@ export class ReceiveBuffer {
   }
 
   /** A copy of the first `length` bytes, which stay. */
-  peek(length: number): Uint8Array {
-    const bytes = new Uint8Array(length)
+  peek(length: number, bytes: Uint8Array = new Uint8Array(length)): Uint8Array {
     let filled = 0
     for (let index = this.head - 1; filled < length; index += 1) {
       const chunk = index === this.head - 1 ? this.first.subarray(this.offset) : this.rest[index]!

@@ -19,6 +19,8 @@ export interface Request {
   readonly offset: number
   /** Little comes: the data connection needs no large reads. */
   readonly isSmall?: boolean
+  /** Each chunk is used up before the next one is received. */
+  readonly reuses?: boolean
   /** What is known of the path, or finds it out, should the command be refused. */
   readonly look?: Effect.Effect<Presence.Found, Failure>
 }

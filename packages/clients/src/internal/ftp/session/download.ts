@@ -263,7 +263,8 @@ export const checkOffset = (what: string, offset: number): Effect.Effect<void, F
 export const open = (
   conversation: Conversation,
   path: Path,
-  options: DownloadOptions = {}
+  options: DownloadOptions = {},
+  reuses = false
 ): Effect.Effect<Download, Failure, Scope.Scope> =>
   Effect.gen(function*() {
     const { offset = 0, size, type = "binary" } = options
@@ -284,6 +285,7 @@ export const open = (
       type: isText ? "A" : "I",
       offset,
       isSmall: Option.exists(expected, (expected) => expected - offset < smallest),
+      reuses,
       look: Option.isSome(expected) && size === undefined
         ? Effect.succeed("exists")
         : Presence.look(conversation, path)

@@ -225,7 +225,7 @@ export const downloadFile = (
     const sized = size === undefined ? {} : { size }
     // The server goes first: nothing local is touched for a file that cannot be had.
     return yield* Effect.scoped(Effect.gen(function*() {
-      const download = yield* Download.open(conversation, path, { ...options, ...sized, offset })
+      const download = yield* Download.open(conversation, path, { ...options, ...sized, offset }, true)
       const file = yield* fs.open(localPath, { flag: offset > 0 ? "a" : "w" })
       return yield* drain(download, (chunk) => {
         options.onBytes?.(chunk.length)

@@ -144,7 +144,7 @@ export class Transfer {
       const { data, request } = this
       this.over = this.conversation.isCoded
         ? Wire.coded(data, request.direction, modeZ!.ratio)
-        : Wire.plain(data, isProtected)
+        : Wire.plain(data, isProtected, request.reuses === true)
       // Our own connections have their time-outs from the beginning.
       const timed = isDirect
         ? Effect.void

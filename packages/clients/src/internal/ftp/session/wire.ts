@@ -15,11 +15,17 @@ export interface Wire {
   readonly release: Effect.Effect<void>
 }
 
-/** The records of TLS that have arrived are taken together: a step of the program for each costs more than the copy. */
-const records = { joined: true, maxBytes: 1024 * 1024 }
+/** What is taken at a time of the records of TLS that have arrived. */
+const most = 512 * 1024
 
-export const plain = (data: Socket, isProtected: boolean): Wire => ({
-  receive: data.receive(isProtected ? records : undefined),
+/** A step of the program for each record of TLS costs more than to copy them together. With `reuses` always to the same memory. */
+const receive = (data: Socket, isProtected: boolean, reuses: boolean): Wire["receive"] => {
+  if (!isProtected) return data.receive()
+  return data.receive(reuses ? { joined: true, into: new Uint8Array(most) } : { joined: true, maxBytes: most })
+}
+
+export const plain = (data: Socket, isProtected: boolean, reuses: boolean): Wire => ({
+  receive: receive(data, isProtected, reuses),
   send: (bytes) => data.send(bytes),
   end: data.shutdown("send"),
   release: Effect.void
