@@ -1,5 +1,6 @@
 // Runs on every Node but this one what depends on Node: the contract suites of sockets, datagrams, the dispatcher and TLS,
-// all of TLS, FTP over TLS, the cases of HTTP, CGI, SMTP's log-ins, sessions and TLS, the runner, and the README's examples. This one runs the whole suite anyway.
+// all of TLS, FTP over TLS, the cases of HTTP, the HTTP server, CGI, SMTP's log-ins, sessions and TLS, the runner, and the
+// README's examples. This one runs the whole suite anyway.
 //
 // node .ci/every-node.mjs [folder for vitest's JSON reports] [version...]
 import { spawnSync } from "node:child_process"
@@ -26,6 +27,7 @@ const subjects = {
     ...["codings", "connections", "credentials", "destinations", "framing", "redirects", "truncation"]
       .map((name) => `clients/test/http/${name}.test`)
   ],
+  "HTTP server": ["node/test/httpServer/", "node/test/static/"],
   CGI: ["node/test/cgi/"],
   "FTP over TLS": ["clients/test/ftp/tls"],
   SMTP: [
