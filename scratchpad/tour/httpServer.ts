@@ -11,7 +11,7 @@ import {
   StaticFiles
 } from "@copas/node"
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Chunk, Effect, Option, Schedule, type Scope, Stream } from "effect"
+import { Chunk, Effect, Logger, LogLevel, Option, Schedule, type Scope, Stream } from "effect"
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -54,7 +54,8 @@ export const startSite = (port: number) =>
       HttpMethods.withNotAllowed
     )
     const server = yield* NodeHttpServer.make({ listen: { host: "127.0.0.1", port }, name: "site", http2: "clear" })
-    yield* server.serve(site)
+    // The tour says itself where it is.
+    yield* Logger.withMinimumLogLevel(server.serve(site), LogLevel.Warning)
     const at = server.address._tag === "TcpAddress" ? server.address.port : port
     return { server, url: `http://127.0.0.1:${at}` }
   })

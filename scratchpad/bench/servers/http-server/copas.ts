@@ -4,6 +4,8 @@ import { NodeCopas, NodeHttpServer, StaticFiles } from "@copas/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Certificates from "../../../../packages/node/test/certificates.js"
 import { makeFolder } from "../../load/http-server-content.js"
 import { file, routed, says, streams } from "./apps.js"
@@ -31,5 +33,7 @@ const main = Effect.gen(function*() {
 
 Copas.run(Effect.scoped(main)).pipe(
   Effect.provide(Layer.merge(NodeHttpServer.layerContext, NodeCopas.layer)),
+  // Its line about where it listens would be taken for an answer.
+  Logger.withMinimumLogLevel(LogLevel.Warning),
   NodeRuntime.runMain
 )
