@@ -3,7 +3,7 @@ import { Copas, Net } from "@copas/core"
 import { HttpConnection, NodeSocket } from "@copas/node"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Option, Scope, Stream, TestClock } from "effect"
+import { Deferred, Effect, Either, Option, Scope, Stream, TestClock } from "effect"
 import * as Http2 from "node:http2"
 import * as Certificates from "../certificates.js"
 import { turns } from "../http/exchanging.js"
@@ -218,7 +218,12 @@ for (const [name, network] of networks) {
             [{ ":path": `/${"x".repeat(9000)}` }, 414],
             [{ expect: "more" }, 417]
           ]
-          for (const [headers, status] of cases) expect((yield* ask(client, headers)).status).toBe(status)
+          for (const [headers, status] of cases) {
+            const got = yield* Effect.either(ask(client, headers))
+            // Newer versions of Node refuse some of them themselves.
+            if (Either.isRight(got)) expect(got.right.status).toBe(status)
+            else expect(got.left).toEqual({ code: constants.NGHTTP2_PROTOCOL_ERROR })
+          }
           client.close()
         })
       )

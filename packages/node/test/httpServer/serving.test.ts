@@ -173,7 +173,7 @@ for (const [name, network] of networks) {
           Effect.succeed(HttpServerResponse.stream(Stream.make(Buffer.from("one"), Buffer.from("two"))))
         )
         expect(yield* talk(port, get("/", last))).toMatch(
-          /Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n$/
+          /Transfer-Encoding: chunked\r\n\r\n(?:3\r\none\r\n3\r\ntwo|6\r\nonetwo)\r\n0\r\n\r\n$/
         )
         const old = yield* talk(port, "GET / HTTP/1.0\r\n\r\n")
         expect(old).toMatch(/\r\n\r\nonetwo$/)

@@ -131,7 +131,9 @@ export class Body {
         this.collect(this.collected, limit)
       }
       return this.outcome ?? suspend<Buffer, BodyFault>((resume) => {
-        this.collected!.waiting.push(() => resume(this.outcome!))
+        // The fiber may have yielded since it looked.
+        if (this.outcome === undefined) this.collected!.waiting.push(() => resume(this.outcome!))
+        else resume(this.outcome)
       })
     })
   }
@@ -198,6 +200,11 @@ export class Body {
 
   private readonly more: Effect.Effect<void> = suspend((resume) => {
     const { source } = this
+    // The fiber may have yielded since it looked.
+    if (this.hasEnded || this.fault !== undefined || source.readableLength > 0) {
+      resume(Effect.void)
+      return undefined
+    }
     const wake = (): void => {
       source.removeListener("readable", wake)
       if (this.wake === wake) this.wake = undefined

@@ -109,10 +109,20 @@ export class Exchange {
     this.goneListener?.()
   }
 
+  private get emitter(): Http.ServerResponse | Http2.ServerHttp2Stream | undefined {
+    // Node's response of HTTP/2 finishes when the stream closes, and not when all of it has gone out.
+    return this.isHttp2 ? (this.response as Http2.Http2ServerResponse).stream : this.response as Http.ServerResponse
+  }
+
+  /** What `once` would wait for has been. */
+  hasEmitted(event: "drain" | "finish"): boolean {
+    const { emitter } = this
+    return emitter === undefined || (event === "drain" ? !emitter.writableNeedDrain : emitter.writableFinished)
+  }
+
   /** Calls back when the response emits `event`, or the client has gone; the result takes that back. */
   once(event: "drain" | "finish", listener: () => void): () => void {
-    // Node's response of HTTP/2 finishes when the stream closes, and not when all of it has gone out.
-    const emitter = this.isHttp2 ? (this.response as Http2.Http2ServerResponse).stream : this.response
+    const { emitter } = this
     const told = (): void => {
       cancel()
       listener()

@@ -187,9 +187,16 @@ class Head {
 }
 
 /** Waits until the response takes more, or all of it has been handed to the system, or the client has gone. */
-const awaits = (exchange: Exchange, event: "drain" | "finish"): Effect.Effect<void> =>
+const awaits = (
+  exchange: Exchange,
+  event: "drain" | "finish",
+  isPast: () => boolean = () => exchange.hasEmitted(event)
+): Effect.Effect<void> =>
   suspend((resume) => {
-    if (!exchange.isGone) return Effect.sync(exchange.once(event, () => resume(Effect.void)))
+    // The fiber may have yielded since it looked.
+    if (!exchange.isGone && !exchange.hasEmitted(event)) {
+      return Effect.sync(exchange.once(event, () => resume(Effect.void)))
+    }
     resume(Effect.void)
     return undefined
   })
@@ -199,11 +206,10 @@ export const sent = (exchange: Exchange): Effect.Effect<void> =>
   Effect.suspend(() => exchange.response.writableFinished ? Effect.void : awaits(exchange, "finish"))
 
 /** Waits until an answer that was ended has left the stream to what comes after it. */
-export const left = (exchange: Exchange): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const { socket, writableFinished } = exchange.response
-    return writableFinished && !socket ? Effect.void : awaits(exchange, "finish")
-  })
+export const left = (exchange: Exchange): Effect.Effect<void> => {
+  const { response } = exchange
+  return awaits(exchange, "finish", () => response.writableFinished && !response.socket)
+}
 
 /**
  * Writes a body piece by piece. The head goes out with the first piece, or soon without one: a stream that fails before
