@@ -115,9 +115,15 @@ for (const [name, network] of networks) {
         const h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
         const chunked =
           `POST /chunked HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n${h2c}\r\n3\r\nabc\r\n0\r\n\r\n`
-        const said = yield* talk(port, get("/h2c", h2c) + post("/body", "abc", h2c) + chunked + get("/last", last))
-        expect(statuses(said)).toEqual([200, 200, 200, 200])
-        expect(seen).toEqual(["GET /h2c ", "POST /body abc", "POST /chunked abc", "GET /last "])
+        const said = yield* talk(
+          port,
+          get("/h2c", h2c) + get("/next") + post("/body", "abc", h2c) + chunked + get("/last", last)
+        )
+        // From Node 25 on the body cannot be told from what comes after it: the request is refused, and ends the connection.
+        const isRefused = Number(process.versions.node.split(".", 1)[0]) >= 25
+        expect(statuses(said)).toEqual(isRefused ? [200, 200, 501] : [200, 200, 200, 200, 200])
+        const all = ["GET /h2c ", "GET /next ", "POST /body abc", "POST /chunked abc", "GET /last "]
+        expect(seen).toEqual(isRefused ? all.slice(0, 2) : all)
       }).pipe(Effect.provide(network)))
 
     it.scopedLive.each(
@@ -125,7 +131,6 @@ for (const [name, network] of networks) {
         ["another version", handshake().replace(": 13", ": 7")],
         ["no version", handshake().replace("Sec-WebSocket-Version: 13\r\n", "")],
         ["a key that is none", handshake().replace("dGhl", "====")],
-        ["a body", handshake("Content-Length: 3\r\n") + "abc"],
         ["POST", handshake().replace("GET", "POST")],
         ["HTTP/1.0", handshake().replace("HTTP/1.1", "HTTP/1.0")],
         ["no upgrade", get("/socket")],
@@ -198,6 +203,8 @@ for (const [name, network] of networks) {
       Effect.gen(function*() {
         const go = yield* Deferred.make<void>()
         const full = yield* Deferred.make<void>()
+        const all = yield* Deferred.make<void>()
+        const [size, count] = [16 * 1024, 1000]
         let [begun, ended, most] = [0, 0, 0]
         const app: App = Effect.gen(function*() {
           const socket = yield* upgrade
@@ -208,6 +215,7 @@ for (const [name, network] of networks) {
               if (begun * data.length > 64 * 1024) yield* Deferred.succeed(full, void 0)
               yield* Deferred.await(go)
               ended += 1
+              if (ended === count) yield* Deferred.succeed(all, void 0)
             })
           )
           return HttpServerResponse.empty()
@@ -215,10 +223,11 @@ for (const [name, network] of networks) {
         const port = yield* serve(app)
         const { client, next } = yield* open(port)
         yield* next
-        const [size, count] = [16 * 1024, 1000]
         for (let sent = 0; sent < count; sent += 1) client.send(Buffer.alloc(size))
         yield* Deferred.await(full)
         yield* Deferred.succeed(go, void 0)
+        // Handlers that run when the peer closes are interrupted, as the platform has it.
+        yield* Deferred.await(all)
         client.close(1000)
         expect(yield* next).toEqual({ what: "close", code: 1000 })
         expect([begun, ended]).toEqual([count, count])

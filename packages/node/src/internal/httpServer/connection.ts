@@ -204,6 +204,9 @@ export class Connection implements Host, Watched {
       this.isHeld = false
       const { head, source } = detached
       if (!WebSockets.isHandshake(source)) {
+        if (detached.isCut) {
+          return this.refuse(this.check(source) ?? { status: 501, reason: "an upgrade with a body is not served" })
+        }
         stream.unshift(detached.ordinary)
         server.http1.emit("connection", stream)
         stream.resume()

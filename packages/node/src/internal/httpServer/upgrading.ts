@@ -3,6 +3,8 @@ import * as Http from "node:http"
 import type * as NodeNet from "node:net"
 import type { Duplex } from "node:stream"
 
+const takesBodies = Number(process.versions.node.split(".", 1)[0]) >= 25
+
 /** A request for an upgrade, which waits for its turn. */
 export class Detached {
   readonly source: Http.IncomingMessage
@@ -25,6 +27,16 @@ export class Detached {
       if (rawHeaders[at]!.toLowerCase() !== "upgrade") text += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`
     }
     return Buffer.concat([Buffer.from(`${text}\r\n`, "latin1"), this.head])
+  }
+
+  /**
+   * Node has taken the body, or some of it, off `head`, so that nobody can tell where the request ends: newer ones do that
+   * (26.12; those before 25 leave it).
+   */
+  get isCut(): boolean {
+    const { headers } = this.source
+    const hasBody = headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0
+    return hasBody && takesBodies
   }
 
   /** An answer over HTTP, after which the connection ends; `answered` is called when it was sent. */
