@@ -85,6 +85,14 @@ class Connected {
     }
     for (const event of ["pong", "ping", "message"]) socket.on(event, hear)
     socket.once("close", () => this.cancel?.())
+    // Until the program listens nothing is read: the first messages may come while its fiber has yielded.
+    socket.pause()
+    const listened = (event: string | symbol): void => {
+      if (event !== "message") return
+      socket.removeListener("newListener", listened)
+      process.nextTick(() => socket.resume())
+    }
+    socket.on("newListener", listened)
     this.await()
   }
 
@@ -169,8 +177,6 @@ export const open = (ground: Ground, request: Request): Effect.Effect<PlatformSo
       serverOf(settings).handleUpgrade(source, ground.stream, ground.head, (socket) => {
         connected = new Connected(socket, ground)
       })
-      // It may have been paused, while requests before waited for their answers.
-      ground.stream.resume()
       return connected === undefined
         ? Effect.fail(new PlatformSocket.SocketGenericError({ reason: "Open", cause: "the client has gone" }))
         : Effect.succeed(connected)
