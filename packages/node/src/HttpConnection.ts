@@ -39,7 +39,23 @@ export interface HttpConnection {
   readonly version: "1.0" | "1.1" | "2"
   /** From 1 on; in HTTP/2, in the order in which the streams were opened. */
   readonly requestNumber: number
+  /**
+   * Waits until the server ends: until the exit of its dispatcher, or the end of the scope that serves. An answer without an
+   * end, or a WebSocket, should end then, and is cut after `drain`.
+   *
+   * *Interruption* ends the wait.
+   */
+  readonly waitForDrain: Effect.Effect<void>
 }
+
+/**
+ * The connection of a request; `None` if another server than `NodeHttpServer` took it.
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const of = (request: HttpServerRequest): Option.Option<HttpConnection> =>
+  Predicate.hasProperty(request, TypeId) ? Option.some(request[TypeId] as HttpConnection) : Option.none()
 
 /**
  * The connection of the request that is being answered; `None` on another server than `NodeHttpServer`.
@@ -51,5 +67,5 @@ export interface HttpConnection {
  */
 export const current: Effect.Effect<Option.Option<HttpConnection>, never, HttpServerRequest> = Effect.map(
   HttpServerRequest,
-  (request) => Predicate.hasProperty(request, TypeId) ? Option.some(request[TypeId] as HttpConnection) : Option.none()
+  of
 )

@@ -14,6 +14,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import * as HttpConnection from "./HttpConnection.js"
 import { orFail } from "./internal/effect/eithers.js"
 import { invalid, millis } from "./internal/httpServer/values.js"
 
@@ -97,7 +98,8 @@ export const encode = (event: Event | string): Either.Either<string, InvalidOpti
  * comes. The stream may use what the handler has.
  *
  * When the stream ends, or fails, the answer does, and the browser connects again after `retry`, with the last `id`
- * (`lastEventId`); an answer of 204 stops it. The stream also ends when the dispatcher exits, if the handler runs in one.
+ * (`lastEventId`); an answer of 204 stops it. The stream also ends when its server begins to drain, if that is `NodeHttpServer`, or else when
+ * the dispatcher in the handler's context exits.
  * An event that cannot be encoded fails the answer.
  *
  * Fails with `InvalidOption` if an option makes no sense. *Interruption*, as when the client has gone, ends the stream.
@@ -124,7 +126,13 @@ export const response = <E, R>(
     const every = yield* orFail(millis("heartbeat", options.heartbeat ?? "15 seconds", 1))
     const retry = options.retry === undefined ? "" : yield* orFail(retryField(options.retry))
     const context = yield* Effect.context<R>()
+    const request = yield* Effect.serviceOption(HttpServerRequest)
+    const connection = Option.flatMap(request, HttpConnection.of)
     const copas = yield* Effect.serviceOption(Copas)
+    const serversEnd = Option.orElse(
+      Option.map(connection, ({ waitForDrain }) => waitForDrain),
+      () => Option.map(copas, ({ waitForExit }) => waitForExit)
+    )
 
     const encoded: Stream.Stream<string, E | InvalidOption> = Stream.provideContext(
       Stream.mapEffect(events, (event) => orFail(encode(event))),
@@ -138,7 +146,7 @@ export const response = <E, R>(
     // Servers send the head with the first bytes, and a browser is connected when it has the head.
     const body = Stream.concat(Stream.succeed(retry === "" ? heartbeat : `${retry}\n`), kept)
     return HttpServerResponse.stream(
-      Stream.encodeText(Option.isNone(copas) ? body : Stream.interruptWhen(body, copas.value.waitForExit)),
+      Stream.encodeText(Option.isNone(serversEnd) ? body : Stream.interruptWhen(body, serversEnd.value)),
       {
         contentType: "text/event-stream",
         headers: Headers.merge(

@@ -1,9 +1,9 @@
 /** How the HTTP server ends, and how many connections and requests it takes. */
 import { Copas, Net } from "@copas/core"
-import { NodeHttpServer } from "@copas/node"
+import { NodeHttpServer, ServerSentEvents } from "@copas/node"
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Schedule, Scope, Stream, TestClock } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream, TestClock } from "effect"
 import { turns } from "../http/exchanging.js"
 import { until } from "../lending/streams.js"
 import {
@@ -22,6 +22,12 @@ import {
 } from "./serving.js"
 
 const { HttpServerRequest: Request } = HttpServerRequest
+/** A stream of events that does not end by itself, for handlers without a dispatcher in their context. */
+const endless: App = Effect.mapInputContext(
+  Effect.orDie(ServerSentEvents.response(Stream.concat(Stream.make("one"), Stream.never))),
+  (context: Context.Context<Scope.Scope>) => Context.omit(Copas.Copas)(context as Context.Context<any>) as never
+)
+
 const hello: App = Effect.succeed(HttpServerResponse.text("hello"))
 
 for (const [name, network] of networks) {
@@ -104,6 +110,23 @@ for (const [name, network] of networks) {
         yield* Scope.close(server, Exit.void)
       })
     )
+
+    for (const how of ["the exit of the dispatcher", "the end of the scope that serves"]) {
+      timed(
+        `X01 ${how} ends event streams, also where the handlers' context has no dispatcher`,
+        Effect.gen(function*() {
+          const outside = yield* Effect.scope
+          const server = yield* Scope.make()
+          const port = yield* Scope.extend(serve(endless), server)
+          const socket = yield* connect(port)
+          yield* socket.send(get("/"))
+          expect(yield* socket.receiveUntil("data: one\n\n")).toBeDefined()
+          yield* Effect.forkIn(how.startsWith("the exit") ? Copas.exit : Scope.close(server, Exit.void), outside)
+          expect(yield* everything(socket)).toMatch(/^\r\n0\r\n\r\n$/)
+          yield* Scope.close(server, Exit.void)
+        })
+      )
+    }
 
     test(
       "X01 the same server serves another app after the first has ended, and its address stays",

@@ -1,9 +1,9 @@
 /** The HTTP server's HTTP/2, by ALPN over TLS and by prior knowledge in clear, on both networks. */
 import { Copas, Net } from "@copas/core"
-import { HttpConnection, NodeSocket } from "@copas/node"
+import { HttpConnection, NodeSocket, ServerSentEvents } from "@copas/node"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Either, Option, Scope, Stream, TestClock } from "effect"
+import { Deferred, Effect, Either, Exit, Fiber, Option, Scope, Stream, TestClock } from "effect"
 import * as Http2 from "node:http2"
 import * as Certificates from "../certificates.js"
 import { turns } from "../http/exchanging.js"
@@ -97,6 +97,29 @@ for (const [name, network] of networks) {
     describe(`NodeHttpServer, HTTP/2 ${isSecure ? "by ALPN" : "in clear"}, on ${name}`, () => {
       const test = (title: string, effect: Effect.Effect<void, unknown, Services | Scope.Scope>) =>
         it.scopedLive(title, () => Effect.provide(effect, network))
+
+      test(
+        "X01 the end of the scope that serves ends a stream of events, whole",
+        Effect.gen(function*() {
+          const outside = yield* Effect.scope
+          const server = yield* Scope.make()
+          const began = yield* Deferred.make<void>()
+          const events = Stream.concat(
+            Stream.fromEffect(Effect.as(Deferred.succeed(began, void 0), "one")),
+            Stream.never
+          )
+          const port = yield* Scope.extend(
+            serve(Effect.orDie(ServerSentEvents.response(events)), yield* listening(isSecure)),
+            server
+          )
+          const client = yield* session(port, isSecure)
+          const asked = yield* Effect.forkIn(ask(client, {}), outside)
+          yield* Deferred.await(began)
+          yield* Effect.forkIn(Scope.close(server, Exit.void), outside)
+          expect((yield* Fiber.join(asked)).body).toMatch(/^:\n\n(data: one\n\n)?$/)
+          client.close()
+        })
+      )
 
       test(
         "X01 answers many streams at once, in fibers of one thread",

@@ -339,7 +339,7 @@ export class Connection implements Host, Watched {
 
   shown(requestNumber: number): HttpConnection {
     const minor = this.current?.source.httpVersionMinor ?? 1
-    return shown(this.socket, this.thread, minor === 0 ? "1.0" : "1.1", requestNumber)
+    return shown(this.socket, this.thread, minor === 0 ? "1.0" : "1.1", requestNumber, this.server.waitForDrain)
   }
 
   cut(exchange: Exchange): Effect.Effect<void> {

@@ -10,7 +10,8 @@ export const shown = (
   socket: Socket,
   thread: Option.Option<Thread>,
   version: HttpConnection["version"],
-  requestNumber: number
+  requestNumber: number,
+  waitForDrain: Effect.Effect<void>
 ): HttpConnection => ({
   id: socket.id,
   socketName: socket.name,
@@ -19,7 +20,8 @@ export const shown = (
   remoteAddress: socket.remoteAddress,
   tls: socket.tls,
   version,
-  requestNumber
+  requestNumber,
+  waitForDrain
 })
 
 /** Gives a failure to the error handler of the thread. */

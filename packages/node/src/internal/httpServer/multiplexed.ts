@@ -219,7 +219,7 @@ export class Multiplexed implements Host {
   }
 
   shown(requestNumber: number): HttpConnection {
-    return shown(this.socket, this.thread, "2", requestNumber)
+    return shown(this.socket, this.thread, "2", requestNumber, this.server.waitForDrain)
   }
 
   cut(exchange: Exchange): Effect.Effect<void> {

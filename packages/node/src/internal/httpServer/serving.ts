@@ -39,6 +39,7 @@ export class Serving {
   isDraining = false
   private readonly perAddress = new Map<string, number>()
   private waiting: Array<() => void> = []
+  private readonly awaitingDrain = new Set<() => void>()
 
   constructor(settings: Settings, time: Timekeeper, handled: Effect.Effect<void, never, any>, recorder: Recorder) {
     this.recorder = recorder
@@ -102,12 +103,22 @@ export class Serving {
 
   // ---- the end
 
+  /** Waits until the drain begins. */
+  readonly waitForDrain: Effect.Effect<void> = suspend((resume) => {
+    const told = (): void => resume(Effect.void)
+    if (this.isDraining) told()
+    else this.awaitingDrain.add(told)
+    return Effect.sync(() => this.awaitingDrain.delete(told))
+  })
+
   /** Begins to drain, and waits until no connection is open. */
   get drained(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (!this.isDraining) {
         this.isDraining = true
         for (const connection of this.connections) connection.drain()
+        for (const told of this.awaitingDrain) told()
+        this.awaitingDrain.clear()
       }
       return suspend<void>((resume) => {
         const told = (): void => resume(Effect.void)
