@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import { orFail } from "./internal/effect/eithers.js"
-import { count, millis } from "./internal/httpServer/values.js"
+import { count, millis } from "./internal/optionValues.js"
 
 /**
  * Bounds the body of requests to a handler, in bytes as they come: `text`, `json`, `stream` and `multipart` alike. A request

@@ -16,7 +16,7 @@ import * as Schedule from "effect/Schedule"
 import { orFail } from "./internal/effect/eithers.js"
 import { record } from "./internal/effect/metrics.js"
 import { bounds, classes, type Recorder, recordersOf } from "./internal/httpServer/recorder.js"
-import { millis } from "./internal/httpServer/values.js"
+import { millis } from "./internal/optionValues.js"
 
 /**
  * Requests that were answered, by the class of the status: label `status`, `2xx` for example; `aborted` are those whose client

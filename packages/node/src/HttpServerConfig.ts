@@ -10,7 +10,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Limits, ListenOptions, Options, Timeouts, WebSocketOptions } from "./HttpServerOptions.js"
 import { limits, timeouts } from "./internal/httpServer/options.js"
-import { count, millis } from "./internal/httpServer/values.js"
+import { count, millis } from "./internal/optionValues.js"
 import type { ReloadOptions } from "./TlsFiles.js"
 
 /** A value of the configuration, read from its text. */

@@ -16,7 +16,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as HttpConnection from "./HttpConnection.js"
 import { orFail } from "./internal/effect/eithers.js"
-import { invalid, millis } from "./internal/httpServer/values.js"
+import { invalid, millis } from "./internal/optionValues.js"
 
 /**
  * An event. A string is an event of that data alone.

@@ -15,7 +15,7 @@ import { readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { orFail } from "./internal/effect/eithers.js"
 import { suspend } from "./internal/effect/fibers.js"
-import { millis } from "./internal/httpServer/values.js"
+import { millis } from "./internal/optionValues.js"
 
 /**
  * When files are read again.

@@ -1,10 +1,11 @@
 /** The options of `Cgi.make`, checked once. */
-import { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
+import { type InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import type { Interpreter, Options, Request } from "../../Cgi.js"
+import { invalid } from "../optionValues.js"
 import { type Root, rootAt } from "../static/opening.js"
 
 /** What a handler works by. */
@@ -28,9 +29,6 @@ export interface Settings {
   readonly total: number | undefined
   readonly grace: Duration.Duration
 }
-
-const invalid = (option: string, value: unknown, expected: string): InvalidOption =>
-  new InvalidOption({ option, value: typeof value === "object" ? JSON.stringify(value) : String(value), expected })
 
 const count = (
   option: string,
@@ -70,7 +68,7 @@ export const wrongVariable = (variables: Readonly<Record<string, unknown>>): Inv
     if (typeof value !== "string" || value.includes("\0")) {
       return invalid(
         `env.${name}`,
-        typeof value === "string" ? "(a text with a NUL)" : typeof value,
+        typeof value === "string" ? "a text with a NUL" : typeof value,
         "a text without NUL"
       )
     }

@@ -4,8 +4,8 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Limits, Options, Timeouts, WebSocketOptions } from "../../HttpServerOptions.js"
 import { orFail } from "../effect/eithers.js"
+import * as Values from "../optionValues.js"
 import { clientReader, type ReadClient } from "./forwarded.js"
-import * as Values from "./values.js"
 
 type Numbers<A> = { readonly [K in keyof A]-?: number }
 

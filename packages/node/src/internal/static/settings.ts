@@ -1,10 +1,11 @@
 /** The options of static files, checked and completed. */
-import { InvalidOption } from "@copas/core/SocketError"
+import type { InvalidOption } from "@copas/core/SocketError"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import contentDisposition from "content-disposition"
 import * as Effect from "effect/Effect"
 import * as Mime from "mime-types"
 import type { Match, Options } from "../../StaticFiles.js"
+import { invalid } from "../optionValues.js"
 import * as Codings from "./codings.js"
 import { type Names, namesOf, type PathRules } from "./path.js"
 
@@ -21,9 +22,6 @@ export interface Settings {
   /** The fields of a file's own, by its path below the root. */
   readonly fieldsOf: (names: ReadonlyArray<string>) => Record<string, string>
 }
-
-const invalid = (option: string, value: unknown, expected: string): InvalidOption =>
-  new InvalidOption({ option, value: typeof value === "string" ? JSON.stringify(value) : String(value), expected })
 
 const fieldValue = /^[\x20-\x7e]+$/
 

@@ -6,9 +6,18 @@ import * as Option from "effect/Option"
 
 const longest = 100
 
+/** Some values have no text: those without a prototype, and those whose own makes it throw. */
+const textOf = (value: unknown): string => {
+  try {
+    return typeof value === "string" ? JSON.stringify(value) : String(value)
+  } catch {
+    return `of the type ${typeof value}`
+  }
+}
+
 /** A value as an error shows it: text in quotes, to distinguish `"infinity"` from `Infinity`. */
 export const invalid = (option: string, value: unknown, expected: string): InvalidOption => {
-  const text = typeof value === "string" ? JSON.stringify(value) : typeof value === "symbol" ? "a symbol" : `${value}`
+  const text = textOf(value)
   return new InvalidOption({ option, value: text.length > longest ? `${text.slice(0, longest)}…` : text, expected })
 }
 
