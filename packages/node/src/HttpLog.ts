@@ -88,7 +88,7 @@ const lengthOf = ({ body }: HttpServerResponse.HttpServerResponse): number | und
  *
  * const app = HttpLog.access({
  *   format: ({ method, path, status }) => `${method} ${path} ${status}`,
- *   write: (line) => Effect.sync(() => console.log(line)) // GET /page 200
+ *   write: (line) => Effect.sync(() => console.log(line)) // GET http://a.example/page 200
  * })(Effect.succeed(HttpServerResponse.text("hello")))
  *
  * HttpApp.toWebHandler(app)(new Request("http://a.example/page?token=secret"))
