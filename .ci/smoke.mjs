@@ -2,8 +2,8 @@
 // consumers.mjs copies it beside the installed packages, makes the certificate, and runs it: RUNTIME smoke.mjs [what does
 // not work there]... It fails when the table is no longer true, in either direction.
 import { Copas, Net, Tls, Udp } from "@copas/core"
-import { NodeCopas, NodeUndici } from "@copas/node"
-import { HttpClient } from "@effect/platform"
+import { NodeCopas, NodeHttpServer, NodeUndici } from "@copas/node"
+import { HttpClient, HttpServerResponse } from "@effect/platform"
 import { Effect, Option } from "effect"
 import { createServer } from "node:http"
 
@@ -85,7 +85,13 @@ const cases = {
     yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
     const response = yield* HttpClient.get(`http://127.0.0.1:${server.address().port}/`)
     return yield* response.text
-  })).pipe(Effect.provide(NodeUndici.layerHttpClient({})))
+  })).pipe(Effect.provide(NodeUndici.layerHttpClient({}))),
+  "HTTP server (`NodeHttpServer`), HTTP/1.1": Effect.scoped(Effect.gen(function*() {
+    const server = yield* NodeHttpServer.make({ listen: local })
+    yield* server.serve(HttpServerResponse.text("hello"))
+    const response = yield* Effect.promise(() => fetch(`http://127.0.0.1:${server.address.port}/`))
+    return yield* Effect.promise(() => response.text())
+  }))
 }
 
 const without = process.argv.slice(2)
