@@ -103,6 +103,25 @@ for (const [name, network] of networks) {
         expect(Array.from(yield* socket.receiveExactly(7))).toEqual([0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f])
       }).pipe(Effect.provide(network)))
 
+    it.scopedLive("X01 a socket is opened after an answer that the system takes at once, and after one that it does not", () =>
+      Effect.gen(function*() {
+        yield* Copas.setErrorHandler(() => Effect.void)
+        const app: App = Effect.flatMap(
+          HttpServerRequest.HttpServerRequest,
+          ({ headers, url }) =>
+            headers["upgrade"] === undefined
+              ? Effect.succeed(HttpServerResponse.text("x".repeat(Number(url.slice(1)))))
+              : echo
+        )
+        const port = yield* serve(app)
+        for (const size of [0, 1, 1000, 60_000, 200_000, 3_000_000]) {
+          const socket = yield* connect(port)
+          yield* socket.send(get(`/${size}`) + handshake())
+          expect((yield* answer(socket)).body.length).toBe(size)
+          expect([size, (yield* answer(socket)).status]).toEqual([size, 101])
+        }
+      }).pipe(Effect.provide(network)))
+
     it.scopedLive("X06 an upgrade that is not served is ignored: the request is an ordinary one, with its body and what comes after", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []

@@ -194,7 +194,7 @@ const awaits = (
 ): Effect.Effect<void> =>
   suspend((resume) => {
     // The fiber may have yielded since it looked.
-    if (!exchange.isGone && !exchange.hasEmitted(event)) {
+    if (!exchange.isGone && !isPast()) {
       return Effect.sync(exchange.once(event, () => resume(Effect.void)))
     }
     resume(Effect.void)
