@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream"
 import { suspend } from "../effect/fibers.js"
 
 /** How long, and how much, is read and dropped of a peer that sends on. */
-const lingerMillis = 2000
+export const lingerMillis = 2000
 const lingerBytes = 1024 * 1024
 
 interface Soon {

@@ -74,6 +74,8 @@ export class Exchange {
   isLast = false
   /** Bytes of the answer's body that were handed to Node at once. */
   size = 0
+  /** Bytes of the answer's body that were handed to Node so far. */
+  handedOver = 0
   /** Fields to send behind the body. */
   trailers: Readonly<Record<string, string>> | undefined = undefined
   /** How the handler ended, for the scope of the request. */
@@ -158,7 +160,7 @@ export class Exchange {
     if (this.headersMemo !== undefined) return this.headersMemo
     const { client: { host = this.authority, protocol }, source } = this
     const headers = source.headers as Record<string, string>
-    if (host === headers["host"] && protocol === headers["x-forwarded-proto"]) {
+    if (!this.isHttp2 && host === headers["host"] && protocol === headers["x-forwarded-proto"]) {
       return this.headersMemo = headers as unknown as Headers.Headers
     }
     const own = { ...headers }

@@ -33,5 +33,9 @@ export const reportTo = (
   Option.match(thread, {
     onNone: () => Effect.logError("a handler failed", cause),
     onSome: (thread) =>
-      Effect.flatMap(thread.errorHandler, (handler) => handler(cause, { thread, socket: Option.some(socket) }))
+      Effect.catchAllCause(
+        Effect.flatMap(thread.errorHandler, (handler) => handler(cause, { thread, socket: Option.some(socket) })),
+        // The connection has to end the request all the same.
+        (failure) => Effect.logError(`the error handler of ${thread.name} failed`, failure)
+      )
   })

@@ -15,6 +15,7 @@ import { type AnyFiber, suspend } from "../effect/fibers.js"
 import * as Serving from "../effect/serving.js"
 import type { Borrowed } from "../net/lending.js"
 import { BodyFault } from "./body.js"
+import { lingerMillis } from "./closing.js"
 import { Exchange, type Host } from "./exchange.js"
 import { exchangeKey } from "./handled.js"
 import { reportTo, shown } from "./info.js"
@@ -79,12 +80,18 @@ export class Multiplexed implements Host {
 
   private begin(): void {
     const { server, stream } = this
-    server.connections.add(this)
-    stream.once("close", () => this.closed())
+    // It may have ended while its thread had not run yet.
     if (stream.destroyed) {
       this.closed()
       return
     }
+    server.connections.add(this)
+    stream.once("close", () => this.closed())
+    // Node waits without bound for the peer to end its side too.
+    stream.once("finish", () => {
+      const cancel = server.time.after(lingerMillis, () => stream.destroy())
+      stream.once("close", cancel)
+    })
     server.http2.once("session", (session: Http2.ServerHttp2Session) => {
       this.session = session
       connections.set(session, this)
@@ -133,7 +140,7 @@ export class Multiplexed implements Host {
     return Effect.flatMap(this.ground.provide(this.server.handled, services), () => {
       this.server.recorder.end(exchange)
       this.exchanges.delete(exchange)
-      this.watch.ended(exchange)
+      this.watch.handled(exchange)
       this.leave(exchange)
       return (Serving.isEjected(scope) ? undefined : scope.closing(exchange.exit)) ?? Effect.void
     })
@@ -161,9 +168,15 @@ export class Multiplexed implements Host {
     stream.on("error", () => {})
     const problem = this.rules.checkStream(source.rawHeaders)
     if (problem !== undefined) {
+      // The client may leave the stream open, and keep its window shut.
+      const refused = new Exchange(this, source, response, this.requests, this.rules)
+      this.watch.begun(refused)
+      this.watch.handled(refused)
+      stream.once("close", () => this.watch.closed(refused))
       this.server.recorder.refused(problem.status)
       response.writeHead(problem.status, { "content-type": "text/plain; charset=utf-8" })
       response.end(source.method === "HEAD" ? "" : `${problem.reason}\n`)
+      this.leave(refused)
       return
     }
     // Handlers of streams that were reset may not have ended yet: they count, or the limit would be none.
@@ -174,7 +187,10 @@ export class Multiplexed implements Host {
     this.requests += 1
     const exchange = new Exchange(this, source, response, this.requests, this.rules)
     this.exchanges.set(exchange, undefined)
-    stream.once("aborted", () => this.reset())
+    // Where the server resets it, the exchange has gone already.
+    stream.once("aborted", () => {
+      if (!exchange.isGone) this.reset()
+    })
     stream.once("close", () => this.streamClosed(exchange))
     this.watch.begun(exchange)
     this.queue.push(exchange)
@@ -183,6 +199,7 @@ export class Multiplexed implements Host {
   }
 
   private streamClosed(exchange: Exchange): void {
+    this.watch.closed(exchange)
     if (exchange.isGone) return
     exchange.gone()
     const fiber = this.exchanges.get(exchange)
@@ -192,8 +209,9 @@ export class Multiplexed implements Host {
   /** A client that opens streams and resets them at once makes work for nothing (CVE-2023-44487). */
   private reset(): void {
     const now = this.server.time.now()
-    this.resets.push(now)
     const { streamResets } = this.settings.limits
+    if (streamResets === Infinity) return
+    this.resets.push(now)
     if (this.resets.length <= streamResets) return
     if (now - this.resets.shift()! < minute) this.session?.destroy(calmDown)
   }
@@ -250,6 +268,7 @@ export class Multiplexed implements Host {
     }
     // The client's own window keeps the answer back.
     const { stream } = exchange.source as Http2.Http2ServerRequest
+    this.streamClosed(exchange)
     if (stream !== undefined && !stream.closed) stream.close(constants.NGHTTP2_CANCEL)
   }
 

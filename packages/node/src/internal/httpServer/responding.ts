@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Http from "node:http"
 import { suspend } from "../effect/fibers.js"
+import { pulled } from "../effect/serving.js"
 import type { Exchange, NodeResponse } from "./exchange.js"
 
 type Fields = Record<string, string | Array<string>>
@@ -63,7 +64,7 @@ export const write = (exchange: Exchange, response: HttpServerResponse): Written
     }
     case "Uint8Array": {
       return head.length === undefined || head.length === body.body.length
-        ? head.end(body.body)
+        ? whole(head.sized(body.body.length), body.body, response)
         : mistake(`has a body of ${body.body.length} bytes and a Content-Length of ${head.length}`)
     }
     case "FormData": {
@@ -78,6 +79,18 @@ export const write = (exchange: Exchange, response: HttpServerResponse): Written
   }
 }
 
+/** What HTTP/2 is given at a time: Node tells of a piece only when the client's window has taken all of it. */
+const pieceBytes = 64 * 1024
+
+/** A body that is at hand. A long one goes out piece by piece over HTTP/2, so that it is seen whether the client takes any of it. */
+const whole = (head: Head, body: Uint8Array | string, response: HttpServerResponse): Written => {
+  if (!head.exchange.isHttp2 || body.length <= pieceBytes) return head.end(body)
+  const bytes = typeof body === "string" ? Buffer.from(body) : body
+  let at = 0
+  const piece = Effect.sync(() => at < bytes.length ? bytes.subarray(at, at += pieceBytes) : undefined)
+  return stream(head, pulled(piece), response)
+}
+
 const webStream = (body: ReadableStream<Uint8Array>): Stream.Stream<Uint8Array, unknown> =>
   Stream.fromReadableStream({ evaluate: () => body, onError: (error) => error })
 
@@ -87,7 +100,7 @@ const raw = (head: Head, body: unknown, response: HttpServerResponse): Written =
     const { length } = head
     const size = typeof body === "string" ? Buffer.byteLength(body) : body.length
     return length === undefined || length === size
-      ? head.sized(size).end(body)
+      ? whole(head.sized(size), body, response)
       : mistake(`has a body of ${size} bytes and a Content-Length of ${length}`)
   }
   if (body === null || body === undefined) return head.sized(0).end(undefined)
@@ -177,6 +190,7 @@ class Head {
     if (body === undefined) response.end()
     else {
       exchange.size = body.length
+      exchange.handedOver = body.length
       if (exchange.trailers !== undefined && exchange.isHttp2) {
         ;(response as Http.ServerResponse).addTrailers(exchange.trailers)
       }
@@ -239,6 +253,7 @@ const stream = (
     }, headMillis)
     const put = (chunk: Uint8Array | string): boolean => {
       written += typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length
+      exchange.handedOver = written
       return chunk.length === 0 || out.write(chunk)
     }
     const tooLong = () => mistake(`gave more bytes than its Content-Length of ${length}`)

@@ -14,9 +14,12 @@ const looks = 4
 
 interface Seen {
   readonly begunAt: number
+  /** Its handler has ended. What it answered may still wait to go out. */
+  isHandled: boolean
+  isClosed: boolean
   received: number
   movedAt: number
-  unsent: number
+  sent: number
   sentAt: number
 }
 
@@ -52,10 +55,36 @@ export class StreamWatch {
   begun(exchange: Exchange): void {
     const now = this.time.now()
     this.hasBegun = true
-    this.seen.set(exchange, { begunAt: now, received: 0, movedAt: now, unsent: 0, sentAt: now })
+    this.seen.set(exchange, {
+      begunAt: now,
+      isHandled: false,
+      isClosed: false,
+      received: 0,
+      movedAt: now,
+      sent: 0,
+      sentAt: now
+    })
   }
 
-  ended(exchange: Exchange): void {
+  /** The stream's handler has ended. */
+  handled(exchange: Exchange): void {
+    const seen = this.seen.get(exchange)
+    if (seen === undefined) return
+    seen.isHandled = true
+    this.leave(exchange, seen)
+  }
+
+  /** The stream is closed. */
+  closed(exchange: Exchange): void {
+    const seen = this.seen.get(exchange)
+    if (seen === undefined) return
+    seen.isClosed = true
+    this.leave(exchange, seen)
+  }
+
+  /** A stream that has ended in both ways is not waited for, and the connection is idle when none is. */
+  private leave(exchange: Exchange, { isClosed, isHandled }: Seen): void {
+    if (!isClosed || !isHandled) return
     this.seen.delete(exchange)
     if (this.seen.size === 0) this.idleSince = this.time.now()
   }
@@ -83,15 +112,22 @@ export class StreamWatch {
   }
 
   private lookAt(exchange: Exchange, seen: Seen, now: number): void {
+    if (seen.isClosed) return
     const { body, request, send } = this.timeouts
+    // The client's window may keep back what was handed over whole: nobody waits for that, and it holds the stream open.
+    const unsent = seen.isHandled || exchange.isSending ? exchange.response.writableLength : 0
+    const sent = exchange.handedOver - unsent
+    if (unsent === 0 || sent !== seen.sent) seen.sentAt = now
+    seen.sent = sent
+    if (now - seen.sentAt >= send) {
+      this.watched.timedOut(exchange, "send")
+      return
+    }
+    if (seen.isHandled) return
     const { received } = exchange.body
     if (!exchange.awaitsBody || received !== seen.received) seen.movedAt = now
     seen.received = received
     if (exchange.awaitsBody && now - seen.begunAt >= request) this.watched.timedOut(exchange, "request")
     else if (now - seen.movedAt >= body) this.watched.timedOut(exchange, "body")
-    const unsent = exchange.isSending ? exchange.response.writableLength : 0
-    if (unsent === 0 || unsent !== seen.unsent) seen.sentAt = now
-    seen.unsent = unsent
-    if (now - seen.sentAt >= send) this.watched.timedOut(exchange, "send")
   }
 }
