@@ -378,6 +378,32 @@ it.scopedLive("C37 Copas.exit ends a layer, as a signal does", () =>
     expect(run.output()).toBe("down\n")
   }))
 
+it.scopedLive("C37 a program that is about to wait for the exit when the signal comes is waited for", () =>
+  Effect.gen(function*() {
+    const { script } = yield* withScript(
+      "aboutTo.mjs",
+      `import * as Copas from "@copas/core/Copas"
+       import * as Net from "@copas/core/Net"
+       import * as Console from "effect/Console"
+       import * as Effect from "effect/Effect"
+       const work = Effect.sync(() => { const began = Date.now(); while (Date.now() - began < 5); })
+       export default Effect.gen(function*() {
+         const listener = yield* Net.listen({ host: "127.0.0.1", port: 0 })
+         yield* Copas.addServer(listener, () => Effect.void)
+         process.once("SIGTERM", () => console.log("told"))
+         process.kill(process.pid, "SIGTERM")
+         for (let piece = 0; piece < 20; piece++) yield* Effect.zipRight(work, Effect.yieldNow())
+         yield* Console.log("about to wait")
+         yield* Copas.waitForExit
+         yield* Effect.promise(() => new Promise(setImmediate))
+         yield* Console.log("goodbye")
+       })`
+    )
+    const run = yield* start("run", script)
+    expect(yield* run.code).toBe(0)
+    expect(run.stdout()).toBe("told\nabout to wait\ngoodbye\n")
+  }))
+
 it.scopedLive("C37 a program that waits for the exit continues at a signal, and is waited for", () =>
   Effect.gen(function*() {
     const { script } = yield* withScript(

@@ -56,11 +56,27 @@ const firstSignal: Effect.Effect<Deferred.Deferred<Signal>, never, Scope.Scope> 
 /** The main thread's name, as `Copas.run` gives it. */
 const mainName = "initializer"
 
-/** True while the main thread waits for the exit, because it ends by itself then. */
-const awaitsExit: Effect.Effect<boolean, never, Copas.Copas> = Effect.map(
+/** The state of the main thread, until it has ended. */
+const mainState = Effect.map(
   Copas.status,
-  ({ threads }) => threads.some(({ name, state }) => name === mainName && state === "inactive")
+  ({ threads }) => threads.find(({ name }) => name === mainName)?.state
 )
+
+/**
+ * True if the main thread waits for the exit, because it ends by itself then. One that has work to do is let do it first:
+ * the wait may be what comes next. One that computes for ever has a second.
+ */
+const awaitsExit: Effect.Effect<boolean, never, Copas.Copas> = Effect.gen(function*() {
+  let state = yield* mainState
+  const settle = Effect.gen(function*() {
+    while (state === "ready") {
+      yield* Copas.step(100)
+      state = yield* mainState
+    }
+  })
+  yield* Effect.timeoutOption(settle, "1 second")
+  return state === "inactive"
+})
 
 /**
  * Ends a main thread that would never end, in `Layer.launch` for example, once everything else has ended, because
