@@ -13,8 +13,8 @@ import { Request } from "./internal/httpServer/request.js"
  * Tells the client what the answer will refer to (103, RFC 8297), so that it can load that meanwhile. `links` are values of
  * the field `Link` (RFC 8288), such as `</style.css>; rel=preload; as=style`; `fields` are further ones.
  *
- * `true` if it went out. `false` where it cannot: the answer has begun, the client speaks HTTP/1.0, which has no such
- * answers, or the server is not `NodeHttpServer`. Fails with `InvalidOption` for values that are no fields.
+ * `true` if it went out. `false` where it cannot: the answer has begun, the answer to an earlier request on the connection is
+ * still going out, the client speaks HTTP/1.0, which has no such answers, or the server is not `NodeHttpServer`. Fails with `InvalidOption` for values that are no fields.
  *
  * *Interruption* does nothing: it does not wait.
  *

@@ -43,8 +43,11 @@ for (const [name, network] of networks) {
       "X06 early hints go out before the answer, but not to HTTP/1.0, and not with what is no link or field",
       Effect.gen(function*() {
         const outcomes: Array<unknown> = []
+        const images = "</a.png>; rel=preload; as=image; imagesrcset=\"a.png 1x, b.png 2x\""
         const app = Effect.gen(function*() {
-          outcomes.push(yield* HttpInformational.earlyHints(["</a.css>; rel=preload; as=style"], { "x-hint": "yes" }))
+          outcomes.push(
+            yield* HttpInformational.earlyHints(["</a.css>; rel=preload; as=style", images], { "x-hint": "yes" })
+          )
           for (const bad of ["a.css", "</a>; rel=\"x\r\ny: z\"", "</a\r\n>"]) {
             outcomes.push((yield* Effect.flip(HttpInformational.earlyHints([bad]))).option)
           }
@@ -54,9 +57,8 @@ for (const [name, network] of networks) {
         const port = yield* serve(app)
         const said = yield* talk(port, get("/", last))
         expect(statuses(said)).toEqual([103, 200])
-        expect(said).toMatch(
-          /^HTTP\/1\.1 103 Early Hints\r\nLink: <\/a\.css>; rel=preload; as=style\r\nx-hint: yes\r\n\r\nHTTP/i
-        )
+        const links = `Link: </a.css>; rel=preload; as=style\r\nLink: ${images}\r\n`
+        expect(said.startsWith(`HTTP/1.1 103 Early Hints\r\n${links}x-hint: yes\r\n\r\nHTTP/1.1 200 OK\r\n`)).toBe(true)
         expect(statuses(yield* talk(port, "GET / HTTP/1.0\r\n\r\n"))).toEqual([200])
         const rest = ["links", "links", "links", "x-a"]
         expect(outcomes).toEqual([true, ...rest, false, ...rest])

@@ -1,5 +1,6 @@
 /** Answers before the answer, and the checks of fields that handlers send beside it. */
 import * as Http from "node:http"
+import type * as Http2 from "node:http2"
 import type { Exchange } from "./exchange.js"
 
 interface Wrong {
@@ -36,7 +37,10 @@ export const wrongLink = (links: ReadonlyArray<string>): Wrong | undefined => {
   return undefined
 }
 
-/** False if it is too late for it, or the client would not understand. */
+/**
+ * False if it is too late for it, or too early, or the client would not understand. Node's own `writeEarlyHints` throws for
+ * links with blanks in quotes, as `imagesrcset` has them.
+ */
 export const earlyHints = (
   exchange: Exchange,
   links: ReadonlyArray<string>,
@@ -45,6 +49,16 @@ export const earlyHints = (
   const { response, source } = exchange
   const isOld = source.httpVersionMajor === 1 && source.httpVersionMinor === 0
   if (isOld || exchange.isGone || response.headersSent || links.length === 0) return false
-  ;(response as Http.ServerResponse).writeEarlyHints({ ...fields, link: [...links] })
+  if (exchange.isHttp2) {
+    const { stream } = response as Http2.Http2ServerResponse
+    if (stream.destroyed) return false
+    stream.additionalHeaders({ ...fields, ":status": 103, link: [...links] })
+    return true
+  }
+  // The answer before this one is still on its way.
+  if (response.socket === null) return false
+  const lines = [...links.map((value) => ["Link", value]), ...Object.entries(fields)]
+  const text = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")
+  response.socket.write(`HTTP/1.1 103 Early Hints\r\n${text}\r\n`, "latin1")
   return true
 }
