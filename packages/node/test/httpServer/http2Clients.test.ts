@@ -1,9 +1,9 @@
 /** What clients of HTTP/2 may hold open, or pile up, on the HTTP server: windows kept shut, ends left out, resets, floods. */
 import { Copas } from "@copas/core"
-import { HttpServerStatus, NodeHttpServer, NodeSocket } from "@copas/node"
+import { HttpInformational, HttpServerStatus, NodeHttpServer, NodeSocket } from "@copas/node"
 import { HttpServer, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Logger, LogLevel, Option, Stream, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, Logger, LogLevel, Option, Scope, Stream, TestClock } from "effect"
 import * as Http2 from "node:http2"
 import { turns } from "../http/exchanging.js"
 import { until } from "../lending/streams.js"
@@ -24,6 +24,7 @@ const frame = (type: number, flags: number, stream: number, payload: Uint8Array 
 const headersFrame = 1
 const dataFrame = 0
 const resetFrame = 3
+const goAwayFrame = 7
 const windowFrame = 8
 const endStream = 1
 const endHeaders = 4
@@ -81,13 +82,15 @@ const session = (port: number) =>
 const ask = (
   session: Http2.ClientHttp2Session,
   path: string,
-  headers: Http2.OutgoingHttpHeaders = {}
+  headers: Http2.OutgoingHttpHeaders = {},
+  hinted: (fields: Http2.IncomingHttpHeaders) => void = () => {}
 ): Effect.Effect<string> =>
   Effect.async((resume) => {
     const stream = session.request({ ":path": path, ...headers })
     let status: number | undefined
     let text = ""
     stream.setEncoding("latin1")
+    stream.on("headers", hinted)
     stream.on("response", (fields) => {
       status = fields[":status"]
     })
@@ -177,6 +180,60 @@ for (const [name, network] of networks) {
         for (let at = 0; at < 6; at++) expect(yield* ask(client, "/fails")).toBe("reset")
         expect(yield* ask(client, "/")).toBe("200 small")
         client.destroy()
+      }).pipe(Effect.provide(network)))
+
+    it.scoped("X01 early hints go out with links of all forms", () =>
+      Effect.gen(function*() {
+        const images = "</a.png>; rel=preload; as=image; imagesrcset=\"a.png 1x, b.png 2x\""
+        const app = Effect.map(
+          HttpInformational.earlyHints([images], { "x-hint": "yes" }),
+          (isSent) => HttpServerResponse.text(`${isSent}`)
+        )
+        const client = yield* session(yield* serve(app, { http2: "clear" }))
+        const hints: Array<Http2.IncomingHttpHeaders> = []
+        expect(yield* ask(client, "/", {}, (fields) => hints.push(fields))).toBe("200 true")
+        expect(hints).toMatchObject([{ ":status": 103, link: images, "x-hint": "yes" }])
+        client.destroy()
+      }).pipe(Effect.provide(network)))
+
+    it.scoped("X01 a client that ends where its version is not known yet, is not waited for", () =>
+      Effect.gen(function*() {
+        const port = yield* serve(small, { http2: "clear" })
+        for (const said of ["", "PRI * HTTP"]) {
+          const socket = yield* connect(port)
+          yield* socket.send(said)
+          yield* socket.shutdown("send")
+          yield* turns
+          yield* nothingLeft
+        }
+      }).pipe(Effect.provide(network)))
+
+    it.scoped("X01 a session that begins while the server drains is told at once", () =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const begun = yield* Deferred.make<void>()
+        const app = Effect.zipRight(Deferred.succeed(begun, undefined), Effect.interruptible(Effect.never))
+        const port = yield* Scope.extend(serve(app, { http2: "clear" }), scope)
+        const before = yield* session(port)
+        before.request({ ":path": "/" }).on("error", () => {})
+        const socket = yield* connect(port)
+        yield* Deferred.await(begun)
+        yield* turns
+        const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+        yield* turns
+        yield* socket.send(Buffer.concat([preface, settings()]))
+        for (let type = -1; type !== goAwayFrame;) {
+          const frameHead = Buffer.from(yield* socket.receiveExactly(9))
+          type = frameHead.readUInt8(3)
+          const length = frameHead.readUIntBE(0, 3)
+          if (length > 0) yield* socket.receiveExactly(length)
+        }
+        before.destroy()
+        yield* socket.close
+        yield* Effect.raceFirst(
+          Fiber.join(closing),
+          Effect.forever(Effect.zipRight(TestClock.adjust("1 second"), turns))
+        )
       }).pipe(Effect.provide(network)))
 
     it.scoped("X01 without TLS a request that names its host twice has the fields of HTTP alone", () =>

@@ -104,6 +104,8 @@ export class Multiplexed implements Host {
     }
     server.http2.emit("connection", stream)
     this.watch.begin()
+    // It was accepted before the drain began.
+    if (server.isDraining) this.drain()
   }
 
   private get turn(): Effect.Effect<void, never, any> {

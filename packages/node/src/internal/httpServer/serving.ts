@@ -54,22 +54,26 @@ export class Serving {
 
   /** What a thread of the dispatcher runs for a connection. */
   readonly serve = (socket: Socket): Effect.Effect<void, never, any> =>
-    Effect.suspend(() => {
+    Effect.uninterruptible(Effect.suspend(() => {
       if (!this.admit(socket)) return socket.abort
       let connection: Connection | Multiplexed | undefined
       const awaits = (): boolean => connection !== undefined && connection.isAwaiting
+      const forget = Effect.sync(() => this.forget(socket))
       // A peer that has gone already leaves nothing to serve.
       return Effect.matchEffect(Effect.zip(lend(socket, awaits), Thread.current), {
-        onFailure: () => Effect.sync(() => this.forget(socket)),
+        onFailure: () => forget,
         onSuccess: ([borrowed, thread]) =>
-          Effect.flatMap(this.isHttp2(socket, borrowed.stream), (isHttp2) =>
-            Effect.uninterruptible(withFiber((fiber) => {
-              const Version = isHttp2 ? Multiplexed : Connection
-              connection = new Version(this, socket, borrowed, fiber, thread)
-              return connection.run
-            })))
+          Effect.flatMap(
+            Effect.onInterrupt(Effect.interruptible(this.isHttp2(socket, borrowed.stream)), () => forget),
+            (isHttp2) =>
+              withFiber((fiber) => {
+                const Version = isHttp2 ? Multiplexed : Connection
+                connection = new Version(this, socket, borrowed, fiber, thread)
+                return connection.run
+              })
+          )
       })
-    })
+    }))
 
   get http2(): Http2Server {
     return this.http2Memo ??= makeHttp2(this.settings.limits)
