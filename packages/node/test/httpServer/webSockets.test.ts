@@ -253,31 +253,6 @@ for (const [name, network] of networks) {
         expect(most).toBeLessThan(1024 * 1024)
       }).pipe(Effect.provide(network)))
 
-    it.scopedLive("X01 a peer that pings without end has one pong waiting for it, and then that of its newest ping", () =>
-      Effect.gen(function*() {
-        const port = yield* serve(echo)
-        const socket = yield* connect(port)
-        yield* socket.send(handshake())
-        expect((yield* answer(socket)).status).toBe(101)
-        // RFC 6455, section 5.5.2: masked with zeroes, and numbered.
-        const count = 50_000
-        const pings = Buffer.alloc(count * 10)
-        for (let at = 0; at < count; at += 1) {
-          pings.set([0x89, 0x84], at * 10)
-          pings.writeUInt32BE(at, at * 10 + 6)
-        }
-        yield* Effect.fork(socket.send(pings))
-        const newest = yield* Effect.iterate({ pongs: 0, at: -1 }, {
-          while: ({ at }) => at < count - 1,
-          body: ({ pongs }) =>
-            Effect.map(
-              socket.receiveExactly(6),
-              (pong) => ({ pongs: pongs + 1, at: Buffer.from(pong).readUInt32BE(2) })
-            )
-        })
-        expect(newest.pongs).toBeLessThan(count / 10)
-      }).pipe(Effect.provide(network)))
-
     it.scopedLive("X01 a write waits while the peer takes nothing, and ends when it has gone", () =>
       Effect.gen(function*() {
         const waits = yield* Deferred.make<void>()

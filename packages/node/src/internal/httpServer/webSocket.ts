@@ -59,7 +59,6 @@ const serverOf = (settings: Settings): WebSocketServer => {
   const made = new WebSocketServer({
     noServer: true,
     clientTracking: false,
-    autoPong: false,
     maxPayload: maxPayload === Infinity ? 0 : maxPayload,
     perMessageDeflate: deflate
   })
@@ -74,8 +73,6 @@ class Connected {
   private bytes = 0
   private messages = 0
   private isHeard = true
-  private isPonging = false
-  private unanswered: Buffer | undefined = undefined
   private cancel: (() => void) | undefined = undefined
 
   constructor(socket: WebSocket, ground: Ground) {
@@ -88,7 +85,6 @@ class Connected {
     }
     for (const event of ["pong", "ping", "message"]) socket.on(event, hear)
     socket.once("close", () => this.cancel?.())
-    socket.on("ping", (data: Buffer) => this.pong(data))
     // Until the program listens nothing is read: the first messages may come while its fiber has yielded.
     socket.pause()
     const listened = (event: string | symbol): void => {
@@ -116,22 +112,6 @@ class Connected {
     this.isHeard = false
     socket.ping()
     this.await()
-  }
-
-  /** Only one pong waits to go out: a peer that pings and reads nothing gets that of its newest ping (RFC 6455, section 5.5.3). */
-  private pong(data: Buffer): void {
-    if (this.isPonging) {
-      this.unanswered = data
-      return
-    }
-    if (this.socket.readyState !== WebSocket.OPEN) return
-    this.isPonging = true
-    this.socket.pong(data, false, () => {
-      this.isPonging = false
-      const { unanswered } = this
-      this.unanswered = undefined
-      if (unanswered !== undefined) this.pong(unanswered)
-    })
   }
 
   close(): void {
