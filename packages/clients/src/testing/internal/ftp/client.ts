@@ -31,6 +31,9 @@ export interface Shared {
 
 export type Conversation = Effect.Effect<void, unknown>
 
+/** A client that sends more commands than this while one waits for the end of the transfer is cut. */
+const mostAhead = 100
+
 export class Client {
   readonly shared: Shared
   readonly socket: InetSocket
@@ -57,6 +60,8 @@ export class Client {
   private transfer: RunningFiber<void, unknown> | undefined = undefined
   /** NOOPs that are answered after the transfer. */
   private late = 0
+  /** Commands that came while one waited for the end of the transfer. */
+  private ahead: Array<string> = []
 
   constructor(shared: Shared, socket: InetSocket, isSecure: boolean) {
     this.shared = shared
@@ -69,7 +74,29 @@ export class Client {
     return this.shared.quirks
   }
 
-  // ---- replies
+  // ---- commands and replies
+
+  /** The next command. */
+  get line(): Effect.Effect<string, unknown> {
+    return Effect.suspend(() => {
+      const line = this.ahead.shift()
+      return line === undefined ? this.socket.receiveLine({ encoding: "latin1" }) : Effect.succeed(line)
+    })
+  }
+
+  /**
+   * Reads on while a command waits for the end of the transfer: otherwise nothing tells that the client has gone, and a
+   * transfer whose data connection never comes would wait for it for good. It ends by failing.
+   */
+  private get readAhead(): Effect.Effect<never, unknown> {
+    const next = Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(
+        restore(this.socket.receiveLine({ encoding: "latin1" })),
+        (line) => this.ahead.push(line) > mostAhead ? Effect.fail("too many commands wait") : Effect.void
+      )
+    )
+    return Effect.forever(next)
+  }
 
   reply(text: string): Conversation {
     const { delay, multiline } = this.quirks
@@ -90,13 +117,14 @@ export class Client {
 
   // ---- data connections
 
-  private get forget(): Effect.Effect<void> {
-    return Effect.suspend(() => {
+  /** Closes the listener of the last PASV or EPSV. Interrupted between its steps, it would leave it open for good. */
+  get forget(): Effect.Effect<void> {
+    return Effect.uninterruptible(Effect.suspend(() => {
       const scope = this.arrangedScope
       this.arranged = undefined
       this.arrangedScope = undefined
       return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
-    })
+    }))
   }
 
   get end(): Effect.Effect<void> {
@@ -142,6 +170,12 @@ export class Client {
     }).pipe(Effect.uninterruptible)
   }
 
+  private count(change: 1 | -1): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.shared.data += change
+    })
+  }
+
   /** Forks the transfer, which closes `scope` however early it is interrupted: before its first step, too. */
   private moveData(
     arranged: Effect.Effect<Socket, unknown, Scope.Scope>,
@@ -150,12 +184,7 @@ export class Client {
   ): Conversation {
     const moving = Effect.scoped(Effect.gen(this, function*() {
       const data = yield* arranged
-      this.shared.data += 1
-      yield* Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          this.shared.data -= 1
-        })
-      )
+      yield* Effect.acquireRelease(this.count(1), () => this.count(-1))
       if (this.protectsData && this.shared.tls !== undefined) {
         yield* Effect.onExit(
           Tls.upgrade(data, this.shared.tls),
@@ -195,7 +224,7 @@ export class Client {
     const { transfer } = this
     if (transfer === undefined) return Effect.succeed(false)
     if (verb === "ABOR") return Effect.as(this.abort(transfer), true)
-    if (verb !== "NOOP") return Effect.as(Fiber.await(transfer), false)
+    if (verb !== "NOOP") return Effect.as(Effect.raceFirst(Fiber.await(transfer), this.readAhead), false)
     switch (this.quirks.noop ?? "at once") {
       case "at once":
         return Effect.as(this.reply("200 Still here"), true)

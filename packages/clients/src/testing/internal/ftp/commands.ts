@@ -154,7 +154,7 @@ const handlers: { readonly [verb: string]: Handler } = {
   ])),
   SYST: (client) => client.reply(client.quirks.list === "dos" ? "215 Windows_NT" : "215 UNIX Type: L8"),
   NOOP: (client) => client.reply("200 Yes"),
-  ABOR: (client) => client.reply("226 There is nothing to abort"),
+  ABOR: (client) => Effect.zipRight(client.forget, client.reply("226 There is nothing to abort")),
   TYPE: (client, argument) => {
     client.type = argument.toUpperCase().startsWith("I") ? "I" : "A"
     return client.reply(`200 Type ${client.type}`)

@@ -35,7 +35,7 @@ const converse = (shared: Shared, socket: InetSocket, isImplicit: boolean): Effe
       client.isOver
         ? Effect.void
         : Effect.zipRight(
-          Effect.flatMap(socket.receiveLine({ encoding: "latin1" }), (line) => Commands.perform(client, line)),
+          Effect.flatMap(client.line, (line) => Commands.perform(client, line)),
           loop
         )
     )
