@@ -71,11 +71,14 @@ export class Multiplexed implements Host {
 
   get run(): Effect.Effect<void, never, any> {
     this.begin()
-    return Effect.whileLoop({
+    const turns = Effect.whileLoop({
       while: () => !this.isOver,
       body: () => this.turn,
       step: () => {}
     })
+    // Interrupted past the drain. A session whose parser has refused a frame reads and writes no more, and its stream would
+    // never come to a graceful end.
+    return Effect.onInterrupt(turns, () => Effect.sync(() => this.stream.destroy()))
   }
 
   private begin(): void {
