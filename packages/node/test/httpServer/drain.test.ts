@@ -3,7 +3,7 @@ import { Copas, Net } from "@copas/core"
 import { NodeHttpServer, ServerSentEvents } from "@copas/node"
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream, TestClock } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream, TestClock } from "effect"
 import { turns } from "../http/exchanging.js"
 import { until } from "../lending/streams.js"
 import {
@@ -127,6 +127,29 @@ for (const [name, network] of networks) {
         })
       )
     }
+
+    timed(
+      "X01 an answer that was begun before the drain, and ends during it, is the last of its connection",
+      Effect.gen(function*() {
+        const outside = yield* Effect.scope
+        const gate = yield* Deferred.make<void>()
+        const server = yield* Scope.make()
+        const pieces = Stream.concat(
+          Stream.make(Buffer.from("begun ")),
+          Stream.fromEffect(Effect.as(Deferred.await(gate), Buffer.from("ended")))
+        )
+        const port = yield* Scope.extend(serve(Effect.succeed(HttpServerResponse.stream(pieces))), server)
+        const socket = yield* connect(port)
+        yield* socket.send(get("/"))
+        expect(yield* socket.receiveUntil("begun ")).toBeDefined()
+        yield* Copas.exit
+        yield* turns
+        yield* Deferred.succeed(gate, undefined)
+        const rest = yield* Effect.forkIn(everything(socket), outside)
+        expect(yield* Fiber.join(rest)).toMatch(/ended\r\n0\r\n\r\n$/)
+        yield* Scope.close(server, Exit.void)
+      })
+    )
 
     test(
       "X01 the same server serves another app after the first has ended, and its address stays",

@@ -176,6 +176,8 @@ export class Connection implements Host, Watched {
       return Effect.void
     }
     this.watch.idle()
+    // The answer was begun before the drain, and did not say that it is the last one.
+    if (this.server.isDraining) this.drain()
     // What no handler read is dropped, if it is short.
     if (!exchange.source.complete) exchange.source.resume()
     this.unsent += exchange.size
