@@ -151,7 +151,8 @@ describe("sending a static file", () => {
       Effect.gen(function*() {
         const lines = yield* Effect.promise(() =>
           new Promise<string>((resolve, reject) => {
-            const command = "ulimit -n 120; exec \"$0\" --import tsx --conditions=copas-source \"$1\""
+            // Some Nodes open all modules of a program at once.
+            const command = "ulimit -n 1000; exec \"$0\" --import tsx --conditions=copas-source \"$1\""
             const program = fileURLToPath(new URL("../fixtures/noDescriptors.ts", import.meta.url))
             execFile(
               "bash",
