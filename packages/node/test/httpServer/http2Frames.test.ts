@@ -1,9 +1,11 @@
 /** Peers of HTTP/2 that break the rules of its frames: the generic cases of h2spec. */
-import { type Headers, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Copas } from "@copas/core"
+import { type Headers, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Deferred, Effect, Stream } from "effect"
 import { constants } from "node:http2"
 import * as Certificates from "../certificates.js"
+import { until } from "../lending/streams.js"
 import * as Fixture from "../tls/fixture.js"
 import {
   block,
@@ -16,6 +18,7 @@ import {
   open,
   post,
   preface,
+  read,
   setting,
   tell,
   types
@@ -306,6 +309,40 @@ for (const [at, [name, network]] of networks.entries()) {
           }
           yield* isServed
         }).pipe(Effect.provide(network)), 5000)
+
+      it.scopedLive(
+        "X01 a client that ends its connection without GOAWAY has left: handlers are interrupted, nothing stays",
+        () =>
+          Effect.gen(function*() {
+            const { server } = yield* Fixture.TestPki
+            const begun = yield* Deferred.make<void>()
+            const ended = yield* Deferred.make<string>()
+            const app = HttpRouter.get(
+              HttpRouter.empty,
+              "/",
+              Effect.addFinalizer((exit) => Deferred.succeed(ended, exit._tag)).pipe(
+                Effect.zipRight(Deferred.succeed(begun, undefined)),
+                Effect.zipRight(Effect.never)
+              )
+            )
+            const port = yield* serve(
+              app,
+              isSecure ? { listen: { port: 0, tls: { identity: Certificates.identity(server) } } } : { http2: "clear" }
+            )
+            for (const request of [Buffer.alloc(0), head(1, get)]) {
+              const socket = yield* open(port, isSecure)
+              yield* socket.send(Buffer.concat([greeting, request]))
+              yield* read(socket)
+              if (request.length > 0) yield* Deferred.await(begun)
+              yield* socket.shutdown("send")
+              yield* until(
+                Effect.map(Copas.status, ({ threads }) => threads.every(({ name }) => !name.includes("handler")))
+              )
+            }
+            expect(yield* Deferred.await(ended)).toBe("Failure")
+          }).pipe(Effect.provide(network)),
+        5000
+      )
     })
   }
 }

@@ -90,6 +90,9 @@ export class Multiplexed implements Host {
     }
     server.connections.add(this)
     stream.once("close", () => this.closed())
+    // A client that ends its side without GOAWAY has left. Sockets of Node's own servers end by themselves then; ours may be
+    // half-open, and would stay until the time `idle`, with their handlers.
+    stream.once("end", () => stream.destroy())
     // Node waits without bound for the peer to end its side too.
     stream.once("finish", () => {
       const cancel = server.time.after(lingerMillis, () => stream.destroy())
