@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Http2 from "node:http2"
+import * as Net from "node:net"
 import type { Duplex } from "node:stream"
 import type { HttpConnection } from "../../HttpConnection.js"
 import { type AnyFiber, suspend } from "../effect/fibers.js"
@@ -92,7 +93,8 @@ export class Multiplexed implements Host {
     stream.once("close", () => this.closed())
     // A client that ends its side without GOAWAY has left. Sockets of Node's own servers end by themselves then; ours may be
     // half-open, and would stay until the time `idle`, with their handlers.
-    stream.once("end", () => stream.destroy())
+    // Of another stream Node learns the end itself; destroyed beneath its wrapper, it would fail an assertion at the next write.
+    if (stream instanceof Net.Socket) stream.once("end", () => stream.destroy())
     // Node waits without bound for the peer to end its side too.
     stream.once("finish", () => {
       const cancel = server.time.after(lingerMillis, () => stream.destroy())
