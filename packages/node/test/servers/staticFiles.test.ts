@@ -4,7 +4,6 @@ import { NodeHttpServer, NodeNet } from "@copas/node"
 import { HttpServer, HttpServerResponse } from "@effect/platform"
 import { describe, expect, layer } from "@effect/vitest"
 import { Context, Effect, Layer, type Scope } from "effect"
-import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { gzipSync } from "node:zlib"
@@ -12,6 +11,7 @@ import { StaticFiles, VirtualHosts } from "../../src/index.js"
 import { type Answer, type Ask, rawAsk } from "../static/asking.js"
 import * as Tree from "../static/tree.js"
 import { freePort } from "./freePort.js"
+import { nginx, run } from "./programs.js"
 
 const large = Buffer.from(Array.from({ length: 300_000 }, (_, at) => at % 251))
 
@@ -31,63 +31,23 @@ const site = {
 }
 
 /** nginx on the tree, until the scope ends. */
-const nginx = (root: string): Effect.Effect<number, never, Scope.Scope> =>
+const oracleOf = (root: string): Effect.Effect<number, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const where = yield* Tree.make({})
     const port = yield* freePort
-    const config = Path.join(where, "nginx.conf")
-    Fs.writeFileSync(
-      config,
-      `daemon off; worker_processes 1; ${process.getuid?.() === 0 ? "user root;" : ""}
-       pid ${where}/pid; error_log ${where}/error crit; events {}
-       http {
-         include /etc/nginx/mime.types; default_type application/octet-stream; access_log off;
-         ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${where};`).join(" ")}
-         if_modified_since before; max_ranges 20; absolute_redirect off; merge_slashes off;
-         server {
-           listen 127.0.0.1:${port}; root ${root};
-           location ~ /\\.(?!well-known/) { return 404; }
-           location /pre/ { gzip_static on; gzip_vary on; gzip_http_version 1.0; }
-         }
-       }`
-    )
-    yield* Effect.acquireRelease(
-      Effect.async<ReturnType<typeof spawn>>((resume) => {
-        const child = spawn("nginx", ["-c", config, "-e", `${where}/error`], { stdio: ["ignore", "ignore", "pipe"] })
-        let output = ""
-        child.stderr.on("data", (chunk: Buffer) => output += chunk)
-        child.once("error", (error) => resume(Effect.die(new Error(`nginx: ${error.message}; \`bash .ci/servers\``))))
-        child.once("exit", (code) => resume(Effect.die(new Error(`nginx ended with ${code}: ${output}`))))
-        const look = (): void => {
-          if (Fs.existsSync(`${where}/pid`)) return resume(Effect.succeed(child))
-          if (child.exitCode === null) setTimeout(look, 10)
-        }
-        look()
-      }),
-      (child) =>
-        Effect.async<void>((resume) => {
-          child.once("exit", () => resume(Effect.void))
-          if (child.exitCode !== null || !child.kill("SIGTERM")) resume(Effect.void)
-        })
-    )
+    yield* nginx(() => `
+      include /etc/nginx/mime.types; default_type application/octet-stream;
+      if_modified_since before; max_ranges 20; absolute_redirect off; merge_slashes off;
+      server {
+        listen 127.0.0.1:${port}; root ${root};
+        location ~ /\\.(?!well-known/) { return 404; }
+        location /pre/ { gzip_static on; gzip_vary on; gzip_http_version 1.0; }
+      }`)
     return port
   })
 
 /** Of two conditions of one kind the tag alone counts (RFC 9110, 13.2.2); nginx goes by the date, too. */
 const isDoubled = (fields: Readonly<Record<string, string>>): boolean =>
   "If-Match" in fields && "If-Unmodified-Since" in fields || "If-None-Match" in fields && "If-Modified-Since" in fields
-
-/** What a program prints. */
-const run = (command: string, args: ReadonlyArray<string>): Effect.Effect<string> =>
-  Effect.async((resume) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] })
-    let output = ""
-    child.stdout.on("data", (chunk: Buffer) => output += chunk)
-    child.once(
-      "close",
-      (code) => resume(code === 0 ? Effect.succeed(output) : Effect.dieMessage(`${command}: ${code}`))
-    )
-  })
 
 class Servers extends Context.Tag("test/StaticServers")<Servers, {
   readonly oracle: Ask
@@ -100,7 +60,7 @@ const servers = Layer.scoped(
   Servers,
   Effect.gen(function*() {
     const root = yield* Tree.make(site)
-    const oracle = yield* rawAsk(yield* nginx(root))
+    const oracle = yield* rawAsk(yield* oracleOf(root))
     const app = yield* StaticFiles.make(root, { precompressed: ["gzip"] })
     const server = yield* NodeHttpServer.make({ listen: { host: "127.0.0.1", port: 0 } })
     yield* Effect.provideService(HttpServer.serveEffect(app), HttpServer.HttpServer, server)
