@@ -249,6 +249,30 @@ describe("the codec", () => {
       Sampling.runs({ short: 30, long: 3000 })
     ))
 
+  it.effect("C34 interrupted at any moment of a read, the next one loses no byte", () =>
+    Effect.gen(function*() {
+      const content = pattern(100_000)
+      const coded = cut(deflateSync(content), [10_000, 50_000])
+      for (let moment = 0; moment < 40; moment++) {
+        let at = 0
+        const data = Effect.suspend(() =>
+          at < coded.length ? Effect.succeed(coded[at++]!) : Effect.fail("end" as const)
+        )
+        const inflating = new Deflate.Inflating(data, Infinity, () => false)
+        const got: Array<Uint8Array> = []
+        const end = yield* Effect.flip(Effect.forever(Effect.gen(function*() {
+          const reading = yield* Effect.fork(inflating.receive)
+          yield* Effect.promise(async () => {
+            for (let turn = 0; turn < moment; turn++) await undefined
+          })
+          yield* Fiber.interruptFork(reading)
+          const exit = yield* Fiber.await(reading)
+          got.push(exit._tag === "Success" ? exit.value : yield* inflating.receive)
+        })))
+        expect([moment, end, same(Buffer.concat(got), content)]).toEqual([moment, "end", true])
+      }
+    }))
+
   it("C34 the beginning of a stream, one with a byte changed, and one with bytes after it are never taken for whole", () =>
     FC.assert(
       FC.asyncProperty(

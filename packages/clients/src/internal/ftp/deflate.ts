@@ -51,20 +51,27 @@ class Steps {
     this.writer.close().catch(ignore)
   }
 
-  /** The next bytes; `taken` once what was written needs nothing more, `ended` behind the end. */
-  readonly next: Effect.Effect<Uint8Array | "taken" | "ended", CodingFault> = Effect.tryPromise({
-    try: async () => {
-      this.reading ??= this.reader.read()
-      const first = await (this.writing === undefined ? this.reading : Promise.race([this.reading, this.writing]))
+  /**
+   * The next bytes; `taken` when the next piece may be written, `ended` after the end. *Interruption* loses no byte: what has
+   * come is the next run's.
+   */
+  readonly next: Effect.Effect<Uint8Array | "taken" | "ended", CodingFault> = Effect.map(
+    Effect.tryPromise({
+      try: () => {
+        this.reading ??= this.reader.read()
+        return this.writing === undefined ? this.reading : Promise.race([this.reading, this.writing])
+      },
+      catch: (error) => new CodingFault("Corrupt", error)
+    }),
+    (first) => {
       if (first === "taken") {
         this.writing = undefined
         return first
       }
       this.reading = undefined
       return first.done ? "ended" : first.value
-    },
-    catch: (error) => new CodingFault("Corrupt", error)
-  })
+    }
+  )
 
   get release(): Effect.Effect<void> {
     return Effect.sync(() => {
