@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Http2 from "node:http2"
-import * as Net from "node:net"
 import type { Duplex } from "node:stream"
 import type { HttpConnection } from "../../HttpConnection.js"
 import { type AnyFiber, suspend } from "../effect/fibers.js"
@@ -79,7 +78,7 @@ export class Multiplexed implements Host {
     })
     // Interrupted past the drain. A session whose parser has refused a frame reads and writes no more, and its stream would
     // never come to a graceful end.
-    return Effect.onInterrupt(turns, () => Effect.sync(() => this.stream.destroy()))
+    return Effect.onInterrupt(turns, () => Effect.sync(() => this.destroy()))
   }
 
   private begin(): void {
@@ -93,11 +92,10 @@ export class Multiplexed implements Host {
     stream.once("close", () => this.closed())
     // A client that ends its side without GOAWAY has left. Sockets of Node's own servers end by themselves then; ours may be
     // half-open, and would stay until the time `idle`, with their handlers.
-    // Of another stream Node learns the end itself; destroyed beneath its wrapper, it would fail an assertion at the next write.
-    if (stream instanceof Net.Socket) stream.once("end", () => stream.destroy())
+    stream.once("end", () => this.destroy())
     // Node waits without bound for the peer to end its side too.
     stream.once("finish", () => {
-      const cancel = server.time.after(lingerMillis, () => stream.destroy())
+      const cancel = server.time.after(lingerMillis, () => this.destroy())
       stream.once("close", cancel)
     })
     server.http2.once("session", (session: Http2.ServerHttp2Session) => {
@@ -235,6 +233,15 @@ export class Multiplexed implements Host {
     this.wakeUp()
   }
 
+  /**
+   * Ends the session before its stream: Node's wrapper of a stream that is no socket of its own ends its side when the peer
+   * does, and an assertion of Node's fails if a session still writes then.
+   */
+  private destroy(): void {
+    this.session?.destroy()
+    this.stream.destroy()
+  }
+
   // ---- for exchanges
 
   get settings() {
@@ -284,7 +291,7 @@ export class Multiplexed implements Host {
 
   /** No stream was open for the time `idle`, or none was opened within `headers`. */
   timedOutIdle(): void {
-    if (this.session === undefined || this.session.destroyed) this.stream.destroy()
+    if (this.session === undefined || this.session.destroyed) this.destroy()
     else this.session.close()
   }
 
