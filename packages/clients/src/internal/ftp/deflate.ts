@@ -111,10 +111,14 @@ class Adler32 {
 const isHeader = ([method = 0, flags = 0]: Uint8Array): boolean =>
   (method & 15) === 8 && method >> 4 <= 7 && (method << 8 | flags) % 31 === 0
 
-/** The data of a download, decoded. At its end it fails as the data does, if that is whole. */
+/** What a failure of coded data means: it may continue, it has ended, or it broke. */
+type Failing = "pause" | "end" | "break"
+
+/** The data of a download, decoded. At its end it fails as the data does, if that is whole or broke. */
 export class Inflating<E> {
   private readonly data: Effect.Effect<Uint8Array, E>
   private readonly ratio: number
+  private readonly failing: (error: E) => Failing
   private readonly steps = new Steps(new DecompressionStream("deflate"))
   private readonly sum = new Adler32()
   private rest: Uint8Array = Bytes.empty
@@ -123,20 +127,13 @@ export class Inflating<E> {
   private received = 0
   private made = 0
   private isWriting = false
-  private end: Effect.Effect<never, E | CodingFault> | undefined = undefined
+  private end: { readonly error: E } | undefined = undefined
 
-  /**
-   * `data` fails at its end; with what `isPause` holds for it may continue. What it becomes is at most `ratio` times as
-   * much.
-   */
-  constructor(data: Effect.Effect<Uint8Array, E>, ratio: number, isPause: (error: E) => boolean) {
-    this.data = Effect.tapError(data, (error) =>
-      Effect.sync(() => {
-        if (isPause(error)) return
-        this.end = Effect.fail(error)
-        this.steps.close()
-      }))
+  /** What the data becomes is at most `ratio` times as much. `failing` says what its failures mean. */
+  constructor(data: Effect.Effect<Uint8Array, E>, ratio: number, failing: (error: E) => Failing) {
+    this.data = data
     this.ratio = ratio
+    this.failing = failing
   }
 
   get receive(): Effect.Effect<Uint8Array, E | CodingFault> {
@@ -144,7 +141,12 @@ export class Inflating<E> {
       if (this.isWriting || this.end !== undefined) return this.output
       if (this.rest.length > 0) return this.feed(this.rest)
       return Effect.matchEffect(this.data, {
-        onFailure: (error) => this.end === undefined ? Effect.fail(error) : this.receive,
+        onFailure: (error) => {
+          if (this.failing(error) === "pause") return Effect.fail(error)
+          this.end = { error }
+          this.steps.close()
+          return this.output
+        },
         onSuccess: (chunk) => this.feed(chunk)
       })
     })
@@ -165,21 +167,17 @@ export class Inflating<E> {
   }
 
   private get output(): Effect.Effect<Uint8Array, E | CodingFault> {
-    if (this.received === 0) return this.end!
+    if (this.received === 0) return Effect.fail(this.end!.error)
     return Effect.matchEffect(this.steps.next, {
-      onFailure: (fault): Effect.Effect<Uint8Array, E | CodingFault> =>
-        // The data has ended: it is cut, unless what came before was wrong.
-        Effect.fail(this.end !== undefined && !this.isWhole ? new CodingFault("Truncated", fault.cause) : fault),
+      // The data has ended: it is cut, unless what came before was wrong.
+      onFailure: (fault) => this.end === undefined || this.isWhole ? Effect.fail(fault) : this.over(fault.cause),
       onSuccess: (step): Effect.Effect<Uint8Array, E | CodingFault> => {
         if (step === "taken") {
           this.isWriting = false
           return this.receive
         }
-        if (step === "ended") {
-          // Some platforms take the beginning of a stream for a whole one, and what stands after it for nothing.
-          if (this.end === undefined) return Effect.fail(new CodingFault("Corrupt"))
-          return this.isWhole ? this.end : Effect.fail(new CodingFault("Truncated"))
-        }
+        // Some platforms take the beginning of a stream for a whole one, and what stands after it for nothing.
+        if (step === "ended") return this.end === undefined ? Effect.fail(new CodingFault("Corrupt")) : this.over()
         this.made += step.length
         this.sum.update(step)
         return this.made > mostFree && this.made > this.ratio * this.received
@@ -187,6 +185,13 @@ export class Inflating<E> {
           : Effect.succeed(step)
       }
     })
+  }
+
+  /** Nothing more comes of the data. */
+  private over(cause?: unknown): Effect.Effect<never, E | CodingFault> {
+    const { error } = this.end!
+    const isCut = this.failing(error) === "end" && !this.isWhole
+    return Effect.fail(isCut ? new CodingFault("Truncated", cause) : error)
   }
 
   private get isWhole(): boolean {
@@ -256,7 +261,7 @@ export const inflate = (
       isFed = true
       return Effect.succeed(bytes)
     })
-    const inflating = new Inflating(data, Infinity, () => false)
+    const inflating = new Inflating(data, Infinity, () => "end")
     const loop: Effect.Effect<never, "end" | CodingFault> = Effect.flatMap(inflating.receive, (chunk) => {
       chunks.push(chunk)
       return loop

@@ -2,7 +2,7 @@
  * How the bytes of a file go over the data connection: as they are, or coded (MODE Z).
  */
 import type { Socket } from "@copas/core/Socket"
-import type { ReceiveError, SendError } from "@copas/core/SocketError"
+import { isEndOfConversation, type ReceiveError, type SendError } from "@copas/core/SocketError"
 import * as Effect from "effect/Effect"
 import { type CodingFault, Deflating, Inflating } from "../deflate.js"
 
@@ -35,7 +35,11 @@ const never: Effect.Effect<never> = Effect.dieMessage("the other direction")
 
 export const coded = (data: Socket, direction: "download" | "upload", ratio: number): Wire => {
   if (direction === "download") {
-    const inflating = new Inflating(data.receive(), ratio, ({ _tag }: ReceiveError) => _tag === "SocketTimeout")
+    const inflating = new Inflating(
+      data.receive(),
+      ratio,
+      (error: ReceiveError) => error._tag === "SocketTimeout" ? "pause" : isEndOfConversation(error) ? "end" : "break"
+    )
     return { receive: inflating.receive, send: () => never, end: never, release: inflating.release }
   }
   const deflating = new Deflating((bytes) => data.send(bytes))
