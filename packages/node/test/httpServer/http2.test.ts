@@ -9,7 +9,19 @@ import * as Certificates from "../certificates.js"
 import { turns } from "../http/exchanging.js"
 import { until } from "../lending/streams.js"
 import * as Fixture from "../tls/fixture.js"
-import { answer, type App, connect, get, last, networks, serve, type Services, talk } from "./serving.js"
+import {
+  answer,
+  type App,
+  connect,
+  endless,
+  get,
+  last,
+  networks,
+  nothingLeft,
+  serve,
+  type Services,
+  talk
+} from "./serving.js"
 
 const { HttpServerRequest: Request } = HttpServerRequest
 const { constants } = Http2
@@ -87,11 +99,6 @@ const mirror: App = Effect.gen(function*() {
   return HttpServerResponse.unsafeJson([version, request.method, request.url, request.headers["host"], body])
 })
 
-/** No stream of a session is open, nor a thread of a connection. */
-const nothingLeft = until(
-  Effect.map(Copas.status, ({ threads }) => threads.every(({ name }) => !name.includes("handler")))
-)
-
 for (const [name, network] of networks) {
   for (const isSecure of [true, false]) {
     describe(`NodeHttpServer, HTTP/2 ${isSecure ? "by ALPN" : "in clear"}, on ${name}`, () => {
@@ -147,12 +154,7 @@ for (const [name, network] of networks) {
       test(
         "X01 a slow stream holds up no other, and a reset of the client's interrupts its handler alone",
         Effect.gen(function*() {
-          const begun = yield* Deferred.make<void>()
-          const ended = yield* Deferred.make<string>()
-          const slow = Effect.zipRight(
-            Effect.addFinalizer((exit) => Deferred.succeed(ended, exit._tag)),
-            Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never)
-          )
+          const { begun, ended, slow } = yield* endless
           const app = HttpRouter.empty.pipe(
             HttpRouter.get("/slow", slow),
             HttpRouter.get("/quick", HttpServerResponse.text("quick"))

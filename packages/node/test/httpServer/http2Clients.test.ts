@@ -6,8 +6,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Logger, LogLevel, Option, Scope, Stream, TestClock } from "effect"
 import * as Http2 from "node:http2"
 import { turns } from "../http/exchanging.js"
-import { until } from "../lending/streams.js"
-import { type App, connect, get, last, networks, portOf, serve, statuses, talk } from "./serving.js"
+import { type App, connect, get, last, networks, nothingLeft, portOf, serve, statuses, talk } from "./serving.js"
 
 const { HttpServerRequest: Request } = HttpServerRequest
 
@@ -56,10 +55,6 @@ const fields = (given: Readonly<Record<string, string>>): Buffer =>
 
 const head = (given: Readonly<Record<string, string>> = {}): Buffer =>
   fields({ ":method": "GET", ":scheme": "http", ":path": "/", ":authority": "a", ...given })
-
-const nothingLeft = until(
-  Effect.map(Copas.status, ({ threads }) => threads.every(({ name }) => !name.includes("handler")))
-)
 
 /** Lets time pass until nothing is left of the connections. */
 const passes = Effect.raceFirst(

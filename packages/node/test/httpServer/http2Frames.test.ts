@@ -1,11 +1,9 @@
 /** Peers of HTTP/2 that break the rules of its frames: the generic cases of h2spec. */
-import { Copas } from "@copas/core"
 import { type Headers, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { constants } from "node:http2"
 import * as Certificates from "../certificates.js"
-import { until } from "../lending/streams.js"
 import * as Fixture from "../tls/fixture.js"
 import {
   block,
@@ -23,7 +21,7 @@ import {
   tell,
   types
 } from "./http2Frames.js"
-import { type App, networks, serve } from "./serving.js"
+import { type App, networks, nothingLeft, serve } from "./serving.js"
 
 const { END_HEADERS, END_STREAM, PADDED, PRIORITY } = flags
 const {
@@ -345,17 +343,13 @@ for (const [at, [name, network]] of networks.entries()) {
               app,
               isSecure ? { listen: { port: 0, tls: { identity: Certificates.identity(server) } } } : { http2: "clear" }
             )
-            const isIdle = Effect.map(
-              Copas.status,
-              ({ threads }) => threads.every(({ name }) => !name.includes("handler"))
-            )
             // Its end comes with what it said, or when the server has begun to answer.
             for (const reads of [false, true]) {
               const socket = yield* open(port, isSecure)
               yield* socket.send(Buffer.concat([greeting, ...said]))
               if (reads) yield* read(socket)
               yield* socket.shutdown("send")
-              yield* until(isIdle)
+              yield* nothingLeft
             }
             expect(outcomes).not.toContain("Success")
             expect(uncaught).toEqual([])

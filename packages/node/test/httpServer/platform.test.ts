@@ -15,7 +15,19 @@ import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Option, Schema, type Scope, Stream, Tracer } from "effect"
 import { until } from "../lending/streams.js"
-import { type App, connect, get, last, networks, post, serve, type Services, statuses, talk } from "./serving.js"
+import {
+  type App,
+  connect,
+  get,
+  last,
+  networks,
+  nothingLeft,
+  post,
+  serve,
+  type Services,
+  statuses,
+  talk
+} from "./serving.js"
 
 const { HttpServerRequest: Request } = HttpServerRequest
 const boundary = "XX"
@@ -236,7 +248,7 @@ for (const [name, network] of networks) {
           return HttpServerResponse.text("mine")
         }))
         yield* talk(port, get("/", last))
-        yield* until(Effect.map(Copas.status, ({ threads }) => threads.every(({ name }) => !name.includes("handler"))))
+        yield* nothingLeft
         expect(ends).toEqual([])
       })
     )

@@ -11,10 +11,12 @@ import {
   answer,
   type App,
   connect,
+  endless,
   everything,
   get,
   last,
   networks,
+  nothingLeft,
   post,
   serve,
   type Services,
@@ -117,12 +119,7 @@ for (const [name, network] of networks) {
     test(
       "X01 a client that goes away interrupts the handler, whose finalizers run",
       Effect.gen(function*() {
-        const begun = yield* Deferred.make<void>()
-        const ended = yield* Deferred.make<string>()
-        const slow = Effect.zipRight(
-          Effect.addFinalizer((exit) => Deferred.succeed(ended, exit._tag)),
-          Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never)
-        )
+        const { begun, ended, slow } = yield* endless
         const port = yield* serve(HttpRouter.get(HttpRouter.empty, "/", slow))
         yield* Effect.scoped(Effect.gen(function*() {
           const socket = yield* connect(port)
@@ -130,7 +127,7 @@ for (const [name, network] of networks) {
           yield* Deferred.await(begun)
         }))
         expect(yield* Deferred.await(ended)).toBe("Failure")
-        yield* until(Effect.map(Copas.status, ({ threads }) => threads.every(({ name }) => !name.includes("handler"))))
+        yield* nothingLeft
       })
     )
 

@@ -3,7 +3,8 @@ import { Copas, Net, type Socket, type SocketError } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { NodeHttpServer, NodeNet } from "@copas/node"
 import type { HttpApp, HttpMiddleware, HttpServer } from "@effect/platform"
-import { Effect, Layer, type Scope } from "effect"
+import { Deferred, Effect, Layer, type Scope } from "effect"
+import { until } from "../lending/streams.js"
 import * as Fixture from "../tls/fixture.js"
 
 export type Services = Copas.Copas | Net.Net | Fixture.TestPki
@@ -33,6 +34,22 @@ export const serve = (
 
 export const portOf = (server: HttpServer.HttpServer): number =>
   server.address._tag === "TcpAddress" ? server.address.port : 0
+
+/** Waits until no thread of a connection or a stream is left. */
+export const nothingLeft = until(
+  Effect.map(Copas.status, ({ threads }) => threads.every(({ name }) => !name.includes("handler")))
+)
+
+/** A handler without an end, and what tells that it began and how it ended. */
+export const endless = Effect.gen(function*() {
+  const begun = yield* Deferred.make<void>()
+  const ended = yield* Deferred.make<string>()
+  const slow: App = Effect.zipRight(
+    Effect.addFinalizer((exit) => Deferred.succeed(ended, exit._tag)),
+    Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never)
+  )
+  return { begun, ended, slow }
+})
 
 /** A raw connection. */
 export const connect = (port: number) => Net.connect({ host: "127.0.0.1", port, linger: 0 })
