@@ -1,14 +1,15 @@
 /** The HTTP server asked by clients of others: curl, wrk, h2load and slowhttptest. */
 import { Copas } from "@copas/core"
-import { HttpTrailers, NodeHttpServer, NodeNet, StaticFiles } from "@copas/node"
+import { HttpTrailers, NodeNet, StaticFiles } from "@copas/node"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import * as Crypto from "node:crypto"
 import * as Fs from "node:fs"
 import { join } from "node:path"
+import { gzipSync } from "node:zlib"
 import * as Certificates from "../certificates.js"
-import { type App, portOf } from "../httpServer/serving.js"
+import { type App, nothingLeft, serve } from "../httpServer/serving.js"
 import { until } from "../lending/streams.js"
 import * as Tree from "../static/tree.js"
 import * as Fixture from "../tls/fixture.js"
@@ -45,20 +46,11 @@ const app = HttpRouter.empty.pipe(
   HttpRouter.get("/endless", endless)
 )
 
-const serving = (options: Partial<NodeHttpServer.Options> = {}, more: App = app) =>
-  Effect.gen(function*() {
-    const server = yield* NodeHttpServer.make({ listen: { host: "127.0.0.1", port: 0 }, ...options })
-    yield* server.serve(more)
-    return portOf(server)
-  })
+const serving = (options: Parameters<typeof serve>[1] = {}) => serve(app, options)
 
 const secure = Effect.map(Fixture.TestPki, ({ server }) => ({
   listen: { host: "127.0.0.1", port: 0, tls: { identity: Certificates.identity(server) } }
 }))
-
-const nothingLeft = until(
-  Effect.map(Copas.status, ({ threads }) => threads.every(({ name }) => !name.includes("handler")))
-)
 
 describe("the HTTP server and curl", () => {
   it.scopedLive("X01 every version: HTTP/1.0, 1.1, HTTP/2 by ALPN and by prior knowledge, and connections that are kept", () =>
@@ -124,14 +116,15 @@ describe("the HTTP server and curl", () => {
   it.scopedLive("X02 a file by ranges, resumed and compressed, by every version", () =>
     Effect.gen(function*() {
       const large = Crypto.randomBytes(300_000)
-      const root = yield* Tree.make({ large, "part": large.subarray(0, 100_000), "a.js": "let a = 1" })
-      Fs.writeFileSync(
-        join(root, "a.js.gz"),
-        yield* Effect.promise(async () => (await import("node:zlib")).gzipSync("let a = 1"))
-      )
+      const root = yield* Tree.make({
+        large,
+        "part": large.subarray(0, 100_000),
+        "a.js": "let a = 1",
+        "a.js.gz": gzipSync("let a = 1")
+      })
       const files = yield* StaticFiles.make(root, { precompressed: ["gzip"] })
-      const clear = `http://127.0.0.1:${yield* serving({ http2: "clear" }, files)}`
-      const tls = `https://127.0.0.1:${yield* serving(yield* secure, files)}`
+      const clear = `http://127.0.0.1:${yield* serve(files, { http2: "clear" })}`
+      const tls = `https://127.0.0.1:${yield* serve(files, yield* secure)}`
       for (
         const [version, base] of [["--http1.1", clear], ["--http2-prior-knowledge", clear], ["--http1.1", tls], [
           "--http2",
