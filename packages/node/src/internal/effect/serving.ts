@@ -10,7 +10,6 @@ import type * as FiberRefs from "effect/FiberRefs"
 import { globalValue } from "effect/GlobalValue"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { AnyFiber } from "./fibers.js"
 
@@ -84,15 +83,6 @@ export class Ground {
     this.fiber.sendInterruptSignalToAllChildren()
   }
 }
-
-/** A stream of what `pull` gives, until it gives `undefined`. */
-export const pulled = <A, E>(pull: Effect.Effect<A | undefined, E>): Stream.Stream<A, E> =>
-  Stream.repeatEffectOption(
-    Effect.matchEffect(pull, {
-      onFailure: (error) => Effect.fail(Option.some(error)),
-      onSuccess: (value) => value === undefined ? Effect.fail(Option.none()) : Effect.succeed(value)
-    })
-  )
 
 /** Something other than interruptions went wrong. */
 export const isMistake = (cause: Cause.Cause<unknown>): boolean =>

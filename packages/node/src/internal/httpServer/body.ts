@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Readable } from "node:stream"
 import { suspend } from "../effect/fibers.js"
-import { pulled } from "../effect/serving.js"
+import { pulled } from "../effect/streams.js"
 
 /** Why a body cannot be read to its end, and the status that says so to the client. */
 export class BodyFault extends Error {

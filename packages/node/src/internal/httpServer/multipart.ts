@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import * as Stream from "effect/Stream"
 import * as Multipasta from "multipasta"
-import { pulled } from "../effect/serving.js"
+import { pulled } from "../effect/streams.js"
 import { type Body, BodyFault } from "./body.js"
 
 type Pull<A> = Effect.Effect<A | undefined, MultipartError>

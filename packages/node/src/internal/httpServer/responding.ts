@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Http from "node:http"
 import { suspend } from "../effect/fibers.js"
-import { pulled } from "../effect/serving.js"
+import { pulled } from "../effect/streams.js"
 import type { Exchange, NodeResponse } from "./exchange.js"
 
 type Fields = Record<string, string | Array<string>>
