@@ -288,6 +288,25 @@ for (const [name, network, isNative] of networks) {
     )
 
     test(
+      "C33 destroying a stream calls back the write under way, and fails those behind it and the end, as Node's sockets do",
+      Effect.gen(function*() {
+        const { server } = yield* pair()
+        const { stream } = yield* NodeSocket.lend(server)
+        const told: Array<string> = []
+        const tell = (what: string) => (error?: Error | null) =>
+          void told.push(`${what} ${error instanceof Error ? "failed" : "done"}`)
+        // More than the buffers of any system.
+        stream.write(pattern(20_000_000), tell("first"))
+        stream.write("second", tell("second"))
+        stream.end(tell("end"))
+        yield* turn
+        stream.destroy()
+        yield* until(Effect.sync(() => told.length === 3))
+        expect(told.sort()).toEqual(["end failed", "first done", "second failed"])
+      })
+    )
+
+    test(
       "C33 a lent connected socket ends with its peer, an accepted one stays half-open",
       Effect.gen(function*() {
         const one = yield* pair()

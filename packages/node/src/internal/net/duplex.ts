@@ -156,10 +156,7 @@ export class SocketDuplex extends Duplex {
     ended: () => void this.push(null),
     written: () => {
       this.touch()
-      const { writing } = this
-      if (writing === undefined || !this.loan.hasRoom) return
-      this.writing = undefined
-      writing()
+      if (this.loan.hasRoom) this.sayWritten(null)
     },
     finished: () => this.sayFinished(),
     closed: () => {
@@ -167,6 +164,12 @@ export class SocketDuplex extends Duplex {
       this.destroying?.()
       this.destroy()
     }
+  }
+
+  private sayWritten(error: Error | null): void {
+    const { writing } = this
+    this.writing = undefined
+    writing?.(error)
   }
 
   private sayFinished(): void {
@@ -193,7 +196,7 @@ export class SocketDuplex extends Duplex {
 
   private accept(done: Done): void {
     this.touch()
-    if (this.loan.hasRoom) done()
+    if (this.loan.hasRoom || this.destroyed) done()
     else this.writing = done
   }
 
@@ -205,6 +208,8 @@ export class SocketDuplex extends Duplex {
 
   override _destroy(error: Error | null, done: Done): void {
     this.cancelTimer?.()
+    // Until the write under way is called back, the stream keeps those behind it waiting.
+    this.sayWritten(error)
     this.destroying = () => {
       this.destroying = undefined
       done(error)
