@@ -195,6 +195,17 @@ for (const [name, network] of networks) {
         expect((yield* fetched(first)).isReused).toBe(false)
       }).pipe(Effect.provide(network)))
 
+    it.scoped("C33 a route that came when others had to end is kept as well: equal ones share its connection", () =>
+      Effect.gen(function*() {
+        const server = yield* serving(() => ok("x"))
+        for (let more = 0; more < 256; more++) {
+          yield* Effect.exit(fetched(yield* route(server.port, { connect: () => Effect.fail("no") })))
+        }
+        const late = yield* route(server.port)
+        yield* fetched(late)
+        expect((yield* fetched({ ...late })).isReused).toBe(true)
+      }).pipe(Effect.provide(network)))
+
     it.scoped("C33 routes past those that are kept, because all were busy, end when others come and they are idle", () =>
       Effect.gen(function*() {
         const go = yield* Deferred.make<void>()

@@ -37,14 +37,15 @@ export class Pools {
 
   private equal(route: Route): Pool {
     const { origin } = route
-    const known = this.byOrigin.get(origin)
-    const equal = known?.find((pool) => isEqual(pool.route, route))
+    const equal = this.byOrigin.get(origin)?.find((pool) => isEqual(pool.route, route))
     if (equal !== undefined) return equal
     this.makeRoom()
     const pool = new Pool(this.house, route)
+    // Looked up only now: making room replaces the lists that it takes pools out of.
+    const others = this.byOrigin.get(origin)
     if (this.isEnded) void pool.end()
-    else if (known === undefined) this.byOrigin.set(origin, [pool])
-    else known.push(pool)
+    else if (others === undefined) this.byOrigin.set(origin, [pool])
+    else others.push(pool)
     this.size += 1
     return pool
   }
