@@ -278,14 +278,16 @@ export const open = (
       : size === undefined
       ? yield* conversation.trySize(path)
       : Option.some(size)
+    const isSmall = Option.exists(expected, (expected) => expected - offset < smallest)
     const transfer = yield* Transfer.open(conversation, {
       direction: "download",
       command,
       path,
       type: isText ? "A" : "I",
       offset,
-      isSmall: Option.exists(expected, (expected) => expected - offset < smallest),
-      reuses,
+      isSmall,
+      // The memory to reuse is larger than a small file.
+      reuses: reuses && !isSmall,
       look: Option.isSome(expected) && size === undefined
         ? Effect.succeed("exists")
         : Presence.look(conversation, path)
