@@ -6,7 +6,7 @@ import * as Redacted from "effect/Redacted"
 import type { Body } from "../../Body.js"
 import { isReplayable } from "../../Body.js"
 import { InvalidRequest } from "../../HttpError.js"
-import type { CommonOptions, Range, RequestOptions, Target } from "../../HttpRequest.js"
+import type { Range, RequestOptions, Target } from "../../HttpRequest.js"
 import { textOf } from "../options.js"
 import { isTagged } from "./body.js"
 import * as Auth from "./credentials.js"
@@ -75,25 +75,16 @@ export class Sent<E> implements WireRequest<E> {
 
 const none = {}
 
-/** Options that are not the request's own: a request without any of them has the settings of its client. */
-const common = [
-  "accept",
-  "addresses",
-  "connector",
-  "cookies",
-  "decode",
-  "expect",
-  "http2",
-  "keepHeaders",
-  "limits",
-  "maxRedirects",
-  "proxy",
-  "redirect",
-  "retry",
-  "serverName",
-  "timeouts",
-  "tls"
-] as const satisfies ReadonlyArray<keyof CommonOptions>
+/** Options that are the request's alone: one without any other has the settings of its client. */
+const alone: ReadonlySet<string> = new Set<keyof RequestOptions | "url">([
+  "url",
+  "method",
+  "headers",
+  "auth",
+  "body",
+  "query",
+  "range"
+])
 
 const isIndex = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
 
@@ -184,7 +175,8 @@ export const make = <E, R>(
     if (own !== undefined) fields = Fields.join(fields, own)
     return new Plan(settings, method, url, fields, auth ?? login_ ?? settings.auth, body)
   }
-  if (common.every((name) => options[name] === undefined)) return planned(base)
+  const isPlain = Object.entries(options).every(([name, value]) => value === undefined || alone.has(name))
+  if (isPlain) return planned(base)
   const { auth: _, headers: __, ...others } = options
   return Effect.map(Settings.make(others, base, tools), planned)
 }
