@@ -44,7 +44,8 @@ interface Own extends AnyFiber {
   readonly setFiberRef: <A>(ref: FiberRef.FiberRef<A>, value: A) => void
 }
 
-type Services = ReadonlyArray<readonly [key: string, value: unknown]>
+/** Services by their keys. */
+export type Services = ReadonlyArray<readonly [key: string, value: unknown]>
 
 /**
  * What a fiber returns to between two requests: settings that one request changed, and fibers that it forked, must not

@@ -1,27 +1,20 @@
 /** A connection of HTTP/1.1: requests run in its thread, one after the other, and what they wait for has limits. */
 import type { Socket } from "@copas/core/Socket"
 import type { Thread } from "@copas/core/Thread"
-import { lazyScope } from "@copas/core/Transport"
-import { MaxBodySize } from "@effect/platform/HttpIncomingMessage"
-import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
-import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
 import type * as Http from "node:http"
 import type { Duplex } from "node:stream"
 import type { HttpConnection } from "../../HttpConnection.js"
-import { type AnyFiber, suspend } from "../effect/fibers.js"
+import type { AnyFiber } from "../effect/fibers.js"
 import * as Serving from "../effect/serving.js"
 import type { Borrowed } from "../net/lending.js"
+import { Answering } from "./answering.js"
 import { BodyFault } from "./body.js"
 import { Closing } from "./closing.js"
-import { Exchange, type Host } from "./exchange.js"
-import { exchangeKey } from "./handled.js"
-import { reportTo, shown } from "./info.js"
+import { Exchange } from "./exchange.js"
 import { refusalText } from "./refusals.js"
 import * as Responding from "./responding.js"
-import { RequestRules } from "./rules.js"
 import type { Serving as Server } from "./serving.js"
 import { Detached, release } from "./upgrading.js"
 import { Watch, type Watched } from "./watch.js"
@@ -48,27 +41,15 @@ const connections = new WeakMap<object, Connection>()
 /** The connection of a stream that was given to `node:http`. */
 export const connectionOf = (stream: object): Connection | undefined => connections.get(stream)
 
-export class Connection implements Host, Watched {
-  readonly server: Server
-  readonly socket: Socket
-  readonly stream: Duplex
+export class Connection extends Answering<Item> implements Watched {
   private readonly fiber: AnyFiber
-  private readonly thread: Option.Option<Thread>
-  private readonly ground: Serving.Ground
   private readonly closing: Closing
   private readonly watch: Watch
   private readonly look: Borrowed["look"]
-  /** Requests that came while another one was answered. */
-  private readonly queue: Array<Item> = []
   private isHeld = false
-  private wake: (() => void) | undefined = undefined
-  current: Exchange | undefined = undefined
+  private current: Exchange | undefined = undefined
   private last: Exchange | undefined = undefined
   private unsent = 0
-  private requests = 0
-  /** No further request is answered. */
-  private isOver = false
-  private readonly rules: RequestRules
   private isBroken = false
 
   constructor(
@@ -78,17 +59,9 @@ export class Connection implements Host, Watched {
     fiber: AnyFiber,
     thread: Option.Option<Thread>
   ) {
-    this.thread = thread
-    this.server = server
-    this.socket = socket
-    this.stream = stream
+    super(server, socket, stream, fiber, thread)
     this.look = look
     this.fiber = fiber
-    this.ground = new Serving.Ground(fiber)
-    this.rules = new RequestRules(
-      server.settings.limits,
-      socket.tls._tag === "None" && server.settings.readClient === undefined
-    )
     this.closing = new Closing(stream, server.time)
     this.watch = new Watch(this, server.time, server.settings.timeouts)
     connections.set(stream, this)
@@ -96,26 +69,14 @@ export class Connection implements Host, Watched {
 
   // ---- the thread
 
-  /** Runs in an uninterruptible region: only handlers, and waits, can be interrupted. */
   get run(): Effect.Effect<void, never, any> {
     this.begin()
-    const answering = Effect.whileLoop({
-      while: () => !this.isOver,
-      body: () => this.turn,
-      step: () => {}
-    })
-    return Effect.zipRight(answering, Effect.interruptible(this.end))
+    return Effect.zipRight(this.turns((item) => this.take(item)), Effect.interruptible(this.end))
   }
 
   private begin(): void {
     const { server, stream } = this
-    // It may have ended while its thread had not run yet.
-    if (stream.destroyed) {
-      this.closed()
-      return
-    }
-    server.connections.add(this)
-    stream.once("close", () => this.closed())
+    if (!this.open()) return
     // Node resumes a stream by itself when what it had to send has gone out.
     stream.on("resume", () => {
       if (this.isHeld) stream.pause()
@@ -125,24 +86,10 @@ export class Connection implements Host, Watched {
     this.watch.begin(this.socket.tls._tag === "Some")
   }
 
-  private get turn(): Effect.Effect<void, never, any> {
-    const item = this.queue.shift()
-    if (item === undefined) return this.sleep
+  private take(item: Item): Effect.Effect<void, never, any> {
     if (item instanceof Detached) return this.resume(item)
     if (this.queue.length === 0) this.release()
     return item instanceof Exchange ? this.answer(item) : this.refuse(item)
-  }
-
-  /** Between the look at the queue and this the fiber may have yielded, so it looks again. */
-  private readonly sleep: Effect.Effect<void> = Effect.interruptible(suspend<void>((resume) => {
-    if (this.queue.length > 0 || this.isOver) resume(Effect.void)
-    else this.wake = () => resume(Effect.void)
-  }))
-
-  private wakeUp(): void {
-    const { wake } = this
-    this.wake = undefined
-    wake?.()
   }
 
   private answer(exchange: Exchange): Effect.Effect<void, never, any> {
@@ -150,22 +97,19 @@ export class Connection implements Host, Watched {
       this.isOver = true
       return Effect.void
     }
-    const scope = lazyScope()
     this.current = exchange
     this.watch.busy()
-    this.server.recorder.begin(exchange)
-    this.ground.begin([
-      [HttpServerRequest.key, exchange.request],
-      [Scope.Scope.key, scope],
-      [MaxBodySize.key, this.server.bodyLimit],
-      [exchangeKey, exchange]
-    ])
-    return Effect.flatMap(this.server.handled, () => {
-      this.server.recorder.end(exchange)
-      const closing = Serving.isEjected(scope) ? undefined : scope.closing(exchange.exit)
-      this.ground.interruptChildren()
-      return closing === undefined ? this.done(exchange) : Effect.flatMap(closing, () => this.done(exchange))
-    })
+    return this.answering(
+      exchange,
+      (services) => {
+        this.ground.begin(services)
+        return this.server.handled
+      },
+      (closing) => {
+        this.ground.interruptChildren()
+        return closing === undefined ? this.done(exchange) : Effect.flatMap(closing, () => this.done(exchange))
+      }
+    )
   }
 
   private done(exchange: Exchange): Effect.Effect<void> {
@@ -314,13 +258,10 @@ export class Connection implements Host, Watched {
     if ((this.stream as Duplex & { readonly _paused?: boolean })._paused !== true) this.stream.resume()
   }
 
-  private closed(): void {
-    this.isOver = true
-    this.server.connections.delete(this)
-    this.server.forget(this.socket)
+  protected override closed(): void {
+    super.closed()
     this.watch.end()
     this.closing.ended()
-    this.wakeUp()
     this.last?.gone()
     const { current } = this
     if (current === undefined || current.isGone) return
@@ -330,27 +271,18 @@ export class Connection implements Host, Watched {
 
   // ---- for exchanges
 
-  get settings() {
-    return this.server.settings
-  }
-
   endsAfter({ number }: Exchange): boolean {
     return this.server.isDraining || (this.isBroken && this.queue.length === 0) ||
       number >= this.settings.limits.maxRequestsPerConnection
   }
 
-  shown(requestNumber: number): HttpConnection {
-    const minor = this.current?.source.httpVersionMinor ?? 1
-    return shown(this.socket, this.thread, minor === 0 ? "1.0" : "1.1", requestNumber, this.server.waitForDrain)
+  get version(): HttpConnection["version"] {
+    return this.current?.source.httpVersionMinor === 0 ? "1.0" : "1.1"
   }
 
   cut(exchange: Exchange): Effect.Effect<void> {
     exchange.gone()
     return this.socket.abort
-  }
-
-  report(cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    return reportTo(this.thread, this.socket, cause)
   }
 
   // ---- time
@@ -364,7 +296,6 @@ export class Connection implements Host, Watched {
     return this.current !== undefined && this.current.awaitsBody
   }
 
-  /** For the time-out `receive` of the listener's own options. */
   get isAwaiting(): boolean {
     return this.awaitsBody
   }

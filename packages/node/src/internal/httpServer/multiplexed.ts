@@ -1,27 +1,19 @@
 /** A connection of HTTP/2 (RFC 9113): its streams run in fibers of its thread, at the same time. */
 import type { Socket } from "@copas/core/Socket"
 import type { Thread } from "@copas/core/Thread"
-import { lazyScope } from "@copas/core/Transport"
-import { MaxBodySize } from "@effect/platform/HttpIncomingMessage"
-import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
-import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
 import * as Http2 from "node:http2"
 import type { Duplex } from "node:stream"
-import type { HttpConnection } from "../../HttpConnection.js"
-import { type AnyFiber, suspend } from "../effect/fibers.js"
+import type { AnyFiber } from "../effect/fibers.js"
 import * as Serving from "../effect/serving.js"
 import type { Borrowed } from "../net/lending.js"
+import { Answering } from "./answering.js"
 import { BodyFault } from "./body.js"
 import { lingerMillis } from "./closing.js"
-import { Exchange, type Host } from "./exchange.js"
-import { exchangeKey } from "./handled.js"
-import { reportTo, shown } from "./info.js"
-import { RequestRules } from "./rules.js"
+import { Exchange } from "./exchange.js"
 import type { Serving as Server } from "./serving.js"
-import { StreamWatch } from "./streamWatch.js"
+import { StreamWatch, type WatchedStreams } from "./streamWatch.js"
 
 const { constants } = Http2
 
@@ -36,34 +28,17 @@ const calmDown = constants.NGHTTP2_ENHANCE_YOUR_CALM as unknown as Error
 
 const connections = new WeakMap<object, Multiplexed>()
 
-export class Multiplexed implements Host {
-  readonly server: Server
-  readonly socket: Socket
-  private readonly stream: Duplex
-  private readonly thread: Option.Option<Thread>
-  private readonly rules: RequestRules
+export class Multiplexed extends Answering<Exchange> implements WatchedStreams {
+  readonly version = "2"
   private readonly watch: StreamWatch
-  readonly ground: Serving.Ground
   private session: Http2.ServerHttp2Session | undefined = undefined
-  private readonly queue: Array<Exchange> = []
   /** Those whose handlers have not ended. */
-  readonly exchanges = new Map<Exchange, AnyFiber | undefined>()
-  private wake: (() => void) | undefined = undefined
-  private isOver = false
+  private readonly exchanges = new Map<Exchange, AnyFiber | undefined>()
   private isDraining = false
-  private requests = 0
-  private resets: Array<number> = []
+  private readonly resets: Array<number> = []
 
   constructor(server: Server, socket: Socket, { stream }: Borrowed, fiber: AnyFiber, thread: Option.Option<Thread>) {
-    this.server = server
-    this.socket = socket
-    this.stream = stream
-    this.thread = thread
-    this.ground = new Serving.Ground(fiber)
-    this.rules = new RequestRules(
-      server.settings.limits,
-      socket.tls._tag === "None" && server.settings.readClient === undefined
-    )
+    super(server, socket, stream, fiber, thread)
     this.watch = new StreamWatch(this, server.time, server.settings.timeouts)
   }
 
@@ -71,25 +46,14 @@ export class Multiplexed implements Host {
 
   get run(): Effect.Effect<void, never, any> {
     this.begin()
-    const turns = Effect.whileLoop({
-      while: () => !this.isOver,
-      body: () => this.turn,
-      step: () => {}
-    })
     // Interrupted past the drain. A session whose parser has refused a frame reads and writes no more, and its stream would
     // never come to a graceful end.
-    return Effect.onInterrupt(turns, () => Effect.sync(() => this.destroy()))
+    return Effect.onInterrupt(this.turns((exchange) => this.fork(exchange)), () => Effect.sync(() => this.destroy()))
   }
 
   private begin(): void {
     const { server, stream } = this
-    // It may have ended while its thread had not run yet.
-    if (stream.destroyed) {
-      this.closed()
-      return
-    }
-    server.connections.add(this)
-    stream.once("close", () => this.closed())
+    if (!this.open()) return
     // A client that ends its side without GOAWAY has left. Sockets of Node's own servers end by themselves then; ours may be
     // half-open, and would stay until the time `idle`, with their handlers.
     stream.once("end", () => this.destroy())
@@ -114,9 +78,7 @@ export class Multiplexed implements Host {
     if (server.isDraining) this.drain()
   }
 
-  private get turn(): Effect.Effect<void, never, any> {
-    const exchange = this.queue.shift()
-    if (exchange === undefined) return this.sleep
+  private fork(exchange: Exchange): Effect.Effect<void, never, any> {
     return Effect.map(Effect.fork(this.answer(exchange)), (fiber) => {
       if (this.exchanges.has(exchange)) this.exchanges.set(exchange, fiber as AnyFiber)
       // Its client may have left meanwhile.
@@ -124,34 +86,18 @@ export class Multiplexed implements Host {
     })
   }
 
-  private readonly sleep: Effect.Effect<void> = Effect.interruptible(suspend<void>((resume) => {
-    if (this.queue.length > 0 || this.isOver) resume(Effect.void)
-    else this.wake = () => resume(Effect.void)
-  }))
-
-  private wakeUp(): void {
-    const { wake } = this
-    this.wake = undefined
-    wake?.()
-  }
-
   /** Runs in a fiber of the stream's own, which has inherited the region that cannot be interrupted. */
   private answer(exchange: Exchange): Effect.Effect<void, never, any> {
-    const scope = lazyScope()
-    const services = [
-      [HttpServerRequest.key, exchange.request],
-      [Scope.Scope.key, scope],
-      [MaxBodySize.key, this.server.bodyLimit],
-      [exchangeKey, exchange]
-    ] as const
-    this.server.recorder.begin(exchange)
-    return Effect.flatMap(this.ground.provide(this.server.handled, services), () => {
-      this.server.recorder.end(exchange)
-      this.exchanges.delete(exchange)
-      this.watch.handled(exchange)
-      this.leave(exchange)
-      return (Serving.isEjected(scope) ? undefined : scope.closing(exchange.exit)) ?? Effect.void
-    })
+    return this.answering(
+      exchange,
+      (services) => this.ground.provide(this.server.handled, services),
+      (closing) => {
+        this.exchanges.delete(exchange)
+        this.watch.handled(exchange)
+        this.leave(exchange)
+        return closing ?? Effect.void
+      }
+    )
   }
 
   /** What the client still sends of a body that no handler reads is of no use: RFC 9113, section 8.1. */
@@ -224,13 +170,10 @@ export class Multiplexed implements Host {
     if (now - this.resets.shift()! < minute) this.session?.destroy(calmDown)
   }
 
-  private closed(): void {
-    this.isOver = true
-    this.server.connections.delete(this)
-    this.server.forget(this.socket)
+  protected override closed(): void {
+    super.closed()
     this.watch.end()
     for (const exchange of this.exchanges.keys()) this.streamClosed(exchange)
-    this.wakeUp()
   }
 
   /**
@@ -244,17 +187,9 @@ export class Multiplexed implements Host {
 
   // ---- for exchanges
 
-  get settings() {
-    return this.server.settings
-  }
-
   /** HTTP/2 says it by GOAWAY. */
   endsAfter(): boolean {
     return false
-  }
-
-  shown(requestNumber: number): HttpConnection {
-    return shown(this.socket, this.thread, "2", requestNumber, this.server.waitForDrain)
   }
 
   cut(exchange: Exchange): Effect.Effect<void> {
@@ -263,10 +198,6 @@ export class Multiplexed implements Host {
       exchange.gone()
       if (stream !== undefined && !stream.closed) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
     })
-  }
-
-  report(cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    return reportTo(this.thread, this.socket, cause)
   }
 
   // ---- time

@@ -14,6 +14,7 @@ import type { Http2Server } from "node:http2"
 import type { Duplex } from "node:stream"
 import { clockOf, suspend, withFiber } from "../effect/fibers.js"
 import { lend } from "../net/lending.js"
+import type { Answering } from "./answering.js"
 import { Connection, connectionOf } from "./connection.js"
 import * as Handled from "./handled.js"
 import { makeHttp2, Multiplexed } from "./multiplexed.js"
@@ -21,18 +22,13 @@ import type { Settings } from "./options.js"
 import * as Preface from "./preface.js"
 import type { Recorder } from "./recorder.js"
 
-/** What drains: a connection of either version. */
-export interface Drainable {
-  readonly drain: () => void
-}
-
 export class Serving {
   readonly settings: Settings
   readonly time: Timekeeper
   readonly handled: Effect.Effect<void, never, any>
   readonly http1: Http.Server
   private http2Memo: Http2Server | undefined = undefined
-  readonly connections = new Set<Drainable>()
+  readonly connections = new Set<Answering<any>>()
   readonly bodyLimit: Option.Option<Size>
   /** Requests of both versions count here: `begin` before `handled` runs, `end` after. */
   readonly recorder: Recorder
@@ -56,7 +52,7 @@ export class Serving {
   readonly serve = (socket: Socket): Effect.Effect<void, never, any> =>
     Effect.uninterruptible(Effect.suspend(() => {
       if (!this.admit(socket)) return socket.abort
-      let connection: Connection | Multiplexed | undefined
+      let connection: Answering<any> | undefined
       const awaits = (): boolean => connection !== undefined && connection.isAwaiting
       const forget = Effect.sync(() => this.forget(socket))
       // A peer that has gone already leaves nothing to serve.

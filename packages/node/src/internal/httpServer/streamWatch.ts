@@ -4,7 +4,6 @@ import type { Exchange } from "./exchange.js"
 import type { Settings } from "./options.js"
 
 export interface WatchedStreams {
-  readonly exchanges: ReadonlyMap<Exchange, unknown>
   readonly timedOut: (exchange: Exchange, kind: "body" | "request" | "send") => void
   readonly timedOutIdle: () => void
 }
