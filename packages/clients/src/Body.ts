@@ -64,8 +64,7 @@ export interface OneShot<out E = never, out R = never> {
 
 /**
  * The bodies that a request may send. Text goes out in UTF-8 as `text/plain;charset=UTF-8`, bytes as
- * `application/octet-stream`; a
- * `Content-Type` among the headers of the request wins over the type of any body.
+ * `application/octet-stream`; a `Content-Type` among the headers of the request wins over the type of any body.
  *
  * @since 0.2.0
  * @category models

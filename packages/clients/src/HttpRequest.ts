@@ -92,8 +92,8 @@ export interface Limits {
 }
 
 /**
- * Sending again: when a connection could not be made for a reason that may pass, and for idempotent methods when one was lost, a time-out expired, or
- * the server answered 408, 425, 429, 500, 502, 503 or 504.
+ * Sending again: when a connection could not be made for a reason that may pass, and for idempotent methods when one was
+ * lost, a time-out expired, or the server answered 408, 425, 429, 500, 502, 503 or 504.
  *
  * The schedule's input is the error; a `Retry-After` that the server sends replaces its delay. When the schedule ends, the
  * last answer or error is the result.
