@@ -4,12 +4,37 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Redacted, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { Ftp, type FtpSession } from "../../src/index.js"
+import type { Conversation } from "../../src/internal/ftp/session/conversation.js"
+import * as Files from "../../src/internal/ftp/session/files.js"
 import type { FtpServer } from "../../src/testing/index.js"
 import { inMemory } from "./hostileServer.js"
-import { connected, passing, pattern, text, until } from "./networks.js"
+import { connected, passing, pattern, same, text, until } from "./networks.js"
 import { scripted } from "./scripted.js"
 
 const files = { "/d/a": "old" }
+
+it.effect("C34 a whole file in memory holds none of the chunks in which it came, however many they are", () =>
+  Effect.gen(function*() {
+    const content = pattern(10_000)
+    const memory = new Uint8Array(1)
+    let at = 0
+    const receive = Effect.sync(() => {
+      if (at === content.length) return undefined
+      // The first is held until a second comes; all later ones are the same byte of memory.
+      const chunk = at === 0 ? new Uint8Array(1) : memory
+      chunk[0] = content[at++]!
+      return chunk
+    })
+    const download = {
+      receive,
+      recycle: () => {},
+      expected: Option.none<number>(),
+      result: () => ({ path: "", bytes: at, verified: false })
+    }
+    const got = yield* Files.collect({ server: "s" } as Conversation, Effect.succeed(download))
+    expect(same(got, content)).toBe(true)
+    expect(got.buffer.byteLength).toBeLessThanOrEqual(2 * content.length)
+  }))
 
 describe("replace", () => {
   it.effect.each(

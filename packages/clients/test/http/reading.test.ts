@@ -7,7 +7,7 @@ import { Effect, Exit, Fiber, Schema, Scope, Sink, Stream, TestClock } from "eff
 import * as FC from "effect/FastCheck"
 import { inspect } from "node:util"
 import { Http } from "../../src/index.js"
-import { Gathering } from "../../src/internal/http/gathering.js"
+import { Gathering } from "../../src/internal/gathering.js"
 import { concat } from "../../src/internal/text/bytes.js"
 import { HttpPeer } from "../../src/testing/index.js"
 import { leavesNothing } from "../ftp/networks.js"

@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import * as HttpError from "../../HttpError.js"
 import type * as HttpResponse from "../../HttpResponse.js"
 import { now } from "../effect/fibers.js"
+import { Gathering } from "../gathering.js"
 import type { Answer } from "./answer.js"
 import { decoded, type Decoders, type Meter, meter as newMeter, tooLarge, undoneOf } from "./decoding.js"
 import { valuesOf } from "./fields.js"
-import { Gathering } from "./gathering.js"
 import { AnswerHead, isBodiless, lengthOf } from "./head.js"
 
 type Failed<E> = HttpError.HttpError | E

@@ -13,6 +13,7 @@ import * as FtpError from "../../../FtpError.js"
 import type { DownloadOptions, Failure, Path, Transferred, UploadOptions } from "../../../FtpSession.js"
 import * as Causes from "../../effect/causes.js"
 import { pulled } from "../../effect/streams.js"
+import { Gathering } from "../../gathering.js"
 import * as Reply from "../../replies/reply.js"
 import * as Bytes from "../../text/bytes.js"
 import { chosenName } from "../chosenName.js"
@@ -49,18 +50,16 @@ export const collect = (
 ): Effect.Effect<Uint8Array, Failure | MessageTooLong> =>
   Effect.scoped(Effect.gen(function*() {
     const download = yield* opened
-    const chunks: Array<Uint8Array> = []
-    let length = 0
+    const gathering = new Gathering(Option.getOrUndefined(download.expected))
     yield* drain(download, (chunk) => {
-      length += chunk.length
       onBytes?.(chunk.length)
-      if (length > maxBytes) {
+      if (gathering.length + chunk.length > maxBytes) {
         return Effect.fail(new MessageTooLong({ operation: "receive", socket: conversation.server, limit: maxBytes }))
       }
-      chunks.push(chunk)
+      gathering.add(chunk)
       return Effect.void
     })
-    return chunks.length === 1 ? new Uint8Array(chunks[0]!) : Bytes.concat(chunks)
+    return gathering.result
   }))
 
 export const get = (

@@ -1,4 +1,4 @@
-/** Gathers the chunks of a body in memory that is not much larger than the body. */
+/** Gathers the chunks of a body, or of a file, in memory that is not much larger than it. */
 
 const least = 64 * 1024
 
