@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as NodeCopas from "../src/NodeCopas.js"
-import { sockets, turn } from "./tls/support.js"
+import { sockets } from "./tls/support.js"
+import { turn } from "./turns.js"
 
 /** What Node holds of sockets, and which sockets the process has in the system. */
 const held = Effect.map(sockets, (descriptors) => ({

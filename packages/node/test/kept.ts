@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as V8 from "node:v8"
 import * as Vm from "node:vm"
-import { turn } from "./tls/support.js"
+import { turn } from "./turns.js"
 
 // A context that is made while the flag is set has `gc`; the flag is then taken back, so that no other test sees it.
 V8.setFlagsFromString("--expose-gc")

@@ -4,6 +4,7 @@ import { NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { pattern } from "./pattern.js"
+import { turn } from "./turns.js"
 
 const pair = (options: { readonly readSize: number; readonly highWaterMark?: number }) =>
   Effect.gen(function*() {
@@ -105,9 +106,6 @@ describe("large reads", () => {
       Effect.gen(function*() {
         const { client, server } = yield* pair({ readSize: 262_144, highWaterMark: 262_144 })
         const sending = yield* Effect.fork(server.send(pattern(64 * 1024 * 1024)))
-        const turn = Effect.async<void>((resume) => {
-          setImmediate(() => resume(Effect.void))
-        })
         while ((yield* client.stats).receiveBuffered < 262_144) yield* turn
         // As many turns again as would bring all of it.
         for (let turns = 0; turns < 500; turns++) yield* turn

@@ -5,7 +5,8 @@ import { Chunk, Deferred, Effect, Exit, Fiber, Logger, LogLevel, Scope, Stream }
 import * as Fs from "node:fs"
 import { join } from "node:path"
 import * as Cgi from "../../src/Cgi.js"
-import { plain, processesIn, scripts, sh, turn, until } from "./site.js"
+import { turn } from "../turns.js"
+import { plain, processesIn, scripts, sh, until } from "./site.js"
 
 /** Pipes, sockets and files of this process. */
 const descriptors = (): number => Fs.readdirSync("/proc/self/fd").length

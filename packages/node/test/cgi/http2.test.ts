@@ -4,6 +4,7 @@ import { Cgi, NodeHttpServer, NodeNet } from "@copas/node"
 import { expect, it } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
 import * as Http2 from "node:http2"
+import { portOf } from "../portOf.js"
 import { plain, processesIn, scripts, sh, until } from "./site.js"
 
 const session = (port: number): Effect.Effect<Http2.ClientHttp2Session, never, Scope.Scope> =>
@@ -53,7 +54,7 @@ it.scoped("X05 over HTTP/2 a body of unknown length has one for its script, and 
     })
     const server = yield* NodeHttpServer.make({ listen: { port: 0 }, http2: "clear" })
     yield* server.serve(yield* Cgi.make({ root }))
-    const one = yield* session(server.address._tag === "TcpAddress" ? server.address.port : 0)
+    const one = yield* session(portOf(server))
     const post = { ":path": "/count", ":method": "POST" }
     expect(yield* exchange(one, { ":path": "/count" }).answer).toBe("200 HTTP/2.0 GET none 0")
     expect(yield* exchange(one, post).answer).toBe("200 HTTP/2.0 POST none 0")
@@ -67,7 +68,7 @@ it.scoped("X05 over HTTP/2 a client that leaves an answer ends its script, and n
     const root = yield* scripts({ "long": sh(plain, "echo begun", "exec sleep 1000") })
     const server = yield* NodeHttpServer.make({ listen: { port: 0 }, http2: "clear" })
     yield* server.serve(yield* Cgi.make({ root }))
-    const one = yield* session(server.address._tag === "TcpAddress" ? server.address.port : 0)
+    const one = yield* session(portOf(server))
     const [first, second] = [exchange(one, { ":path": "/long" }), exchange(one, { ":path": "/long" })]
     yield* until(() => first.received() === "begun\n" && second.received() === "begun\n")
     yield* until(() => processesIn(root).length === 2)

@@ -11,6 +11,8 @@ import * as Http from "node:http"
 import * as NodeNetwork from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { portOf } from "../portOf.js"
+import * as Turns from "../turns.js"
 
 /** A script of sh: what its first line has before it. */
 export const sh = (...lines: ReadonlyArray<string>): string => ["#!/bin/sh", ...lines, ""].join("\n")
@@ -56,7 +58,7 @@ const ours = <E>(
     const context = yield* Layer.build(Layer.provideMerge(Copas.layer, network))
     const server = yield* NodeHttpServer.make({ listen: { port: 0 } }).pipe(Effect.provide(context))
     yield* server.serve(app)
-    const port = server.address._tag === "TcpAddress" ? server.address.port : 0
+    const port = portOf(server)
     return { port, context }
   }).pipe(Effect.orDie)
 
@@ -86,29 +88,21 @@ export const servers: ReadonlyArray<{ readonly name: string; readonly serve: Ser
           PlatformServer.layer(() => Http.createServer(), { host: "127.0.0.1", port: 0 })
         )
         yield* HttpServer.serveEffect(app).pipe(Effect.provide(context))
-        const { address } = yield* HttpServer.HttpServer.pipe(Effect.provide(context))
-        const port = address._tag === "TcpAddress" ? address.port : 0
+        const port = portOf(yield* HttpServer.HttpServer.pipe(Effect.provide(context)))
         return { port, connect: (reads: boolean) => client(port, reads) }
       }).pipe(Effect.orDie)
   }
 ]
 
-/** One turn of the event loop. */
-export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
-  const timer = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(timer))
-})
-
 /** Waits until it is so. */
-export const until = (isSo: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => isSo() ? Effect.void : Effect.zipRight(turn, until(isSo)))
+export const until = (isSo: () => boolean): Effect.Effect<void> => Turns.until(Effect.sync(isSo))
 
 /** Runs the effect while the clock goes on, a second each turn. */
 export const passing = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.gen(function*() {
     const fiber = yield* Effect.fork(effect)
     while ((yield* Fiber.poll(fiber))._tag === "None") {
-      yield* turn
+      yield* Turns.turn
       yield* TestClock.adjust("1 second")
     }
     return yield* Fiber.join(fiber)

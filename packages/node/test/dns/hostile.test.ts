@@ -4,7 +4,8 @@ import { NodeCopas, NodeDns, NodeNet } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { randomFrom } from "../random.js"
-import { backTo, sockets, turns, until } from "../tls/support.js"
+import { backTo, sockets } from "../tls/support.js"
+import { turns, until } from "../turns.js"
 import { asking, codes, encoded, label, nameServer, records, short } from "./nameServer.js"
 
 const resolving = <T extends Dns.RecordType>(type: T, number: number, ...data: ReadonlyArray<ReadonlyArray<number>>) =>

@@ -3,7 +3,7 @@ import { Net } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { inspect } from "node:util"
-import { turn } from "../lending/streams.js"
+import { turn } from "../turns.js"
 import { exchange, failureOf, fetched, networks, ok, request, route, serve, whole } from "./exchanging.js"
 
 /** A server whose n-th connection answers its first request with the n-th text and closes, or, after a `…`, stays open. */

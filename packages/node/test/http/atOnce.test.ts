@@ -2,7 +2,7 @@
 import { HttpTransport, Net } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber } from "effect"
-import { until } from "../lending/streams.js"
+import { until } from "../turns.js"
 import { exchange, failureOf, networks, ok, request, route, serve, serving, stalling, whole } from "./exchanging.js"
 
 const chunked = (...chunks: ReadonlyArray<string>): string =>

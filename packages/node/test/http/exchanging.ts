@@ -3,8 +3,8 @@ import { HttpTransport, Net, type Socket, type SocketError, type Tls } from "@co
 import { NetMemory } from "@copas/core/testing"
 import { NodeHttpTransport, NodeNet } from "@copas/node"
 import { Deferred, Effect, Layer, type Scope } from "effect"
-import { turn, until } from "../lending/streams.js"
 import * as Fixture from "../tls/fixture.js"
+import { turn, until } from "../turns.js"
 
 /** Both networks; a connection is Node's own socket on the first, and a stream over the transport on the second. */
 export const networks: ReadonlyArray<

@@ -3,7 +3,7 @@ import { type HttpTransport, Net } from "@copas/core"
 import { NodeHttpTransport } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
-import { turn, until } from "../lending/streams.js"
+import { turn, until } from "../turns.js"
 import {
   exchange,
   failureOf,

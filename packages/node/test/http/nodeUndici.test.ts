@@ -10,6 +10,7 @@ import type * as NodeTls from "node:tls"
 import * as Certificates from "../certificates.js"
 import { pattern } from "../pattern.js"
 import * as Fixture from "../tls/fixture.js"
+import { turn } from "../turns.js"
 import { serve } from "./httpServer.js"
 
 const serverTls = (options: Https.ServerOptions = {}) =>
@@ -176,9 +177,6 @@ layer(Layer.mergeAll(NodeNet.layer, Fixture.layer), { excludeTestServices: true 
       const response = yield* http.get(`http://127.0.0.1:${server.port}/`)
       expect(response.status).toBe(200)
       const net = yield* Net.Net
-      const turn = Effect.async<void>((resume) => {
-        setImmediate(() => resume(Effect.void))
-      })
       for (let turns = 0; turns < 500; turns++) yield* turn
       expect(drained).toBe(false)
       const { bytesReceived } = yield* net.bytes

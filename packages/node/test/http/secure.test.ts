@@ -4,9 +4,10 @@ import { NodeSocket } from "@copas/node"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Option } from "effect"
 import * as Http2 from "node:http2"
-import { closed, turn } from "../lending/streams.js"
+import { closed } from "../lending/streams.js"
 import { pattern } from "../pattern.js"
 import * as Fixture from "../tls/fixture.js"
+import { turn } from "../turns.js"
 import { exchange, failureOf, fetched, networks, ok, pulled, route, serving, standing, whole } from "./exchanging.js"
 
 /** A server of node:http2 over lent sockets of either network, and its sessions. */

@@ -2,7 +2,7 @@
 import { Net } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, TestClock } from "effect"
-import { until } from "../lending/streams.js"
+import { until } from "../turns.js"
 import {
   exchange,
   failureOf,

@@ -3,8 +3,8 @@ import { type HttpTransport, Net } from "@copas/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber } from "effect"
 import * as Crypto from "node:crypto"
-import { turn } from "../lending/streams.js"
 import { pattern } from "../pattern.js"
+import { turn } from "../turns.js"
 import {
   exchange,
   failureOf,

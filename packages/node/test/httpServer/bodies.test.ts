@@ -4,7 +4,7 @@ import { FileSystem, HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpSer
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Either, Fiber, Option, type Scope, Stream } from "effect"
-import { until } from "../lending/streams.js"
+import { until } from "../turns.js"
 import {
   answer,
   type App,

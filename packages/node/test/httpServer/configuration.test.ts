@@ -9,8 +9,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Certificates from "../certificates.js"
+import { portOf } from "../portOf.js"
 import * as Fixture from "../tls/fixture.js"
-import { get, last, networks, portOf, talk } from "./serving.js"
+import { get, last, networks, talk } from "./serving.js"
 
 const provider = (values: Readonly<Record<string, string>>) =>
   ConfigProvider.fromMap(new Map(Object.entries(values)), { pathDelim: "_", seqDelim: "," })

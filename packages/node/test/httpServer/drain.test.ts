@@ -5,7 +5,8 @@ import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream, TestClock } from "effect"
 import { turns } from "../http/exchanging.js"
-import { until } from "../lending/streams.js"
+import { portOf } from "../portOf.js"
+import { until } from "../turns.js"
 import {
   answer,
   type App,
@@ -14,7 +15,6 @@ import {
   get,
   last,
   networks,
-  portOf,
   serve,
   type Services,
   statuses,

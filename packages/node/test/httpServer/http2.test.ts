@@ -7,8 +7,8 @@ import { Deferred, Effect, Either, Exit, Fiber, Option, Scope, Stream, TestClock
 import * as Http2 from "node:http2"
 import * as Certificates from "../certificates.js"
 import { turns } from "../http/exchanging.js"
-import { until } from "../lending/streams.js"
 import * as Fixture from "../tls/fixture.js"
+import { until } from "../turns.js"
 import {
   answer,
   type App,

@@ -6,7 +6,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Logger, LogLevel, Option, Scope, Stream, TestClock } from "effect"
 import * as Http2 from "node:http2"
 import { turns } from "../http/exchanging.js"
-import { type App, connect, get, last, networks, nothingLeft, portOf, serve, statuses, talk } from "./serving.js"
+import { portOf } from "../portOf.js"
+import { type App, connect, get, last, networks, nothingLeft, serve, statuses, talk } from "./serving.js"
 
 const { HttpServerRequest: Request } = HttpServerRequest
 

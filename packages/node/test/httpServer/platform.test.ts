@@ -14,7 +14,7 @@ import {
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Option, Schema, type Scope, Stream, Tracer } from "effect"
-import { until } from "../lending/streams.js"
+import { until } from "../turns.js"
 import {
   type App,
   connect,

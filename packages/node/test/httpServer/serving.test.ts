@@ -5,8 +5,8 @@ import { HttpApp, HttpRouter, HttpServerRequest, HttpServerResponse } from "@eff
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, FiberRef, Option, Scope, Stream } from "effect"
 import * as Certificates from "../certificates.js"
-import { until } from "../lending/streams.js"
 import * as Fixture from "../tls/fixture.js"
+import { until } from "../turns.js"
 import {
   answer,
   type App,

@@ -2,10 +2,11 @@
 import { Copas, Net, type Socket, type SocketError } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { NodeHttpServer, NodeNet } from "@copas/node"
-import type { HttpApp, HttpMiddleware, HttpServer } from "@effect/platform"
+import type { HttpApp, HttpMiddleware } from "@effect/platform"
 import { Deferred, Effect, Layer, type Scope } from "effect"
-import { until } from "../lending/streams.js"
+import { portOf } from "../portOf.js"
 import * as Fixture from "../tls/fixture.js"
+import { until } from "../turns.js"
 
 export type Services = Copas.Copas | Net.Net | Fixture.TestPki
 
@@ -31,9 +32,6 @@ export const serve = (
     yield* middleware === undefined ? server.serve(app) : server.serve(app, middleware)
     return portOf(server)
   })
-
-export const portOf = (server: HttpServer.HttpServer): number =>
-  server.address._tag === "TcpAddress" ? server.address.port : 0
 
 /** Waits until no thread of a connection or a stream is left. */
 export const nothingLeft = until(

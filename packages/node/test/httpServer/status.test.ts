@@ -4,7 +4,8 @@ import { HttpMetrics, HttpServerStatus, NodeHttpServer } from "@copas/node"
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Layer, Metric, Option, Scope, TestClock } from "effect"
-import { answer, connect, everything, get, last, networks, portOf, talk } from "./serving.js"
+import { portOf } from "../portOf.js"
+import { answer, connect, everything, get, last, networks, talk } from "./serving.js"
 
 const status = (server: HttpServer.HttpServer) =>
   Effect.map(Effect.provideService(HttpServerStatus.current, HttpServer.HttpServer, server), Option.getOrThrow)

@@ -4,7 +4,7 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platf
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, type Scope, Stream, TestClock } from "effect"
 import { turns } from "../http/exchanging.js"
-import { until } from "../lending/streams.js"
+import { until } from "../turns.js"
 import { answer, connect, everything, get, networks, post, serve, type Services, statuses } from "./serving.js"
 
 const { HttpServerRequest: Request } = HttpServerRequest

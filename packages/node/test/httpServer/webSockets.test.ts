@@ -8,7 +8,7 @@ import type { Socket as NodeStream } from "node:net"
 import WebSocket from "ws"
 import { isAllowed } from "../../src/internal/httpServer/webSocket.js"
 import * as Fixture from "../tls/fixture.js"
-import { turns } from "../tls/support.js"
+import { turns } from "../turns.js"
 import { answer, type App, connect, everything, get, last, networks, post, serve, statuses, talk } from "./serving.js"
 
 /** What a client of the `ws` package tells. */

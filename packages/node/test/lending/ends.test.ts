@@ -9,7 +9,8 @@ import * as NodeNetModule from "node:net"
 import type { Duplex } from "node:stream"
 import * as NodeTls from "node:tls"
 import * as Fixture from "../tls/fixture.js"
-import { closed, collect, errorOf, networks, pair, turn, until } from "./streams.js"
+import { turn, until } from "../turns.js"
+import { closed, collect, errorOf, networks, pair } from "./streams.js"
 
 for (const [name, network] of networks) {
   describe(name, () => {

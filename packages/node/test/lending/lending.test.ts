@@ -5,7 +5,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { pattern } from "../pattern.js"
 import * as Fixture from "../tls/fixture.js"
-import { closed, collect, errorOf, networks, pair, received, shown, turn, until } from "./streams.js"
+import { turn, until } from "../turns.js"
+import { closed, collect, errorOf, networks, pair, received, shown } from "./streams.js"
 
 const lent = { _tag: "SocketClosed", by: "lent" }
 

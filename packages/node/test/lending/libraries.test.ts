@@ -10,7 +10,8 @@ import type * as NodeNetModule from "node:net"
 import type { Duplex } from "node:stream"
 import { pattern } from "../pattern.js"
 import * as Fixture from "../tls/fixture.js"
-import { closed, collect, networks, once, pair, received, turn, until } from "./streams.js"
+import { turn, until } from "../turns.js"
+import { closed, collect, networks, once, pair, received } from "./streams.js"
 
 type Services = Net.Net | Copas.Copas | Fixture.TestPki | Scope.Scope
 

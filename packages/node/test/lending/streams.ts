@@ -5,6 +5,7 @@ import { NodeNet } from "@copas/node"
 import { Effect, Layer } from "effect"
 import type { Duplex } from "node:stream"
 import * as Fixture from "../tls/fixture.js"
+import { turn, until } from "../turns.js"
 
 /** Both networks; a lent socket is Node's own on the first. */
 export const networks: ReadonlyArray<
@@ -22,15 +23,6 @@ export const pair = (
     const client = yield* Net.connect({ host: "127.0.0.1", port: listener.port, linger: 0, ...options.client })
     return { client, server: yield* listener.accept, listener }
   })
-
-/** Lets the event loop go round, without the clock. */
-export const turn = Effect.async<void>((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
-})
-
-export const until = <R>(condition: Effect.Effect<boolean, never, R>): Effect.Effect<void, never, R> =>
-  Effect.flatMap(condition, (holds) => holds ? Effect.void : Effect.zipRight(turn, until(condition)))
 
 export const received = (socket: Socket.Socket, bytes: number): Effect.Effect<void> =>
   until(Effect.map(socket.stats, ({ bytesReceived }) => bytesReceived >= bytes))

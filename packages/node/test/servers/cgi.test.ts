@@ -9,6 +9,7 @@ import * as Crypto from "node:crypto"
 import * as Fs from "node:fs"
 import { join } from "node:path"
 import { scripts } from "../cgi/site.js"
+import { portOf } from "../portOf.js"
 
 /** Says which method it was asked by, for what, and the digest of what it was sent; as its RFC's variables have it. */
 const languages: Readonly<Record<string, { readonly program: string; readonly script: string }>> = {
@@ -85,7 +86,7 @@ describe("CGI, by curl", () => {
           })
           const server = yield* NodeHttpServer.make({ listen: { port: 0 }, limits: { body: 32 * 1024 * 1024 } })
           yield* server.serve(HttpRouter.empty.pipe(HttpRouter.mountApp("/cgi-bin", app)))
-          const port = server.address._tag === "TcpAddress" ? server.address.port : 0
+          const port = portOf(server)
           const url = `http://127.0.0.1:${port}/cgi-bin/script.${name}/a%20b?q=1`
           const empty = sha1(new Uint8Array())
 

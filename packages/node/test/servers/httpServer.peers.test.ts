@@ -10,9 +10,9 @@ import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import * as Certificates from "../certificates.js"
 import { type App, nothingLeft, serve } from "../httpServer/serving.js"
-import { until } from "../lending/streams.js"
 import * as Tree from "../static/tree.js"
 import * as Fixture from "../tls/fixture.js"
+import { until } from "../turns.js"
 import { curl, run } from "./programs.js"
 
 const network = Layer.merge(Layer.provideMerge(Copas.layer, NodeNet.layer), Fixture.layer)

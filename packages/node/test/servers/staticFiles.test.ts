@@ -8,6 +8,7 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { gzipSync } from "node:zlib"
 import { StaticFiles, VirtualHosts } from "../../src/index.js"
+import { portOf } from "../portOf.js"
 import { type Answer, type Ask, rawAsk } from "../static/asking.js"
 import * as Tree from "../static/tree.js"
 import { freePort } from "./freePort.js"
@@ -64,7 +65,7 @@ const servers = Layer.scoped(
     const app = yield* StaticFiles.make(root, { precompressed: ["gzip"] })
     const server = yield* NodeHttpServer.make({ listen: { host: "127.0.0.1", port: 0 } })
     yield* Effect.provideService(HttpServer.serveEffect(app), HttpServer.HttpServer, server)
-    const port = server.address._tag === "TcpAddress" ? server.address.port : 0
+    const port = portOf(server)
     return { root, oracle, ours: yield* rawAsk(port), port }
   })
 ).pipe(Layer.provideMerge(Layer.provideMerge(Copas.layer, NodeNet.layer)))
@@ -282,7 +283,7 @@ layer(servers, { timeout: 60_000, excludeTestServices: true })("static files bes
         HttpServer.HttpServer,
         server
       )
-      const port = server.address._tag === "TcpAddress" ? server.address.port : 0
+      const port = portOf(server)
       const target = yield* Tree.make({})
       const file = Path.join(target, "large.bin")
       const curl = (host: string, path: string, ...args: ReadonlyArray<string>) =>

@@ -6,6 +6,7 @@ import { type HttpApp, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer, type Scope } from "effect"
 import * as Http from "node:http"
+import { portOf } from "../portOf.js"
 
 export interface Answer {
   readonly status: number
@@ -31,8 +32,6 @@ interface Platform {
   /** Serves until the scope ends, and gives the port. */
   readonly serve: <E>(app: App<E, Scope.Scope>) => Effect.Effect<number, never, Network | Scope.Scope>
 }
-
-const portOf = (server: HttpServer.HttpServer): number => server.address._tag === "TcpAddress" ? server.address.port : 0
 
 /** Serves on what `make` listens at. */
 const served = <E, R>(make: Effect.Effect<HttpServer.HttpServer, E, R>): Platform["serve"] => (app) =>

@@ -7,8 +7,8 @@ import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "nod
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Certificates from "../certificates.js"
+import { turns, until } from "../turns.js"
 import * as Fixture from "./fixture.js"
-import { turns } from "./support.js"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "tls-files-"))),
@@ -52,10 +52,6 @@ const listening = (reload?: TlsFiles.ReloadOptions) =>
         Fixture.makePromise({ hosts: ["localhost"], issuer: intermediate, serial }))
     return { certificate, key, serial, logged, renewed }
   })
-
-/** Files are read by threads of Node's: this waits for them without the clock. */
-const until = (condition: Effect.Effect<boolean, unknown, any>): Effect.Effect<void, unknown, any> =>
-  Effect.flatMap(condition, (holds) => holds ? Effect.void : Effect.zipRight(turns(5), until(condition)))
 
 const layer = Layer.merge(NodeNet.layer, Fixture.layer)
 

@@ -11,13 +11,10 @@ import * as Fs from "node:fs/promises"
 import * as NodeNet from "node:net"
 import * as NodeTls from "node:tls"
 import * as Certificates from "../certificates.js"
+import { turn } from "../turns.js"
 import * as Fixture from "./fixture.js"
 
 const silent = (port: number) => Net.connect({ host: "127.0.0.1", port, linger: 0 })
-
-const turn = Effect.async<void>((resume) => {
-  setImmediate(() => resume(Effect.void))
-})
 
 const waitFor = (
   listener: Listener.Listener,

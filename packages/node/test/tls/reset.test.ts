@@ -8,8 +8,9 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { existsSync } from "node:fs"
+import { turn } from "../turns.js"
 import * as Fixture from "./fixture.js"
-import { sockets, turn } from "./support.js"
+import { sockets } from "./support.js"
 
 /** Descriptors are closed a turn after the socket says so. */
 const settledAt = (before: number): Effect.Effect<number> =>

@@ -10,8 +10,9 @@ import type * as Scope from "effect/Scope"
 import * as NodeNet from "node:net"
 import * as Stream from "node:stream"
 import * as NodeTls from "node:tls"
+import { turn, turns, until } from "../turns.js"
 import * as Fixture from "./fixture.js"
-import { backTo, sockets, turn, turns, until } from "./support.js"
+import { backTo, sockets } from "./support.js"
 
 layer(Layer.merge(NodeCopas.layer, Fixture.layer), { excludeTestServices: true })((it) => {
   const plain = Effect.gen(function*() {

@@ -8,7 +8,8 @@ import * as Dgram from "node:dgram"
 import * as Fs from "node:fs"
 import { kept } from "../kept.js"
 import { hasIpv6, isMember } from "../machine.js"
-import { backTo, sockets, turn, turns, until } from "../tls/support.js"
+import { backTo, sockets } from "../tls/support.js"
+import { turn, turns, until } from "../turns.js"
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 const hasSs = spawnSync("ss", ["--version"]).status === 0

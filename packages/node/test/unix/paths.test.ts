@@ -8,7 +8,8 @@ import * as NodeNetwork from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Fixture from "../tls/fixture.js"
-import { backTo, sockets, turns } from "../tls/support.js"
+import { backTo, sockets } from "../tls/support.js"
+import { turns } from "../turns.js"
 
 const directory = Effect.acquireRelease(
   Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "copas-unix-"))),

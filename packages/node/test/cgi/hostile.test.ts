@@ -1,11 +1,12 @@
-/** What hostile clients and broken scripts do to CGI: case 44, by name and by kind. */
+/** What hostile clients and broken scripts do to CGI, by kind. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { join } from "node:path"
 import * as Cgi from "../../src/Cgi.js"
-import { answerOf, ask, js, passing, plain, processesIn, scripts, servers, sh, turn, until } from "./site.js"
+import { turn } from "../turns.js"
+import { answerOf, ask, js, passing, plain, processesIn, scripts, servers, sh, until } from "./site.js"
 
 /** Waits until a process has not written for a hundred turns, and says how much it has. */
 const stalled = (pid: number) =>
