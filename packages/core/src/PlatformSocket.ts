@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Copas from "./Copas.js"
 import * as Deferreds from "./internal/effect/deferreds.js"
-import { suspend } from "./internal/effect/suspend.js"
+import { suspendCancellable } from "./internal/effect/suspend.js"
 import { boundHandler } from "./internal/thread/thread.js"
 import * as Net from "./Net.js"
 import * as NetAddress from "./NetAddress.js"
@@ -57,7 +57,7 @@ const fromOpen = <E>(
 ): PlatformSocket.Socket => {
   let current: Socket | undefined = undefined
   let waiting: Array<(socket: Socket) => void> = []
-  const opened: Effect.Effect<Socket> = suspend((resume) => {
+  const opened: Effect.Effect<Socket> = suspendCancellable((resume) => {
     if (current !== undefined) {
       resume(Effect.succeed(current))
       return

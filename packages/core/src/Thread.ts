@@ -14,7 +14,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { DatagramSocket } from "./DatagramSocket.js"
 import { clockOf } from "./internal/effect/reference.js"
-import { suspend, withFiber } from "./internal/effect/suspend.js"
+import { suspendCancellable, withFiber } from "./internal/effect/suspend.js"
 import { Sleeper, threadOf } from "./internal/thread/thread.js"
 import { forClock } from "./internal/time/deadlines.js"
 import { millisOf, wrongDuration } from "./internal/time/optionValues.js"
@@ -80,7 +80,7 @@ export const current: Effect.Effect<Option.Option<Thread>> = withFiber((fiber) =
 const sleep = (millis: number): Effect.Effect<Duration.Duration> =>
   withFiber((fiber) => {
     const deadlines = forClock(clockOf(fiber))
-    return suspend<Duration.Duration>((resume) => {
+    return suspendCancellable<Duration.Duration>((resume) => {
       const sleeper = new Sleeper(deadlines, fiber, (slept) => resume(Effect.succeed(Duration.millis(slept))))
       sleeper.begin(millis)
       return Effect.sync(() => sleeper.end())

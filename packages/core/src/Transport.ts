@@ -14,6 +14,7 @@ import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import { make as makeLazyScope } from "./internal/effect/lazyScope.js"
+import { suspendCancellable as makeSuspendCancellable } from "./internal/effect/suspend.js"
 import { forClock } from "./internal/time/deadlines.js"
 import { withinOfClock } from "./internal/time/within.js"
 import type { NetAddress } from "./NetAddress.js"
@@ -250,6 +251,22 @@ export const within: <A, E, R, E2>(
   millis: number,
   onTimeout: () => E2
 ) => Effect.Effect<A, E | E2, R> = withinOfClock
+
+/**
+ * Suspends the fiber until `register`'s `resume` is called with the effect that it continues with; what `register` returns,
+ * if anything, runs when an interruption ends the wait.
+ *
+ * Unlike `Effect.async` it has the canceller in force before `register` is called. There a fiber that has to yield between
+ * the two (`Effect.withMaxOpsBeforeYield`), and is interrupted at that point, leaves what it registered behind.
+ *
+ * *Interruption* of the wait runs the canceller, once; a wake that comes after it does nothing.
+ *
+ * @since 0.2.0
+ * @category combinators
+ */
+export const suspendCancellable: <A, E = never>(
+  register: (resume: (effect: Effect.Effect<A, E>) => void) => void | Effect.Effect<void>
+) => Effect.Effect<A, E> = makeSuspendCancellable
 
 /**
  * A socket as its borrower sees it.

@@ -8,13 +8,13 @@ import type { InvalidOption, UnsupportedOption } from "@copas/core/SocketError"
 import * as Tls from "@copas/core/Tls"
 import type { Material, ServerContext, ServerOptions } from "@copas/core/TlsContext"
 import type { TlsError } from "@copas/core/TlsError"
+import { suspendCancellable } from "@copas/core/Transport"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { orFail } from "./internal/effect/eithers.js"
-import { suspend } from "./internal/effect/fibers.js"
 import { millis } from "./internal/optionValues.js"
 
 /**
@@ -82,7 +82,7 @@ const signals = (signal: NodeJS.Signals): Effect.Effect<Effect.Effect<void>, nev
       ({ came }) => Effect.sync(() => process.removeListener(signal, came))
     ),
     ({ state }) =>
-      suspend<void>((resume) => {
+      suspendCancellable<void>((resume) => {
         const wake = (): void => {
           state.isPending = false
           state.wake = undefined

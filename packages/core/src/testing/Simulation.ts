@@ -17,7 +17,7 @@ import * as Clocks from "../internal/effect/clocks.js"
 import { currentEnv, startOn } from "../internal/effect/env.js"
 import { exitOf, interruptSoon, onExit, type RunningFiber } from "../internal/effect/fibers.js"
 import { withSeed } from "../internal/effect/random.js"
-import { suspend } from "../internal/effect/suspend.js"
+import { suspend, suspendCancellable } from "../internal/effect/suspend.js"
 import { queueWaits } from "../internal/thread/waitQueue.js"
 import * as EventLoop from "../internal/time/eventLoop.js"
 import { millisOf, wrongDuration } from "../internal/time/optionValues.js"
@@ -226,7 +226,7 @@ export const run = <A, E, R>(
       (program) => Clocks.withClock(program, clock),
       (program) => withSeed(program, seed)
     )
-    return suspend<A, E | SimulationError>((resume) => {
+    return suspendCancellable<A, E | SimulationError>((resume) => {
       const fiber = startOn(scheduler, env, simulated)
       queueWaits.observe()
       const run = new Run(clock, limit, current, fiber)
@@ -242,7 +242,9 @@ export const run = <A, E, R>(
       })
       return Effect.suspend(() => {
         run.interrupt()
-        return suspend<void>((done) => run.onEnd(() => done(Effect.void)))
+        return suspend<void>((done) => {
+          run.onEnd(() => done(Effect.void))
+        })
       })
     })
   })

@@ -11,7 +11,7 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { OwnClock } from "../internal/effect/clocks.js"
-import { suspend } from "../internal/effect/suspend.js"
+import { suspendCancellable } from "../internal/effect/suspend.js"
 import { type Deadlines, Due, forClock, type TimedClock, timingKey } from "../internal/time/deadlines.js"
 
 /**
@@ -80,7 +80,7 @@ class Simulated extends OwnClock implements SimulationClock, TimedClock {
   }
 
   sleep(duration: Duration.Duration): Effect.Effect<void> {
-    return suspend<void>((resume) => {
+    return suspendCancellable<void>((resume) => {
       const cancel = this.after(duration, () => resume(Effect.void))
       return Effect.sync(() => {
         cancel()

@@ -4,7 +4,7 @@ import { NetMemory, Simulation } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer } from "effect"
 import { interruptSoon } from "../../src/internal/effect/fibers.js"
-import { suspend } from "../../src/internal/effect/suspend.js"
+import { suspend, suspendCancellable } from "../../src/internal/effect/suspend.js"
 
 const copas = Layer.provide(Copas.layer, NetMemory.layer)
 
@@ -64,10 +64,15 @@ for (const [name, on] of Object.entries(onEach)) {
 
     it.live("a wake in the call that suspends is a wake, and what interrupts the wait runs the canceller once", () =>
       on(Effect.gen(function*() {
-        assert.strictEqual(yield* suspend<string>((resume) => resume(Effect.succeed("at once"))), "at once")
+        assert.strictEqual(
+          yield* suspend<string>((resume) => {
+            resume(Effect.succeed("at once"))
+          }),
+          "at once"
+        )
         let cancelled = 0
         let isWaiting = false
-        const fiber = yield* Effect.fork(suspend<string>(() => {
+        const fiber = yield* Effect.fork(suspendCancellable<string>(() => {
           isWaiting = true
           return Effect.sync(() => {
             cancelled += 1

@@ -2,11 +2,12 @@
  * A bounded pool of sessions: one that was idle is looked at before it is given out, one that comes back is reset, and
  * one that is not usable any more is replaced.
  */
+import { suspendCancellable } from "@copas/core/Transport"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Causes from "../effect/causes.js"
-import { makeSemaphore, now, suspend } from "../effect/fibers.js"
+import { makeSemaphore, now } from "../effect/fibers.js"
 
 /** A session of the pool. */
 export interface Held<S> {
@@ -131,7 +132,7 @@ export class Pool<S, E> {
 
   /** Waits until a session is open, or could not be opened. */
   private get change(): Effect.Effect<void> {
-    return suspend<void>((resume) => {
+    return suspendCancellable<void>((resume) => {
       const wake = (): void => resume(Effect.void)
       this.watchers.push(wake)
       return Effect.sync(() => {

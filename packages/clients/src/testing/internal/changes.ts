@@ -1,15 +1,15 @@
 /**
  * Waiting for something about a test server to become true.
  */
+import { suspendCancellable } from "@copas/core/Transport"
 import * as Effect from "effect/Effect"
-import { suspend } from "../../internal/effect/fibers.js"
 
 export class Changes {
   private readonly waiters = new Set<() => void>()
 
   /** Waits until `condition` holds; it is asked again at each change. */
   until(condition: () => boolean): Effect.Effect<void> {
-    return suspend((resume) => {
+    return suspendCancellable((resume) => {
       const check = (): void => {
         if (!condition()) return
         this.waiters.delete(check)

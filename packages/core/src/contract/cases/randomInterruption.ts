@@ -140,7 +140,9 @@ export const interrupted = (seed: number, mode: Mode): Effect.Effect<void, never
       cut()
     }
     const running = fiber
-    yield* suspend<void>((resume) => onExit(running, () => resume(Effect.void)))
+    yield* suspend<void>((resume) => {
+      onExit(running, () => resume(Effect.void))
+    })
     yield* net.trace(undefined)
     yield* Copas.trace(undefined)
   })

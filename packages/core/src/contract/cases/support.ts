@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Causes from "../../internal/effect/causes.js"
 import { hasSettled, onExit, type RunningFiber } from "../../internal/effect/fibers.js"
-import { suspend } from "../../internal/effect/suspend.js"
+import { suspend, suspendCancellable } from "../../internal/effect/suspend.js"
 import type * as Listener from "../../Listener.js"
 import * as Net from "../../Net.js"
 import type { InetSocket, Socket } from "../../Socket.js"
@@ -112,7 +112,7 @@ export const defect = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<u
 // ---- waiting
 
 /** Lets the event loop go round once: input and output get their turn. */
-export const turn: Effect.Effect<void> = suspend<void>((resume) => {
+export const turn: Effect.Effect<void> = suspendCancellable<void>((resume) => {
   const timer = setTimeout(() => resume(Effect.void), 0)
   return Effect.sync(() => clearTimeout(timer))
 })
@@ -147,7 +147,9 @@ export const settled = (fiber: RunningFiber<unknown, unknown>): Effect.Effect<vo
 
 /** Waits until the fiber is done, and says how it ended. */
 export const outcome = <A, E>(fiber: RunningFiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
-  suspend<Exit.Exit<A, E>>((resume) => onExit(fiber, (exit) => resume(Effect.succeed(exit))))
+  suspend<Exit.Exit<A, E>>((resume) => {
+    onExit(fiber, (exit) => resume(Effect.succeed(exit)))
+  })
 
 // ---- sockets
 

@@ -134,7 +134,9 @@ export class DatagramInbound {
     if (datagram !== undefined) return Effect.succeed(pick(datagram))
     const failure = this.takeFailure()
     if (failure !== undefined) return SocketFailure.datagram(socket, "receive", failure, socket.shownPeer)
-    return suspend<A, DatagramReceiveError>((resume) => this.wait(fiber, resume, again))
+    return suspend<A, DatagramReceiveError>((resume) => {
+      this.wait(fiber, resume, again)
+    })
   }
 
   private take(): Datagram | undefined {

@@ -70,7 +70,11 @@ export class DatagramOutbound {
       const size = this.sizeOf(data)
       const refusal = this.refuse(size, to)
       if (refusal !== undefined) return refusal
-      if (!this.trusts(to)) return suspend<void, DatagramSendError>((resume) => this.start(data, size, to, resume))
+      if (!this.trusts(to)) {
+        return suspend<void, DatagramSendError>((resume) => {
+          this.start(data, size, to, resume)
+        })
+      }
       this.handOver(data, size, to)
       return Effect.void
     })

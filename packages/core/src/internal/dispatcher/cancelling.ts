@@ -63,6 +63,8 @@ const endAll = (dispatcher: Dispatcher, fiber: AnyFiber): Effect.Effect<void> =>
 /** A failure while all is cancelled is reported as well: each error handler has the step that begins with it. */
 const cutReports = (dispatcher: Dispatcher, reports: ReadonlyArray<AnyFiber>): Effect.Effect<void> => {
   if (reports.length === 0) return Effect.void
-  const begun = suspend<void>((resume) => dispatcher.scheduler.scheduleTask(() => resume(Effect.void), 0))
+  const begun = suspend<void>((resume) => {
+    dispatcher.scheduler.scheduleTask(() => resume(Effect.void), 0)
+  })
   return Effect.zipRight(begun, Effect.forEach(reports, (report) => Fiber.interrupt(report), { discard: true }))
 }

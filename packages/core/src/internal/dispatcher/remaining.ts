@@ -1,6 +1,6 @@
 /** What a dispatcher has left to do, and the fibers that wait for its exit, or until nothing is left. */
 import * as Effect from "effect/Effect"
-import { suspend, withFiber } from "../effect/suspend.js"
+import { suspendCancellable, withFiber } from "../effect/suspend.js"
 import { type DispatcherThread, threadOf, untilTheEnd } from "../thread/thread.js"
 import type { Dispatcher } from "./dispatcher.js"
 
@@ -94,7 +94,7 @@ export class Remaining {
       const current = threadOf(fiber)
       const thread = current !== undefined && this.dispatcher.threads.has(current) ? current : undefined
       const isReport = current !== undefined && this.dispatcher.isReporting(current)
-      return suspend<boolean>((resume) => {
+      return suspendCancellable<boolean>((resume) => {
         const wait: InnerWait = { thread, wake: () => end(true) }
         let isWaiting = true
         const leave = (): void => {

@@ -6,7 +6,7 @@ import * as Scope from "effect/Scope"
 import * as Clocks from "../effect/clocks.js"
 import { currentEnv } from "../effect/env.js"
 import { clockOf } from "../effect/reference.js"
-import { suspend, withFiber } from "../effect/suspend.js"
+import { suspendCancellable, withFiber } from "../effect/suspend.js"
 import { Sleeper, threadOf } from "../thread/thread.js"
 import { Due, forClock } from "../time/deadlines.js"
 import { millisOf, millisOrDie, wrongDuration } from "../time/optionValues.js"
@@ -64,7 +64,7 @@ export const step = (
     const own = scheduler.isStepping ? scheduler.steps + 1 : 0
     if (millis === 0 && (own === 0 ? scheduler.isIdle : !scheduler.hasReady)) return Effect.succeed(false)
     const deadlines = forClock(clockOf(fiber))
-    return suspend<boolean>((resume) => {
+    return suspendCancellable<boolean>((resume) => {
       let cancel = (): void => {}
       const deadline = new Due(() => {
         cancel()
@@ -113,7 +113,7 @@ export const waitForExit = (dispatcher: Dispatcher): Effect.Effect<void> =>
   withFiber((fiber) => {
     dispatcher.wasAwaited = true
     const deadlines = forClock(clockOf(fiber))
-    const exitOrWakeup = suspend<void>((resume) => {
+    const exitOrWakeup = suspendCancellable<void>((resume) => {
       let cancel = (): void => {}
       const sleeper = new Sleeper(deadlines, fiber, () => {
         cancel()

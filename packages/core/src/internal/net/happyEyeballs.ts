@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import type { NetAddress } from "../../NetAddress.js"
 import type { InvalidOption } from "../../SocketError.js"
 import type { Failure } from "../../Transport.js"
-import { suspend } from "../effect/suspend.js"
+import { suspendCancellable } from "../effect/suspend.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
 import { type Deadlines, Due } from "../time/deadlines.js"
 import type { Candidates } from "./candidates.js"
@@ -40,7 +40,7 @@ export const race = (
   permit: Permit | undefined,
   open: (address: NetAddress) => StreamSocket
 ): Effect.Effect<StreamSocket, AttemptFailure | InvalidOption> =>
-  suspend<StreamSocket, AttemptFailure | InvalidOption>((resume) => {
+  suspendCancellable<StreamSocket, AttemptFailure | InvalidOption>((resume) => {
     let running = 0
     let startedAt = -Infinity
     // Decided or given up: no attempt may start any more, because nothing would cut it.

@@ -12,7 +12,7 @@ import { AcceptError, ListenerClosed } from "../../SocketError.js"
 import type { TlsError } from "../../TlsError.js"
 import type { Failure, ListenEvents, ListenTransport, Transport } from "../../Transport.js"
 import { type AnyFiber, isInterrupted, isInterruptible } from "../effect/fibers.js"
-import { suspend, withFiber } from "../effect/suspend.js"
+import { suspend, suspendCancellable, withFiber } from "../effect/suspend.js"
 import type { NetState } from "../netState.js"
 import { acceptReason } from "../socket/reasons.js"
 import { type Settings, StreamSocket } from "../socket/streamSocket.js"
@@ -203,7 +203,7 @@ export class NetListener implements Listener, ListenEvents {
 
   /** Waits until there is something to take, or the listener is closed. */
   private ready(fiber: AnyFiber): Effect.Effect<void> {
-    return suspend<void>((resume) => {
+    return suspendCancellable<void>((resume) => {
       if (this.pending.length > 0 || this.failures > 0 || this.unreported > 0 || this.isClosing) {
         resume(Effect.void)
         return

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { OfferError, Operation, SendError } from "../../SocketError.js"
 import type { AnyFiber } from "../effect/fibers.js"
-import { suspend, withFiber } from "../effect/suspend.js"
+import { suspendCancellable, withFiber } from "../effect/suspend.js"
 import { Deadline } from "../time/deadlines.js"
 import type { Connection } from "./connection.js"
 import * as SocketFailure from "./socketFailure.js"
@@ -223,7 +223,7 @@ export class Outbound {
       if (socket.isClosing || socket.isLent) {
         return SocketFailure.closed(socket, operation, "here", SocketFailure.noBytes, sent)
       }
-      return suspend<void, SendError>((resume) => {
+      return suspendCancellable<void, SendError>((resume) => {
         const since = socket.deadlines.now()
         const waiter: Waiter = { fiber, since, wake: resume, effect: check, operation, from, to }
         this.waiters.push(waiter)

@@ -194,7 +194,9 @@ export abstract class SocketBase<Settings extends BaseSettings, Options> {
   }
 
   get awaitClosed(): Effect.Effect<void> {
-    return suspend<void>((resume) => this.onClose(() => resume(Effect.void)))
+    return suspend<void>((resume) => {
+      this.onClose(() => resume(Effect.void))
+    })
   }
 
   get startClose(): Effect.Effect<void, SocketClosed> {

@@ -8,7 +8,7 @@ import type { DatagramEndpoint } from "../datagram/endpoint.js"
 import { type AnyFiber, interruptSoon } from "../effect/fibers.js"
 import type { LazyScope } from "../effect/lazyScope.js"
 import { providedTo, type Reference, reference } from "../effect/reference.js"
-import { suspend, withFiber } from "../effect/suspend.js"
+import { suspendCancellable, withFiber } from "../effect/suspend.js"
 import type { StreamSocket } from "../socket/streamSocket.js"
 import { Deadline, type Deadlines } from "../time/deadlines.js"
 
@@ -165,7 +165,7 @@ export class DispatcherThread implements Thread<any, any> {
 
   /** Waits for the end, whichever fiber asks. */
   get awaitEnd(): Effect.Effect<Exit.Exit<any, any>> {
-    return suspend((resume) => {
+    return suspendCancellable((resume) => {
       if (this.exit !== undefined) {
         resume(Effect.succeed(this.exit))
         return

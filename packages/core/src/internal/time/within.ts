@@ -1,6 +1,6 @@
 /** Limits an effect in time by a deadline. */
 import * as Effect from "effect/Effect"
-import { suspend } from "../effect/suspend.js"
+import { suspendCancellable } from "../effect/suspend.js"
 import { type Deadlines, Due, forClock } from "./deadlines.js"
 
 /**
@@ -19,7 +19,7 @@ export const within = <A, E, R, E2>(
 ): Effect.Effect<A, E | E2, R> =>
   millis === Infinity ? effect : Effect.raceFirst(
     Effect.interruptible(effect),
-    Effect.interruptible(suspend<never, E2>((resume) => {
+    Effect.interruptible(suspendCancellable<never, E2>((resume) => {
       const due = new Due(() => resume(Effect.failSync(onTimeout)))
       deadlines.schedule(due, deadlines.now() + millis)
       return Effect.sync(() => deadlines.cancel(due))

@@ -6,7 +6,7 @@ import { type SendError } from "../../SocketError.js"
 import type { ClientContext, ServerContext, UpgradeOptions } from "../../TlsContext.js"
 import type { TlsError } from "../../TlsError.js"
 import type { TlsPlatform, UpgradeRequest } from "../../TlsTransport.js"
-import { suspend } from "../effect/suspend.js"
+import { suspendCancellable } from "../effect/suspend.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { StreamSocket } from "../socket/streamSocket.js"
 import * as TimeoutOptions from "../time/timeouts.js"
@@ -52,7 +52,7 @@ export const secure = (
     if (outbound.pending > 0) {
       return Effect.zipRight(outbound.flushAll(), secure(socket, tls, request, timeout, subject))
     }
-    return suspend<void, TlsError | SendError>((resume) => {
+    return suspendCancellable<void, TlsError | SendError>((resume) => {
       const early = buffer.size === 0 ? undefined : buffer.take(buffer.size)
       const handshake = new Handshake(
         tls,

@@ -1,4 +1,5 @@
 /** A script's process: its streams with backpressure, and its end together with its process group. */
+import { suspendCancellable } from "@copas/core/Transport"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -59,7 +60,7 @@ class Pull {
   }
 
   /** Returns when there may be something to take. It looks again first: a fiber may yield between its look and this. */
-  readonly changed: Effect.Effect<void> = suspend<void>((resume) => {
+  readonly changed: Effect.Effect<void> = suspendCancellable<void>((resume) => {
     if (this.stream.readableLength > 0 || this.hasEnded || this.isFaulty()) return resume(Effect.void)
     this.wake = () => resume(Effect.void)
     return Effect.sync(() => {
@@ -72,7 +73,7 @@ class Pull {
  * There is no event for a process group that is empty, so it is looked at, again and again. By the machine's clock: what is
  * waited for is the system, and a clock that stands still would keep this from seeing it.
  */
-const poll: Effect.Effect<void> = suspend<void>((resume) => {
+const poll: Effect.Effect<void> = suspendCancellable<void>((resume) => {
   const timer = setTimeout(() => resume(Effect.void), 10)
   return Effect.sync(() => clearTimeout(timer))
 })
@@ -165,8 +166,8 @@ export class Child<E> {
   write(bytes: Uint8Array): Effect.Effect<boolean> {
     const input = this.process.stdin!
     return suspend<boolean>((resume) => {
-      if (input.destroyed) return resume(Effect.succeed(false))
-      input.write(bytes, (error) => resume(Effect.succeed(error === null || error === undefined)))
+      if (input.destroyed) resume(Effect.succeed(false))
+      else input.write(bytes, (error) => resume(Effect.succeed(error === null || error === undefined)))
     })
   }
 

@@ -1,8 +1,8 @@
 /** Asking name servers, one after the other, until one of them knows. */
 import { DnsError, type DnsReason } from "@copas/core/DnsError"
+import { suspendCancellable } from "@copas/core/Transport"
 import * as Effect from "effect/Effect"
 import * as NodeDns from "node:dns"
-import { suspend } from "../effect/fibers.js"
 import { toDnsReason } from "../net/errno.js"
 
 export interface Patience {
@@ -31,7 +31,7 @@ const askOnce = <A>(
   query: string,
   question: Question<A>
 ): Effect.Effect<A, DnsError> =>
-  suspend((resume) => {
+  suspendCancellable((resume) => {
     const resolver = new NodeDns.promises.Resolver({ timeout: Math.ceil(timeout), tries: 1 })
     if (server !== undefined) resolver.setServers([server])
     question(resolver).then(

@@ -1,7 +1,7 @@
 /** Calls that hold a thread of libuv's pool until the system answers: getaddrinfo and getnameinfo cannot be taken back. */
 import type { DnsError } from "@copas/core/DnsError"
+import { suspendCancellable } from "@copas/core/Transport"
 import * as Effect from "effect/Effect"
-import { suspend } from "../effect/fibers.js"
 
 /**
  * How many such calls libuv runs at once: it gives slow work half of its threads, so that files are not held up
@@ -45,7 +45,7 @@ export class ThreadCalls {
 
   /** `instead` is the way without a thread. */
   call<A>(key: string, begin: (done: (outcome: Outcome<A>) => void) => void, instead: Outcome<A>): Outcome<A> {
-    return suspend<A, DnsError>((resume) => {
+    return suspendCancellable<A, DnsError>((resume) => {
       const waiter = (outcome: Outcome<unknown> | undefined): void => resume((outcome ?? instead) as Outcome<A>)
       const call = this.byKey.get(key) ?? this.add(key, begin as Call["begin"])
       if (call.isRunning && call.waiters.size === 0) this.abandoned -= 1

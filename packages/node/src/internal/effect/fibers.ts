@@ -15,10 +15,11 @@ export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 
 /**
  * Suspends the fiber until `resume` is called with the effect that it continues with. A wake never runs the woken fiber in
- * the waker's call; a wake that comes too late does nothing. What `register` returns runs when the fiber is interrupted.
+ * the waker's call; a wake that comes too late does nothing. Nobody learns that the fiber was interrupted: where that
+ * matters, the wait is core's `Transport.suspendCancellable`.
  */
 export const suspend: <A, E = never>(
-  register: (resume: (effect: Effect.Effect<A, E>) => void) => void | Effect.Effect<void>
+  register: (resume: (effect: Effect.Effect<A, E>) => void) => undefined
 ) => Effect.Effect<A, E> = Effect.async
 
 /** The fiber that runs an effect in this call, as within `suspend`: an effect less than `withFiber`. */

@@ -1,4 +1,5 @@
 /** The body of a request: read once, counted as it comes, and bounded. */
+import { suspendCancellable } from "@copas/core/Transport"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Readable } from "node:stream"
@@ -198,7 +199,7 @@ export class Body {
     })
   }
 
-  private readonly more: Effect.Effect<void> = suspend((resume) => {
+  private readonly more: Effect.Effect<void> = suspendCancellable((resume) => {
     const { source } = this
     // The fiber may have yielded since it looked.
     if (this.hasEnded || this.fault !== undefined || source.readableLength > 0) {

@@ -1,14 +1,13 @@
 /** Which version of HTTP a client speaks that cannot say so by ALPN: RFC 9113, section 3.3. */
-import type { Timekeeper } from "@copas/core/Transport"
+import { suspendCancellable, type Timekeeper } from "@copas/core/Transport"
 import * as Effect from "effect/Effect"
 import type { Duplex } from "node:stream"
-import { suspend } from "../effect/fibers.js"
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1")
 
 /** Reads as much as tells the two versions apart, and gives it back to the stream. */
 export const isHttp2 = (stream: Duplex, time: Timekeeper, millis: number): Effect.Effect<boolean> =>
-  suspend((resume) => {
+  suspendCancellable((resume) => {
     let seen: Buffer = Buffer.alloc(0)
     const done = (isPreface: boolean): void => {
       cancel?.()

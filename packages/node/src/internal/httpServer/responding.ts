@@ -1,4 +1,5 @@
 /** Writes an answer of a handler to the connection. */
+import { suspendCancellable } from "@copas/core/Transport"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Cookies from "@effect/platform/Cookies"
 import { ResponseError } from "@effect/platform/HttpServerError"
@@ -7,7 +8,6 @@ import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Http from "node:http"
-import { suspend } from "../effect/fibers.js"
 import { pulled } from "../effect/streams.js"
 import type { Exchange, NodeResponse } from "./exchange.js"
 
@@ -206,7 +206,7 @@ const awaits = (
   event: "drain" | "finish",
   isPast: () => boolean = () => exchange.hasEmitted(event)
 ): Effect.Effect<void> =>
-  suspend((resume) => {
+  suspendCancellable((resume) => {
     // The fiber may have yielded since it looked.
     if (!exchange.isGone && !isPast()) {
       return Effect.sync(exchange.once(event, () => resume(Effect.void)))

@@ -4,7 +4,7 @@ import type { Listener } from "@copas/core/Listener"
 import type { Server as CopasServerHandle } from "@copas/core/Server"
 import type { Socket } from "@copas/core/Socket"
 import * as Thread from "@copas/core/Thread"
-import { type Timekeeper, timekeeper } from "@copas/core/Transport"
+import { suspendCancellable, type Timekeeper, timekeeper } from "@copas/core/Transport"
 import type { Size } from "@effect/platform/FileSystem"
 import type { HttpMiddleware } from "@effect/platform/HttpMiddleware"
 import * as Effect from "effect/Effect"
@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as Http from "node:http"
 import type { Http2Server } from "node:http2"
 import type { Duplex } from "node:stream"
-import { clockOf, suspend, withFiber } from "../effect/fibers.js"
+import { clockOf, withFiber } from "../effect/fibers.js"
 import { lend } from "../net/lending.js"
 import type { Answering } from "./answering.js"
 import { Connection, connectionOf } from "./connection.js"
@@ -104,7 +104,7 @@ export class Serving {
   // ---- the end
 
   /** Waits until the drain begins. */
-  readonly waitForDrain: Effect.Effect<void> = suspend((resume) => {
+  readonly waitForDrain: Effect.Effect<void> = suspendCancellable((resume) => {
     const told = (): void => resume(Effect.void)
     if (this.isDraining) told()
     else this.awaitingDrain.add(told)
@@ -120,7 +120,7 @@ export class Serving {
         for (const told of this.awaitingDrain) told()
         this.awaitingDrain.clear()
       }
-      return suspend<void>((resume) => {
+      return suspendCancellable<void>((resume) => {
         const told = (): void => resume(Effect.void)
         if (this.connections.size === 0) told()
         else this.waiting.push(told)

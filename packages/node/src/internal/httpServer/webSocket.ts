@@ -1,5 +1,5 @@
 /** WebSockets (RFC 6455) of the `ws` package, over a connection that Node's parser has let go of. */
-import type { Timekeeper } from "@copas/core/Transport"
+import { suspendCancellable, type Timekeeper } from "@copas/core/Transport"
 import type { RequestError } from "@effect/platform/HttpServerError"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as PlatformSocket from "@effect/platform/Socket"
@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import WebSocket, { WebSocketServer } from "ws"
-import { suspend } from "../effect/fibers.js"
 import type { Settings } from "./options.js"
 import type { Request } from "./request.js"
 
@@ -138,7 +137,7 @@ class Connected {
   }
 
   /** Waits until the peer has taken most of what was written, or has gone. */
-  readonly drained: Effect.Effect<void> = suspend((resume) => {
+  readonly drained: Effect.Effect<void> = suspendCancellable((resume) => {
     const { socket, ground: { stream } } = this
     const told = (): void => {
       stream.removeListener("drain", told)

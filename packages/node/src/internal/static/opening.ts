@@ -1,10 +1,10 @@
 /** Opens files below a directory, and proves by the open handle itself that they are below it: no race with whoever changes links. */
+import { suspendCancellable } from "@copas/core/Transport"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { promisify } from "node:util"
-import { suspend } from "../effect/fibers.js"
 
 /** Why a file is not to be had: what the client is answered, and what the log says. */
 export class Refusal extends Data.TaggedError("Refusal")<{
@@ -38,7 +38,7 @@ const refusalOf = (cause: unknown): Refusal => {
  * brought: nothing stays open.
  */
 export const settle = <A>(begin: () => Promise<A>, drop: (value: A) => void): Effect.Effect<A, Refusal> =>
-  suspend<A, Refusal>((resume) => {
+  suspendCancellable<A, Refusal>((resume) => {
     let isLeft = false
     let got: { readonly value: A } | undefined
     begin().then((value) => {

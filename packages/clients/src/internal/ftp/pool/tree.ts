@@ -1,6 +1,7 @@
 /**
  * What copying trees in both directions has in common: a list of work that some workers share, and one progress.
  */
+import { suspendCancellable } from "@copas/core/Transport"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
@@ -11,7 +12,7 @@ import * as FtpError from "../../../FtpError.js"
 import type { Pool, Progress, TreeEvent, TreeFailure, TreeOptions } from "../../../FtpPool.js"
 import type { ConnectFailure, Path, Session, Timestamp } from "../../../FtpSession.js"
 import * as Causes from "../../effect/causes.js"
-import { millisOf, suspend } from "../../effect/fibers.js"
+import { millisOf } from "../../effect/fibers.js"
 import * as Bytes from "../../text/bytes.js"
 import type { Settings } from "../session/settings.js"
 
@@ -203,7 +204,7 @@ export class Tree<R> {
       }
       if (this.active === 0) return Effect.void
       return Effect.zipRight(
-        suspend<void>((resume) => {
+        suspendCancellable<void>((resume) => {
           const wake = (): void => resume(Effect.void)
           this.waiters.push(wake)
           return Effect.sync(() => {

@@ -1,10 +1,11 @@
 /**
  * The calls of a pool that are under way: `drain` waits for them.
  */
+import { suspendCancellable } from "@copas/core/Transport"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { InvalidArgument, SessionClosed } from "../../../ReplyError.js"
-import { type AnyFiber, suspend, withFiber } from "../../effect/fibers.js"
+import { type AnyFiber, withFiber } from "../../effect/fibers.js"
 
 export type Restore = <A, E, R>(use: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
@@ -95,7 +96,7 @@ export class Calls {
 
   /** Waits until all have ended. */
   get quiet(): Effect.Effect<void> {
-    return suspend<void>((resume) => {
+    return suspendCancellable<void>((resume) => {
       if (this.callers.size === 0) return resume(Effect.void)
       const wake = () => {
         this.waiting.delete(wake)
