@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as FtpError from "../../../FtpError.js"
 import type { Entries, Failure, Path } from "../../../FtpSession.js"
+import { Gathering } from "../../gathering.js"
 import * as Reply from "../../replies/reply.js"
 import * as Bytes from "../../text/bytes.js"
 import * as Command from "../command.js"
@@ -49,8 +50,11 @@ const empty: Listed = {
  */
 export type Keep = "lines" | "bytes"
 
-function* parsed(parser: Listing.Parser, chunks: ReadonlyArray<Uint8Array>): Iterable<Entry.Line> {
-  for (const chunk of chunks) yield* parser.push(chunk).lines
+/** What is read again at a time. */
+const piece = 64 * 1024
+
+function* parsed(parser: Listing.Parser, bytes: Uint8Array): Iterable<Entry.Line> {
+  for (let from = 0; from < bytes.length; from += piece) yield* parser.push(bytes.subarray(from, from + piece)).lines
   yield* parser.end().lines
 }
 
@@ -79,7 +83,7 @@ const read = (
       memoryLimit: keep === "lines" ? conversation.settings.listingMemory : Infinity
     })
     const download = yield* Download.openListing(conversation, command, path)
-    const chunks: Array<Uint8Array> = []
+    const gathering = new Gathering(undefined)
     const lines: Array<Entry.Line> = []
     const known = { ...empty } as { -readonly [K in keyof Listed]: Listed[K] }
     const take = (pushed: Listing.Pushed): Effect.Effect<void, FtpError.ListingTooLong> => {
@@ -98,14 +102,15 @@ const read = (
     }
     const loop: Effect.Effect<void, Failure> = Effect.flatMap(download.receive, (chunk) => {
       if (chunk === undefined) return Effect.void
-      if (keep === "bytes") chunks.push(new Uint8Array(chunk))
+      if (keep === "bytes") gathering.add(chunk)
       return Effect.zipRight(take(parser.push(chunk)), loop)
     })
     yield* loop
     yield* take(parser.end())
+    const bytes = gathering.result
     known.lines = keep === "lines"
       ? lines
-      : { [Symbol.iterator]: () => parsed(make({ limit: Infinity, memoryLimit: Infinity }), chunks)[Symbol.iterator]() }
+      : { [Symbol.iterator]: () => parsed(make({ limit: Infinity, memoryLimit: Infinity }), bytes)[Symbol.iterator]() }
     return known
   }))
 
