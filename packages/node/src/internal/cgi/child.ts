@@ -132,6 +132,8 @@ export class Child<E> {
     process.on("exit", (code, signal) => {
       this.code = code ?? undefined
       this.signal = signal ?? undefined
+      // Looked at now, because later the system may have given the number of an empty group to another one.
+      this.looksGone()
       complete(exit, Exit.void)
     })
   }
@@ -209,7 +211,7 @@ export class Child<E> {
     else start(this.runtime, this.ending)
   }
 
-  /** Asked only while the leader runs or has just ended: the system gives its number to no other while the group lives. */
+  /** The system gives the leader's number to no other while the group lives; what was gone once is not asked for again. */
   private looksGone(): boolean {
     const { exitCode, pid, signalCode } = this.process
     return this.isGone ||= (exitCode !== null || signalCode !== null) && !signalGroup(pid, 0)
