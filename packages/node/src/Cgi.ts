@@ -45,7 +45,7 @@ export interface Request {
 }
 
 /**
- * How long a script may take. Each is by Effect's clock.
+ * How long a script may take. Each is by Effect's clock; `Duration.infinity` is no limit.
  *
  * @since 0.2.0
  * @category models

@@ -4,7 +4,7 @@
  * @since 0.2.0
  */
 import * as ErrorSummary from "@copas/core/ErrorSummary"
-import { InvalidOption } from "@copas/core/SocketError"
+import type { InvalidOption } from "@copas/core/SocketError"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import { RouteNotFound } from "@effect/platform/HttpServerError"
 import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
@@ -12,6 +12,7 @@ import * as Respondable from "@effect/platform/HttpServerRespondable"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { invalid } from "./internal/optionValues.js"
 import { targetOf } from "./internal/static/path.js"
 
 /**
@@ -232,18 +233,10 @@ export const rules = (
   Effect.gen(function*() {
     for (const { match, to } of rules) {
       if (typeof match === "string" && !match.startsWith("/")) {
-        return yield* new InvalidOption({
-          option: "match",
-          value: JSON.stringify(match),
-          expected: "a path, or a pattern"
-        })
+        return yield* invalid("match", match, "a path, or a pattern")
       }
       if (!URL.canParse(filled(to, () => "a"), here) || httpOnly(new URL(filled(to, () => "a"), here)) === undefined) {
-        return yield* new InvalidOption({
-          option: "to",
-          value: JSON.stringify(to),
-          expected: "a URL of http or https, or a path"
-        })
+        return yield* invalid("to", to, "a URL of http or https, or a path")
       }
     }
     const ready = rules.map((rule) => ({

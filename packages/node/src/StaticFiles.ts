@@ -3,10 +3,11 @@
  *
  * @since 0.2.0
  */
-import { InvalidOption } from "@copas/core/SocketError"
+import type { InvalidOption } from "@copas/core/SocketError"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { invalid } from "./internal/optionValues.js"
 import { rootAt } from "./internal/static/opening.js"
 import { Server } from "./internal/static/serving.js"
 import { check } from "./internal/static/settings.js"
@@ -129,12 +130,7 @@ export const make = <E = never, R = never>(
     const settings = yield* check(options)
     const directory = yield* Effect.mapError(
       rootAt(root),
-      ({ why }) =>
-        new InvalidOption({
-          option: "root",
-          value: JSON.stringify(root),
-          expected: `a directory that this process may read (${why})`
-        })
+      ({ why }) => invalid("root", root, `a directory that this process may read (${why})`)
     )
     return new Server(directory, settings, yield* Effect.makeSemaphore(openingsAtOnce)).app
   })

@@ -3,13 +3,14 @@
  *
  * @since 0.2.0
  */
-import { InvalidOption } from "@copas/core/SocketError"
+import type { InvalidOption } from "@copas/core/SocketError"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import { domainToASCII } from "node:url"
 import { isHost } from "./internal/httpServer/rules.js"
+import { invalid } from "./internal/optionValues.js"
 
 type Apps = Readonly<Record<string, HttpApp.Default<any, any>>>
 
@@ -50,12 +51,7 @@ const authorityOf = (text: string): Authority | undefined => {
 const wanted = ({ headers, originalUrl }: HttpServerRequest): string | undefined =>
   /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(originalUrl)?.[1] ?? headers[":authority"] ?? headers["host"]
 
-const invalid = (value: string): InvalidOption =>
-  new InvalidOption({
-    option: "hosts",
-    value: JSON.stringify(value),
-    expected: "a host, such as \"example.test\", \"*.example.test\" or \"example.test:8080\", each of them once"
-  })
+const expected = "a host, such as \"example.test\", \"*.example.test\" or \"example.test:8080\", each of them once"
 
 /** The key of a host in the table: wildcards begin with `*.`. */
 const keyOf = (host: string): string | undefined => {
@@ -123,7 +119,7 @@ export const make = <Hosts extends Apps, Default extends HttpApp.Default<any, an
     const apps = new Map<string, HttpApp.Default<any, any>>()
     for (const [host, app] of Object.entries(options.hosts)) {
       const key = keyOf(host)
-      if (key === undefined || apps.has(key)) return yield* invalid(host)
+      if (key === undefined || apps.has(key)) return yield* invalid("hosts", host, expected)
       apps.set(key, app)
     }
     const find = ({ host, port }: Authority): HttpApp.Default<any, any> | undefined => {

@@ -1,7 +1,7 @@
 /** What scripts are told and what they may answer: RFC 3875, section by section, over sockets and by fetch's requests. */
 import { type HttpApp, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Option, type Scope, Stream } from "effect"
+import { Duration, Effect, Option, type Scope, Stream } from "effect"
 import * as Fs from "node:fs"
 import { join } from "node:path"
 import * as Cgi from "../../src/Cgi.js"
@@ -411,6 +411,7 @@ describe("X05 CGI by requests of fetch's", () => {
     ["a count of none", { root: "/usr", maxConcurrent: 0 }, "maxConcurrent"],
     ["half a byte", { root: "/usr", maxHead: 0.5 }, "maxHead"],
     ["no time", { root: "/usr", timeouts: { head: 0 } }, "timeouts.head"],
+    ["a time before none", { root: "/usr", timeouts: { output: "-1 seconds" } }, "timeouts.output"],
     ["no end", { root: "/usr", timeouts: { total: "Infinity" } }, "timeouts.total"],
     ["a name with a port", { root: "/usr", serverName: "a:1" }, "serverName"],
     ["a way that is none", { root: "/usr", chunked: "pass" }, "chunked"]
@@ -420,5 +421,18 @@ describe("X05 CGI by requests of fetch's", () => {
       const error = yield* Effect.flip(Effect.asVoid(Cgi.make(given as Cgi.Options)))
       expect(error).toMatchObject({ _tag: "InvalidOption", option })
       expect(error.message).not.toContain("s3cret")
+    }))
+
+  it.scoped("X05 limits and times that are Infinity are none", () =>
+    Effect.gen(function*() {
+      const root = yield* scripts({ "hello": sh(plain, "echo hello") })
+      const never = Duration.infinity
+      const app = yield* Cgi.make({
+        root,
+        maxConcurrent: Infinity,
+        maxHead: Infinity,
+        timeouts: { head: never, output: never, total: never, kill: never }
+      })
+      expect(yield* answer(app, new Request("http://copas.test/hello"))).toEqual({ status: 200, text: "hello\n" })
     }))
 })

@@ -176,7 +176,7 @@ export class Handler<E, R> {
       )
       this.log(child, plan.script)
       const { total } = this.settings
-      if (total !== undefined) {
+      if (total !== Infinity) {
         const late = failed(plan.script, "Timeout", `it was not done after ${total} ms (\`timeouts.total\`)`)
         yield* Effect.forkScoped(Effect.delay(Effect.sync(() => child.fail(late)), total))
       }

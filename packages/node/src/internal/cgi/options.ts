@@ -5,7 +5,8 @@ import * as Effect from "effect/Effect"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import type { Interpreter, Options, Request } from "../../Cgi.js"
-import { invalid } from "../optionValues.js"
+import { orFail } from "../effect/eithers.js"
+import { count, invalid, millis } from "../optionValues.js"
 import { type Root, rootAt } from "../static/opening.js"
 
 /** What a handler works by. */
@@ -22,40 +23,18 @@ export interface Settings {
   readonly serverName: string | undefined
   readonly maxConcurrent: number
   readonly maxHead: number
-  /** In milliseconds. */
+  /** In milliseconds; `Infinity` is no limit. */
   readonly head: number
   readonly output: number
-  /** Undefined: no limit. */
-  readonly total: number | undefined
+  readonly total: number
   readonly grace: Duration.Duration
 }
-
-const count = (
-  option: string,
-  value: number | undefined,
-  otherwise: number,
-  most: number
-): Effect.Effect<number, InvalidOption> => {
-  const given = value ?? otherwise
-  return Number.isInteger(given) && given > 0 && given <= most
-    ? Effect.succeed(given)
-    : Effect.fail(invalid(option, given, `a whole number from 1 to ${most}`))
-}
-
-/** What `setTimeout` can do. */
-const longest = 2 ** 31 - 1
 
 const time = (
   option: string,
   value: Duration.DurationInput | undefined,
   otherwise: Duration.DurationInput
-): Effect.Effect<number, InvalidOption> => {
-  const decoded = Duration.decodeUnknown(value ?? otherwise)
-  const millis = decoded._tag === "Some" ? Duration.toMillis(decoded.value) : Number.NaN
-  return millis > 0 && millis <= longest
-    ? Effect.succeed(millis)
-    : Effect.fail(invalid(`timeouts.${option}`, value, "a duration above 0 and under 24 days"))
-}
+): Effect.Effect<number, InvalidOption> => orFail(millis(`timeouts.${option}`, value ?? otherwise, 1))
 
 /** What is wrong with variables that the program names itself. A client cannot change them: they come after its fields. */
 export const wrongVariable = (variables: Readonly<Record<string, unknown>>): InvalidOption | undefined => {
@@ -173,11 +152,11 @@ export const settingsOf = (options: Options<any, any>): Effect.Effect<Settings, 
       hasAuthorization: options.authorization ?? false,
       spools: chunked === "spool",
       serverName,
-      maxConcurrent: yield* count("maxConcurrent", options.maxConcurrent, 32, 10_000),
-      maxHead: yield* count("maxHead", options.maxHead, 65_536, 2 ** 24),
+      maxConcurrent: yield* orFail(count("maxConcurrent", options.maxConcurrent ?? 32, 1)),
+      maxHead: yield* orFail(count("maxHead", options.maxHead ?? 65_536, 1)),
       head: yield* time("head", timeouts.head, "30 seconds"),
       output: yield* time("output", timeouts.output, "30 seconds"),
-      total: timeouts.total === undefined ? undefined : yield* time("total", timeouts.total, 0),
+      total: yield* time("total", timeouts.total, Duration.infinity),
       grace: Duration.millis(yield* time("kill", timeouts.kill, "2 seconds"))
     }
   })

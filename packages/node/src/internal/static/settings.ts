@@ -5,7 +5,8 @@ import contentDisposition from "content-disposition"
 import * as Effect from "effect/Effect"
 import * as Mime from "mime-types"
 import type { Match, Options } from "../../StaticFiles.js"
-import { invalid } from "../optionValues.js"
+import { orFail } from "../effect/eithers.js"
+import { count, invalid } from "../optionValues.js"
 import * as Codings from "./codings.js"
 import { type Names, namesOf, type PathRules } from "./path.js"
 
@@ -47,11 +48,6 @@ const pathOf = (encoded: string): Names | undefined => {
   const names = namesOf(encoded, { dotFiles: true, windows })
   return "names" in names ? names : undefined
 }
-
-const positive = (option: string, value: number): Effect.Effect<number, InvalidOption> =>
-  Number.isSafeInteger(value) && value > 0
-    ? Effect.succeed(value)
-    : Effect.fail(invalid(option, value, "a whole number from 1 on"))
 
 const extensionOf = (name: string): string => /\.([^.]+)$/.exec(name)?.[1]?.toLowerCase() ?? ""
 
@@ -99,8 +95,8 @@ export const check = (options: Options<any, any>): Effect.Effect<Settings, Inval
       codings: Codings.all.filter((coding) => codings.includes(coding)),
       maxEntries: listing === false
         ? 0
-        : yield* positive("listing.maxEntries", (listing === true ? undefined : listing.maxEntries) ?? 1000),
-      maxOpenFiles: yield* positive("maxOpenFiles", options.maxOpenFiles ?? 512),
+        : yield* orFail(count("listing.maxEntries", (listing === true ? undefined : listing.maxEntries) ?? 1000, 1)),
+      maxOpenFiles: yield* orFail(count("maxOpenFiles", options.maxOpenFiles ?? 512, 1)),
       fallback: fallback === undefined ? undefined : yield* fileOf("fallback", fallback),
       notFound: typeof notFound === "string" ? yield* fileOf("notFound", notFound) : notFound,
       typeOf: yield* types(options.types ?? {}),
