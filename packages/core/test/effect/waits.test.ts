@@ -1,5 +1,5 @@
 /** A wait that is interrupted at any operation leaves nothing with those that would have woken it. */
-import { Copas, Net, Thread } from "@copas/core"
+import { Copas, Net, Thread, Transport } from "@copas/core"
 import { NetMemory } from "@copas/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FiberId, Layer, Runtime, Scheduler, type Scope } from "effect"
@@ -37,6 +37,7 @@ const waits: Readonly<Record<string, Open>> = {
     })
     return { wait, left: Effect.sync(() => waiting.size) }
   }),
+  "a limit in time": Effect.succeed({ wait: Transport.within(Effect.never, 3_600_000, () => "late"), left: deadlines }),
   "C18 a connect with a time-out": Effect.map(listening, ({ port }) => ({
     wait: Net.connect({ host: "127.0.0.1", port, linger: 0, timeouts: { connect: "1 hour" } }),
     left: deadlines

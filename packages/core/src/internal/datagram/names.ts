@@ -10,7 +10,7 @@ import * as Options from "../net/targets.js"
 import { connectReason } from "../socket/reasons.js"
 import * as SocketFailure from "../socket/socketFailure.js"
 import { invalid } from "../time/optionValues.js"
-import { within } from "../time/within.js"
+import { within } from "../within.js"
 import type { DatagramConnection } from "./connection.js"
 
 /** An address of the socket's family, such as what `Datagram.from` gave. */

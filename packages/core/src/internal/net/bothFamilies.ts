@@ -8,7 +8,7 @@ import type { HostAddress } from "../../NetPlatform.js"
 import * as Causes from "../effect/causes.js"
 import { exitOf, onExit } from "../effect/fibers.js"
 import { suspend } from "../effect/suspend.js"
-import { withinOfClock } from "../time/within.js"
+import { withinOfClock } from "../within.js"
 
 /** RFC 8305, section 3: the recommended Resolution Delay, in milliseconds. */
 export const resolutionDelay = 50
