@@ -55,8 +55,11 @@ interface Peer {
   readonly tell: (job: object) => void
   /** The next message of the worker. */
   readonly message: Effect.Effect<any>
-  /** Blocks this thread until the peer did the job and the time-out has expired, from where timers come next in the loop. */
-  readonly blockFor: (job: object | undefined) => Effect.Effect<void>
+  /**
+   * Blocks this thread until the peer did the job and the time-out (`millis`) has expired, from where timers come next in
+   * the loop.
+   */
+  readonly blockFor: (job: object | undefined, millis?: number) => Effect.Effect<void>
 }
 
 const block = (until: number): void => {
@@ -90,10 +93,10 @@ const startPeer: Effect.Effect<Peer, never, Scope.Scope | Fixture.TestPki> = Eff
     ...ports,
     message,
     tell: (job) => worker.postMessage(job),
-    blockFor: (job) =>
+    blockFor: (job, millis = timeout) =>
       Effect.async<void>((resume) => {
         setImmediate(() => {
-          const until = performance.now() + 2 * timeout
+          const until = performance.now() + 2 * millis
           if (job !== undefined) {
             worker.postMessage(job)
             // The flag may stand already; it is lowered afterwards, for the next job.
@@ -190,12 +193,14 @@ layer(Layer.mergeAll(NodeNet.layer, Fixture.layer), { excludeTestServices: true 
     Effect.gen(function*() {
       const peer = yield* startPeer
       const total = 16 * 1024 * 1024
+      // What comes after the late deadline is the peer's: its thread may have to wait for a processor.
+      const linger = 500
       yield* Effect.scoped(Effect.gen(function*() {
-        const socket = yield* connect(peer, { linger: timeout, sendHighWaterMark: total })
+        const socket = yield* connect(peer, { linger, sendHighWaterMark: total })
         yield* socket.send(new Uint8Array(total))
         const closing = yield* Effect.fork(Effect.ignore(socket.close))
         yield* Effect.yieldNow()
-        yield* peer.blockFor({ job: "read", bytes: 128 * 1024 })
+        yield* peer.blockFor({ job: "read", bytes: 128 * 1024 }, linger)
         peer.tell({ job: "readAll" })
         yield* Fiber.join(closing)
       }))
