@@ -3,7 +3,9 @@ import { Copas } from "@copas/core"
 import { FileSystem, HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Either, Fiber, Option, type Scope, Stream } from "effect"
+import { Deferred, Effect, Either, FastCheck as FC, Fiber, Option, type Scope, Stream } from "effect"
+import { Chunks } from "../../src/internal/httpServer/body.js"
+import { kept } from "../kept.js"
 import { until } from "../turns.js"
 import {
   answer,
@@ -62,6 +64,30 @@ const chunked = (body: string): string => {
 }
 
 const multipart = `Content-Type: multipart/form-data; boundary=${boundary}\r\n`
+
+describe("chunks of a body", () => {
+  it("X01 they become what came, and may be gathered again", () => {
+    FC.assert(FC.property(FC.array(FC.uint8Array({ maxLength: 3 }), { maxLength: 2000 }), (all) => {
+      const chunks = new Chunks()
+      for (const whole of [Buffer.concat(all), Buffer.alloc(0)]) {
+        expect(chunks.take().length).toBe(0)
+        if (whole.length > 0) { for (const chunk of all) chunks.add(chunk) }
+        expect(chunks.take().equals(whole)).toBe(true)
+      }
+    }))
+  })
+
+  it.live("X01 a body that comes a byte at a time takes little more than its bytes", () =>
+    Effect.gen(function*() {
+      const chunks = new Chunks()
+      const block = Buffer.alloc(1000, "x")
+      const before = yield* kept
+      for (let at = 0; at < 500_000; at++) chunks.add(block.subarray(at % 1000, at % 1000 + 1))
+      const after = yield* kept
+      expect(after.heap - before.heap + after.buffers - before.buffers).toBeLessThan(4_000_000)
+      expect(chunks.take().equals(Buffer.alloc(500_000, "x"))).toBe(true)
+    }))
+})
 
 for (const [name, network] of networks) {
   describe(`NodeHttpServer on ${name}`, () => {

@@ -23,9 +23,39 @@ export interface BodyHost {
   readonly begins: () => void
 }
 
+/** Chunks are joined when this many have come: a client may send one byte at a time, and a chunk of one takes 183. */
+const mostApart = 256
+
+/** Chunks that come one after the other, to be one. */
+export class Chunks {
+  private readonly chunks: Array<Uint8Array> = []
+  private joined = 0
+
+  add(chunk: Uint8Array): void {
+    const { chunks } = this
+    chunks.push(chunk)
+    if (chunks.length - this.joined < mostApart) return
+    chunks.push(Buffer.concat(chunks.splice(this.joined)))
+    this.joined += 1
+  }
+
+  take(): Buffer {
+    const { chunks } = this
+    const [first] = chunks
+    const whole = chunks.length === 1 && Buffer.isBuffer(first) ? first : Buffer.concat(chunks)
+    this.clear()
+    return whole
+  }
+
+  clear(): void {
+    this.chunks.length = 0
+    this.joined = 0
+  }
+}
+
 /** A whole body that is being collected, or was. */
 class Collected {
-  readonly chunks: Array<Buffer> = []
+  readonly chunks = new Chunks()
   readonly waiting: Array<() => void> = []
   bytes: Buffer | undefined = undefined
 }
@@ -107,10 +137,7 @@ export class Body {
     if (this.hasEnded) return
     this.hasEnded = true
     const { collected } = this
-    if (collected !== undefined) {
-      collected.bytes = collected.chunks.length === 1 ? collected.chunks[0]! : Buffer.concat(collected.chunks)
-      collected.chunks.length = 0
-    }
+    if (collected !== undefined) collected.bytes = collected.chunks.take()
     this.wakeAll()
   }
 
@@ -150,10 +177,10 @@ export class Body {
     if (this.hasEnded || this.fault !== undefined) return
     const { source } = this
     const take = (chunk: Buffer): void => {
-      if (this.fault === undefined && this.count(chunk)) collected.chunks.push(chunk)
+      if (this.fault === undefined && this.count(chunk)) collected.chunks.add(chunk)
       else {
         source.removeListener("data", take)
-        collected.chunks.length = 0
+        collected.chunks.clear()
       }
     }
     source.on("data", take)

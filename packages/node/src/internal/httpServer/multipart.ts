@@ -5,7 +5,7 @@ import * as Inspectable from "effect/Inspectable"
 import * as Stream from "effect/Stream"
 import * as Multipasta from "multipasta"
 import { pulled } from "../effect/streams.js"
-import { type Body, BodyFault } from "./body.js"
+import { type Body, BodyFault, Chunks } from "./body.js"
 
 type Pull<A> = Effect.Effect<A | undefined, MultipartError>
 
@@ -142,7 +142,13 @@ class File extends PartBase {
       return this.isWhole ? Effect.succeed(undefined) : Effect.zipRight(parsing.advance, next)
     })
     this.content = pulled(next)
-    this.contentEffect = Effect.map(Stream.runCollect(this.content), (chunks) => Buffer.concat(Array.from(chunks)))
+    this.contentEffect = Effect.suspend(() => {
+      const chunks = new Chunks()
+      return Effect.map(
+        Stream.runForEach(this.content, (chunk) => Effect.sync(() => chunks.add(chunk))),
+        () => chunks.take()
+      )
+    })
   }
 
   came(chunk: Uint8Array | null): void {
