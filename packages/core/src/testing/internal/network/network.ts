@@ -2,6 +2,7 @@
 import type * as Clock from "effect/Clock"
 import type { Certificate } from "../../../Certificate.js"
 import { SeededRandom } from "../../../internal/effect/random.js"
+import { withoutTrace } from "../../../internal/errors.js"
 import { type Deadlines, Due } from "../../../internal/time/deadlines.js"
 import { afterTurn } from "../../../internal/time/eventLoop.js"
 import type { Failure } from "../../../Transport.js"
@@ -187,12 +188,7 @@ export class Network {
   }
 
   failure(reason: Failure["reason"], text: string): Failure {
-    // Without a stack trace: it would show the event loop.
-    const limit = Error.stackTraceLimit
-    Error.stackTraceLimit = 0
-    const cause = new Error(text)
-    Error.stackTraceLimit = limit
-    return { reason, cause }
+    return { reason, cause: withoutTrace(() => new Error(text)) }
   }
 }
 
