@@ -33,7 +33,7 @@ import type { ListenerTls } from "../tls/listenerHandshakes.js"
 import { clientRequest } from "../tls/names.js"
 import { secure } from "../tls/upgrade.js"
 import { TlsContextTypeId } from "../typeIds.js"
-import { within } from "../within.js"
+import { firstOf, within } from "../within.js"
 import { Candidates, LookedUpCandidates, noAddress } from "./candidates.js"
 import { type Attempt, type AttemptFailure, race } from "./happyEyeballs.js"
 import { NetListener } from "./listener.js"
@@ -117,12 +117,8 @@ const raceWhileLookingUp = (
   return Effect.acquireUseRelease(
     Effect.fork(Effect.interruptible(Effect.all([ask("IPv6"), ask("IPv4")], { concurrency: 2, discard: true }))),
     (looking) =>
-      // Neither a look-up's defect nor its interruption may leave the race waiting for it. The side that loses is
-      // interrupted in an uninterruptible region, too, where it would be waited for otherwise.
-      Effect.raceFirst(
-        Effect.interruptible(run(candidates)),
-        Effect.interruptible(Effect.zipRight(Fiber.join(looking), Effect.never))
-      ),
+      // Neither a look-up's defect nor its interruption may leave the race waiting for it.
+      firstOf(run(candidates), Effect.zipRight(Fiber.join(looking), Effect.never)),
     (looking) => Fiber.interrupt(looking)
   )
 }
