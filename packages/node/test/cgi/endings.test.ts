@@ -1,6 +1,6 @@
 /** Scripts that are interrupted at any moment: no process, descriptor or place is left. */
 import { HttpServerRequest } from "@effect/platform"
-import { describe, expect, it } from "@effect/vitest"
+import { describe, expect, it, vi } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Logger, LogLevel, Scope, Stream } from "effect"
 import * as Fs from "node:fs"
 import { join } from "node:path"
@@ -136,5 +136,22 @@ describe("X05 the end of CGI scripts", () => {
         Effect.provide(Logger.minimumLogLevel(LogLevel.None))
       )
       expect(text).toBe("done\n")
+    }))
+
+  it.scoped("X05 a script that has ended is not signalled: the system may have given its number to another", () =>
+    Effect.gen(function*() {
+      const root = yield* scripts({ "script": sh(plain, "echo done") })
+      const app = yield* Cgi.make({ root })
+      const kill = vi.spyOn(process, "kill")
+      yield* Effect.addFinalizer(() => Effect.sync(() => kill.mockRestore()))
+      const signals = () => kill.mock.calls.map(([, signal]) => signal)
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { body } = yield* app
+        yield* until(() => signals().includes(0))
+        // From now on there is another group of this number.
+        kill.mockImplementation(() => true)
+        if (body._tag === "Stream") yield* Stream.runDrain(body.stream)
+      })).pipe(Effect.provideService(HttpServerRequest.HttpServerRequest, request()))
+      expect(signals().filter((signal) => signal !== 0)).toEqual([])
     }))
 })
