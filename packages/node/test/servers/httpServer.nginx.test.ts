@@ -23,17 +23,18 @@ const guide = /```nginx\n([^]*?)```/.exec(
   Fs.readFileSync(new URL("../../../../docs/server.md", import.meta.url), "utf8")
 )![1]!
 
-/** Serves the app behind nginx, as the guide sets it up, with a certificate. */
+/** Serves the app behind nginx, as the guide sets it up. */
 const proxied = (app: App, options: Parameters<typeof serve>[1] = {}) =>
   Effect.gen(function*() {
     const server = yield* serve(app, { trustProxy: ["127.0.0.1"], ...options })
     const { root, server: made } = yield* Fixture.TestPki
     const files = yield* Tree.make({ ...Certificates.identity(made), root: root.pem })
     const port = yield* freePort
-    const tls = `ssl_certificate ${files}/certificate; ssl_certificate_key ${files}/key;`
     const config = guide
       .replace("127.0.0.1:8080", `127.0.0.1:${server}`)
-      .replace("listen 443 ssl http2;", `listen 127.0.0.1:${port} ssl http2; ${tls}`)
+      .replace("listen 443", `listen 127.0.0.1:${port}`)
+      .replace("/etc/shop/chain.pem", `${files}/certificate`)
+      .replace("/etc/shop/key.pem", `${files}/key`)
     yield* nginx(() => config)
     return { port, url: `https://127.0.0.1:${port}`, ca: root.pem, caFile: join(files, "root") }
   })
