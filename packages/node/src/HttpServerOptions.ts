@@ -26,7 +26,10 @@ export interface Timeouts {
   readonly request?: Duration.DurationInput | undefined
   /** A handler that takes longer is interrupted, and the answer is 503. Default: no limit. */
   readonly handler?: Duration.DurationInput | undefined
-  /** A connection that was used and has no request under way is closed after this time. Default 75 seconds. */
+  /**
+   * A connection that was used and has no request under way is closed after this time. In HTTP/2, a client that sends nothing
+   * for this time under a request is pinged, and has gone if it sends nothing for as long again. Default 75 seconds.
+   */
   readonly idle?: Duration.DurationInput | undefined
   /** While an answer waits to go out, and the client takes nothing of it. Default 30 seconds. */
   readonly send?: Duration.DurationInput | undefined

@@ -1,9 +1,10 @@
 /** Peers of HTTP/2 that break the rules of its frames: the generic cases of h2spec. */
 import { type Headers, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Effect, Stream, TestClock } from "effect"
 import { constants } from "node:http2"
 import * as Certificates from "../certificates.js"
+import { turns } from "../http/exchanging.js"
 import * as Fixture from "../tls/fixture.js"
 import {
   block,
@@ -21,7 +22,7 @@ import {
   tell,
   types
 } from "./http2Frames.js"
-import { type App, networks, nothingLeft, serve } from "./serving.js"
+import { type App, isIdle, networks, nothingLeft, serve } from "./serving.js"
 
 const { END_HEADERS, END_STREAM, PADDED, PRIORITY } = flags
 const {
@@ -289,6 +290,24 @@ const ends: ReadonlyArray<{ readonly when: string; readonly said: ReadonlyArray<
   { when: "under an answer, after a PING", said: [head(1, endless), frame(types.PING, 0, 0, Buffer.alloc(8))] }
 ]
 
+/** Faults of which Node's parser tells the client alone. */
+const unsaid = [
+  { what: "DATA of the connection", said: frame(types.DATA, 0, 0) },
+  { what: "CONTINUATION of nothing", said: frame(types.CONTINUATION, 0, 1) },
+  { what: "a frame that is too large", said: frame(types.DATA, 0, 1, large) }
+]
+
+/** Lets the clock go on until it holds. */
+const passing = <R>(condition: Effect.Effect<boolean, never, R>): Effect.Effect<void, never, R> =>
+  Effect.flatMap(
+    condition,
+    (holds) =>
+      holds ? Effect.void : Effect.zipRight(
+        Effect.zipRight(TestClock.adjust("1 seconds"), turns),
+        passing(condition)
+      )
+  )
+
 /** What Node throws in events of its own has no other place to go. */
 const uncaught: Array<unknown> = []
 const seen = (error: unknown): void => void uncaught.push(error)
@@ -355,6 +374,61 @@ for (const [at, [name, network]] of networks.entries()) {
             expect(uncaught).toEqual([])
           }).pipe(Effect.provide(network)),
         5000
+      )
+
+      /** A connection to a server whose time-outs the clock of the test drives, and which answers nothing, or much. */
+      const timed = Effect.gen(function*() {
+        const { server } = yield* Fixture.TestPki
+        const app = HttpRouter.empty.pipe(
+          HttpRouter.get("/", Effect.never),
+          HttpRouter.post("/", HttpServerResponse.raw(Buffer.alloc(200_000)))
+        )
+        const port = yield* serve(app, {
+          ...(isSecure
+            ? { listen: { port: 0, tls: { identity: Certificates.identity(server) } } }
+            : { http2: "clear" }),
+          timeouts: { idle: "8 seconds", send: "8 seconds" }
+        })
+        return yield* open(port, isSecure)
+      })
+
+      it.scoped.each(unsaid)(
+        "X01 a client whose fault is $what holds no connection, whatever it sends on",
+        ({ said }) =>
+          Effect.gen(function*() {
+            for (const request of [Buffer.alloc(0), head(1, get), open1]) {
+              const socket = yield* timed
+              yield* socket.send(Buffer.concat([greeting, request, said]))
+              yield* read(socket)
+              yield* Effect.fork(Effect.forever(socket.send(frame(types.PING, 0, 0, Buffer.alloc(8)))))
+              yield* passing(isIdle)
+            }
+          }).pipe(Effect.provide(network)),
+        10_000
+      )
+
+      it.scoped(
+        "X01 a client that waits for an answer longer than idle is pinged, and is kept while it says anything",
+        () =>
+          Effect.gen(function*() {
+            const socket = yield* timed
+            yield* socket.send(Buffer.concat([greeting, head(1, get)]))
+            let pings = 0
+            const answering = Effect.gen(function*() {
+              while (pings < 3) {
+                const got = yield* read(socket)
+                if (got === undefined) return
+                if (got.type !== types.PING || (got.flag & flags.ACK) !== 0) continue
+                pings += 1
+                if (pings < 3) yield* socket.send(frame(types.PING, flags.ACK, 0, got.payload))
+              }
+            })
+            yield* Effect.fork(answering)
+            yield* passing(Effect.sync(() => pings === 3))
+            expect(yield* isIdle).toBe(false)
+            yield* passing(isIdle)
+          }).pipe(Effect.provide(network)),
+        10_000
       )
     })
   }

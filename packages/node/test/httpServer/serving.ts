@@ -33,10 +33,14 @@ export const serve = (
     return portOf(server)
   })
 
-/** Waits until no thread of a connection or a stream is left. */
-export const nothingLeft = until(
-  Effect.map(Copas.status, ({ threads }) => threads.every(({ name }) => !name.includes("handler")))
+/** No thread of a connection is left. */
+export const isIdle = Effect.map(
+  Copas.status,
+  ({ threads }) => threads.every(({ name }) => !name.includes("handler"))
 )
+
+/** Waits until no thread of a connection or a stream is left. */
+export const nothingLeft = until(isIdle)
 
 /** A handler without an end, and what tells that it began and how it ended. */
 export const endless = Effect.gen(function*() {

@@ -36,9 +36,17 @@ export class Multiplexed extends Answering<Exchange> implements WatchedStreams {
   private readonly exchanges = new Map<Exchange, AnyFiber | undefined>()
   private isDraining = false
   private readonly resets: Array<number> = []
+  readonly look: Borrowed["look"]
 
-  constructor(server: Server, socket: Socket, { stream }: Borrowed, fiber: AnyFiber, thread: Option.Option<Thread>) {
+  constructor(
+    server: Server,
+    socket: Socket,
+    { look, stream }: Borrowed,
+    fiber: AnyFiber,
+    thread: Option.Option<Thread>
+  ) {
     super(server, socket, stream, fiber, thread)
+    this.look = look
     this.watch = new StreamWatch(this, server.time, server.settings.timeouts)
   }
 
@@ -58,10 +66,7 @@ export class Multiplexed extends Answering<Exchange> implements WatchedStreams {
     // half-open, and would stay until the time `idle`, with their handlers.
     stream.once("end", () => this.destroy())
     // Node waits without bound for the peer to end its side too.
-    stream.once("finish", () => {
-      const cancel = server.time.after(lingerMillis, () => this.destroy())
-      stream.once("close", cancel)
-    })
+    stream.once("finish", () => this.endSoon())
     server.http2.once("session", (session: Http2.ServerHttp2Session) => {
       this.session = session
       connections.set(session, this)
@@ -222,8 +227,22 @@ export class Multiplexed extends Answering<Exchange> implements WatchedStreams {
 
   /** No stream was open for the time `idle`, or none was opened within `headers`. */
   timedOutIdle(): void {
-    if (this.session === undefined || this.session.destroyed) this.destroy()
-    else this.session.close()
+    if (this.session === undefined || this.session.destroyed) return this.destroy()
+    this.session.close()
+    // Streams that timed out may be open still, in a session that cannot say so any more.
+    this.endSoon()
+  }
+
+  private endSoon(): void {
+    this.stream.once("close", this.server.time.after(lingerMillis, () => this.destroy()))
+  }
+
+  ping(): void {
+    if (this.session?.destroyed === false) this.session.ping(() => {})
+  }
+
+  lost(): void {
+    this.destroy()
   }
 
   /**

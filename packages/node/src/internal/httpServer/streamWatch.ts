@@ -1,11 +1,17 @@
 /** The time-outs of a connection of HTTP/2: one deadline, which looks from time to time what each stream waits for. */
-import type { Timekeeper } from "@copas/core/Transport"
+import type { LentCounts, Timekeeper } from "@copas/core/Transport"
 import type { Exchange } from "./exchange.js"
 import type { Settings } from "./options.js"
 
 export interface WatchedStreams {
   readonly timedOut: (exchange: Exchange, kind: "body" | "request" | "send") => void
   readonly timedOutIdle: () => void
+  /** The bytes of the connection. */
+  readonly look: () => LentCounts
+  /** Asks the client to say something. */
+  readonly ping: () => void
+  /** The client has said nothing, and nothing can be said to it. */
+  readonly lost: () => void
 }
 
 /** How often within the shortest time-out it is looked: a time-out is late by this part of it at most. */
@@ -30,6 +36,11 @@ export class StreamWatch {
   private readonly seen = new Map<Exchange, Seen>()
   private hasBegun = false
   private idleSince = 0
+  /** Bytes that had come, and gone out, at the last look, and when any had moved. */
+  private received = 0
+  private progress: number | undefined = undefined
+  private heardAt = 0
+  private isPinged = false
   private cancel: (() => void) | undefined = undefined
 
   constructor(watched: WatchedStreams, time: Timekeeper, timeouts: Settings["timeouts"]) {
@@ -54,6 +65,7 @@ export class StreamWatch {
   begun(exchange: Exchange): void {
     const now = this.time.now()
     this.hasBegun = true
+    if (this.seen.size === 0) this.heard(now)
     this.seen.set(exchange, {
       begunAt: now,
       isHandled: false,
@@ -106,8 +118,35 @@ export class StreamWatch {
       this.watched.timedOutIdle()
       return
     }
+    if (this.seen.size > 0) this.listen(now)
     for (const [exchange, seen] of this.seen) this.lookAt(exchange, seen, now)
     this.arm(now)
+  }
+
+  /**
+   * While a stream is open the connection is not idle, and a client that says nothing may have vanished; or Node's parser has
+   * refused a frame, without a word to Node, and then reads and writes no more.
+   */
+  private listen(now: number): void {
+    const { progress, received } = this.watched.look()
+    // Node does not read while a long write is under way, and the PING waits behind it.
+    const hasMoved = received !== this.received || (this.progress !== undefined && progress !== this.progress)
+    this.received = received
+    this.progress = progress
+    if (hasMoved) this.heard(now)
+    else if (now - this.heardAt >= this.timeouts.idle) {
+      if (this.isPinged) return this.watched.lost()
+      this.heard(now)
+      this.isPinged = true
+      // The PING itself is no progress.
+      this.progress = undefined
+      this.watched.ping()
+    }
+  }
+
+  private heard(now: number): void {
+    this.heardAt = now
+    this.isPinged = false
   }
 
   private lookAt(exchange: Exchange, seen: Seen, now: number): void {
