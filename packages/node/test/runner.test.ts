@@ -474,6 +474,24 @@ it.scopedLive("C37 a script without an Effect or a Layer, or that is no file, en
     }
   }))
 
+it.scopedLive("C37 a main thread that computes for ever is cut after the drain time, and its finalizers run to their end", () =>
+  Effect.gen(function*() {
+    const { script } = yield* withScript(
+      "computing.mjs",
+      `import * as Effect from "effect/Effect"
+       const release = Effect.zipRight(Effect.sleep(200), Effect.sync(() => console.log("released")))
+       export default Effect.scoped(Effect.zipRight(
+         Effect.acquireRelease(Effect.sync(() => console.log("begun.")), () => release),
+         Effect.forever(Effect.yieldNow())
+       ))`
+    )
+    const run = yield* start("run", script, "--drain", "50 millis")
+    yield* run.says(".")
+    run.child.kill("SIGTERM")
+    expect(yield* run.code).toBe(143)
+    expect(run.output()).toContain("released")
+  }))
+
 it.effect("C37 a drain time that is no duration is refused, and is named", () =>
   Effect.forEach(
     ["soon", "", "-5 seconds", "10", "5 secs"],

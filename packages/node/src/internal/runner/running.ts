@@ -64,19 +64,20 @@ const mainState = Effect.map(
 
 /**
  * True if the main thread waits for the exit, because it ends by itself then. One that has work to do is let do it first:
- * the wait may be what comes next. One that computes for ever has a second.
+ * the wait may be what comes next. One that computes for ever has half of the drain time, at most a second.
  */
-const awaitsExit: Effect.Effect<boolean, never, Copas.Copas> = Effect.gen(function*() {
-  let state = yield* mainState
-  const settle = Effect.gen(function*() {
-    while (state === "ready") {
-      yield* Copas.step(100)
-      state = yield* mainState
-    }
+const awaitsExit = (drain: Duration.Duration): Effect.Effect<boolean, never, Copas.Copas> =>
+  Effect.gen(function*() {
+    let state = yield* mainState
+    const settle = Effect.gen(function*() {
+      while (state === "ready") {
+        yield* Copas.step(100)
+        state = yield* mainState
+      }
+    })
+    yield* Effect.timeoutOption(settle, Duration.min(Duration.times(drain, 0.5), "1 second"))
+    return state === "inactive"
   })
-  yield* Effect.timeoutOption(settle, "1 second")
-  return state === "inactive"
-})
 
 /**
  * Ends a main thread that would never end, in `Layer.launch` for example, once everything else has ended, because
@@ -132,8 +133,9 @@ const supervise = (
     )
     if (Option.isNone(signal)) return exitCodes.ended
     yield* say(Effect.logInfo(`${signal.value}: stopped accepting; waiting ${Duration.format(drain)} at most`))
-    if (!(yield* awaitsExit)) yield* Effect.forkScoped(Effect.zipRight(Copas.exit, endMain(main)))
-    if (!(yield* Copas.drain(drain))) return exitCodes[`cutBy${signal.value}`]
+    const [settled, endsByItself] = yield* Effect.timed(awaitsExit(drain))
+    if (!endsByItself) yield* Effect.forkScoped(Effect.zipRight(Copas.exit, endMain(main)))
+    if (!(yield* Copas.drain(Duration.subtract(drain, settled)))) return exitCodes[`cutBy${signal.value}`]
     yield* Fiber.join(ran)
     return exitCodes.ended
   }).pipe(Effect.scoped, Effect.provide(NodeCopas.layer))
