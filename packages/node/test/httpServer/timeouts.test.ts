@@ -170,6 +170,18 @@ for (const [name, network] of networks) {
     )
 
     test(
+      "X01 handler: an app that is no router is interrupted as well",
+      Effect.gen(function*() {
+        const port = yield* serve(Effect.never, { timeouts: { handler: "20 seconds" } })
+        const socket = yield* connect(port)
+        yield* socket.send(get("/"))
+        yield* turns
+        yield* adjust("20 seconds")
+        expect(yield* answer(socket)).toMatchObject({ status: 503 })
+      })
+    )
+
+    test(
       "X01 send: a client that takes nothing of a long answer is cut after 30 seconds, a quarter more at most, and its handler ends",
       Effect.gen(function*() {
         const { app, exits } = yield* makeApp

@@ -56,7 +56,8 @@ const failed = (fiber: AnyFiber, cause: Cause.Cause<unknown>): Answer => {
 }
 
 const timed = (app: Answer, millis: number): Answer =>
-  Effect.timeoutFailCause(app, {
+  // In an uninterruptible region it would wait for the app that takes too long.
+  Effect.timeoutFailCause(Effect.interruptible(app), {
     duration: millis,
     onTimeout: () => Cause.die(HttpServerResponse.empty({ status: 503 }))
   })
