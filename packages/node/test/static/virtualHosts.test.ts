@@ -1,9 +1,11 @@
 /** Sites by host, and 405 with Allow. */
+import { Copas } from "@copas/core"
 import { type HttpApp, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { HttpMethods, VirtualHosts } from "../../src/index.js"
-import { asking, platforms } from "./asking.js"
+import { Effect, Layer } from "effect"
+import { HttpMethods, NodeHttpServer, NodeNet, VirtualHosts } from "../../src/index.js"
+import { portOf } from "../portOf.js"
+import { asking, platforms, rawAsk } from "./asking.js"
 
 const site = (name: string) => HttpServerResponse.text(name)
 
@@ -182,4 +184,17 @@ describe("405 with Allow", () => {
         expect(yield* get("example.test", "http://www.example.test/")).toBe("www")
       }).pipe(Effect.provide(platform.network)))
   }
+
+  it.scopedLive.each([[["127.0.0.1"], "below"], [false, "421"]] as const)(
+    "X04 the host that a proxy names counts where the proxy is trusted (%s)",
+    ([trustProxy, expected]) =>
+      Effect.gen(function*() {
+        const server = yield* NodeHttpServer.make({ listen: { host: "127.0.0.1", port: 0 }, trustProxy })
+        yield* server.serve(yield* VirtualHosts.make({ hosts }))
+        const ask = yield* rawAsk(portOf(server))
+        const fields = { Host: "inside:8080", "X-Forwarded-Host": "a.example.test", "X-Forwarded-For": "192.0.2.1" }
+        const { body, status } = yield* ask("/", { fields })
+        expect(status === 200 ? body : String(status)).toBe(expected)
+      }).pipe(Effect.provide(Layer.provideMerge(Copas.layer, NodeNet.layer)))
+  )
 })
